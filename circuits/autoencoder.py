@@ -1,0 +1,214 @@
+"""Circular autoencoders: layer L is layer 0, and what comes out is what went in.
+
+Populations `layer0` ... `layer{L}`, the first and the last at one site; projections `A1` ... `A{L}`. Learning by
+recirculation uses these alone. The baselines add feedback neurons `error{h}` beside each layer and feedback
+projections `B{h}` (from layer h to h - 1) or `D{h}` (from the output to h).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from circuitsim.errors import CircuitError
+from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
+from circuitsim.rules import (
+    Rule,
+    delta,
+    error_recirculation,
+    local_rule,
+    recirculation,
+    recirculation_symmetric,
+    recirculation_symmetric_bias,
+)
+from circuitsim.schedule import Protocol
+
+RECIRCULATING = ("rec", "rec-symmetric", "error-rec")
+ERROR_DRIVEN = ("bp", "rbp", "srbp", "arbp", "top")
+RULES = (*RECIRCULATING, *ERROR_DRIVEN)
+VARIANTS = ("pr", "ccr", "rcc", "ccrcc", "rwcc")
+TOP_RULES = ("same", "gradient", "own")
+
+
+def circular_autoencoder(
+    sizes: Sequence[int],
+    rule: str | Rule = "rec",
+    *,
+    hidden: str = "tanh",
+    output: str = "logistic",
+    bias: bool = True,
+    delay: int = 1,
+    cycles: int = 1,
+    reference_cycle: int = 0,
+    top_rule: str = "same",
+    bounded: bool = False,
+    window: int | None = None,
+) -> tuple[Circuit, Protocol]:
+    """Describe a circular autoencoder and one presentation of it.
+
+    Parameters
+    ----------
+    sizes : units in layers 0 ... L, the last equal to the first.
+    rule : rec, rec-symmetric, error-rec, bp, rbp, srbp, arbp, top; or a local rule of your own for the layers below
+        the top, which keeps recirculation.
+    hidden, output : activations. bias : whether neurons have one. delay : of every projection, ticks.
+    cycles, reference_cycle : m and n: recirculation compares cycle n with cycle m.
+    top_rule : post term of the top layer: `same` (what layer 0 remembers of cycles n and m), `gradient` (of cycles 0
+        and 1), `own` (what layer L computed in cycles n and m).
+    bounded : whether neurons bound the norm of their incoming weights (parameter max_norm).
+    window : how long neurons remember, ticks; None: as long as the rules need.
+
+    Returns
+    -------
+    The circuit and the protocol. Where a neuron mixes, the parameters `emits` and `remembers` say how.
+
+    Source
+    ------
+    Baldi & Sadowski 2018, Figure 2, sections 4 to 6; Tavakoli, Sadowski & Baldi, Tourbillon, eqs. 3, 4.
+    """
+    _check(sizes, cycles, reference_cycle)
+    own = isinstance(rule, Rule)
+    recirculates = own or rule in RECIRCULATING
+    top = len(sizes) - 1
+    layers = [
+        Population(
+            f"layer{h}",
+            size,
+            "identity" if h == 0 else output if h == top else hidden,
+            site="layer0" if h == top else "",
+            mixes=recirculates and h < top,
+            bounded=bounded and h > 0,
+        )
+        for h, size in enumerate(sizes)
+    ]
+    forward = [Projection(f"A{h}", f"layer{h - 1}", f"layer{h}", delay, bias) for h in range(1, top + 1)]
+    parts = (layers, forward)
+    if recirculates:
+        n, m = (0, 1) if rule == "error-rec" else (reference_cycle, cycles)
+        circuit = _recirculating(*parts, rule, n, m, top_rule)
+        return circuit, Protocol(cycles=max(m, 1), window=window)
+    return _error_driven(*parts, str(rule), delay), Protocol(window=window)
+
+
+def variant_coefficients(variant: str, lam: float | Sequence[float], top: int) -> dict[tuple[str, str], float]:
+    """The parameters `emits` and `remembers` of layers 0 ... top - 1 that make a named variant.
+
+    Parameters
+    ----------
+    variant : pr, ccr, rcc, ccrcc, rwcc.
+    lam : the memory coefficient, or two: the first for what is emitted and for what layer 0 remembers, the second for
+        what hidden layers remember (CCR uses the second throughout).
+
+    Source
+    ------
+    Baldi & Sadowski 2018, Tables 1 to 4 and section 4.2.4.
+    """
+    first, second = (lam, lam) if isinstance(lam, (int, float)) else lam
+    input_pair, hidden_pair = {
+        "pr": ((0.0, 0.0), (0.0, 0.0)),
+        "ccr": ((0.0, second), (0.0, second)),
+        "rcc": ((first, first), (0.0, 0.0)),
+        "ccrcc": ((first, first), (0.0, second)),
+        "rwcc": ((first, first), (first, second)),
+    }[variant]
+    found = {}
+    for h in range(top):
+        for quantity, value in zip(("emits", "remembers"), input_pair if h == 0 else hidden_pair, strict=True):
+            found[f"layer{h}", quantity] = float(value)
+    return found
+
+
+def _check(sizes: Sequence[int], cycles: int, reference: int) -> None:
+    if len(sizes) < 2 or sizes[0] != sizes[-1]:
+        raise CircuitError(
+            "sizes of a circular autoencoder",
+            got=str(list(sizes)),
+            expected="at least two layers, the last as large as the first",
+            remedy="Layer L is layer 0: repeat the first size at the end.",
+        )
+    if not 0 <= reference < cycles:
+        raise CircuitError(
+            "cycles of a circular autoencoder",
+            got=f"reference_cycle {reference} and cycles {cycles}",
+            expected="0 <= reference_cycle < cycles",
+            remedy="The rule compares an earlier cycle with a later one.",
+        )
+
+
+def _recirculating(
+    layers: list[Population], forward: list[Projection], rule: str | Rule, n: int, m: int, top_rule: str
+) -> Circuit:
+    top = len(layers) - 1
+    returned = Carries.ERROR if rule == "error-rec" else Carries.OUTPUT
+    below, below_bias = _laws(rule, n, m)
+    plasticity = [Plasticity(q.name, below, below_bias) for q in forward[:-1]]
+    if rule == "error-rec":
+        highest = Plasticity(f"A{top}", error_recirculation, post="layer0")
+    else:
+        # `gradient` keeps the presynaptic activity of cycle n: top_rule is about the post term alone
+        law = recirculation.bind(n=n, m=m) if top_rule != "gradient" else _gradient.bind(n=n)
+        highest = Plasticity(f"A{top}", law, post=f"layer{top}" if top_rule == "own" else "layer0")
+    return Circuit(
+        "circular autoencoder",
+        tuple(layers),
+        tuple(forward),
+        inputs="layer0",
+        outputs=f"layer{top}",
+        exchanges=(Exchange(f"layer{top}", "layer0", returned),),
+        plasticity=(*plasticity, highest),
+        local=True,
+    )
+
+
+@local_rule
+def _gradient(pre, post, w, *, n=0):  # type: ignore[no-untyped-def]
+    """dw_ij = (O_i(0) - O_i(1)) O_j(n): the top layer's gradient whatever the cycles compared below it (Figure 10)."""
+    return (post.at(0) - post.at(1)) * pre.at(n)
+
+
+def _laws(rule: str | Rule, n: int, m: int) -> tuple[Rule, Rule | None]:
+    """The rules of weights and biases below the top."""
+    if rule == "error-rec":
+        return error_recirculation, None
+    if rule == "rec-symmetric":
+        return recirculation_symmetric.bind(n=n, m=m), recirculation_symmetric_bias.bind(n=n, m=m)
+    if rule == "rec":
+        return recirculation.bind(n=n, m=m), None
+    assert isinstance(rule, Rule)
+    return rule, None
+
+
+def _error_driven(layers: list[Population], forward: list[Projection], rule: str, delay: int) -> Circuit:
+    """Feedback neurons hold errors beside each layer that learns; projections carry the errors down, or straight."""
+    top = len(layers) - 1
+    lowest = top if rule == "top" else 1
+    errors = [
+        Population(f"error{h}", layers[h].size, site=layers[h].site, feedback=True) for h in range(lowest, top + 1)
+    ]
+    exchanges = [
+        Exchange("layer0", f"error{top}", Carries.TARGET),
+        Exchange(f"layer{top}", f"error{top}", Carries.ACTUAL),
+        *(Exchange(f"layer{h}", f"error{h}", Carries.SLOPE) for h in range(lowest, top)),
+    ]
+    feedback: list[Projection] = []
+    if rule == "srbp":
+        feedback = [Projection(f"D{h}", f"error{top}", f"error{h}", delay) for h in range(1, top)]
+    elif rule != "top":
+        feedback = [
+            Projection(f"B{h}", f"error{h}", f"error{h - 1}", delay, transports=f"A{h}" if rule == "bp" else None)
+            for h in range(2, top + 1)
+        ]
+    plasticity = [Plasticity(f"A{h}", delta, post=f"error{h}") for h in range(lowest, top + 1)]
+    if rule == "arbp":
+        # the increment of A{h} mirrored: activity of layer h - 1 times the error of layer h; no velocity
+        plasticity += [Plasticity(q.name, delta, post=layers[int(q.name[1:]) - 1].name, momentum=False)
+                       for q in feedback]  # fmt: skip
+    return Circuit(
+        f"autoencoder with {rule}",
+        tuple(layers + errors),
+        (*forward, *feedback),
+        inputs="layer0",
+        outputs=f"layer{top}",
+        exchanges=tuple(exchanges),
+        plasticity=tuple(plasticity),
+        local=rule != "bp",
+    )

@@ -1,0 +1,12 @@
+"""Data sets by name: digits, MNIST, Fashion-MNIST, CIFAR-10, random data of low rank, or a user's .npz file.
+
+Files are looked for in the folder that the environment variable CIRCUITSIM_DATA names, then in the user's cache folder,
+and are downloaded there if they are in neither. Each is checked against its published checksum whenever it is read.
+"""
+
+from __future__ import annotations
+
+from circuitsim.data.catalogue import Entry, fetch, load, names, path
+from circuitsim.data.dataset import Dataset
+
+__all__ = ["Dataset", "Entry", "fetch", "load", "names", "path"]

@@ -1,0 +1,123 @@
+"""What a loaded data set is, and the steps that every loader ends with: cut to a limit, scale, freeze."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from circuitsim.errors import DataError
+
+Array = NDArray[Any]
+ImageShape = tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Training and test examples, one per row.
+
+    Parameters
+    ----------
+    name : the name or path that it was loaded by.
+    train, test : (examples, features), C-contiguous, float32 or float64; pixels lie in [0, 1].
+    train_labels, test_labels : (examples,) int64 classes, or None where there are none.
+    image_shape : (channels, rows, columns), whose product is the number of features, or None where rows are no images.
+    """
+
+    name: str
+    train: Array
+    test: Array
+    train_labels: Array | None
+    test_labels: Array | None
+    image_shape: ImageShape | None
+
+    @property
+    def features(self) -> int:
+        """Values per example."""
+        return int(self.train.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Rows as they are stored (uint8 pixels or numbers), and their classes."""
+
+    rows: Array
+    labels: Array | None
+
+
+class Limits(NamedTuple):
+    """The most rows to take of each split; None takes all."""
+
+    train: int | None = None
+    test: int | None = None
+
+
+class Raw(NamedTuple):
+    """What a reader returns: both splits, already cut to the limits, and the shape of an image."""
+
+    train: Split
+    test: Split
+    image_shape: ImageShape | None
+
+
+def checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """Return `dtype` as a NumPy type; raise DataError unless it is float32 or float64."""
+    remedy = "Ask for 'float32' or 'float64'."
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        raise DataError("dtype of a data set", got=repr(dtype), expected="float32 or float64", remedy=remedy) from None
+    # np.dtype(None) is float64: a forgotten setting should not pick a precision.
+    if dtype is None or kind not in (np.dtype("float32"), np.dtype("float64")):
+        raise DataError("dtype of a data set", got=repr(dtype), expected="float32 or float64", remedy=remedy)
+    return kind
+
+
+def rows_to_take(available: int, limit: int | None, what: str) -> int:
+    """Number of rows to take of `available`; `what` names the limit in the error.
+
+    >>> rows_to_take(10, None, "train_limit"), rows_to_take(10, 3, "train_limit")
+    (10, 3)
+    """
+    if limit is None:
+        return available
+    expected = f"a whole number, at least 1 and at most {available}"
+    if isinstance(limit, bool) or not isinstance(limit, int | np.integer) or not 1 <= limit <= available:
+        raise DataError(what, got=repr(limit), expected=expected, remedy="Leave the limit out to use every row.")
+    return int(limit)
+
+
+def cut(split: Split, limit: int | None, what: str) -> Split:
+    """First rows of `split`."""
+    n = rows_to_take(len(split.rows), limit, what)
+    return Split(split.rows[:n], None if split.labels is None else split.labels[:n])
+
+
+def scaled(rows: Array, dtype: np.dtype[Any]) -> Array:
+    """Rows in `dtype`, C-contiguous: uint8 as pixels, v / 255 computed in `dtype`, other types as they are.
+
+    >>> scaled(np.array([[0, 51, 255]], dtype=np.uint8), np.dtype("float64")).tolist()
+    [[0.0, 0.2, 1.0]]
+    """
+    if rows.dtype == np.uint8:
+        pixels: Array = np.divide(rows, dtype.type(255), dtype=dtype, order="C")
+        return pixels
+    return np.ascontiguousarray(rows, dtype=dtype)
+
+
+def finished(name: str, raw: Raw, dtype: np.dtype[Any]) -> Dataset:
+    """The data set that `raw` becomes."""
+    return Dataset(
+        name,
+        scaled(raw.train.rows, dtype),
+        scaled(raw.test.rows, dtype),
+        _classes(raw.train.labels),
+        _classes(raw.test.labels),
+        raw.image_shape,
+    )
+
+
+def _classes(labels: Array | None) -> Array | None:
+    return None if labels is None else np.ascontiguousarray(labels, dtype=np.int64)

@@ -1,0 +1,142 @@
+"""A user's own data: a NumPy archive with `x`, and optionally `y`, `x_test` and `y_test`.
+
+`x` is (examples, features...), flattened to rows: uint8 are pixels, divided by 255, other numbers are used as they are.
+`y` is (examples,), whole numbers from 0. Without `x_test` the last fifth of the examples, rounded up, is the test. An
+`x` of three axes is taken for images of one channel (rows, columns); one of four axes, the second at most four long,
+for images (channels, rows, columns).
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from circuitsim.data.dataset import Array, ImageShape, Limits, Raw, Split, cut
+from circuitsim.data.files import read_file
+from circuitsim.errors import DataError
+
+_KEYS = ("x", "y", "x_test", "y_test")
+
+
+def read(name: str, limits: Limits, dtype: np.dtype[Any]) -> Raw:
+    """The data in the archive `name`, a path that ends in .npz."""
+    path = Path(name).expanduser()
+    arrays = _arrays(read_file(path, f"data file {path}"), path)
+    _check_keys(arrays, path)
+    for key, array in arrays.items():
+        if key.startswith("x"):
+            _check_rows(key, array, dtype, path)
+        else:
+            _check_classes(key, array, arrays["x" + key[1:]], path)
+    _check_alike(arrays, path)
+    train, test = _splits(arrays, path)
+    train = cut(train, limits.train, f"train_limit of {path}")
+    return Raw(train, cut(test, limits.test, f"test_limit of {path}"), _image_shape(arrays["x"]))
+
+
+def _refused(path: Path, key: str, got: str, expected: str, remedy: str = "") -> DataError:
+    what = f"data file {path}, array '{key}'" if key else f"data file {path}"
+    return DataError(what, got=got, expected=expected, remedy=remedy or f"Correct '{key}' and save the file again.")
+
+
+def _arrays(data: bytes, path: Path) -> dict[str, Array]:
+    """Every member as an array.
+
+    Members are read whole before they are parsed: only then does `zipfile` compare their checksums, and a header
+    altered to promise fewer rows would otherwise pass.
+    """
+    remedy = "Save it again by numpy.savez(path, x=..., y=...)."
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = [(entry.filename, archive.read(entry)) for entry in archive.infolist()]
+    # A damaged archive fails in as many ways as there are fields in its headers.
+    except Exception as error:
+        got = f"a file that cannot be read ({type(error).__name__}: {error})"
+        raise _refused(path, "", got, "a NumPy .npz archive", remedy) from None
+    arrays: dict[str, Array] = {}
+    for member, raw in members:
+        key = member.removesuffix(".npy")
+        if key not in _KEYS or key in arrays or key == member:
+            again = "twice " if key in arrays else ""
+            raise _refused(path, "", f"{again}the member '{member}'", f"each at most once: {', '.join(_KEYS)}", remedy)
+        arrays[key] = _parsed(key, raw, path)
+    return arrays
+
+
+def _parsed(key: str, raw: bytes, path: Path) -> Array:
+    stream = io.BytesIO(raw)
+    try:
+        array: Array = np.lib.format.read_array(stream, allow_pickle=False)
+    except Exception as error:  # as above: the header is a Python literal, and may be any
+        if "Object arrays" in str(error):
+            raise _refused(path, key, "an array of Python objects", "an array of numbers") from None
+        got = f"an array that cannot be read ({type(error).__name__}: {error})"
+        raise _refused(path, key, got, "an array of numbers") from None
+    if rest := len(raw) - stream.tell():
+        raise _refused(path, key, f"{rest} bytes after its last value", "as many values as its shape says")
+    return array
+
+
+def _check_keys(arrays: dict[str, Array], path: Path) -> None:
+    got = ", ".join(arrays) or "no arrays"
+    if "x" not in arrays:
+        raise _refused(path, "", got, "an array 'x' of examples", "Save the examples as 'x'.")
+    if "x_test" not in arrays and "y_test" in arrays:
+        raise _refused(path, "", got, "'x_test' beside 'y_test'", "Add 'x_test', or leave 'y_test' out.")
+    if "x_test" in arrays and ("y" in arrays) != ("y_test" in arrays):
+        raise _refused(path, "", got, "classes of both splits or of neither", "Add what is missing: 'y' or 'y_test'.")
+
+
+def _check_rows(key: str, array: Array, dtype: np.dtype[Any], path: Path) -> None:
+    if array.ndim < 2:
+        raise _refused(path, key, f"{array.ndim} axes", "at least 2: examples, then features")
+    if array.size == 0:
+        raise _refused(path, key, f"the shape {array.shape}", "at least one example and one feature")
+    if array.dtype.kind not in "biuf":
+        raise _refused(path, key, f"the type {array.dtype}", "real numbers")
+    if not np.isfinite(array).all():
+        row = int(np.argwhere(~np.isfinite(array))[0, 0])
+        raise _refused(path, key, f"a value in row {row} that is infinite or not a number", "finite values")
+    if array.dtype.kind == "f" and (largest := float(np.abs(array).max())) > float(np.finfo(dtype).max):
+        raise _refused(path, key, f"a value of size {largest:g}", f"values that {dtype} can hold", "Scale the values.")
+
+
+def _check_classes(key: str, array: Array, rows: Array, path: Path) -> None:
+    if array.ndim != 1:
+        raise _refused(path, key, f"{array.ndim} axes", "1: a class for each example")
+    if array.dtype.kind not in "iu":
+        raise _refused(path, key, f"the type {array.dtype}", "whole numbers")
+    if len(array) != len(rows):
+        raise _refused(path, key, f"{len(array)} classes", f"{len(rows)}, one for each row of 'x{key[1:]}'")
+    if array.min() < 0 or array.max() > np.iinfo(np.int64).max:
+        raise _refused(path, key, f"classes from {array.min()} to {array.max()}", "classes that count from 0")
+
+
+def _check_alike(arrays: dict[str, Array], path: Path) -> None:
+    x, other = arrays["x"], arrays.get("x_test", arrays["x"])
+    if x.shape[1:] != other.shape[1:]:
+        raise _refused(path, "x_test", f"rows of the shape {other.shape[1:]}", f"{x.shape[1:]}, as in 'x'")
+    # Only uint8 is divided by 255: one array of each kind would be on two scales.
+    if (x.dtype == np.uint8) != (other.dtype == np.uint8):
+        raise _refused(path, "x_test", f"the type {other.dtype}", f"the type of 'x', {x.dtype}")
+
+
+def _splits(arrays: dict[str, Array], path: Path) -> tuple[Split, Split]:
+    x, y = arrays["x"].reshape(len(arrays["x"]), -1), arrays.get("y")
+    if "x_test" in arrays:
+        return Split(x, y), Split(arrays["x_test"].reshape(len(arrays["x_test"]), -1), arrays.get("y_test"))
+    if len(x) < 2:
+        raise _refused(path, "x", "1 example", "at least 2, as the last fifth is the test", "Add examples or 'x_test'.")
+    cutoff = len(x) - (len(x) + 4) // 5
+    return Split(x[:cutoff], None if y is None else y[:cutoff]), Split(x[cutoff:], None if y is None else y[cutoff:])
+
+
+def _image_shape(x: Array) -> ImageShape | None:
+    if x.ndim == 3:
+        return (1, x.shape[1], x.shape[2])
+    # Channels last would be read wrongly: a long second axis is rows, and what follows is not known.
+    return (x.shape[1], x.shape[2], x.shape[3]) if x.ndim == 4 and x.shape[1] <= 4 else None

@@ -1,0 +1,75 @@
+"""The exception tree: every message says what object, what it got, what was expected and the remedy."""
+
+from __future__ import annotations
+
+
+class CircuitsimError(Exception):
+    """Base of everything that circuitsim raises on purpose; `exit_status` is what the command line returns."""
+
+    exit_status = 1
+
+
+class BadInput(CircuitsimError):
+    """Something that the user gave cannot be used.
+
+    Parameters
+    ----------
+    what : the object at fault: a key, a file, a rule, a population, a projection.
+    got : what was found there.
+    expected : what would have been accepted.
+    remedy : what to do about it.
+    """
+
+    exit_status = 2
+
+    def __init__(self, what: str, *, got: str, expected: str, remedy: str) -> None:
+        self.what, self.got, self.expected, self.remedy = what, got, expected, remedy
+        super().__init__(f"{what}: got {got}; expected {expected}. {remedy}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keyword-only arguments do not pickle by default; worker processes hand errors back pickled."""
+        return _rebuild, (type(self), self.what, self.got, self.expected, self.remedy)
+
+
+def _rebuild(kind: type[BadInput], what: str, got: str, expected: str, remedy: str) -> BadInput:
+    return kind(what, got=got, expected=expected, remedy=remedy)
+
+
+class ConfigError(BadInput):
+    """A setting or an option of the command line."""
+
+
+class DataError(BadInput):
+    """A data set or one of its files."""
+
+
+class CircuitError(BadInput):
+    """A population, projection or circuit that cannot be built."""
+
+
+class RuleError(BadInput):
+    """A learning rule that is not a function of one synapse, or that cannot be traced."""
+
+
+class ScheduleError(BadInput):
+    """A timetable that cannot be kept: a missing cause, or a memory older than the window."""
+
+
+class TensorError(BadInput):
+    """A weight file, or one of the tensors in it."""
+
+
+class RunFolderError(BadInput):
+    """A run folder, or a checkpoint in it."""
+
+
+class Diverged(CircuitsimError):
+    """A value became infinite or not a number."""
+
+    exit_status = 3
+
+
+class Interrupted(CircuitsimError):
+    """The user stopped the run; a checkpoint is on disk."""
+
+    exit_status = 130

@@ -1,0 +1,272 @@
+"""BLAS for the products, Numba for the rest, NumPy's vectorised exp and tanh; bound once, no allocation per call."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numba import njit
+
+NAME = "numba"
+COMPILED = True
+Step = Callable[[], None]
+Array = np.ndarray
+
+
+def gather(x: Array, rows: Array, out: Array) -> Step:
+    """out[r, b] = x[rows[r, b]]."""
+    pairs = [(rows[r], out[r]) for r in range(out.shape[0])]
+
+    def present() -> None:
+        for row, batch in pairs:
+            np.take(x, row, axis=0, out=batch, mode="clip")  # "raise" would buffer; the caller checks the rows
+
+    return present
+
+
+def deliver(emitted: Array, across: Array, arriving: Array, *, accumulate: bool) -> Step:
+    """S[r, b, i] (+)= sum_j emitted[r, b, j] across[r, j, i]."""
+    if accumulate:
+        product = np.empty_like(arriving)
+
+        def add() -> None:
+            np.matmul(emitted, across, out=product)
+            np.add(arriving, product, out=arriving)
+
+        return add
+
+    def delivery() -> None:
+        np.matmul(emitted, across, out=arriving)
+
+    return delivery
+
+
+@njit(cache=True, nogil=True)
+def _add_bias(s, bias):  # type: ignore[no-untyped-def]
+    for r in range(s.shape[0]):
+        for b in range(s.shape[1]):
+            for i in range(s.shape[2]):
+                s[r, b, i] += bias[r, i]
+
+
+@njit(cache=True, nogil=True)
+def _negate_clamped(s, out, limit):  # type: ignore[no-untyped-def]
+    for r in range(s.shape[0]):
+        for b in range(s.shape[1]):
+            for i in range(s.shape[2]):
+                out[r, b, i] = min(-s[r, b, i], limit)
+
+
+@njit(cache=True, nogil=True)
+def _one_plus_inverse(out, one):  # type: ignore[no-untyped-def]
+    for r in range(out.shape[0]):
+        for b in range(out.shape[1]):
+            for i in range(out.shape[2]):
+                out[r, b, i] = one / (one + out[r, b, i])
+
+
+@njit(cache=True, nogil=True)
+def _product_slope(out, slope, kind, one):  # type: ignore[no-untyped-def]
+    """1 - o^2 (tanh, kind 0), o (1 - o) (logistic, kind 1)."""
+    for r in range(out.shape[0]):
+        for b in range(out.shape[1]):
+            for i in range(out.shape[2]):
+                o = out[r, b, i]
+                slope[r, b, i] = one - o * o if kind == 0 else o * (one - o)
+
+
+@njit(cache=True, nogil=True)
+def _clip(s, out, slope, low, high, zero, one):  # type: ignore[no-untyped-def]
+    """relu (0, inf) and saturated (-1, 1), with the slope where there is room for it."""
+    sloped = slope.shape[0] > 0
+    for r in range(s.shape[0]):
+        for b in range(s.shape[1]):
+            for i in range(s.shape[2]):
+                x = s[r, b, i]
+                if sloped:
+                    inside = (low < x if low == zero else low <= x) and x <= high
+                    slope[r, b, i] = one if inside else zero
+                # written so that a value that is not a number stays one
+                out[r, b, i] = low if x < low else (high if x > high else x)
+
+
+def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope: Array | None) -> Step:
+    """S += b; slope = f'(S); out = f(S). `out` may be S itself."""
+    fire = _ACTIVATIONS[name](arriving, out, slope)
+
+    def biased() -> None:
+        for bias in biases:
+            _add_bias(arriving, bias)
+        fire()
+
+    return biased
+
+
+def _identity(s: Array, out: Array, slope: Array | None) -> Step:
+    if slope is not None:
+        slope.fill(1)
+    if s.ctypes.data == out.ctypes.data:
+        return lambda: None
+    return lambda: np.copyto(out, s)
+
+
+def _tanh(s: Array, out: Array, slope: Array | None) -> Step:
+    one = s.dtype.type(1)
+
+    def fire() -> None:
+        np.tanh(s, out=out)
+        if slope is not None:
+            _product_slope(out, slope, 0, one)
+
+    return fire
+
+
+def _logistic(s: Array, out: Array, slope: Array | None) -> Step:
+    one = s.dtype.type(1)
+    limit = s.dtype.type(math.log(np.finfo(s.dtype).max) - 1)  # exp stays finite; the result is zero to rounding
+
+    def fire() -> None:
+        _negate_clamped(s, out, limit)
+        np.exp(out, out=out)
+        _one_plus_inverse(out, one)
+        if slope is not None:
+            _product_slope(out, slope, 1, one)
+
+    return fire
+
+
+def _clipped(low: float, high: float) -> Callable[[Array, Array, Array | None], Step]:
+    def bind(s: Array, out: Array, slope: Array | None) -> Step:
+        t = s.dtype.type
+        room = np.empty((0, 0, 0), s.dtype) if slope is None else slope
+        return lambda: _clip(s, out, room, t(low), t(high), t(0), t(1))
+
+    return bind
+
+
+_ACTIVATIONS = {
+    "identity": _identity,
+    "tanh": _tanh,
+    "logistic": _logistic,
+    "relu": _clipped(0.0, math.inf),
+    "saturated": _clipped(-1.0, 1.0),
+}
+
+
+@njit(cache=True, nogil=True)
+def _mix(coefficient, held, computed, out, one):  # type: ignore[no-untyped-def]
+    for r in range(out.shape[0]):
+        c = coefficient[r]
+        h, s = held[min(r, held.shape[0] - 1)], computed[min(r, computed.shape[0] - 1)]
+        for b in range(out.shape[1]):
+            for i in range(out.shape[2]):
+                out[r, b, i] = s[b, i] if c == 0 else c * h[b, i] + (one - c) * s[b, i]
+
+
+def mix(coefficient: Array, held: Array, computed: Array, out: Array) -> Step:
+    """out = c held + (1 - c) computed, with c for each replica; `out` may be `computed` itself."""
+    if not coefficient.any():
+        return lambda: np.copyto(out, computed)
+    one = out.dtype.type(1)
+    return lambda: _mix(coefficient, held, computed, out, one)
+
+
+@njit(cache=True, nogil=True)
+def _mix_error(coefficient, held, returned, out, one):  # type: ignore[no-untyped-def]
+    for r in range(out.shape[0]):
+        c = coefficient[r]
+        h, s = held[min(r, held.shape[0] - 1)], returned[r]
+        for b in range(out.shape[1]):
+            for i in range(out.shape[2]):
+                out[r, b, i] = c * h[b, i] + (one - c) * (h[b, i] - s[b, i])
+
+
+def mix_error(coefficient: Array, held: Array, returned: Array, out: Array) -> Step:
+    """out = c held + (1 - c) (held - returned)."""
+    one = out.dtype.type(1)
+    return lambda: _mix_error(coefficient, held, returned, out, one)
+
+
+def subtract(target: Array, actual: Array, out: Array) -> Step:
+    """out = target - actual."""
+    return lambda: np.subtract(target, actual, out=out)
+
+
+def multiply(first: Array, second: Array, out: Array) -> Step:
+    """out = first * second."""
+    return lambda: np.multiply(first, second, out=out)
+
+
+@njit(cache=True, nogil=True)
+def _apply(weight, increment, rate, scale, alive):  # type: ignore[no-untyped-def]
+    for r in range(weight.shape[0]):
+        if alive[r]:
+            eta = rate[r] * scale
+            for i in range(weight.shape[1]):
+                weight[r, i] += eta * increment[r, i]
+
+
+@njit(cache=True, nogil=True)
+def _apply_momentum(weight, increment, velocity, rate, momentum, scale, alive):  # type: ignore[no-untyped-def]
+    for r in range(weight.shape[0]):
+        if alive[r]:
+            eta, mu = rate[r], momentum[r]
+            for i in range(weight.shape[1]):
+                v = mu * velocity[r, i] + scale * increment[r, i]
+                velocity[r, i] = v
+                weight[r, i] += eta * v
+
+
+def apply(
+    weight: Array, increment: Array, velocity: Array | None, rate: Array, momentum: Array | None, scale: float,
+    alive: Array,
+) -> Step:
+    """v = mu v + scale * increment; w += rate v, for the replicas that are alive; v is absent where mu is 0."""
+    w, dw = _flat(weight), _flat(increment)
+    factor = weight.dtype.type(scale)
+    if velocity is None or momentum is None:
+        return lambda: _apply(w, dw, rate, factor, alive)
+    v = _flat(velocity)
+    return lambda: _apply_momentum(w, dw, v, rate, momentum, factor, alive)
+
+
+def _flat(array: Array) -> Array:
+    """All synapses of a replica in one row; a view, because parameters are contiguous."""
+    return array.reshape(array.shape[0], -1)
+
+
+@njit(cache=True, nogil=True)
+def _squares(w, out):  # type: ignore[no-untyped-def]
+    for r in range(w.shape[0]):
+        for i in range(w.shape[1]):
+            total = 0.0
+            for j in range(w.shape[2]):
+                total += float(w[r, i, j]) * float(w[r, i, j])
+            out[r, i] += total
+
+
+@njit(cache=True, nogil=True)
+def _scale(w, squares, limit, alive):  # type: ignore[no-untyped-def]
+    for r in range(w.shape[0]):
+        for i in range(w.shape[1]):
+            norm = math.sqrt(squares[r, i])
+            if alive[r] and norm > limit[r]:
+                factor = w.dtype.type(limit[r] / norm)
+                for j in range(w.shape[2]):
+                    w[r, i, j] *= factor
+
+
+def bound(weights: list[Array], biases: list[Array], limit: Array, alive: Array) -> Step:
+    """Scale each neuron's incoming synapses by min(1, limit / norm), the norm taken over all of them together."""
+    synapses = [*weights, *(b[:, :, None] for b in biases)]
+    squares = np.zeros(synapses[0].shape[:2], np.float64)
+
+    def scale() -> None:
+        squares.fill(0)
+        for w in synapses:
+            _squares(w, squares)
+        for w in synapses:
+            _scale(w, squares, limit, alive)
+
+    return scale

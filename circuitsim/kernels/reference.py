@@ -1,0 +1,146 @@
+"""The specification: every kernel as plainly as NumPy can say it.
+
+Arrays are (replica, batch, neuron) and (replica, post, pre); an array shared by all replicas has a leading axis of one.
+Each function binds its arrays and returns a step without arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+NAME = "numpy"
+COMPILED = False
+Step = Callable[[], None]
+Array = np.ndarray
+
+
+def _logistic(s: Array) -> Array:
+    # exp of a large positive number would overflow: use the form that does not, on each side of zero
+    small = np.exp(-np.abs(s))
+    return np.where(s >= 0, 1 / (1 + small), small / (1 + small))
+
+
+def _logistic_slope(s: Array) -> Array:
+    o = _logistic(s)
+    return o * (1 - o)
+
+
+ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
+    "identity": (lambda s: s, np.ones_like),
+    "tanh": (np.tanh, lambda s: 1 - np.tanh(s) ** 2),
+    "logistic": (_logistic, _logistic_slope),
+    "relu": (lambda s: np.maximum(s, 0), lambda s: (s > 0).astype(s.dtype)),
+    "saturated": (lambda s: np.clip(s, -1, 1), lambda s: (np.abs(s) <= 1).astype(s.dtype)),
+}
+"""f and f' of the summed input S; relu'(0) = 0, saturated'(s) = 1 where |s| <= 1."""
+
+
+def gather(x: Array, rows: Array, out: Array) -> Step:
+    """out[r, b] = x[rows[r, b]]."""
+
+    def present() -> None:
+        for r in range(out.shape[0]):
+            out[r] = x[rows[r]]
+
+    return present
+
+
+def deliver(emitted: Array, across: Array, arriving: Array, *, accumulate: bool) -> Step:
+    """S[r, b, i] (+)= sum_j emitted[r, b, j] across[r, j, i]."""
+
+    def delivery() -> None:
+        for r in range(arriving.shape[0]):
+            e = emitted[min(r, emitted.shape[0] - 1)]
+            # einsum without optimize loops in C: no BLAS, so that BLAS has something to be compared with
+            contribution = np.einsum("bj,ji->bi", e, across[r])
+            arriving[r] = arriving[r] + contribution if accumulate else contribution
+
+    return delivery
+
+
+def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope: Array | None) -> Step:
+    """S += b; slope = f'(S); out = f(S). `out` may be S itself."""
+    function, derivative = ACTIVATIONS[name]
+
+    def fire() -> None:
+        for bias in biases:
+            arriving[...] += bias[:, None, :]
+        fired = function(arriving)
+        if slope is not None:
+            slope[...] = derivative(arriving)
+        out[...] = fired
+
+    return fire
+
+
+def mix(coefficient: Array, held: Array, computed: Array, out: Array) -> Step:
+    """out = c held + (1 - c) computed, with c for each replica; `out` may be `computed` itself."""
+    c = coefficient[:, None, None]
+
+    def mixture() -> None:
+        out[...] = np.where(c == 0, computed, c * held + (1 - c) * computed)
+
+    return mixture
+
+
+def mix_error(coefficient: Array, held: Array, returned: Array, out: Array) -> Step:
+    """out = c held + (1 - c) (held - returned)."""
+    c = coefficient[:, None, None]
+
+    def mixture() -> None:
+        out[...] = c * held + (1 - c) * (held - returned)
+
+    return mixture
+
+
+def subtract(target: Array, actual: Array, out: Array) -> Step:
+    """out = target - actual."""
+
+    def difference() -> None:
+        out[...] = target - actual
+
+    return difference
+
+
+def multiply(first: Array, second: Array, out: Array) -> Step:
+    """out = first * second."""
+
+    def gate() -> None:
+        out[...] = first * second
+
+    return gate
+
+
+def apply(
+    weight: Array, increment: Array, velocity: Array | None, rate: Array, momentum: Array | None, scale: float,
+    alive: Array,
+) -> Step:
+    """v = mu v + scale * increment; w += rate v, for the replicas that are alive; v is absent where mu is 0."""
+
+    def update() -> None:
+        for r in np.flatnonzero(alive):
+            change = increment[r] * weight.dtype.type(scale)
+            if velocity is not None and momentum is not None:
+                velocity[r] = momentum[r] * velocity[r] + change
+                change = velocity[r]
+            weight[r] += rate[r] * change
+
+    return update
+
+
+def bound(weights: list[Array], biases: list[Array], limit: Array, alive: Array) -> Step:
+    """Scale each neuron's incoming synapses by min(1, limit / norm), the norm taken over all of them together."""
+
+    def scale() -> None:
+        for r in np.flatnonzero(alive):
+            squares = sum((w[r].astype(np.float64) ** 2).sum(axis=1) for w in weights)
+            norm = np.sqrt(squares + sum(b[r].astype(np.float64) ** 2 for b in biases))
+            factor = np.where(norm > limit[r], limit[r] / np.where(norm > 0, norm, 1), 1.0)
+            for w in weights:
+                w[r] *= factor[:, None].astype(w.dtype)
+            for b in biases:
+                b[r] *= factor.astype(b.dtype)
+
+    return scale

@@ -1,0 +1,139 @@
+"""What counts as local: places, accesses, certificates, and the verdict that the build consults.
+
+A synapse may read its presynaptic neuron, its postsynaptic neuron and itself, no further back than a window u
+(Baldi & Sadowski 2018, eqs. 13-15). A neuron may also read its own incoming synapses. Everything else is a finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import Enum
+
+from circuitsim.errors import CircuitError
+
+
+class Place(str, Enum):
+    """Where a quantity lives, seen from one synapse."""
+
+    SYNAPSE = "synapse"
+    PRE = "pre"
+    POST = "post"
+    NEURON = "neuron"  # the postsynaptic neuron's own incoming synapses
+
+
+class Mode(str, Enum):
+    """What a phase does to an array. Contributions that are added commute; a write replaces."""
+
+    READ = "read"
+    ADD = "add"
+    WRITE = "write"
+
+
+@dataclass(frozen=True)
+class Access:
+    """One array that a phase touches: whose it is, which quantity, of which cycle (None: it outlives the cycle)."""
+
+    mode: Mode
+    owner: str
+    quantity: str
+    cycle: int | None = None
+
+    @property
+    def key(self) -> tuple[str, str, int | None]:
+        """The array's address, whatever is done to it."""
+        return self.owner, self.quantity, self.cycle
+
+
+@dataclass(frozen=True, order=True)
+class Reading:
+    """One quantity that a rule reads: its place and, for a neuron's activity, the cycle it remembers."""
+
+    place: Place
+    cycle: int | None = None
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What a traced rule reads, all of it: the evidence for locality in space."""
+
+    rule: str
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True)
+class Wire:
+    """A declared non-local wire: `projection` carries it, `read` says what it brings from elsewhere."""
+
+    kind: str
+    projection: str
+    read: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One violation: what was read, from which place, how old (`lag`, ticks), and what to do about it."""
+
+    kind: str
+    projection: str
+    rule: str
+    read: str
+    place: str
+    lag: int | None
+    remedy: str
+
+    def row(self) -> dict[str, object]:
+        """The finding as a plain mapping, as in audit.json."""
+        return asdict(self)
+
+
+REMEDIES = {
+    "weight-transport": "give the feedback projection its own weights (rbp, arbp), or recirculate",
+    "weight-sharing": "give each location its own weights",
+    "lateral": "use an output function of the neuron's own input",
+    "remote-target": "bring the target through a projection, or use a circular circuit",
+    "remote-error": "carry the error through a declared projection to a colocated feedback neuron",
+    "time-window": "widen the window or shorten the delays",
+    "causality": "evaluate the rule after what it reads exists",
+    "label": "none is needed: labels do not make a circuit non-local",
+}
+
+
+def verdict(wires: Iterable[Wire], ages: Iterable[tuple[str, str, Reading, int]], window: int) -> tuple[Finding, ...]:
+    """Judge a circuit from its declared wires and the age in ticks of everything its rules read.
+
+    Parameters
+    ----------
+    wires : the circuit's declared non-local wires.
+    ages : rows of (projection, rule, reading, age in ticks at the moment of use; negative: not there yet).
+    window : how long a neuron remembers, in ticks.
+
+    Returns
+    -------
+    The findings, in the order of what was given; none means that the circuit is local in space and time.
+    """
+    found = [Finding(w.kind, w.projection, "", w.read, "remote", None, REMEDIES[w.kind]) for w in wires]
+    for projection, rule, reading, age in ages:
+        kind = "causality" if age < 0 else "time-window" if age > window else None
+        if kind:
+            read = f"{reading.place.value}.at({reading.cycle})"
+            found.append(Finding(kind, projection, rule, read, reading.place.value, age, REMEDIES[kind]))
+    return tuple(found)
+
+
+def is_local(findings: Iterable[Finding]) -> bool:
+    """Whether nothing but labels was found."""
+    return all(finding.kind == "label" for finding in findings)
+
+
+def refuse_nonlocal(circuit: str, findings: Iterable[Finding]) -> None:
+    """Raise CircuitError for a circuit that is declared local and is not."""
+    found = [finding for finding in findings if finding.kind != "label"]
+    if found:
+        first = found[0]
+        raise CircuitError(
+            f"circuit {circuit}",
+            got=f"{len(found)} finding(s), first {first.kind} in {first.projection}, which reads {first.read}",
+            expected="no non-local wire in a circuit declared local",
+            remedy=f"{first.remedy[0].upper()}{first.remedy[1:]}; or build it with local=False.",
+        )

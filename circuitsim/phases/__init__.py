@@ -1,0 +1,39 @@
+"""The kinds of event. Each module declares what it reads, adds to and writes, and binds one event to a kernel.
+
+Members, in the same order in every module: `NAME`; `accesses(circuit, event)`; `bind(event)`, whose result is called
+once for each presentation. Within a tick the phases run in the order of `PHASES`.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from circuitsim.events import Event
+from circuitsim.graph import Circuit
+from circuitsim.locality import Access
+from circuitsim.phases import bound, delivery, feedback, forward, plasticity, recirculation, update
+from circuitsim.phases.base import Binding, Step
+
+PHASES: tuple[ModuleType, ...] = (delivery, forward, recirculation, feedback, plasticity, update, bound)
+DELIVERY, FORWARD, RECIRCULATION, FEEDBACK, PLASTICITY, UPDATE, BOUND = range(len(PHASES))
+OF_PROJECTIONS = (DELIVERY, PLASTICITY, UPDATE)
+
+__all__ = ["BOUND", "DELIVERY", "FEEDBACK", "FORWARD", "OF_PROJECTIONS", "PHASES", "PLASTICITY", "RECIRCULATION",
+           "UPDATE", "Binding", "Step", "accesses", "name", "subject"]
+
+
+def name(event: Event) -> str:
+    """The name of the event's phase."""
+    return str(PHASES[event.phase].NAME)
+
+
+def subject(circuit: Circuit, event: Event) -> str:
+    """The name of the population or projection that the event happens to."""
+    parts = circuit.projections if event.phase in OF_PROJECTIONS else circuit.populations
+    return parts[event.index].name
+
+
+def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
+    """All that the event may touch."""
+    found: tuple[Access, ...] = PHASES[event.phase].accesses(circuit, event)
+    return found

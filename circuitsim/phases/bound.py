@@ -1,0 +1,34 @@
+"""Bound: a neuron scales its own incoming weights, w <- w min(1, max_norm / |w|), biases included.
+
+It reads the neuron's own synapses and nothing else (Baldi & Sadowski 2018, section 7.2: a constraint that only
+requires local information).
+"""
+
+from __future__ import annotations
+
+from circuitsim.events import Event
+from circuitsim.graph import Circuit
+from circuitsim.locality import Access
+from circuitsim.phases.base import Binding, Step, adds, biases, reads
+
+NAME = "bound"
+
+
+def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
+    """Reads the bound, rescales every incoming weight and bias of the population."""
+    p = circuit.populations[event.index]
+    incoming = [q.name for q in circuit.incoming[p.name] if not q.transports]
+    return (
+        reads(p.name, "max_norm"),
+        reads("circuit", "alive"),
+        *(adds(name, "weight") for name in incoming),
+        *(adds(name, "bias") for name in biases(circuit, p.name)),
+    )
+
+
+def bind(b: Binding) -> Step:
+    """Bind the scaling of all incoming synapses together."""
+    p = b.circuit.populations[b.event.index]
+    weights = [b.view(q.name, "weight") for q in b.circuit.incoming[p.name] if not q.transports]
+    bias = [b.view(name, "bias") for name in biases(b.circuit, p.name)]
+    return b.kernels.bound(weights, bias, b.view(p.name, "max_norm"), b.view("circuit", "alive"))  # type: ignore[no-any-return]

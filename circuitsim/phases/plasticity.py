@@ -1,0 +1,84 @@
+"""Plasticity: a local rule proposes an increment for every synapse of a projection, summed over the batch.
+
+It runs at the first tick at which all that the rule reads exists; `update` applies what it proposes.
+"""
+
+from __future__ import annotations
+
+from circuitsim.events import Event
+from circuitsim.graph import Circuit, Plasticity
+from circuitsim.locality import Access, Place, Reading
+from circuitsim.phases.base import Binding, Step, reads, writes
+from circuitsim.rules.compiler import Operands, lower
+
+NAME = "plasticity"
+
+
+def learning(circuit: Circuit, projection: str) -> Plasticity:
+    """The projection's plasticity."""
+    return next(p for p in circuit.plasticity if p.projection == projection)
+
+
+def readings(circuit: Circuit, rule: Plasticity) -> list[tuple[str, Reading, tuple[str, str, int | None]]]:
+    """All that a projection's rules read, as rows (rule's name, reading, the address of the array)."""
+    q = circuit.projection(rule.projection)
+    rows: list[tuple[str, Reading, tuple[str, str, int | None]]] = []
+    for quantity, law in _laws(circuit, rule):
+        for reading in law.certificate.readings:
+            if reading.place is Place.SYNAPSE:
+                rows.append((law.name, reading, (q.name, quantity, None)))
+            elif reading.place is Place.POST:
+                rows.append((law.name, reading, (rule.post or q.target, "O", reading.cycle)))
+            elif quantity == "weight":  # the presynaptic unit of a bias is always 1: nothing to remember
+                rows.append((law.name, reading, (rule.pre or q.source, "O", reading.cycle)))
+    return rows
+
+
+def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
+    """Reads what the certificates say, writes the increments."""
+    name = circuit.projections[event.index].name
+    rule = learning(circuit, name)
+    laws = _laws(circuit, rule)
+    parameters = {(name, f"{law.name}.{parameter}") for _, law in laws for parameter in law.free}
+    return (
+        *(reads(*key) for key in dict.fromkeys(key for _, _, key in readings(circuit, rule))),
+        *(reads(*key) for key in sorted(parameters)),
+        reads("data", "rows"),
+        *(writes(name, "increment" if quantity == "weight" else "bias_increment") for quantity, _ in laws),
+    )
+
+
+def bind(b: Binding) -> Step:
+    """Bind the lowered rules of weights and biases, followed by the check that their increments are finite."""
+    q = b.circuit.projections[b.event.index]
+    rule = learning(b.circuit, q.name)
+    steps: list[Step] = []
+    for quantity, law in _laws(b.circuit, rule):
+        out = b.view(q.name, "increment" if quantity == "weight" else "bias_increment")
+        operands = Operands(
+            pre={r.cycle: b.view(rule.pre or q.source, "O", r.cycle) for r in _at(law, Place.PRE)}
+            if quantity == "weight"
+            else {},
+            post={r.cycle: b.view(rule.post or q.target, "O", r.cycle) for r in _at(law, Place.POST)},
+            synapse=b.optional(q.name, quantity),
+            parameters={p: b.view(q.name, f"{law.name}.{p}") for p in law.free},
+            batch=b.view("data", "rows").shape[-1],
+        )
+        steps += [lower(law, quantity, operands, out, b.kernels), lambda out=out: b.report(out)]
+
+    def propose() -> None:
+        for step in steps:
+            step()
+
+    return propose
+
+
+def _laws(circuit: Circuit, rule: Plasticity):  # type: ignore[no-untyped-def]
+    laws = [("weight", rule.rule)]
+    if circuit.projection(rule.projection).bias:
+        laws.append(("bias", rule.bias_rule or rule.rule))
+    return laws
+
+
+def _at(law, place: Place) -> list[Reading]:  # type: ignore[no-untyped-def]
+    return [r for r in law.certificate.readings if r.place is place]

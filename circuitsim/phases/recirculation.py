@@ -1,0 +1,78 @@
+"""Recirculation cycle: neurons that held O(0) and now compute S emit one mixture of the two and remember another.
+
+E(c) = e O(0) + (1 - e) S,  O(c) = m O(0) + (1 - m) S, with coefficients e, m for each population and replica: the
+named variants PR, CCR, RCC, CCRCC and RWCC are points of this continuum (Baldi & Sadowski 2018, section 4.2).
+A population that takes its input from a colocated one (layer 0 from layer L) has as S that one's activity of the cycle
+before, or, where the error is recirculated, O(0) less it (section 4.1).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from circuitsim.events import Event
+from circuitsim.graph import RECIRCULATES, Carries, Circuit
+from circuitsim.locality import Access
+from circuitsim.phases.base import Binding, Step, adds, biases, reads, writes
+
+NAME = "recirculation cycle"
+
+
+def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
+    """Reads the new input and cycle 0's activity, writes what is emitted and what is remembered."""
+    p, cycle = circuit.populations[event.index], event.detail
+    arriving = [reads(x.source, "O", cycle - 1) for x in circuit.exchanged(p.name, *RECIRCULATES)]
+    if not arriving:
+        arriving = [adds(p.name, "S", cycle), *(reads(name, "bias") for name in biases(circuit, p.name))]
+    return (
+        *arriving,
+        reads(p.name, "O", 0),
+        reads(p.name, "emits"),
+        reads(p.name, "remembers"),
+        writes(p.name, "E", cycle),
+        writes(p.name, "O", cycle),
+    )
+
+
+def bind(b: Binding) -> Step:
+    """Bind an activation and up to two mixtures; a mixture with coefficient zero everywhere is the value itself."""
+    p, cycle = b.circuit.populations[b.event.index], b.event.detail
+    held = b.view(p.name, "O", 0)
+    outputs = _outputs(b, p.name, cycle)
+    exchanges = b.circuit.exchanged(p.name, *RECIRCULATES)
+    if exchanges:
+        source = exchanges[0]
+        returned = b.view(source.source, "O", cycle - 1)
+        mix = b.kernels.mix_error if source.carries is Carries.ERROR else b.kernels.mix
+        return _in_turn([mix(coefficient, held, returned, out) for coefficient, out in outputs])
+    arriving = b.view(p.name, "S", cycle)
+    bias = [b.view(name, "bias") for name in biases(b.circuit, p.name)]
+    fire = b.kernels.activate(p.activation, arriving, bias, arriving, None)
+    # the array that shares memory with S is written last, and an unmixed one that is S itself need not be written
+    outputs.sort(key=lambda pair: _same(pair[1], arriving))
+    mixed = [(c, out) for c, out in outputs if c.any() or not _same(out, arriving)]
+    return _in_turn([fire, *(b.kernels.mix(c, held, arriving, out) for c, out in mixed)])
+
+
+def _outputs(b: Binding, name: str, cycle: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of a coefficient and the array it makes; one pair where emitted and remembered share an array."""
+    emitted, remembered = b.optional(name, "E", cycle), b.optional(name, "O", cycle)
+    pairs = [] if emitted is None else [(b.view(name, "emits"), emitted)]
+    if remembered is not None and (emitted is None or not _same(emitted, remembered)):
+        pairs.append((b.view(name, "remembers"), remembered))
+    return pairs
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    return bool(a.ctypes.data == b.ctypes.data)
+
+
+def _in_turn(steps: list[Step]) -> Step:
+    if len(steps) == 1:
+        return steps[0]
+
+    def recirculate() -> None:
+        for step in steps:
+            step()
+
+    return recirculate

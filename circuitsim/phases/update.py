@@ -1,0 +1,55 @@
+"""Update: the proposed increments are applied, v <- mu v + mean_batch(dw), w <- w + eta v.
+
+All of a presentation's updates come after its last event, so every increment was computed from the weights that its
+passes used. A replica that has diverged is left as it is.
+"""
+
+from __future__ import annotations
+
+from circuitsim.events import Event
+from circuitsim.graph import Circuit
+from circuitsim.locality import Access
+from circuitsim.phases.base import Binding, Step, adds, reads
+from circuitsim.phases.plasticity import learning
+
+NAME = "update"
+
+
+def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
+    """Reads increments and rates, adds to weights and velocities."""
+    q = circuit.projections[event.index]
+    found = [reads("circuit", "alive"), reads("data", "rows")]
+    for weight, prefix, rate in _tensors(q.bias):
+        found += [reads(q.name, f"{prefix}increment"), reads(q.name, rate), adds(q.name, weight)]
+        if learning(circuit, q.name).momentum:
+            found += [reads(q.name, "momentum"), adds(q.name, f"{prefix}velocity")]
+    return tuple(dict.fromkeys(found))
+
+
+def bind(b: Binding) -> Step:
+    """Bind one application for the weights and one for the biases."""
+    q = b.circuit.projections[b.event.index]
+    alive, batch = b.view("circuit", "alive"), b.view("data", "rows").shape[-1]
+    steps = [
+        b.kernels.apply(
+            b.view(q.name, weight),
+            b.view(q.name, f"{prefix}increment"),
+            b.optional(q.name, f"{prefix}velocity"),
+            b.view(q.name, rate),
+            b.optional(q.name, "momentum"),
+            1.0 / batch,
+            alive,
+        )
+        for weight, prefix, rate in _tensors(q.bias)
+    ]
+
+    def update() -> None:
+        for step in steps:
+            step()
+
+    return update
+
+
+def _tensors(bias: bool) -> list[tuple[str, str, str]]:
+    tensors = [("weight", "", "lr")]
+    return [*tensors, ("bias", "bias_", "lr_bias")] if bias else tensors

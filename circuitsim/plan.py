@@ -1,0 +1,122 @@
+"""Lowers a schedule to a plan: a list of kernels bound to the arrays that their events declared, replayed as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+
+import numpy as np
+
+from circuitsim import phases
+from circuitsim.events import Event
+from circuitsim.locality import Access, Mode
+from circuitsim.schedule import Entry, Schedule
+from circuitsim.state import Activity, Key, State
+
+Report = Callable[[str, Event, np.ndarray], None]
+
+
+class Plan:
+    """A presentation's bound kernels, one for each event of the schedule, for any batch up to a capacity.
+
+    Parameters
+    ----------
+    schedule : the timetable.
+    state : the weights and parameters.
+    kernels : the backend.
+    capacity : the largest batch.
+    shared : whether all replicas are shown the same data.
+    report : called with a projection, its event and its increments after each rule.
+    """
+
+    def __init__(
+        self, schedule: Schedule, state: State, kernels: ModuleType, *, capacity: int, shared: bool, report: Report
+    ) -> None:
+        self.schedule, self._state, self._kernels, self._report = schedule, state, kernels, report
+        keys = [a.key for e in schedule.entries for a in e.accesses if _of_activity(a)]
+        keys += list(schedule.protocol.readouts)
+        clamped: Key = (schedule.circuit.inputs, "O", 0)
+        self.activity = Activity(
+            state, keys, capacity, same=_shared_memory(schedule, state), shared=[clamped] if shared else []
+        )
+        self._rows = np.zeros((1 if shared else state.replicas, capacity), np.int64)
+        self._bound: dict[int, tuple[np.ndarray, list[phases.Step]]] = {}
+        self._x: np.ndarray | None = None
+
+    def use(self, x: np.ndarray) -> None:
+        """Take the examples (example, feature) that rows will refer to."""
+        self._x = x
+        self._bound.clear()
+
+    def run(self, rows: np.ndarray) -> None:
+        """Show one batch, rows (1 or replica, batch), and do everything the schedule says."""
+        target, steps = self.bound(rows.shape[-1])
+        target[...] = rows
+        for step in steps:
+            step()
+
+    def bound(self, batch: int) -> tuple[np.ndarray, list[phases.Step]]:
+        """The rows' array and the steps for a batch size, in the order of the schedule's entries."""
+        if batch not in self._bound:
+            rows = np.zeros((self._rows.shape[0], batch), np.int64)
+            seen: set[Key] = set()
+            self._bound[batch] = rows, [self._bind(entry, rows, seen) for entry in self.schedule.entries]
+        return self._bound[batch]
+
+    def _bind(self, entry: Entry, rows: np.ndarray, seen: set[Key]) -> phases.Step:
+        circuit, event = self.schedule.circuit, entry.event
+        views: dict[Key, np.ndarray] = {}
+        first = True
+        for access in entry.accesses:
+            array = self._view(access, rows)
+            if array is not None:
+                views[access.key] = array
+            if access.mode is not Mode.READ and event.phase == phases.DELIVERY:
+                first = access.key not in seen
+                seen.add(access.key)
+        name = phases.subject(circuit, event)
+        binding = phases.Binding(
+            circuit, event, self._kernels, views, first, lambda increments: self._report(name, event, increments)
+        )
+        step: phases.Step = phases.PHASES[event.phase].bind(binding)
+        return step
+
+    def _view(self, access: Access, rows: np.ndarray) -> np.ndarray | None:
+        if access.key == ("data", "rows", None):
+            return rows
+        if access.key == ("data", "x", None):
+            assert self._x is not None, "use() comes before run()"
+            return self._x
+        if _of_activity(access):
+            return self.activity.view(access, rows.shape[-1])
+        return self._state.view(access)
+
+
+def _of_activity(access: Access) -> bool:
+    return access.cycle is not None
+
+
+def _shared_memory(schedule: Schedule, state: State) -> dict[Key, Key]:
+    """Which addresses can share memory: what is emitted and remembered alike, and an input with what comes of it.
+
+    A neuron's summed input S is not needed once it has fired (unless it is read out), so it lies where the activity
+    will; and where a neuron emits what it remembers the two are one array.
+    """
+    same: dict[Key, Key] = {}
+    for entry in schedule.entries:
+        written = {a.quantity: a.key for a in entry.accesses if a.mode is Mode.WRITE and _of_activity(a)}
+        subject = phases.subject(schedule.circuit, entry.event)
+        if "E" in written and "O" in written and _alike(state, subject):
+            same[written["E"]] = written["O"]
+        summed = next((a.key for a in entry.accesses if a.mode is Mode.ADD and a.quantity == "S"), None)
+        fires = entry.event.phase in (phases.FORWARD, phases.RECIRCULATION)
+        becomes = written.get("O") or written.get("E")
+        if fires and summed and becomes and summed not in schedule.protocol.readouts:
+            same[summed] = becomes
+    return same
+
+
+def _alike(state: State, population: str) -> bool:
+    return bool((state.parameter(population, "emits") == state.parameter(population, "remembers")).all())
+
+

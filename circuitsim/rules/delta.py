@@ -1,0 +1,21 @@
+"""The delta rule: what backpropagation and its random relatives have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from circuitsim.rules.rule import local_rule
+
+
+@local_rule
+def delta(pre: Any, post: Any, w: Any) -> Any:
+    """Product of presynaptic activity and the error held by the feedback neuron at the postsynaptic site.
+
+    dw_ij = delta_i O_j
+
+    Source
+    ------
+    Baldi & Sadowski 2018, eq. 6. The rule is local; whether the way the error came is, the circuit's wires tell.
+    With the error neuron as presynaptic side and activity as postsynaptic it adapts feedback synapses (section 2.3.2).
+    """
+    return post.at(0) * pre.at(0)

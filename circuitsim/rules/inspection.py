@@ -1,0 +1,62 @@
+"""What a rule's code names: read from its bytecode, so that neither formatting nor a missing source file hides it."""
+
+from __future__ import annotations
+
+import dis
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from types import CodeType
+from typing import Any
+
+from circuitsim.errors import RuleError
+
+_GLOBAL = {"LOAD_GLOBAL", "LOAD_NAME"}
+_CLOSURE = {"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_CLOSURE", "STORE_DEREF", "COPY_FREE_VARS", "LOAD_FROM_DICT_OR_DEREF"}
+_ATTRIBUTE = {"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"}
+_CHANGING = {"STORE_ATTR", "DELETE_ATTR", "STORE_GLOBAL", "DELETE_GLOBAL", "STORE_SUBSCR", "DELETE_SUBSCR"}
+_OTHER = {"IMPORT_NAME": "an import", "YIELD_VALUE": "a yield", "MAKE_FUNCTION": "a function inside it",
+          "LOAD_BUILD_CLASS": "a class inside it"}
+
+
+def first_line(function: Callable[..., Any]) -> int:
+    """The line where the function begins."""
+    return int(inspect.unwrap(function).__code__.co_firstlineno)
+
+
+def check_code(function: Callable[..., Any], vocabulary: Iterable[str]) -> None:
+    """Raise RuleError where the function's code names anything beyond its arguments, its locals and the vocabulary."""
+    code: CodeType = function.__code__
+    allowed = sorted(vocabulary)
+    arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    may = f"its arguments ({', '.join(arguments)}), .at(cycle), and {', '.join(allowed)}"
+    for line, what in _trespasses(code, set(allowed)):
+        raise RuleError(
+            f"rule {function.__name__}, line {line}",
+            got=what,
+            expected=f"nothing but {may}",
+            remedy="A synapse sees its two neurons and itself: pass constants as parameters (name=value).",
+        )
+
+
+def _trespasses(code: CodeType, allowed: set[str]) -> Iterator[tuple[int, str]]:
+    line = code.co_firstlineno
+    for step in dis.get_instructions(code):
+        if step.positions and step.positions.lineno:
+            line = step.positions.lineno
+        name = step.opname
+        if name in _GLOBAL and step.argval not in allowed:
+            yield line, f"the name {step.argval!r}"
+        elif name in _CLOSURE:
+            yield line, f"a variable of an enclosing function, {', '.join(code.co_freevars) or step.argval!r}"
+        elif name in _ATTRIBUTE and _attribute(step.argval) != "at":
+            yield line, f"the attribute {_attribute(step.argval)!r}"
+        elif name in _CHANGING:
+            yield line, f"an assignment to something outside it, {step.argval or 'an item'!r}"
+        elif name in _OTHER:
+            yield line, _OTHER[name]
+        elif name.startswith(("JUMP_BACKWARD", "POP_JUMP_BACKWARD", "FOR_ITER")):
+            yield line, "a loop"
+
+
+def _attribute(value: Any) -> str:
+    return str(value[-1] if isinstance(value, tuple) else value)

@@ -1,0 +1,25 @@
+"""Recirculation of outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from circuitsim.rules.rule import local_rule
+
+
+@local_rule
+def recirculation(pre: Any, post: Any, w: Any, *, n: int = 0, m: int = 1) -> Any:
+    """Move the postsynaptic activity of cycle n away from that of cycle m: the difference carries the error.
+
+    dw_ij = (O_i(n) - O_i(m)) O_j(n)
+
+    Parameters
+    ----------
+    n, m : the cycles compared, 0 <= n < m; the presynaptic activity is that of cycle n.
+
+    Source
+    ------
+    Baldi & Sadowski 2018, eq. 23 (n = 0, m = 1), eqs. 48 and 51 for other cycles. The learning rate is applied
+    where increments are.
+    """
+    return (post.at(n) - post.at(m)) * pre.at(n)

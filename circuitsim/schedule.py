@@ -1,0 +1,320 @@
+"""From a circuit's delays to the timetable of one presentation.
+
+`Causality` says what each event brings about; the schedule is a run of the event queue in which nothing is computed.
+What nothing needs is then dropped, and every reading's age is held against the window. Pure: no arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from circuitsim import phases
+from circuitsim.errors import ScheduleError
+from circuitsim.events import Event, EventQueue
+from circuitsim.graph import RECIRCULATES, Circuit, Population
+from circuitsim.locality import Access, Finding, Mode, Place, Reading, Wire, verdict
+from circuitsim.phases.plasticity import readings
+
+Key = tuple[str, str, int | None]
+FIRING = (phases.FORWARD, phases.RECIRCULATION, phases.FEEDBACK)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What one presentation consists of.
+
+    Parameters
+    ----------
+    cycles : number of recirculation cycles after the forward pass, >= 0.
+    learn : whether the circuit's plasticity takes part.
+    readouts : further quantities that must be there at the end, as (population, quantity, cycle).
+    window : how long neurons remember, in ticks; None: as long as the rules need.
+    """
+
+    cycles: int = 0
+    learn: bool = True
+    readouts: tuple[Key, ...] = ()
+    window: int | None = None
+
+
+class Causality:
+    """The consequences of events, one presentation at a time: who waits for whom, and what fires when all is there."""
+
+    def __init__(self, circuit: Circuit, protocol: Protocol) -> None:
+        self.circuit, self.protocol = circuit, protocol
+        self._waiting: dict[tuple[str, int], set[tuple[str, str, int]]] = {}
+        self._learning = {
+            p.projection: {(key[0], key[2]) for _, _, key in readings(circuit, p) if key[1] == "O"}
+            for p in (circuit.plasticity if protocol.learn else ())
+        }
+
+    def start(self) -> Event:
+        """The event that begins a presentation: the input is clamped."""
+        return Event(0, phases.FORWARD, self.circuit.index[self.circuit.inputs], 0)
+
+    def consequences(self, event: Event) -> list[Event]:
+        """The events that follow from one that has just happened."""
+        subject = phases.subject(self.circuit, event)
+        if event.phase == phases.DELIVERY:
+            target = self.circuit.projections[event.index].target
+            return self._arrived(event.tick, target, event.detail, ("projection", subject, event.detail))
+        if event.phase not in FIRING:
+            return []
+        return [
+            *self._emitted(event, subject),
+            *self._exchanged(event, subject),
+            *self._learned(event, subject),
+        ]
+
+    def stuck(self) -> dict[tuple[str, int], set[tuple[str, str, int]]]:
+        """The populations that wait for something that has not come."""
+        return {who: what for who, what in self._waiting.items() if what}
+
+    def unlearned(self) -> dict[str, set[tuple[str, int | None]]]:
+        """The projections whose rules wait for an activity that has not come."""
+        return {name: missing for name, missing in self._learning.items() if missing}
+
+    def _emitted(self, event: Event, subject: str) -> Iterable[Event]:
+        for q in self.circuit.outgoing[subject]:
+            if self._cycles(q.target, event.detail):
+                yield Event(event.tick + q.delay, phases.DELIVERY, self.circuit.index[q.name], event.detail)
+
+    def _exchanged(self, event: Event, subject: str) -> Iterable[Event]:
+        for x in self.circuit.exchanges:
+            if x.source == subject:
+                cycle = event.detail + 1 if x.carries in RECIRCULATES else event.detail
+                if self._cycles(x.target, cycle):
+                    cause = (x.carries.value, subject, cycle)
+                    yield from self._arrived(event.tick, x.target, cycle, cause)
+
+    def _learned(self, event: Event, subject: str) -> Iterable[Event]:
+        for name, missing in self._learning.items():
+            if (subject, event.detail) in missing:
+                missing.discard((subject, event.detail))
+                if not missing:
+                    yield Event(event.tick, phases.PLASTICITY, self.circuit.index[name])
+
+    def _arrived(self, tick: int, target: str, cycle: int, cause: tuple[str, str, int]) -> list[Event]:
+        missing = self._waiting.setdefault((target, cycle), self._causes(target, cycle))
+        missing.discard(cause)
+        if missing:
+            return []
+        population = self.circuit.population(target)
+        return [Event(tick, _firing_phase(population, cycle), self.circuit.index[target], cycle)]
+
+    def _cycles(self, target: str, cycle: int) -> bool:
+        """Whether a population takes part in a cycle: error neurons only in the first, nobody beyond the protocol's."""
+        return cycle == 0 if self.circuit.population(target).feedback else cycle <= self.protocol.cycles
+
+    def _causes(self, target: str, cycle: int) -> set[tuple[str, str, int]]:
+        exchanges = [x for x in self.circuit.exchanges if x.target == target]
+        if cycle == 0:
+            exchanges = [x for x in exchanges if x.carries not in RECIRCULATES]
+        return {
+            *(("projection", q.name, cycle) for q in self.circuit.incoming[target]),
+            *((x.carries.value, x.source, cycle) for x in exchanges),
+        }
+
+
+def _firing_phase(population: Population, cycle: int) -> int:
+    if population.feedback:
+        return phases.FEEDBACK
+    return phases.RECIRCULATION if population.mixes and cycle else phases.FORWARD
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the timetable: the event and the arrays it will touch, less those that nothing needs."""
+
+    event: Event
+    accesses: tuple[Access, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A reading of a rule at the moment of use: its age is how many ticks ago it was written."""
+
+    projection: str
+    rule: str
+    reading: Reading
+    age: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The timetable of one presentation.
+
+    entries : the events in the order of their keys. window : ticks that neurons remember. rows : the age of all that
+    the rules read. duration : ticks from one presentation's start to the next one's.
+    """
+
+    circuit: Circuit
+    protocol: Protocol
+    entries: tuple[Entry, ...]
+    window: int
+    rows: tuple[Row, ...]
+
+    @property
+    def duration(self) -> int:
+        """Ticks from the start of a presentation to the start of the next."""
+        return self.entries[-1].event.tick + 1
+
+    @cached_property
+    def windows(self) -> dict[str, int]:
+        """For each projection that learns, the smallest window in ticks that its rules need."""
+        found: dict[str, int] = {p.projection: 0 for p in self.circuit.plasticity} if self.protocol.learn else {}
+        for row in self.rows:
+            found[row.projection] = max(found[row.projection], row.age)
+        return found
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What violates locality in space or time."""
+        return judge(self.circuit.wires, self.rows, self.window)
+
+    def table(self) -> list[tuple[str, ...]]:
+        """The timetable for people: tick, phase, subject, cycle, reads, adds to, writes; one row an event."""
+        return [
+            (str(e.event.tick), phases.name(e.event), phases.subject(self.circuit, e.event),
+             str(e.event.detail) if e.event.phase < phases.PLASTICITY else "",
+             *(", ".join(_spell(a) for a in e.accesses if a.mode is mode) for mode in Mode))
+            for e in self.entries
+        ]  # fmt: skip
+
+
+def judge(wires: Iterable[Wire], rows: Iterable[Row], window: int) -> tuple[Finding, ...]:
+    """The static verdict on wires and ages."""
+    return verdict(wires, ((r.projection, r.rule, r.reading, r.age) for r in rows), window)
+
+
+def schedule(circuit: Circuit, protocol: Protocol) -> Schedule:
+    """Derive the timetable of a presentation from the circuit's delays.
+
+    Every event happens at the first tick at which its causes have come about; a rule is evaluated at the first tick
+    at which all that it reads exists; updates follow the last event.
+
+    Parameters
+    ----------
+    circuit : what exists and how long its delays are.
+    protocol : which cycles a presentation has, whether it learns, what is read out.
+
+    Raises
+    ------
+    ScheduleError : a population never fires in cycle 0, a rule reads a cycle that does not happen, or one older than
+        the window.
+    """
+    happened = unroll(circuit, protocol)
+    entries = _needed(circuit, protocol, happened)
+    if protocol.learn:
+        entries = _with_updates(circuit, entries)
+    rows = _ages(circuit, protocol, entries)
+    needed = max((row.age for row in rows), default=0)
+    window = needed if protocol.window is None else protocol.window
+    _hold_window(circuit, rows, window)
+    return Schedule(circuit, protocol, tuple(entries), window, tuple(rows))
+
+
+def unroll(
+    circuit: Circuit,
+    protocol: Protocol,
+    execute: Callable[[Event], None] = lambda event: None,
+    order: Callable[[list[Event]], Sequence[Event]] = lambda events: events,
+) -> list[Event]:
+    """Run the event queue through one presentation up to its last rule, without updates.
+
+    Parameters
+    ----------
+    execute : called with each event as it is popped; by default nothing is computed.
+    order : the order in which simultaneous consequences are pushed; it cannot matter, and a test shuffles it.
+    """
+    causality, queue = Causality(circuit, protocol), EventQueue()
+    queue.push(causality.start())
+    happened: list[Event] = []
+    while queue:
+        for event in queue.pop_simultaneous():
+            execute(event)
+            happened.append(event)
+            for consequence in order(causality.consequences(event)):
+                queue.push(consequence)
+    _check_complete(circuit, protocol, causality, happened)
+    return happened
+
+
+def _check_complete(circuit: Circuit, protocol: Protocol, causality: Causality, happened: list[Event]) -> None:
+    fired = {phases.subject(circuit, e) for e in happened if e.phase in FIRING and e.detail == 0}
+    for p in circuit.populations:
+        if p.name not in fired:
+            waits = sorted(f"{kind} {name}" for kind, name, _ in causality.stuck().get((p.name, 0), set()))
+            raise ScheduleError(
+                f"population {p.name}",
+                got="no firing in cycle 0" + (f": it waits for {', '.join(waits)}" if waits else ""),
+                expected="inputs that all arrive in the forward pass",
+                remedy="Close loops with a recirculating exchange, not with a projection.",
+            )
+    for name, missing in causality.unlearned().items():
+        (population, cycle) = sorted(missing, key=str)[0]
+        raise ScheduleError(
+            f"rule of projection {name}",
+            got=f"a reading of {population} at cycle {cycle}, which never happens",
+            expected=f"cycles 0 to {protocol.cycles} (0 for error neurons)",
+            remedy="Recirculate more often, or let the rule read an earlier cycle.",
+        )
+
+
+def _needed(circuit: Circuit, protocol: Protocol, happened: list[Event]) -> list[Entry]:
+    """Drop, from the last event to the first, what writes nothing that a later one, a rule or a readout needs."""
+    needed: set[Key] = set(protocol.readouts)
+    kept: list[Entry] = []
+    for event in reversed(happened):
+        touched = phases.accesses(circuit, event)
+        rule = event.phase == phases.PLASTICITY
+        made = [a for a in touched if a.mode is not Mode.READ and (rule or a.key in needed)]
+        if made:
+            read = [a for a in touched if a.mode is Mode.READ or a.mode is Mode.ADD]
+            needed.update(a.key for a in read)
+            kept.append(Entry(event, tuple(a for a in touched if a in read or a in made)))
+    return kept[::-1]
+
+
+def _with_updates(circuit: Circuit, entries: list[Entry]) -> list[Entry]:
+    """Append the updates after the last event, in the order of their keys, and then the bounds."""
+    last = entries[-1].event.tick if entries else 0
+    learning = sorted(circuit.index[p.projection] for p in circuit.plasticity)
+    events = [Event(last, phases.UPDATE, index) for index in learning]
+    events += [Event(last, phases.BOUND, index) for index, p in enumerate(circuit.populations) if p.bounded]
+    return entries + [Entry(event, phases.accesses(circuit, event)) for event in events]
+
+
+def _ages(circuit: Circuit, protocol: Protocol, entries: list[Entry]) -> list[Row]:
+    written: dict[Key, int] = {}
+    rows = []
+    laws = {p.projection: readings(circuit, p) for p in circuit.plasticity}
+    for entry in entries:
+        now = entry.event.tick
+        if entry.event.phase == phases.PLASTICITY:
+            name = circuit.projections[entry.event.index].name
+            for rule, reading, key in laws[name]:
+                at = now if reading.place is Place.SYNAPSE else written[key]
+                rows.append(Row(name, rule, reading, now - at))
+        written.update({a.key: now for a in entry.accesses if a.mode is Mode.WRITE})
+    return list(dict.fromkeys(rows))
+
+
+def _hold_window(circuit: Circuit, rows: list[Row], window: int) -> None:
+    for row in sorted(rows, key=lambda r: -r.age):
+        if row.age > window:
+            raise ScheduleError(
+                f"rule {row.rule} of projection {row.projection}",
+                got=f"{row.reading.place.value}.at({row.reading.cycle}), {row.age} ticks old when it is read",
+                expected=f"nothing older than the window of {window} ticks of circuit {circuit.name}",
+                remedy=f"Set the window to {row.age} or more, or shorten the delays.",
+            )
+
+
+
+
+def _spell(access: Access) -> str:
+    cycle = "" if access.cycle is None else f"({access.cycle})"
+    return f"{access.owner}.{access.quantity}{cycle}"

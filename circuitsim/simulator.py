@@ -1,0 +1,230 @@
+"""The loop: shows batches to a circuit by replaying its plan, or event by event through the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from circuitsim import phases
+from circuitsim.errors import CircuitError, Diverged
+from circuitsim.events import Event, EventQueue
+from circuitsim.graph import Circuit
+from circuitsim.kernels import backend as backend_module
+from circuitsim.plan import Plan
+from circuitsim.schedule import Key, Protocol, schedule, unroll
+from circuitsim.state import Parameters, State
+
+Order = Callable[[list[Event]], Sequence[Event]]
+EVALUATION_NUMBERS = 4_000_000  # activity of the largest layer in one evaluation batch, all replicas together
+
+
+class Simulator:
+    """A circuit in time: its state, its queue, and the plan of a presentation.
+
+    Parameters
+    ----------
+    circuit, protocol : what exists, and what one presentation consists of.
+    batch : the most presentations shown together, >= 1.
+    seeds : one for each replica; they draw the weights. dtype : float32 or float64. backend : numba or numpy.
+    parameters : rates and coefficients, as in `State`.
+    shared : all replicas are shown the same data, so `present` takes one row of indices, not one for each replica.
+    on_divergence : "stop" raises Diverged at the first value that is not finite; "drop" leaves that replica as it
+        was and goes on with the others.
+    probes : quantities to keep, as (population, quantity, cycle): "O" activity, "E" emission, "slope". Read them with
+        `probe`; they change no result.
+    order : None replays the plan. A function makes every presentation go through the event queue, and is the order
+        in which simultaneous events are inserted; no order can change a result.
+
+    Examples
+    --------
+    >>> from circuits.autoencoder import circular_autoencoder
+    >>> circuit, protocol = circular_autoencoder([64, 16, 64])
+    >>> simulator = Simulator(circuit, protocol, batch=10, parameters={"lr": 0.1})
+    >>> simulator.use(np.random.default_rng(0).random((100, 64)))
+    >>> simulator.present(np.arange(10))
+    >>> simulator.tensors()["A1.weight"].shape
+    (1, 16, 64)
+    """
+
+    def __init__(
+        self,
+        circuit: Circuit,
+        protocol: Protocol,
+        *,
+        batch: int,
+        seeds: Sequence[int] = (0,),
+        dtype: Any = "float32",
+        backend: str = "numba",
+        parameters: Parameters | None = None,
+        shared: bool = True,
+        on_divergence: str = "stop",
+        probes: Sequence[Key] = (),
+        order: Order | None = None,
+    ) -> None:
+        self.circuit, self.batch = circuit, batch
+        self.protocol = replace(protocol, readouts=(*protocol.readouts, *probes))
+        self.schedule = schedule(circuit, self.protocol)
+        self.state = State(circuit, seeds=seeds, dtype=dtype, parameters=parameters)
+        self._kernels = backend_module(backend)
+        self._plan = Plan(
+            self.schedule, self.state, self._kernels, capacity=batch, shared=shared, report=self._report
+        )
+        self._drop, self._order = on_divergence == "drop", order
+        self._evaluation: Plan | None = None
+        self._examples = 0
+        self.presentations = 0
+        self.queue = EventQueue()
+        self.queue.push(Event(0, phases.FORWARD, circuit.index[circuit.inputs]))
+
+    def use(self, x: np.ndarray) -> None:
+        """Take the training examples (example, feature), converted to the circuit's dtype where they differ."""
+        self._check_examples(x)
+        self._plan.use(np.ascontiguousarray(x, self.state.dtype))
+        self._examples = len(x)
+
+    def present(self, rows: np.ndarray) -> None:
+        """Show one batch of examples and let the circuit learn from it.
+
+        Parameters
+        ----------
+        rows : indices of examples, (batch,) or, where replicas see different data, (replica, batch).
+
+        Raises
+        ------
+        CircuitError : a row that does not exist, or too many. Diverged : a value is not finite.
+        """
+        self._check_rows(rows)
+        start = self.queue.pop()
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # divergence is found by `_report`
+            if self._order is None:
+                self._plan.run(rows)
+            else:
+                self._through_queue(rows, self._order)
+        self.presentations += 1
+        self.queue.push(start._replace(tick=start.tick + self.schedule.duration))
+
+    @property
+    def tick(self) -> int:
+        """The tick at which the next presentation starts."""
+        return int(self.queue.pending()[0, 0])
+
+    def outputs(self, x: np.ndarray, *, logits: bool = False) -> Iterator[tuple[slice, np.ndarray]]:
+        """Pass examples forward without learning; yield slices of them with (replica, example, unit) activity.
+
+        With `logits` the output neurons' summed inputs instead. The arrays are overwritten by the next step.
+        """
+        self._check_examples(x)
+        plan = self._evaluation_plan()
+        plan.use(np.ascontiguousarray(x, self.state.dtype))
+        key: Key = (self.circuit.outputs, "S" if logits else "O", 0)
+        size = plan.activity.capacity
+        with np.errstate(over="ignore", invalid="ignore"):
+            for begin in range(0, len(x), size):
+                part = slice(begin, min(begin + size, len(x)))
+                plan.run(np.arange(part.start, part.stop)[None])
+                yield part, plan.activity.array(key, part.stop - part.start)
+
+    def probe(self, population: str, quantity: str = "O", cycle: int = 0) -> np.ndarray:
+        """A copy of what the last presentation left of a probed quantity, (replica, batch, neuron)."""
+        key = (population, quantity, cycle)
+        if key not in self.protocol.readouts:
+            raise CircuitError(
+                f"probe {key}",
+                got="a quantity that is not kept",
+                expected=f"one of {sorted(map(str, self.protocol.readouts))}",
+                remedy="Name it in Simulator(probes=...).",
+            )
+        return self._plan.activity.array(key, self._last_batch).copy()
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The weights and biases themselves, by name, each with a leading replica axis."""
+        return self.state.tensors()
+
+    def load(self, name: str, values: np.ndarray) -> None:
+        """Replace a weight or bias tensor in place; without a replica axis every replica gets the same."""
+        self.state.load(name, values)
+
+    def set_rates(self, factor: float) -> None:
+        """Let every learning rate be its first value times a factor (lr_decay to the power of the epoch)."""
+        self.state.scale_rates(factor)
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Weights, velocities, memory, queue and counters: all that `restore` needs to continue to the same bits."""
+        return {
+            **{f"state/{name}": array for name, array in self.state.persistent().items()},
+            **{f"memory/{name}": array for name, array in self._plan.activity.memory().items()},
+            "queue": self.queue.pending(),
+            "presentations": np.array([self.presentations]),
+        }
+
+    def restore(self, snapshot: dict[str, np.ndarray]) -> None:
+        """Go back to a snapshot of the same circuit."""
+        for name, array in self.snapshot().items():
+            if name.startswith(("state/", "memory/")):
+                array[...] = snapshot[name]
+        self.queue = EventQueue.restored(snapshot["queue"])
+        self.presentations = int(snapshot["presentations"][0])
+
+    def _through_queue(self, rows: np.ndarray, order: Order) -> None:
+        target, steps = self._plan.bound(rows.shape[-1])
+        target[...] = rows
+        bound = {entry.event: step for entry, step in zip(self.schedule.entries, steps, strict=True)}
+        unroll(self.circuit, self.protocol, lambda event: bound.get(event, _nothing)(), order)
+        for event, step in bound.items():
+            if event.phase > phases.PLASTICITY:
+                step()
+
+    def _evaluation_plan(self) -> Plan:
+        if self._evaluation is None:
+            name = self.circuit.outputs
+            protocol = Protocol(learn=False, readouts=((name, "O", 0), (name, "S", 0)))
+            widest = max(p.size for p in self.circuit.populations)
+            capacity = max(1, EVALUATION_NUMBERS // (widest * self.state.replicas))
+            self._evaluation = Plan(
+                schedule(self.circuit, protocol), self.state, self._kernels, capacity=capacity, shared=True,
+                report=self._report,
+            )  # fmt: skip
+        return self._evaluation
+
+    def _report(self, projection: str, event: Event, increments: np.ndarray) -> None:
+        """Find increments that are not finite before any of them is applied."""
+        flat = increments.reshape(-1)
+        if np.isfinite(np.dot(flat, flat)):
+            return
+        finite = np.isfinite(increments.reshape(self.state.replicas, -1)).all(axis=1)
+        lost = np.flatnonzero(self.state.alive & ~finite)
+        if not lost.size:
+            return
+        if not self._drop:
+            raise Diverged(
+                f"projection {projection}, replica {lost[0]}: {phases.name(event)} at tick {event.tick} of presentation "
+                f"{self.presentations} gave values that are not finite. Lower lr, or set max_norm."
+            )
+        self.state.alive[lost] = False
+
+    def _check_examples(self, x: np.ndarray) -> None:
+        size = self.circuit.population(self.circuit.inputs).size
+        if x.ndim != 2 or x.shape[1] != size or not len(x):
+            raise CircuitError(
+                f"data for circuit {self.circuit.name}",
+                got=f"an array of shape {x.shape}",
+                expected=f"(examples, {size})",
+                remedy="Match the data's features to the input population.",
+            )
+
+    def _check_rows(self, rows: np.ndarray) -> None:
+        self._last_batch = rows.shape[-1]
+        if not 1 <= self._last_batch <= self.batch or rows.min() < 0 or rows.max() >= self._examples:
+            raise CircuitError(
+                f"rows shown to circuit {self.circuit.name}",
+                got=f"{rows.shape[-1]} rows, of {self._examples} examples in use",
+                expected=f"1 to {self.batch} indices of existing examples",
+                remedy="Call use() with the examples first, and make the Simulator with a large enough batch.",
+            )
+
+
+def _nothing() -> None:
+    """An event that the schedule dropped because nothing needs what it makes."""

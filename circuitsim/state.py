@@ -1,0 +1,205 @@
+"""Sole owner of arrays. `State` holds what outlives a presentation, `Activity` what one presentation fills.
+
+Both hand out only the views that an event declared, read-only where it only reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from circuitsim.errors import CircuitError, TensorError
+from circuitsim.graph import Circuit, Projection
+from circuitsim.locality import Access, Mode
+from circuitsim.randomness import generator
+
+Key = tuple[str, str, int | None]
+Parameters = Mapping[str | tuple[str, str], Any]
+DEFAULTS = {"lr": 0.01, "momentum": 0.0, "emits": 0.0, "remembers": 0.0, "max_norm": np.inf}
+
+
+class State:
+    """Weights (replica, post, pre), biases, velocities, increments, and the parameters (replica,) of everything.
+
+    Parameters
+    ----------
+    circuit : the circuit whose arrays these are.
+    seeds : one whole number >= 0 for each replica; it draws the replica's weights.
+    dtype : float32 or float64.
+    parameters : numbers, one or one for each replica, keyed by (owner, quantity) or by quantity for all owners:
+        lr, lr_bias (default lr), momentum, emits, remembers, max_norm, and `rule.parameter` of a rule.
+    """
+
+    def __init__(
+        self, circuit: Circuit, *, seeds: Sequence[int], dtype: Any = np.float32, parameters: Parameters | None = None
+    ) -> None:
+        self.circuit, self.dtype, self.replicas = circuit, np.dtype(dtype), len(seeds)
+        self._given: Parameters = parameters or {}
+        self._first: dict[tuple[str, str], np.ndarray] = {}
+        self._arrays: dict[Key, np.ndarray] = {("circuit", "alive", None): np.ones(self.replicas, np.bool_)}
+        for q in circuit.projections:
+            if not q.transports:
+                self._allocate(q, seeds)
+        self._check_given()
+
+    def _allocate(self, q: Projection, seeds: Sequence[int]) -> None:
+        post, pre = self.circuit.population(q.target).size, self.circuit.population(q.source).size
+        weight = np.stack([glorot(seed, f"{q.name}.weight", post, pre) for seed in seeds])
+        self._arrays[q.name, "weight", None] = weight.astype(self.dtype)
+        if q.bias:
+            self._arrays[q.name, "bias", None] = np.zeros((self.replicas, post), self.dtype)
+        learning = next((p for p in self.circuit.plasticity if p.projection == q.name), None)
+        if learning is None:
+            return
+        fast = learning.momentum and bool(self.parameter(q.name, "momentum").any())
+        for quantity, prefix in (("weight", ""), ("bias", "bias_"))[: 2 if q.bias else 1]:
+            shaped = self._arrays[q.name, quantity, None]
+            self._arrays[q.name, f"{prefix}increment", None] = np.zeros_like(shaped)
+            if fast:
+                self._arrays[q.name, f"{prefix}velocity", None] = np.zeros_like(shaped)
+
+    def parameter(self, owner: str, quantity: str) -> np.ndarray:
+        """The parameter's array (replica,), made when first asked for and kept."""
+        key = (owner, quantity, None)
+        if key not in self._arrays:
+            value = self._given.get((owner, quantity), self._given.get(quantity))
+            if value is None and quantity == "lr_bias":
+                value = self.parameter(owner, "lr")
+            if value is None:
+                value = DEFAULTS.get(quantity, self._rule_default(owner, quantity))
+            self._arrays[key] = self._spread(owner, quantity, value)
+        return self._arrays[key]
+
+    def _rule_default(self, owner: str, quantity: str) -> float:
+        for p in self.circuit.plasticity:
+            for rule in (p.rule, p.bias_rule):
+                for name, value in getattr(rule, "free", {}).items():
+                    if p.projection == owner and quantity == f"{rule.name}.{name}":  # type: ignore[union-attr]
+                        return float(value)
+        raise CircuitError(
+            f"parameter {quantity} of {owner}",
+            got="no value",
+            expected="a number, or one for each replica",
+            remedy="Pass it in parameters.",
+        )
+
+    def _spread(self, owner: str, quantity: str, value: Any) -> np.ndarray:
+        values = np.asarray(value, self.dtype)
+        if values.ndim > 1 or values.size not in (1, self.replicas) or np.isnan(values).any():
+            raise CircuitError(
+                f"parameter {quantity} of {owner}",
+                got=f"an array of shape {values.shape}" if values.ndim else repr(value),
+                expected=f"one number, or one for each of {self.replicas} replicas",
+                remedy="Match the number of seeds.",
+            )
+        return np.array(np.broadcast_to(values.reshape(-1), (self.replicas,)))
+
+    def _check_given(self) -> None:
+        owners = {*self.circuit.index}
+        for key in self._given:
+            owner = key[0] if isinstance(key, tuple) else None
+            if owner is not None and owner not in owners:
+                raise CircuitError(
+                    f"parameter {key!r}",
+                    got=f"the owner {owner!r}",
+                    expected=f"a part of circuit {self.circuit.name}",
+                    remedy=f"Name one of {', '.join(sorted(owners))}.",
+                )
+
+    def view(self, access: Access) -> np.ndarray | None:
+        """The array behind an access; None for a velocity that no replica has."""
+        array = self._arrays.get(access.key)
+        if array is None and not access.quantity.endswith("velocity"):
+            array = self.parameter(access.owner, access.quantity)
+        return None if array is None else _guarded(array, access.mode)
+
+    def scale_rates(self, factor: float) -> None:
+        """Let every learning rate be its given value times a factor."""
+        for (owner, quantity, _), array in self._arrays.items():
+            if quantity in ("lr", "lr_bias"):
+                first = self._first.setdefault((owner, quantity), array.astype(np.float64))
+                array[...] = first * factor
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The weights and biases themselves, by name ("A1.weight"), each with a leading replica axis."""
+        return {f"{o}.{q}": a for (o, q, _), a in self._arrays.items() if q in ("weight", "bias")}
+
+    def load(self, name: str, values: np.ndarray) -> None:
+        """Replace a tensor in place; without a replica axis every replica gets the same.
+
+        Raises
+        ------
+        TensorError : unknown name, wrong shape, wrong kind of numbers, or values that are not finite.
+        """
+        tensors = self.tensors()
+        if name not in tensors:
+            _refuse_tensor(name, "a name that the circuit lacks", f"one of {', '.join(sorted(tensors))}")
+        shape = tensors[name].shape
+        if values.shape not in (shape, shape[1:]):
+            _refuse_tensor(name, f"shape {tuple(values.shape)}", f"{shape[1:]}, or {shape} with replicas")
+        if values.dtype.kind != "f" or not np.isfinite(values).all():
+            _refuse_tensor(name, f"{values.dtype} with values that are not finite floats", "finite floats")
+        tensors[name][...] = values
+
+    def persistent(self) -> dict[str, np.ndarray]:
+        """All that a checkpoint must hold: weights, biases, velocities, which replicas are alive."""
+        kept = ("weight", "bias", "velocity", "bias_velocity", "alive")
+        return {f"{o}.{q}": a for (o, q, _), a in self._arrays.items() if q in kept}
+
+    @property
+    def alive(self) -> np.ndarray:
+        """Which replicas have not diverged, (replica,) of bool."""
+        return self._arrays["circuit", "alive", None]
+
+
+class Activity:
+    """What neurons take in, emit and remember in one presentation: (replica, batch, neuron), allocated once.
+
+    A batch smaller than the capacity uses the front of the same memory. `same` maps the addresses that share memory
+    to the one that owns it; `shared` are those equal for all replicas, whose leading axis is one.
+    """
+
+    def __init__(
+        self, state: State, keys: Iterable[Key], capacity: int, *, same: Mapping[Key, Key], shared: Iterable[Key] = ()
+    ) -> None:
+        self._state, self.capacity, self._same = state, capacity, same
+        shared = set(shared)
+        self._flat: dict[Key, np.ndarray] = {}
+        self._shapes: dict[Key, tuple[int, int]] = {}
+        for key in dict.fromkeys(same.get(key, key) for key in keys):
+            replicas = 1 if key in shared else state.replicas
+            size = state.circuit.population(key[0]).size
+            self._shapes[key] = (replicas, size)
+            self._flat[key] = np.zeros(replicas * capacity * size, state.dtype)
+
+    def array(self, key: Key, batch: int) -> np.ndarray:
+        """The array of an address for a batch size, contiguous."""
+        owner = self._same.get(key, key)
+        replicas, size = self._shapes[owner]
+        return self._flat[owner][: replicas * batch * size].reshape(replicas, batch, size)
+
+    def view(self, access: Access, batch: int) -> np.ndarray:
+        """The array behind an access."""
+        return _guarded(self.array(access.key, batch), access.mode)
+
+    def memory(self) -> dict[str, np.ndarray]:
+        """All memory by name, for a checkpoint: "population.quantity.cycle"."""
+        return {f"{o}.{q}.{c}": a for (o, q, c), a in self._flat.items()}
+
+
+def glorot(seed: int, name: str, post: int, pre: int) -> np.ndarray:
+    """Weights (post, pre) uniform within ±sqrt(6 / (pre + post)), keyed by seed and name (Glorot & Bengio 2010)."""
+    limit = np.sqrt(6.0 / (pre + post))
+    return generator(seed, name).uniform(-limit, limit, (post, pre))
+
+
+def _guarded(array: np.ndarray, mode: Mode) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = mode is not Mode.READ
+    return view
+
+
+def _refuse_tensor(name: str, got: str, expected: str) -> None:
+    raise TensorError(f"tensor {name}", got=got, expected=expected, remedy="Correct the weights that are given.")
