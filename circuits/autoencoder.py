@@ -89,7 +89,7 @@ def circular_autoencoder(
     return _error_driven(*parts, str(rule), delay), Protocol(window=window)
 
 
-def variant_coefficients(variant: str, lam: float | Sequence[float], top: int) -> dict[tuple[str, str], float]:
+def variant_coefficients(variant: str, lam: float | Sequence[float], top: int) -> dict[str | tuple[str, str], float]:
     """The parameters `emits` and `remembers` of layers 0 ... top - 1 that make a named variant.
 
     Parameters
@@ -110,7 +110,7 @@ def variant_coefficients(variant: str, lam: float | Sequence[float], top: int) -
         "ccrcc": ((first, first), (0.0, second)),
         "rwcc": ((first, first), (first, second)),
     }[variant]
-    found = {}
+    found: dict[str | tuple[str, str], float] = {}
     for h in range(top):
         for quantity, value in zip(("emits", "remembers"), input_pair if h == 0 else hidden_pair, strict=True):
             found[f"layer{h}", quantity] = float(value)
@@ -155,7 +155,7 @@ def _recirculating(
         outputs=f"layer{top}",
         exchanges=(Exchange(f"layer{top}", "layer0", returned),),
         plasticity=(*plasticity, highest),
-        local=True,
+        local=layers[top].activation != "softmax",
     )
 
 
@@ -200,8 +200,9 @@ def _error_driven(layers: list[Population], forward: list[Projection], rule: str
     plasticity = [Plasticity(f"A{h}", delta, post=f"error{h}") for h in range(lowest, top + 1)]
     if rule == "arbp":
         # the increment of A{h} mirrored: activity of layer h - 1 times the error of layer h; no velocity
-        plasticity += [Plasticity(q.name, delta, post=layers[int(q.name[1:]) - 1].name, momentum=False)
-                       for q in feedback]  # fmt: skip
+        plasticity += [
+            Plasticity(q.name, delta, post=layers[int(q.name[1:]) - 1].name, momentum=False) for q in feedback
+        ]
     return Circuit(
         f"autoencoder with {rule}",
         tuple(layers + errors),
@@ -210,5 +211,5 @@ def _error_driven(layers: list[Population], forward: list[Projection], rule: str
         outputs=f"layer{top}",
         exchanges=tuple(exchanges),
         plasticity=tuple(plasticity),
-        local=rule != "bp",
+        local=rule != "bp" and layers[top].activation != "softmax",
     )

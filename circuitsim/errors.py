@@ -64,9 +64,13 @@ class RunFolderError(BadInput):
 
 
 class Diverged(CircuitsimError):
-    """A value became infinite or not a number."""
+    """A value became infinite or not a number; `replica` is the simulator's number of the one concerned."""
 
     exit_status = 3
+
+    def __init__(self, message: str, replica: int | None = None) -> None:
+        self.replica = replica
+        super().__init__(message)
 
 
 class Interrupted(CircuitsimError):

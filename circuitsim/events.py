@@ -24,7 +24,7 @@ class Event(NamedTuple):
 
     tick: int
     phase: int
-    index: int
+    which: int
     detail: int = 0
 
 
@@ -104,7 +104,7 @@ class EventQueue:
             )
         if self._size == self._heap.shape[1]:
             self._heap = np.concatenate([self._heap, np.empty_like(self._heap)], axis=1)
-        order = (event.phase << _INDEX_BITS) | event.index
+        order = (event.phase << _INDEX_BITS) | event.which
         self._size = heap_push(self._heap, self._size, event.tick, order, event.detail)
 
     def pop(self) -> Event:

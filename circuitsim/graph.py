@@ -16,7 +16,7 @@ import networkx as nx
 from circuitsim.errors import CircuitError
 from circuitsim.locality import Certificate, Wire, refuse_nonlocal, verdict
 
-ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated")
+ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated", "softmax")
 
 
 class LocalRule(Protocol):
@@ -36,7 +36,8 @@ class Population:
     ----------
     name : unique in the circuit.
     size : number of neurons, >= 1.
-    activation : identity, tanh, logistic, relu or saturated; ignored by feedback neurons, which are linear.
+    activation : identity, tanh, logistic, relu, saturated, or softmax, which is lateral and has no slope; ignored by
+        feedback neurons, which are linear.
     site : default the population's own name.
     mixes : in a recirculation cycle these neurons combine what they compute with what they held at cycle 0.
     feedback : these neurons carry errors; they fire in the feedback phase.
@@ -168,11 +169,15 @@ class Circuit:
     @cached_property
     def wires(self) -> tuple[Wire, ...]:
         """The declared non-local wires."""
-        return tuple(
-            Wire("weight-transport", p.name, f"the transposed weights of {p.transports}")
-            for p in self.projections
-            if p.transports
-        )
+        found = [
+            Wire("weight-transport", q.name, f"the transposed weights of {q.transports}")
+            for q in self.projections
+            if q.transports
+        ]
+        for p in self.populations:
+            if p.activation == "softmax":  # each neuron divides by the sum over its layer
+                found += [Wire("lateral", q.name, f"all neurons of {p.name}") for q in self.incoming[p.name]]
+        return tuple(found)
 
     def population(self, name: str) -> Population:
         """Return the population of that name."""
@@ -185,8 +190,8 @@ class Circuit:
     @cached_property
     def index(self) -> dict[str, int]:
         """The index of every population and of every projection, by name."""
-        named = [*enumerate(self.populations), *enumerate(self.projections)]
-        return {part.name: index for index, part in named}
+        found = {p.name: index for index, p in enumerate(self.populations)}
+        return found | {q.name: index for index, q in enumerate(self.projections)}
 
     @cached_property
     def incoming(self) -> dict[str, tuple[Projection, ...]]:
@@ -228,7 +233,9 @@ def _check_names(circuit: Circuit) -> None:
         if not _whole(p.size) or p.size < 1:
             _refuse(f"population {p.name}", f"size {p.size!r}", "a whole number >= 1", "Give it at least one neuron.")
         if p.activation not in ACTIVATIONS:
-            _refuse(f"population {p.name}", f"activation {p.activation!r}", " ".join(ACTIVATIONS), "Choose one of these.")
+            _refuse(
+                f"population {p.name}", f"activation {p.activation!r}", " ".join(ACTIVATIONS), "Choose one of these."
+            )
     for role in (circuit.inputs, circuit.outputs):
         if role not in {p.name for p in circuit.populations}:
             _refuse(f"circuit {circuit.name}", f"input or output {role!r}", "one of its populations", "Name one.")
@@ -239,7 +246,9 @@ def _check_projections(circuit: Circuit) -> None:
     for q in circuit.projections:
         for end in (q.source, q.target):
             if end not in names:
-                _refuse(f"projection {q.name}", f"population {end!r}", f"one of {sorted(names)}", "Add it or rename it.")
+                _refuse(
+                    f"projection {q.name}", f"population {end!r}", f"one of {sorted(names)}", "Add it or rename it."
+                )
         if not _whole(q.delay) or q.delay < 1:
             _refuse(
                 f"projection {q.name}",
@@ -269,9 +278,13 @@ def _check_exchanges(circuit: Circuit) -> None:
         if x.source not in names or x.target not in names:
             _refuse(label, "an unknown population", f"two of {sorted(names)}", "Add it or rename it.")
         if not circuit.colocated(x.source, x.target):
-            _refuse(label, "populations at different sites", "colocated ones", "Give both one site, or use a Projection.")
+            _refuse(
+                label, "populations at different sites", "colocated ones", "Give both one site, or use a Projection."
+            )
         if circuit.population(x.source).size != circuit.population(x.target).size:
             _refuse(label, "populations of different size", "equal sizes, neuron by neuron", "Match the sizes.")
+        if x.carries is Carries.SLOPE and circuit.population(x.source).activation == "softmax":
+            _refuse(label, "the slope of a softmax", "an activation with a slope of its own", "Use another activation.")
 
 
 def _check_plasticity(circuit: Circuit) -> None:

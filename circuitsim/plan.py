@@ -118,5 +118,3 @@ def _shared_memory(schedule: Schedule, state: State) -> dict[Key, Key]:
 
 def _alike(state: State, population: str) -> bool:
     return bool((state.parameter(population, "emits") == state.parameter(population, "remembers")).all())
-
-

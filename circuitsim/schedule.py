@@ -58,7 +58,7 @@ class Causality:
         """The events that follow from one that has just happened."""
         subject = phases.subject(self.circuit, event)
         if event.phase == phases.DELIVERY:
-            target = self.circuit.projections[event.index].target
+            target = self.circuit.projections[event.which].target
             return self._arrived(event.tick, target, event.detail, ("projection", subject, event.detail))
         if event.phase not in FIRING:
             return []
@@ -175,13 +175,21 @@ class Schedule:
         return judge(self.circuit.wires, self.rows, self.window)
 
     def table(self) -> list[tuple[str, ...]]:
-        """The timetable for people: tick, phase, subject, cycle, reads, adds to, writes; one row an event."""
+        """The timetable for people, one row an event: tick, phase, subject, cycle, what it reads, what it changes.
+
+        Rates, coefficients and counters are left out; `entries` has all accesses.
+        """
         return [
-            (str(e.event.tick), phases.name(e.event), phases.subject(self.circuit, e.event),
-             str(e.event.detail) if e.event.phase < phases.PLASTICITY else "",
-             *(", ".join(_spell(a) for a in e.accesses if a.mode is mode) for mode in Mode))
+            (
+                str(e.event.tick),
+                phases.name(e.event),
+                phases.subject(self.circuit, e.event),
+                str(e.event.detail) if e.event.phase < phases.PLASTICITY else "",
+                ", ".join(_spell(a) for a in e.accesses if a.mode is Mode.READ and _of_signals(a)),
+                ", ".join(_spell(a) for a in e.accesses if a.mode is not Mode.READ and _of_signals(a)),
+            )
             for e in self.entries
-        ]  # fmt: skip
+        ]
 
 
 def judge(wires: Iterable[Wire], rows: Iterable[Row], window: int) -> tuple[Finding, ...]:
@@ -294,7 +302,7 @@ def _ages(circuit: Circuit, protocol: Protocol, entries: list[Entry]) -> list[Ro
     for entry in entries:
         now = entry.event.tick
         if entry.event.phase == phases.PLASTICITY:
-            name = circuit.projections[entry.event.index].name
+            name = circuit.projections[entry.event.which].name
             for rule, reading, key in laws[name]:
                 at = now if reading.place is Place.SYNAPSE else written[key]
                 rows.append(Row(name, rule, reading, now - at))
@@ -313,6 +321,8 @@ def _hold_window(circuit: Circuit, rows: list[Row], window: int) -> None:
             )
 
 
+def _of_signals(access: Access) -> bool:
+    return access.cycle is not None or access.quantity in ("x", "weight", "bias", "increment")
 
 
 def _spell(access: Access) -> str:

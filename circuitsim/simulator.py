@@ -18,7 +18,7 @@ from circuitsim.schedule import Key, Protocol, schedule, unroll
 from circuitsim.state import Parameters, State
 
 Order = Callable[[list[Event]], Sequence[Event]]
-EVALUATION_NUMBERS = 4_000_000  # activity of the largest layer in one evaluation batch, all replicas together
+EVALUATION_NUMBERS = 400_000  # of the largest layer in one evaluation batch, all replicas together: fits a core's cache
 
 
 class Simulator:
@@ -69,9 +69,7 @@ class Simulator:
         self.schedule = schedule(circuit, self.protocol)
         self.state = State(circuit, seeds=seeds, dtype=dtype, parameters=parameters)
         self._kernels = backend_module(backend)
-        self._plan = Plan(
-            self.schedule, self.state, self._kernels, capacity=batch, shared=shared, report=self._report
-        )
+        self._plan = Plan(self.schedule, self.state, self._kernels, capacity=batch, shared=shared, report=self._report)
         self._drop, self._order = on_divergence == "drop", order
         self._evaluation: Plan | None = None
         self._examples = 0
@@ -147,8 +145,8 @@ class Simulator:
         """Replace a weight or bias tensor in place; without a replica axis every replica gets the same."""
         self.state.load(name, values)
 
-    def set_rates(self, factor: float) -> None:
-        """Let every learning rate be its first value times a factor (lr_decay to the power of the epoch)."""
+    def set_rates(self, factor: float | np.ndarray) -> None:
+        """Let every learning rate be its given value times a factor, one or one for each replica."""
         self.state.scale_rates(factor)
 
     def snapshot(self) -> dict[str, np.ndarray]:
@@ -184,9 +182,13 @@ class Simulator:
             widest = max(p.size for p in self.circuit.populations)
             capacity = max(1, EVALUATION_NUMBERS // (widest * self.state.replicas))
             self._evaluation = Plan(
-                schedule(self.circuit, protocol), self.state, self._kernels, capacity=capacity, shared=True,
+                schedule(self.circuit, protocol),
+                self.state,
+                self._kernels,
+                capacity=capacity,
+                shared=True,
                 report=self._report,
-            )  # fmt: skip
+            )
         return self._evaluation
 
     def _report(self, projection: str, event: Event, increments: np.ndarray) -> None:
@@ -200,8 +202,9 @@ class Simulator:
             return
         if not self._drop:
             raise Diverged(
-                f"projection {projection}, replica {lost[0]}: {phases.name(event)} at tick {event.tick} of presentation "
-                f"{self.presentations} gave values that are not finite. Lower lr, or set max_norm."
+                f"projection {projection}, replica {lost[0]}: {phases.name(event)} at tick {event.tick} of "
+                f"presentation {self.presentations} gave values that are not finite. Lower lr, or set max_norm.",
+                replica=int(lost[0]),
             )
         self.state.alive[lost] = False
 

@@ -68,7 +68,7 @@ class State:
             if value is None and quantity == "lr_bias":
                 value = self.parameter(owner, "lr")
             if value is None:
-                value = DEFAULTS.get(quantity, self._rule_default(owner, quantity))
+                value = DEFAULTS[quantity] if quantity in DEFAULTS else self._rule_default(owner, quantity)
             self._arrays[key] = self._spread(owner, quantity, value)
         return self._arrays[key]
 
@@ -115,7 +115,7 @@ class State:
             array = self.parameter(access.owner, access.quantity)
         return None if array is None else _guarded(array, access.mode)
 
-    def scale_rates(self, factor: float) -> None:
+    def scale_rates(self, factor: float | np.ndarray) -> None:
         """Let every learning rate be its given value times a factor."""
         for (owner, quantity, _), array in self._arrays.items():
             if quantity in ("lr", "lr_bias"):

@@ -1,4 +1,8 @@
-"""Reading a pinned file: whole, unpacked, and refused when a single byte differs."""
+"""Reading a pinned file: whole, unpacked, and refused when a single byte of its content differs.
+
+Of a file packed by gzip it is the unpacked content that is pinned, so that any compression of it is accepted. Bits that
+carry no content (the header's time, system, effort, name and hint of text; padding) are therefore not compared.
+"""
 
 from __future__ import annotations
 

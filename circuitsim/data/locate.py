@@ -26,8 +26,12 @@ def data_folder() -> Path | None:
     if not value:
         return None
     folder = Path(value).expanduser()
-    if not os.path.isdir(folder):
-        got = f"{value!r}, which is " + ("not a folder" if os.path.lexists(folder) else "not there")
+    try:
+        state = "" if folder.is_dir() else "not a folder" if folder.exists() else "not there"
+    except OSError as error:
+        state = f"out of reach ({error.strerror})"
+    if state:
+        got = f"{value!r}, which is {state}"
         remedy = f"Set {VARIABLE} to the folder that holds mnist/, fashion-mnist/ or cifar10/, or unset it."
         raise DataError(f"environment variable {VARIABLE}", got=got, expected="a folder", remedy=remedy)
     return folder

@@ -145,12 +145,26 @@ def _clipped(low: float, high: float) -> Callable[[Array, Array, Array | None], 
     return bind
 
 
+def _softmax(s: Array, out: Array, slope: Array | None) -> Step:
+    rows = np.empty((*s.shape[:-1], 1), s.dtype)
+
+    def fire() -> None:
+        np.max(s, axis=-1, keepdims=True, out=rows)
+        np.subtract(s, rows, out=out)
+        np.exp(out, out=out)
+        np.sum(out, axis=-1, keepdims=True, out=rows)
+        np.divide(out, rows, out=out)
+
+    return fire
+
+
 _ACTIVATIONS = {
     "identity": _identity,
     "tanh": _tanh,
     "logistic": _logistic,
     "relu": _clipped(0.0, math.inf),
     "saturated": _clipped(-1.0, 1.0),
+    "softmax": _softmax,
 }
 
 
@@ -219,7 +233,12 @@ def _apply_momentum(weight, increment, velocity, rate, momentum, scale, alive): 
 
 
 def apply(
-    weight: Array, increment: Array, velocity: Array | None, rate: Array, momentum: Array | None, scale: float,
+    weight: Array,
+    increment: Array,
+    velocity: Array | None,
+    rate: Array,
+    momentum: Array | None,
+    scale: float,
     alive: Array,
 ) -> Step:
     """v = mu v + scale * increment; w += rate v, for the replicas that are alive; v is absent where mu is 0."""

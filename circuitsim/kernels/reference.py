@@ -19,12 +19,20 @@ Array = np.ndarray
 def _logistic(s: Array) -> Array:
     # exp of a large positive number would overflow: use the form that does not, on each side of zero
     small = np.exp(-np.abs(s))
-    return np.where(s >= 0, 1 / (1 + small), small / (1 + small))
+    fired: Array = np.where(s >= 0, 1 / (1 + small), small / (1 + small))
+    return fired
 
 
 def _logistic_slope(s: Array) -> Array:
     o = _logistic(s)
-    return o * (1 - o)
+    slope: Array = o * (1 - o)
+    return slope
+
+
+def _softmax(s: Array) -> Array:
+    raised: Array = np.exp(s - s.max(axis=-1, keepdims=True))
+    fired: Array = raised / raised.sum(axis=-1, keepdims=True)
+    return fired
 
 
 ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
@@ -33,6 +41,7 @@ ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]
     "logistic": (_logistic, _logistic_slope),
     "relu": (lambda s: np.maximum(s, 0), lambda s: (s > 0).astype(s.dtype)),
     "saturated": (lambda s: np.clip(s, -1, 1), lambda s: (np.abs(s) <= 1).astype(s.dtype)),
+    "softmax": (_softmax, np.ones_like),  # only ever an output, where the error is T - O: its slope is not asked for
 }
 """f and f' of the summed input S; relu'(0) = 0, saturated'(s) = 1 where |s| <= 1."""
 
@@ -114,7 +123,12 @@ def multiply(first: Array, second: Array, out: Array) -> Step:
 
 
 def apply(
-    weight: Array, increment: Array, velocity: Array | None, rate: Array, momentum: Array | None, scale: float,
+    weight: Array,
+    increment: Array,
+    velocity: Array | None,
+    rate: Array,
+    momentum: Array | None,
+    scale: float,
     alive: Array,
 ) -> Step:
     """v = mu v + scale * increment; w += rate v, for the replicas that are alive; v is absent where mu is 0."""

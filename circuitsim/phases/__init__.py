@@ -18,8 +18,22 @@ PHASES: tuple[ModuleType, ...] = (delivery, forward, recirculation, feedback, pl
 DELIVERY, FORWARD, RECIRCULATION, FEEDBACK, PLASTICITY, UPDATE, BOUND = range(len(PHASES))
 OF_PROJECTIONS = (DELIVERY, PLASTICITY, UPDATE)
 
-__all__ = ["BOUND", "DELIVERY", "FEEDBACK", "FORWARD", "OF_PROJECTIONS", "PHASES", "PLASTICITY", "RECIRCULATION",
-           "UPDATE", "Binding", "Step", "accesses", "name", "subject"]
+__all__ = [
+    "BOUND",
+    "DELIVERY",
+    "FEEDBACK",
+    "FORWARD",
+    "OF_PROJECTIONS",
+    "PHASES",
+    "PLASTICITY",
+    "RECIRCULATION",
+    "UPDATE",
+    "Binding",
+    "Step",
+    "accesses",
+    "name",
+    "subject",
+]
 
 
 def name(event: Event) -> str:
@@ -30,7 +44,7 @@ def name(event: Event) -> str:
 def subject(circuit: Circuit, event: Event) -> str:
     """The name of the population or projection that the event happens to."""
     parts = circuit.projections if event.phase in OF_PROJECTIONS else circuit.populations
-    return parts[event.index].name
+    return parts[event.which].name
 
 
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:

@@ -15,7 +15,7 @@ NAME = "delivery"
 
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
     """Reads the emission and the weights (of the projection whose weights it transports), adds to the input."""
-    q = circuit.projections[event.index]
+    q = circuit.projections[event.which]
     return (
         reads(q.source, emission(circuit, q.source, event.detail), event.detail),
         reads(q.transports or q.name, "weight"),
@@ -25,7 +25,7 @@ def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
 
 def bind(b: Binding) -> Step:
     """Bind a matrix product."""
-    q, cycle = b.circuit.projections[b.event.index], b.event.detail
+    q, cycle = b.circuit.projections[b.event.which], b.event.detail
     emitted = b.view(q.source, emission(b.circuit, q.source, cycle), cycle)
     weight = b.view(q.transports or q.name, "weight")
     arriving = b.view(q.target, "S", cycle)

@@ -16,7 +16,7 @@ NAME = "feedback"
 
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
     """Reads target and output, or arriving error and slope; writes the error."""
-    name = circuit.populations[event.index].name
+    name = circuit.populations[event.which].name
     compared = circuit.exchanged(name, Carries.TARGET, Carries.ACTUAL)
     if compared:
         return (*(reads(x.source, "O", 0) for x in compared), writes(name, "O", 0))
@@ -26,7 +26,7 @@ def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
 
 def bind(b: Binding) -> Step:
     """Bind a difference or a gate."""
-    name = b.circuit.populations[b.event.index].name
+    name = b.circuit.populations[b.event.which].name
     out = b.view(name, "O", 0)
     target = b.circuit.exchanged(name, Carries.TARGET)
     if target:

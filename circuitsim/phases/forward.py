@@ -15,7 +15,7 @@ NAME = "forward pass"
 
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
     """Adds the biases to the summed input S, writes the activity f(S) and the slope f'(S)."""
-    p, cycle = circuit.populations[event.index], event.detail
+    p, cycle = circuit.populations[event.which], event.detail
     if p.name == circuit.inputs and cycle == 0:
         return reads("data", "x"), reads("data", "rows"), writes(p.name, "O", 0)
     return (
@@ -28,7 +28,7 @@ def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
 
 def bind(b: Binding) -> Step:
     """Bind the gathering of a batch, or an activation."""
-    p, cycle = b.circuit.populations[b.event.index], b.event.detail
+    p, cycle = b.circuit.populations[b.event.which], b.event.detail
     if p.name == b.circuit.inputs and cycle == 0:
         return b.kernels.gather(b.view("data", "x"), b.view("data", "rows"), b.view(p.name, "O", 0))  # type: ignore[no-any-return]
     bias = [b.view(name, "bias") for name in biases(b.circuit, p.name)]

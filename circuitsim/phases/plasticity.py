@@ -5,6 +5,8 @@ It runs at the first tick at which all that the rule reads exists; `update` appl
 
 from __future__ import annotations
 
+from functools import partial
+
 from circuitsim.events import Event
 from circuitsim.graph import Circuit, Plasticity
 from circuitsim.locality import Access, Place, Reading
@@ -36,7 +38,7 @@ def readings(circuit: Circuit, rule: Plasticity) -> list[tuple[str, Reading, tup
 
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
     """Reads what the certificates say, writes the increments."""
-    name = circuit.projections[event.index].name
+    name = circuit.projections[event.which].name
     rule = learning(circuit, name)
     laws = _laws(circuit, rule)
     parameters = {(name, f"{law.name}.{parameter}") for _, law in laws for parameter in law.free}
@@ -50,7 +52,7 @@ def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
 
 def bind(b: Binding) -> Step:
     """Bind the lowered rules of weights and biases, followed by the check that their increments are finite."""
-    q = b.circuit.projections[b.event.index]
+    q = b.circuit.projections[b.event.which]
     rule = learning(b.circuit, q.name)
     steps: list[Step] = []
     for quantity, law in _laws(b.circuit, rule):
@@ -64,7 +66,7 @@ def bind(b: Binding) -> Step:
             parameters={p: b.view(q.name, f"{law.name}.{p}") for p in law.free},
             batch=b.view("data", "rows").shape[-1],
         )
-        steps += [lower(law, quantity, operands, out, b.kernels), lambda out=out: b.report(out)]
+        steps += [lower(law, quantity, operands, out, b.kernels), partial(b.report, out)]
 
     def propose() -> None:
         for step in steps:

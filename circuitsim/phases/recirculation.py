@@ -20,7 +20,7 @@ NAME = "recirculation cycle"
 
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
     """Reads the new input and cycle 0's activity, writes what is emitted and what is remembered."""
-    p, cycle = circuit.populations[event.index], event.detail
+    p, cycle = circuit.populations[event.which], event.detail
     arriving = [reads(x.source, "O", cycle - 1) for x in circuit.exchanged(p.name, *RECIRCULATES)]
     if not arriving:
         arriving = [adds(p.name, "S", cycle), *(reads(name, "bias") for name in biases(circuit, p.name))]
@@ -36,7 +36,7 @@ def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
 
 def bind(b: Binding) -> Step:
     """Bind an activation and up to two mixtures; a mixture with coefficient zero everywhere is the value itself."""
-    p, cycle = b.circuit.populations[b.event.index], b.event.detail
+    p, cycle = b.circuit.populations[b.event.which], b.event.detail
     held = b.view(p.name, "O", 0)
     outputs = _outputs(b, p.name, cycle)
     exchanges = b.circuit.exchanged(p.name, *RECIRCULATES)

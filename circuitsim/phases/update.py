@@ -17,7 +17,7 @@ NAME = "update"
 
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
     """Reads increments and rates, adds to weights and velocities."""
-    q = circuit.projections[event.index]
+    q = circuit.projections[event.which]
     found = [reads("circuit", "alive"), reads("data", "rows")]
     for weight, prefix, rate in _tensors(q.bias):
         found += [reads(q.name, f"{prefix}increment"), reads(q.name, rate), adds(q.name, weight)]
@@ -28,7 +28,7 @@ def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
 
 def bind(b: Binding) -> Step:
     """Bind one application for the weights and one for the biases."""
-    q = b.circuit.projections[b.event.index]
+    q = b.circuit.projections[b.event.which]
     alive, batch = b.view("circuit", "alive"), b.view("data", "rows").shape[-1]
     steps = [
         b.kernels.apply(

@@ -6,5 +6,12 @@ from circuitsim.rules.recirculation import recirculation
 from circuitsim.rules.recirculation_symmetric import recirculation_symmetric, recirculation_symmetric_bias
 from circuitsim.rules.rule import Rule, local_rule
 
-__all__ = ["Rule", "delta", "error_recirculation", "local_rule", "recirculation", "recirculation_symmetric",
-           "recirculation_symmetric_bias"]
+__all__ = [
+    "Rule",
+    "delta",
+    "error_recirculation",
+    "local_rule",
+    "recirculation",
+    "recirculation_symmetric",
+    "recirculation_symmetric_bias",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -125,6 +125,7 @@ def _compiled(source: str) -> Callable[..., None]:
     spec = importlib.util.spec_from_file_location(f"circuitsim_generated_{digest}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # Numba finds the module of a cached kernel by name
     spec.loader.exec_module(module)
     return njit(module.kernel, cache=True, nogil=True)  # type: ignore[no-any-return]
 
@@ -137,7 +138,7 @@ def _written(source: str, name: str) -> Path | None:
         if not path.exists() or path.read_text() != source:
             with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as file:
                 file.write(source)
-            os.replace(file.name, path)  # whole or not at all: another process may be reading
+            Path(file.name).replace(path)  # whole or not at all: another process may be reading
         return path
     except OSError:
         return None

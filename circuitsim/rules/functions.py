@@ -32,4 +32,4 @@ VOCABULARY: dict[str, Callable[..., Any]] = {
     "tanh": _dispatch(sympy.tanh, np.tanh),
     "where": _dispatch(_where, np.where),
 }
-"""What a rule may call besides arithmetic: abs, exp, log, maximum, minimum, sign, sqrt, tanh, where(condition, a, b)."""
+"""What a rule may call besides arithmetic; where(condition, a, b) takes the place of a branch."""

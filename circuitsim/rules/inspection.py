@@ -14,8 +14,12 @@ _GLOBAL = {"LOAD_GLOBAL", "LOAD_NAME"}
 _CLOSURE = {"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_CLOSURE", "STORE_DEREF", "COPY_FREE_VARS", "LOAD_FROM_DICT_OR_DEREF"}
 _ATTRIBUTE = {"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"}
 _CHANGING = {"STORE_ATTR", "DELETE_ATTR", "STORE_GLOBAL", "DELETE_GLOBAL", "STORE_SUBSCR", "DELETE_SUBSCR"}
-_OTHER = {"IMPORT_NAME": "an import", "YIELD_VALUE": "a yield", "MAKE_FUNCTION": "a function inside it",
-          "LOAD_BUILD_CLASS": "a class inside it"}
+_OTHER = {
+    "IMPORT_NAME": "an import",
+    "YIELD_VALUE": "a yield",
+    "MAKE_FUNCTION": "a function inside it",
+    "LOAD_BUILD_CLASS": "a class inside it",
+}
 
 
 def first_line(function: Callable[..., Any]) -> int:

@@ -134,14 +134,22 @@ class Rule:
             raise
         except TypeError as error:
             if "truth value" in str(error):
-                _refuse(self.name, "a branch on a traced quantity", "no if, and, or, not on activities or weights",
-                        "Use where(condition, a, b), minimum or maximum.")
+                _refuse(
+                    self.name,
+                    "a branch on a traced quantity",
+                    "no if, and, or, not on activities or weights",
+                    "Use where(condition, a, b), minimum or maximum.",
+                )
             _refuse(self.name, f"{type(error).__name__}: {error}", "arithmetic on activities and weights", "Mend it.")
         except Exception as error:  # the user's code: whatever it raises is reported, not passed through
             _refuse(self.name, f"{type(error).__name__}: {error}", "arithmetic on activities and weights", "Mend it.")
         if isinstance(result, bool) or not isinstance(result, (int, float, sympy.Expr)):
-            _refuse(self.name, f"a result of type {type(result).__name__}", "one number, the increment dw",
-                    "Return an expression of pre.at(k), post.at(k) and w.")
+            _refuse(
+                self.name,
+                f"a result of type {type(result).__name__}",
+                "one number, the increment dw",
+                "Return an expression of pre.at(k), post.at(k) and w.",
+            )
         expression = sympy.sympify(result)
         if expression.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I):
             _refuse(self.name, f"the expression {expression}", "a finite real number", "Avoid dividing by zero.")
@@ -193,8 +201,12 @@ def _parameters(function: Callable[..., Any]) -> tuple[tuple[str, float | int], 
                 _refuse(_label(function), f"a default for {name}", "no default", f"Remove the default of {name}.")
             continue
         if argument.default is argument.empty:
-            _refuse(_label(function), f"parameter {name!r} without a value", "a number as default",
-                    f"Write {name}=0.1, or what it should be; pre, post and w are the only things a synapse is given.")
+            _refuse(
+                _label(function),
+                f"parameter {name!r} without a value",
+                "a number as default",
+                f"Write {name}=0.1, or what it should be; pre, post and w are the only things a synapse is given.",
+            )
         _check_number(_label(function), name, argument.default)
         found[name] = argument.default
     return tuple(found.items())

@@ -64,7 +64,7 @@ def test_a_missing_file_is_named(small_mnist: Path, call: object) -> None:
 
 def test_a_file_in_place_of_the_folder(data_folder: Path) -> None:
     (data_folder / "mnist").write_text("")
-    with pytest.raises(DataError, match="data set 'mnist' in .*: got a file; expected a folder"):
+    with pytest.raises(DataError, match=r"data set 'mnist' in .*: got a file; expected a folder"):
         load("mnist")
 
 
@@ -83,7 +83,9 @@ def test_variable_that_names_no_folder(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CIRCUITSIM_DATA", "")
-    with pytest.raises(DataError, match="data set 'mnist': got no files here; .*Run `circuitsim data fetch mnist`, or"):
+    with pytest.raises(
+        DataError, match=r"data set 'mnist': got no files here; .*Run `circuitsim data fetch mnist`, or"
+    ):
         path("mnist")
 
 
@@ -158,7 +160,7 @@ def test_a_part_in_the_cache_is_completed_and_a_damaged_file_replaced(
     (folder / "train-labels-idx1-ubyte.gz").unlink()
     assert load("mnist").train.shape == (7, 20) and len(asked) == 5
     (folder / "train-labels-idx1-ubyte.gz").write_bytes(b"damaged")
-    with pytest.raises(DataError, match="got a damaged gzip file .* run `circuitsim data fetch mnist`"):
+    with pytest.raises(DataError, match=r"got a damaged gzip file .* run `circuitsim data fetch mnist`"):
         load("mnist")
     fetch("mnist")
     assert load("mnist").train.shape == (7, 20) and len(asked) == 6
@@ -181,3 +183,12 @@ def test_import_is_light() -> None:
         [sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2], capture_output=True, text=True
     )
     assert done.stdout.strip() == ""
+
+
+def test_variable_that_names_a_folder_out_of_reach(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(self: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "is_dir", denied)
+    with pytest.raises(DataError, match=r"CIRCUITSIM_DATA: got '.*', which is out of reach \(Permission denied\)"):
+        names()

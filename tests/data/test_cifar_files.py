@@ -152,7 +152,7 @@ def test_parquet_form(put: Callable[..., Path]) -> None:
     assert data.train.shape == (2, 3072) and data.test.shape == (5, 3072) and data.image_shape == (3, 32, 32)
     assert np.array_equal(data.train, PIXELS[:2].transpose(0, 3, 1, 2).reshape(2, -1) / 255)
     assert data.train_labels is not None and data.train_labels.tolist() == [3, 1]
-    with pytest.raises(DataError, match="test_limit of data set 'cifar10': got 6; .* at most 5"):
+    with pytest.raises(DataError, match=r"test_limit of data set 'cifar10': got 6; .* at most 5"):
         load("cifar10", test_limit=6)
 
 
@@ -191,7 +191,7 @@ def test_any_complete_layout_serves(folder: Path, register: Callable[..., None])
     pair = tuple(pinned(name, PARQUET) for name in ("train.parquet", "test.parquet"))
     register("cifar10", Form("parquet", pair), Form("batches", tuple(pinned(n, d) for n, d in BATCHES.items())))
     (folder / "train.parquet").write_bytes(PARQUET)
-    with pytest.raises(DataError, match="data set 'cifar10' in .*: got no file test.parquet; .* Put test.parquet"):
+    with pytest.raises(DataError, match=r"data set 'cifar10' in .*: got no file test.parquet; .* Put test.parquet"):
         load("cifar10")
     for name, data in BATCHES.items():
         (folder / name).write_bytes(data)

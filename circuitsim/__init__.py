@@ -1,0 +1,46 @@
+"""circuitsim: learning in physical circuits, local in space and time or saying where it is not."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from circuitsim.errors import BadInput, CircuitsimError, Diverged
+    from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
+    from circuitsim.rules import Rule, local_rule
+    from circuitsim.schedule import Protocol, Schedule, schedule
+    from circuitsim.simulator import Simulator
+
+# where each public name lives; imported when first asked for, so that the command line starts quickly
+_HOME = {
+    **dict.fromkeys(("BadInput", "CircuitsimError", "Diverged"), "errors"),
+    **dict.fromkeys(("Carries", "Circuit", "Exchange", "Plasticity", "Population", "Projection"), "graph"),
+    **dict.fromkeys(("Rule", "local_rule"), "rules"),
+    **dict.fromkeys(("Protocol", "Schedule", "schedule"), "schedule"),
+    "Simulator": "simulator",
+}
+
+__all__ = [
+    "BadInput",
+    "Carries",
+    "Circuit",
+    "CircuitsimError",
+    "Diverged",
+    "Exchange",
+    "Plasticity",
+    "Population",
+    "Projection",
+    "Protocol",
+    "Rule",
+    "Schedule",
+    "Simulator",
+    "local_rule",
+    "schedule",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"circuitsim.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'circuitsim' has no attribute {name!r}")

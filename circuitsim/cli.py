@@ -1,0 +1,202 @@
+"""The command line. It parses, hands over, and turns errors into exit statuses; scenarios come by entry points."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from circuitsim import config
+from circuitsim.errors import CircuitsimError, ConfigError
+from circuitsim.scenario import Scenario, load_scenario, scenario_names
+
+if TYPE_CHECKING:
+    from circuitsim.study import Study
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Simulate learning in physical circuits, local in space and time.",
+)
+data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Data sets: list them, find them, fetch them.")
+app.add_typer(data_app, name="data")
+
+Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set a key; VALUE is TOML.")]
+Varies = Annotated[list[str] | None, typer.Option("--vary", metavar="KEY=V1,V2,...", help="Cross into replicas.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE.toml", help="Keys from a file.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Default of the keys seed and data_seed.")]
+Quick = Annotated[bool, typer.Option("--quick", help="The scenario's short settings.")]
+Backend = Annotated[str, typer.Option("--backend", help="numba, or numpy (slow: the specification).")]
+
+
+@app.command("list")
+def list_() -> None:
+    """Show scenarios and circuits, a line each."""
+    table = _table("name", "what it is")
+    for name in scenario_names():
+        table.add_row(name, load_scenario(name).description)
+    table.add_row("circular_autoencoder", "circuit: layer L is layer 0; recirculation, or feedback neurons")
+    _out().print(table)
+
+
+@app.command()
+def run(
+    scenario: str,
+    set_: Sets = None,
+    vary: Varies = None,
+    config_file: ConfigFile = None,
+    seed: Seed = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Default: runs/SCENARIO-DATE.")] = None,
+    init: Annotated[Path | None, typer.Option("--init", metavar="FILE.safetensors", help="First weights.")] = None,
+    backend: Backend = "numba",
+    quick: Quick = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")] = False,
+) -> None:
+    """Run a scenario and write its run folder."""
+    from circuitsim.runner import Request
+    from circuitsim.runner import run as carry_out
+
+    found = load_scenario(scenario)
+    values = _values(found, set_, config_file, seed, quick)
+    folder = out or Path("runs") / f"{scenario}-{datetime.now():%Y%m%d-%H%M%S}"
+    study = carry_out(Request(found, values, _vary(found, vary, values), backend, folder, init, overwrite), _out())
+    _conclude(folder, study)
+
+
+@app.command()
+def resume(folder: Annotated[Path, typer.Argument(metavar="DIR")]) -> None:
+    """Go on where a run in DIR stopped."""
+    from circuitsim.runner import resume as carry_on
+
+    _conclude(folder, carry_on(folder, _out()))
+
+
+@app.command()
+def schedule(scenario: str, set_: Sets = None, config_file: ConfigFile = None, quick: Quick = False) -> None:
+    """Show the timetable of one presentation, as a table."""
+    from circuitsim.schedule import schedule as timetable
+
+    found = load_scenario(scenario)
+    settings = config.build(found.settings, _values(found, set_, config_file, None, quick))
+    design = found.design(settings)
+    plan = timetable(design.circuit, design.protocol)
+    table = _table("tick", "phase", "of", "cycle", "reads", "changes")
+    for row in plan.table():
+        table.add_row(*row)
+    _out().print(table)
+    windows = ", ".join(f"{name} {ticks}" for name, ticks in plan.windows.items())
+    _out().print(f"{plan.duration} ticks a presentation; window of {plan.window} ticks, needed: {windows}")
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """Show the data sets and where each is."""
+    from circuitsim import data
+
+    table = _table("name", "what it is", "where")
+    for entry in data.names():
+        table.add_row(entry.name, entry.what, str(entry.where))
+    _out().print(table)
+
+
+@data_app.command("path")
+def data_path(name: str) -> None:
+    """Print where a data set is."""
+    from circuitsim import data
+
+    _out().print(str(data.path(name)), highlight=False, soft_wrap=True)
+
+
+@data_app.command("fetch")
+def data_fetch(name: str) -> None:
+    """Download a data set and check it."""
+    from circuitsim import data
+
+    _out().print(str(data.fetch(name)), highlight=False, soft_wrap=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its status; every failure is a message, never a traceback."""
+    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    try:
+        status = app(arguments, standalone_mode=False) or 0
+    except CircuitsimError as error:
+        errors.print(f"circuitsim: {error}")
+        status = error.exit_status
+    except typer.TyperException as error:  # unknown commands and options
+        errors.print(f"circuitsim: {error.format_message()} `circuitsim --help` shows what there is.")
+        status = 2
+    except (KeyboardInterrupt, typer.Abort):
+        errors.print("circuitsim: interrupted before anything new was done; resume, or start again.")
+        status = 130
+    except BrokenPipeError:  # the reader of our output has gone: nothing is wrong, and nobody to tell
+        status = 0
+    except OSError as error:
+        advice = "Free some space, then resume." if error.errno == errno.ENOSPC else "Check the path and its rights."
+        errors.print(f"circuitsim: {error.strerror or error}: {error.filename or 'a file'}. {advice}")
+        status = 1
+    except MemoryError as error:
+        errors.print(f"circuitsim: not enough memory: {error}. Lower batch, sizes or the number of replicas.")
+        status = 1
+    sys.exit(status)
+
+
+def _values(
+    scenario: Scenario, sets: list[str] | None, file: Path | None, seed: int | None, quick: bool
+) -> dict[str, Any]:
+    """The keys that the user or `--quick` gives, by precedence."""
+    values: dict[str, Any] = {} if seed is None else {"seed": seed}
+    values |= config.read_config(file) if file else {}
+    values |= dict(scenario.quick) if quick else {}
+    given: dict[str, Any] = {}
+    for text in sets or []:
+        key, value = config.parse_setting("--set", text)
+        if key in given:
+            config.refuse(key, text, "one --set for each key", "Remove one of them.")
+        given[key] = config.parse_value(key, value)
+    return values | given
+
+
+def _vary(scenario: Scenario, varies: list[str] | None, values: dict[str, Any]) -> dict[str, Any]:
+    """What to vary: the user's wishes, and of the scenario's own those keys that are not given."""
+    asked = config.parse_vary(varies or [])
+    own = {key: list(v) for key, v in scenario.vary.items() if key not in asked and key not in values}
+    for key in asked:
+        if key not in scenario.settings.model_fields:
+            raise ConfigError(
+                f"key {key}",
+                got="--vary of an unknown key",
+                expected=f"one of {', '.join(sorted(scenario.settings.model_fields))}",
+                remedy="Correct its name.",
+            )
+    return own | asked
+
+
+def _conclude(folder: Path, study: Study) -> None:
+    """Say how each group of replicas ended on the test split, and where everything is."""
+    rows = study.summary()
+    if rows:
+        table = _table(*rows[0])
+        for row in rows:
+            table.add_row(*row.values())
+        _out().print(table)
+    _out().print(f"done: {folder}\nreport: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+
+
+def _out() -> Console:
+    return Console()
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table

@@ -1,0 +1,167 @@
+"""The run folder: what is in it, when each file is written, and what makes a folder one."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from safetensors import SafetensorError
+from threadpoolctl import threadpool_info
+
+from circuitsim import checkpoint
+from circuitsim.config import Settings
+from circuitsim.errors import RunFolderError, TensorError
+from circuitsim.files import remove_partial, write_bytes, write_whole
+from circuitsim.study import Study
+
+CONFIG, METRICS, INITIAL, FINAL = "config.json", "metrics.parquet", "initial.safetensors", "final.safetensors"
+FILES = (CONFIG, METRICS, INITIAL, FINAL, "audit.json", "report.html")
+CHECKPOINTS = "checkpoint"
+_VERSIONED = ("circuitsim", "numpy", "numba", "scipy", "sympy", "networkx", "pandas", "scikit-learn")
+
+
+def check_free(folder: Path, overwrite: bool) -> None:
+    """Refuse a folder that cannot be written to, or that holds something; with `overwrite`, only an earlier run may be
+    replaced. Changes nothing."""
+    if folder.exists() and not folder.is_dir():
+        raise _refused(folder, "a file", "a folder, or nothing", "Choose another --out.")
+    parent = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    if not parent.is_dir():
+        raise _refused(folder, f"{parent}, which is a file", "folders all the way", "Choose another --out.")
+    held = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    if held and not overwrite:
+        raise _refused(folder, f"a folder with {len(held)} files", "a new or empty folder", "Add --overwrite.")
+    foreign = sorted(name for name in held if name not in (*FILES, CHECKPOINTS) and not name.endswith(".partial"))
+    if foreign:
+        raise _refused(
+            folder, f"{foreign[0]}, which no run wrote", "an earlier run's folder", "Move it, or choose another --out."
+        )
+
+
+def start(folder: Path, study: Study, config: Mapping[str, Any]) -> None:
+    """Clear the folder and write what is known before training; config.json comes last and makes it a run folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).unlink(missing_ok=True)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    remove_partial(folder)
+    for name in FILES:
+        (folder / name).unlink(missing_ok=True)
+    save_tensors(folder / INITIAL, study.tensors())
+    write_bytes(folder / CONFIG, json.dumps(config, indent=2).encode())
+
+
+def describe(
+    scenario: str, settings: Sequence[Settings], vary: Mapping[str, Sequence[Any]], backend: str, study: Study
+) -> dict[str, Any]:
+    """What config.json holds: every key with the value used (a list where varied), the seed, and versions."""
+    first = settings[0].model_dump()
+    windows = [c.simulator.schedule.window for c in study.cohorts]
+    used = {**first, "window": first["window"] if first["window"] is not None else max(windows)}
+    used |= {key: [getattr(s, key) for s in settings] if key in vary else used[key] for key in vary}
+    blas = [f"{i['internal_api']} {i['version']}, {i['num_threads']} threads" for i in threadpool_info()]
+    return {
+        "scenario": scenario,
+        **used,
+        "replicas": len(settings),
+        "vary": {key: list(values) for key, values in vary.items()},
+        "given": {"settings": [s.model_dump() for s in settings]},
+        "backend": backend,
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in _VERSIONED},
+            "blas": "; ".join(sorted(set(blas))),
+            "machine": platform.machine(),
+        },
+    }
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read config.json of a run folder."""
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise _refused(folder, f"no {CONFIG}", "a run folder", "Name the --out of an earlier run.") from None
+    except (OSError, ValueError) as error:
+        raise _refused(path, str(error), "the file that the run wrote", "Start the run again.") from None
+    if not isinstance(config, dict) or not {"scenario", "given", "vary", "backend"} <= config.keys():
+        raise _refused(path, "a file without the run's settings", "the file that the run wrote", "Start the run again.")
+    return config
+
+
+def save_checkpoint(folder: Path, study: Study) -> None:
+    """Write a checkpoint of the study."""
+    checkpoint.write(folder / CHECKPOINTS, study.epoch * study.batches + study.batch, study.snapshot())
+
+
+def restore(folder: Path, study: Study) -> list[str]:
+    """Take the study to the newest checkpoint that is whole, or leave it at the start; return what was refused."""
+    refused = []
+    for path, content in checkpoint.newest(folder / CHECKPOINTS):
+        if isinstance(content, RunFolderError):
+            refused.append(str(content))
+            continue
+        try:
+            study.restore(content)
+        except (KeyError, ValueError) as error:
+            raise _refused(path, f"another run's content ({error})", f"that of {CONFIG}", "Remove it.") from None
+        return refused
+    if (folder / INITIAL).exists():
+        for name, values in read_tensors(folder / INITIAL).items():
+            _restore_initial(study, name, values)
+    return refused
+
+
+def _restore_initial(study: Study, name: str, values: np.ndarray) -> None:
+    for cohort in study.cohorts:
+        if name in cohort.simulator.tensors():
+            cohort.simulator.load(name, values[list(cohort.members)] if len(study.settings) > 1 else values)
+
+
+def write_metrics(folder: Path, study: Study, vary: Sequence[str]) -> None:
+    """Write metrics.parquet."""
+    frame = metrics_frame(study, vary)
+    write_whole(folder / METRICS, lambda path: frame.to_parquet(path, index=False))
+
+
+def metrics_frame(study: Study, vary: Sequence[str]):  # type: ignore[no-untyped-def]
+    """The metrics as a pandas DataFrame: replica, epoch, split, metric, value, and each varied key."""
+    import pandas as pd
+
+    frame = pd.DataFrame(study.metrics, columns=["replica", "epoch", "split", "metric", "value"])
+    if len(study.settings) > 1:
+        for key in vary:
+            values = [getattr(s, key) for s in study.settings]
+            plain = all(isinstance(v, (int, float, str, bool)) for v in values)
+            column = values if plain else [json.dumps(v) for v in values]
+            frame[key] = [column[replica] for replica in frame["replica"]]
+    return frame
+
+
+def save_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
+    """Write a safetensors file, whole or not at all."""
+    write_bytes(path, safetensors.numpy.save({k: np.ascontiguousarray(v) for k, v in tensors.items()}))
+
+
+def read_tensors(path: Path) -> dict[str, np.ndarray]:
+    """Read a safetensors file; TensorError where it is none."""
+    try:
+        return safetensors.numpy.load(path.read_bytes())
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise TensorError(
+            f"weights {path}",
+            got=str(error).strip(),
+            expected="a safetensors file of float32 or float64 tensors",
+            remedy="Name a whole file, such as a run's final.safetensors.",
+        ) from None
+
+
+def _refused(path: Path, got: str, expected: str, remedy: str) -> RunFolderError:
+    return RunFolderError(f"run folder {path}", got=got, expected=expected, remedy=remedy)

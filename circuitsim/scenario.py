@@ -1,0 +1,83 @@
+"""What a scenario is, and how scenarios are found: through entry points, so that users' packages can add theirs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from circuitsim.config import Settings
+from circuitsim.data import Dataset
+from circuitsim.errors import ConfigError
+from circuitsim.graph import Circuit
+from circuitsim.schedule import Protocol
+from circuitsim.simulator import Simulator
+from circuitsim.state import Parameters
+
+if TYPE_CHECKING:
+    from circuitsim.study import Study
+
+GROUP = "circuitsim.scenarios"
+
+
+@dataclass(frozen=True)
+class Design:
+    """One replica's circuit, protocol and parameters. Replicas with equal circuits and protocols run in bulk."""
+
+    circuit: Circuit
+    protocol: Protocol
+    parameters: Parameters
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One experiment: its settings, what it runs, what it writes.
+
+    Parameters
+    ----------
+    name, description : what `circuitsim list` shows.
+    settings : the model of its keys. quick : values that `--quick` sets. vary : what it varies unless told otherwise.
+    design : settings of a replica to its design.
+    check : refuses settings that do not fit the data.
+    prepare : tensors that depend on the data, by name, for a replica, before training.
+    tensor_shapes : names and shapes of all tensors that `--init` may have, for settings.
+    evaluate : metrics of one data split, each (replica,).
+    finish : writes what the scenario makes of a finished run (audit, report) into the run folder.
+    """
+
+    name: str
+    description: str
+    settings: type[Settings]
+    design: Callable[[Any], Design]
+    check: Callable[[Any, Dataset], None]
+    prepare: Callable[[Any, Dataset], dict[str, np.ndarray]]
+    tensor_shapes: Callable[[Any], dict[str, tuple[int, ...]]]
+    evaluate: Callable[[Simulator, np.ndarray], dict[str, np.ndarray]]
+    finish: Callable[[Path, Study, Mapping[str, Any]], None]
+    quick: Mapping[str, Any] = field(default_factory=dict)
+    vary: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+
+def scenario_names() -> list[str]:
+    """The names of the scenarios that are installed."""
+    return sorted({point.name for point in entry_points(group=GROUP)})
+
+
+def load_scenario(name: str) -> Scenario:
+    """Return a scenario by name; ConfigError for an unknown one."""
+    for point in entry_points(group=GROUP):
+        if point.name == name:
+            found: Scenario = point.load()
+            return found
+    close = difflib.get_close_matches(name, scenario_names(), 1)
+    raise ConfigError(
+        f"scenario {name}",
+        got="an unknown name",
+        expected=f"one of {', '.join(scenario_names())}",
+        remedy=f"Did you mean {close[0]}?" if close else "`circuitsim list` shows them.",
+    )

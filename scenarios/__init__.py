@@ -1,0 +1,1 @@
+"""Experiments: one a file, with its settings, what it runs and what it writes."""

@@ -1,0 +1,205 @@
+"""A circular autoencoder learns to reconstruct its input, by recirculation or by one of the baselines."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from analysis.metrics import reconstruction_errors
+from circuits.autoencoder import (
+    ERROR_DRIVEN,
+    RULES,
+    circular_autoencoder,
+    variant_coefficients,
+)
+from circuitsim.config import Settings, refuse
+from circuitsim.data import Dataset
+from circuitsim.errors import RuleError
+from circuitsim.rules import Rule, local_rule
+from circuitsim.scenario import Design, Scenario
+from circuitsim.simulator import Simulator
+from scenarios.reporting import finish
+
+_LAMBDA = "a number from 0 to 1, or a list of two"
+MEAN_MARGIN = 1e-6  # a logistic output cannot equal 0 or 1: the training mean is taken this far inside
+
+
+class AutoencoderSettings(Settings):
+    """The keys of `autoencoder` beside those that all scenarios share."""
+
+    rule: str = Field("rec", description=f"one of {', '.join(RULES)}; or FILE.py:FUNCTION, a local rule of your own")
+    variant: Literal["pr", "ccr", "rcc", "ccrcc", "rwcc"] = Field("pr", description="pr, ccr, rcc, ccrcc or rwcc")
+    lam: float | list[float] = Field(0.5, description=_LAMBDA)
+    cycles: int = Field(1, ge=1, le=100, description="a whole number from 1 to 100")
+    reference_cycle: int = Field(0, ge=0, description="a whole number >= 0 and below cycles")
+    top_rule: Literal["same", "gradient", "own"] = Field("same", description="same, gradient or own")
+    bias: bool = Field(True, description="true or false")
+    output_bias: Literal["data", "zero"] = Field("data", description="data or zero")
+
+    def model_post_init(self, context: Any) -> None:
+        """Checks across keys."""
+        super().model_post_init(context)
+        if self.sizes[0] != self.sizes[-1]:
+            refuse("sizes", self.sizes, "the last size equal to the first", "Layer L is layer 0: repeat its size.")
+        if self.reference_cycle >= self.cycles:
+            refuse(
+                "reference_cycle",
+                self.reference_cycle,
+                f"a whole number below cycles = {self.cycles}",
+                "The rule compares an earlier cycle with a later one.",
+            )
+        lam = self.lam if isinstance(self.lam, list) else [self.lam]
+        if len(lam) not in (1, 2) or not all(0 <= value <= 1 for value in lam):
+            refuse("lam", self.lam, _LAMBDA, "One coefficient, or what is emitted and what is remembered.")
+        if self.rule not in RULES and ".py:" not in self.rule:
+            refuse("rule", self.rule, str(type(self).model_fields["rule"].description), "Choose one of these.")
+        if self.rule == "error-rec" and (self.variant, self.cycles) != ("pr", 1):
+            refuse(
+                "rule",
+                self.rule,
+                "variant = pr and cycles = 1 beside error-rec",
+                "Errors are recirculated plainly and once: they cannot mix with activities.",
+            )
+
+    @property
+    def top(self) -> int:
+        """L."""
+        return len(self.sizes) - 1
+
+
+def design(settings: AutoencoderSettings) -> Design:
+    """Settings to circuit, protocol and parameters."""
+    circuit, protocol = circular_autoencoder(
+        settings.sizes,
+        settings.rule if settings.rule in RULES else own_rule(settings.rule),
+        hidden=settings.hidden,
+        output=settings.output,
+        bias=settings.bias,
+        delay=settings.delay,
+        cycles=settings.cycles,
+        reference_cycle=settings.reference_cycle,
+        top_rule=settings.top_rule,
+        bounded=settings.max_norm is not None,
+        window=settings.window,
+    )
+    parameters: dict[str | tuple[str, str], float] = {}
+    for q in circuit.projections:
+        h = int(q.name[1:])
+        parameters[q.name, "lr"] = settings.rate("lr", h)
+        parameters[q.name, "lr_bias"] = settings.rate("lr_bias", h)
+        parameters[q.name, "momentum"] = settings.momentum
+    if settings.max_norm is not None:
+        parameters |= {(p.name, "max_norm"): settings.max_norm for p in circuit.populations if p.bounded}
+    if settings.rule not in ERROR_DRIVEN:
+        parameters |= variant_coefficients(settings.variant, settings.lam, settings.top)
+    return Design(circuit, protocol, parameters)
+
+
+def own_rule(reference: str) -> Rule:
+    """Load a local rule from FILE.py:FUNCTION."""
+    file, _, name = reference.rpartition(":")
+    path = Path(file)
+    spec = importlib.util.spec_from_file_location(f"own_rules_{path.stem}", path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        refuse("rule", reference, "the path of a Python file, a colon and a function in it", "Correct the path.")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except RuleError:
+        raise
+    except Exception as error:  # the user's file: whatever it raises is reported, not passed through
+        refuse(
+            "rule",
+            f"{reference}, whose file raises {type(error).__name__}: {error}",
+            "a file that imports",
+            "Correct the file.",
+        )
+    found: Any = getattr(module, name, None)
+    if found is None:
+        refuse("rule", reference, f"a function defined in {path}", f"Define {name!r} there.")
+    return local_rule(found)
+
+
+def check(settings: AutoencoderSettings, data: Dataset) -> None:
+    """Refuse sizes that do not fit the data, and an output that cannot start at the data's mean."""
+    if settings.sizes[0] != data.features:
+        refuse(
+            "sizes",
+            settings.sizes,
+            f"{data.features} units in layers 0 and {settings.top}, as {data.name} has",
+            f"Set sizes=[{data.features},...,{data.features}].",
+        )
+    if settings.bias and settings.output_bias == "data":
+        initial_bias(settings, data)
+
+
+def initial_bias(settings: AutoencoderSettings, data: Dataset) -> np.ndarray:
+    """The top bias at which the output of a silent circuit equals the training mean: f_L(b) = mean."""
+    mean = data.train.mean(axis=0, dtype=np.float64)
+    low, high = {"logistic": (0, 1), "tanh": (-1, 1), "saturated": (-1, 1), "relu": (0, np.inf), "softmax": (0, 1)}.get(
+        settings.output, (-np.inf, np.inf)
+    )
+    sums = settings.output == "softmax" and not np.isclose(mean.sum(), 1, atol=1e-3)
+    if sums or (mean < low).any() or (mean > high).any():
+        refuse(
+            "output_bias",
+            "data",
+            f"a training mean that {settings.output} outputs can have",
+            "Set output_bias=zero, or another output.",
+        )
+    inside = np.clip(mean, low + MEAN_MARGIN, high - MEAN_MARGIN)
+    inverse: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        "softmax": np.log,
+        "logistic": lambda p: np.log(p / (1 - p)),
+        "tanh": np.arctanh,
+    }
+    return inverse[settings.output](inside) if settings.output in inverse else mean
+
+
+def prepare(settings: AutoencoderSettings, data: Dataset) -> dict[str, np.ndarray]:
+    """The top bias where it follows from the data."""
+    if settings.bias and settings.output_bias == "data":
+        return {f"A{settings.top}.bias": initial_bias(settings, data)}
+    return {}
+
+
+def tensor_shapes(settings: AutoencoderSettings) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of all tensors that an autoencoder of these sizes can have."""
+    n, top = settings.sizes, settings.top
+    shapes: dict[str, tuple[int, ...]] = {}
+    for h in range(1, top + 1):
+        shapes |= {f"A{h}.weight": (n[h], n[h - 1]), f"A{h}.bias": (n[h],)}
+        shapes |= {f"B{h}.weight": (n[h - 1], n[h])} if h > 1 else {}
+        shapes |= {f"D{h}.weight": (n[h], n[top])} if h < top else {}
+    return shapes
+
+
+def evaluate(simulator: Simulator, x: np.ndarray) -> dict[str, np.ndarray]:
+    """`mse`, and `bce` where the output is logistic."""
+    circuit = simulator.circuit
+    logistic = circuit.population(circuit.outputs).activation == "logistic"
+    return reconstruction_errors(simulator, x, logistic=logistic)
+
+
+QUICK: Mapping[str, Any] = {"epochs": 2, "train_limit": 1000, "test_limit": 200}
+
+SCENARIO = Scenario(
+    name="autoencoder",
+    description="a circular autoencoder learns by recirculation (five variants) or a baseline",
+    settings=AutoencoderSettings,
+    design=design,
+    check=check,
+    prepare=prepare,
+    tensor_shapes=tensor_shapes,
+    evaluate=evaluate,
+    finish=finish,
+    quick=QUICK,
+)

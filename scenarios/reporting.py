@@ -1,0 +1,64 @@
+"""What every scenario that reconstructs writes at its end: the audit of what ran, and the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from analysis.report import Reconstructions, ReportData, write_report
+
+from analysis.audit import audit_all
+from circuitsim.config import spell
+from circuitsim.files import write_bytes
+from circuitsim.runfolder import metrics_frame
+from circuitsim.study import Study
+
+EXAMPLES = 10
+MOST_ROWS = 8  # rows of reconstructions: one for each group of replicas that differ in more than their seed
+SEEDS = ("seed", "data_seed")
+
+
+def finish(folder: Path, study: Study, config: Mapping[str, Any]) -> None:
+    """Write audit.json and report.html of a run."""
+    varied = tuple(config["vary"])
+    circuits = tuple((_label(study, cohort.members, varied), cohort.simulator.schedule) for cohort in study.cohorts)
+    audit = audit_all(circuits)
+    write_bytes(folder / "audit.json", json.dumps(audit, indent=2).encode())
+    lost = sorted(set(range(len(study.settings))) - set(study.alive()))
+    data = ReportData(
+        title=f"{study.scenario.name}: {study.scenario.description}",
+        config={key: value for key, value in config.items() if key != "given"},
+        metrics=metrics_frame(study, varied),
+        varied=varied,
+        circuits=circuits,
+        audit=audit,
+        reconstructions=reconstructions(study, varied),
+        notes=tuple(f"replica {r} diverged and was dropped" for r in lost),
+    )
+    write_report(folder / "report.html", data)
+
+
+def reconstructions(study: Study, varied: tuple[str, ...]) -> Reconstructions:
+    """The first test examples as the first replica of each group gives them back."""
+    originals = study.data.test[:EXAMPLES]
+    outputs: dict[str, np.ndarray] = {}
+    for cohort in study.cohorts:
+        made = np.concatenate([out.copy() for _, out in cohort.simulator.outputs(originals)], axis=1)
+        for index, replica in enumerate(cohort.members):
+            label = _label(study, (replica,), varied)
+            if label not in outputs and len(outputs) < MOST_ROWS and np.isfinite(made[index]).all():
+                outputs[label] = made[index]
+    return Reconstructions(originals, outputs, study.data.image_shape)
+
+
+def _label(study: Study, members: tuple[int, ...], varied: tuple[str, ...]) -> str:
+    """The values of the varied keys, seeds left out, that some replicas have in common."""
+    parts = []
+    for key in varied:
+        values = {spell(getattr(study.settings[replica], key)).strip("'") for replica in members}
+        if key not in SEEDS and len(values) == 1:
+            parts.append(f"{key} {values.pop()}" if key != "rule" else values.pop())
+    return ", ".join(parts) or study.settings[members[0]].model_dump().get("rule", study.scenario.name)
