@@ -7,7 +7,8 @@ projections `B{h}` (from layer h to h - 1) or `D{h}` (from the output to h).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from circuitsim.errors import CircuitError
 from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
@@ -31,7 +32,7 @@ TOP_RULES = ("same", "gradient", "own")
 
 def circular_autoencoder(
     sizes: Sequence[int],
-    rule: str | Rule = "rec",
+    rule: str | Rule | Callable[..., Any] = "rec",
     *,
     hidden: str = "tanh",
     output: str = "logistic",
@@ -65,9 +66,8 @@ def circular_autoencoder(
     ------
     Baldi & Sadowski 2018, Figure 2, sections 4 to 6; Tavakoli, Sadowski & Baldi, Tourbillon, eqs. 3, 4.
     """
-    _check(sizes, cycles, reference_cycle)
-    own = isinstance(rule, Rule)
-    recirculates = own or rule in RECIRCULATING
+    _check(sizes, rule, top_rule, cycles, reference_cycle)
+    recirculates = not isinstance(rule, str) or rule in RECIRCULATING
     top = len(sizes) - 1
     layers = [
         Population(
@@ -117,7 +117,15 @@ def variant_coefficients(variant: str, lam: float | Sequence[float], top: int) -
     return found
 
 
-def _check(sizes: Sequence[int], cycles: int, reference: int) -> None:
+def _check(sizes: Sequence[int], rule: Any, top_rule: str, cycles: int, reference: int) -> None:
+    for key, value, known in (("rule", rule, RULES), ("top_rule", top_rule, TOP_RULES)):
+        if isinstance(value, str) and value not in known:
+            raise CircuitError(
+                f"{key} of a circular autoencoder",
+                got=repr(value),
+                expected=f"one of {', '.join(known)}" + (", or a local rule" if key == "rule" else ""),
+                remedy="Choose one of these.",
+            )
     if len(sizes) < 2 or sizes[0] != sizes[-1]:
         raise CircuitError(
             "sizes of a circular autoencoder",
@@ -135,7 +143,7 @@ def _check(sizes: Sequence[int], cycles: int, reference: int) -> None:
 
 
 def _recirculating(
-    layers: list[Population], forward: list[Projection], rule: str | Rule, n: int, m: int, top_rule: str
+    layers: list[Population], forward: list[Projection], rule: str | Callable[..., Any], n: int, m: int, top_rule: str
 ) -> Circuit:
     top = len(layers) - 1
     returned = Carries.ERROR if rule == "error-rec" else Carries.OUTPUT
@@ -165,7 +173,7 @@ def _gradient(pre, post, w, *, n=0):  # type: ignore[no-untyped-def]
     return (post.at(0) - post.at(1)) * pre.at(n)
 
 
-def _laws(rule: str | Rule, n: int, m: int) -> tuple[Rule, Rule | None]:
+def _laws(rule: str | Callable[..., Any], n: int, m: int) -> tuple[Rule, Rule | None]:
     """The rules of weights and biases below the top."""
     if rule == "error-rec":
         return error_recirculation, None
@@ -173,8 +181,8 @@ def _laws(rule: str | Rule, n: int, m: int) -> tuple[Rule, Rule | None]:
         return recirculation_symmetric.bind(n=n, m=m), recirculation_symmetric_bias.bind(n=n, m=m)
     if rule == "rec":
         return recirculation.bind(n=n, m=m), None
-    assert isinstance(rule, Rule)
-    return rule, None
+    assert not isinstance(rule, str)
+    return local_rule(rule), None
 
 
 def _error_driven(layers: list[Population], forward: list[Projection], rule: str, delay: int) -> Circuit:

@@ -83,7 +83,7 @@ class Simulator:
         self._plan.use(np.ascontiguousarray(x, self.state.dtype))
         self._examples = len(x)
 
-    def present(self, rows: np.ndarray) -> None:
+    def present(self, rows: Sequence[int] | np.ndarray) -> None:
         """Show one batch of examples and let the circuit learn from it.
 
         Parameters
@@ -94,6 +94,7 @@ class Simulator:
         ------
         CircuitError : a row that does not exist, or too many. Diverged : a value is not finite.
         """
+        rows = np.asarray(rows)
         self._check_rows(rows)
         start = self.queue.pop()
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # divergence is found by `_report`
@@ -109,21 +110,23 @@ class Simulator:
         """The tick at which the next presentation starts."""
         return int(self.queue.pending()[0, 0])
 
-    def outputs(self, x: np.ndarray, *, logits: bool = False) -> Iterator[tuple[slice, np.ndarray]]:
-        """Pass examples forward without learning; yield slices of them with (replica, example, unit) activity.
+    def outputs(self, x: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+        """Pass examples forward without learning; yield them in slices with the output neurons' activity and logits.
 
-        With `logits` the output neurons' summed inputs instead. The arrays are overwritten by the next step.
+        Both are (replica, example, unit), logits being the summed inputs, biases included. The next step overwrites
+        them.
         """
         self._check_examples(x)
         plan = self._evaluation_plan()
         plan.use(np.ascontiguousarray(x, self.state.dtype))
-        key: Key = (self.circuit.outputs, "S" if logits else "O", 0)
+        fired, summed = plan.schedule.protocol.readouts
         size = plan.activity.capacity
         with np.errstate(over="ignore", invalid="ignore"):
             for begin in range(0, len(x), size):
                 part = slice(begin, min(begin + size, len(x)))
                 plan.run(np.arange(part.start, part.stop)[None])
-                yield part, plan.activity.array(key, part.stop - part.start)
+                batch = part.stop - part.start
+                yield part, plan.activity.array(fired, batch), plan.activity.array(summed, batch)
 
     def probe(self, population: str, quantity: str = "O", cycle: int = 0) -> np.ndarray:
         """A copy of what the last presentation left of a probed quantity, (replica, batch, neuron)."""

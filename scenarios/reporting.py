@@ -46,7 +46,7 @@ def reconstructions(study: Study, varied: tuple[str, ...]) -> Reconstructions:
     originals = study.data.test[:EXAMPLES]
     outputs: dict[str, np.ndarray] = {}
     for cohort in study.cohorts:
-        made = np.concatenate([out.copy() for _, out in cohort.simulator.outputs(originals)], axis=1)
+        made = np.concatenate([out.copy() for _, out, _ in cohort.simulator.outputs(originals)], axis=1)
         for index, replica in enumerate(cohort.members):
             label = _label(study, (replica,), varied)
             if label not in outputs and len(outputs) < MOST_ROWS and np.isfinite(made[index]).all():

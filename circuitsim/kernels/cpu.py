@@ -104,11 +104,15 @@ def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope:
 
 
 def _identity(s: Array, out: Array, slope: Array | None) -> Step:
-    if slope is not None:
-        slope.fill(1)
-    if s.ctypes.data == out.ctypes.data:
-        return lambda: None
-    return lambda: np.copyto(out, s)
+    same = s.ctypes.data == out.ctypes.data
+
+    def fire() -> None:
+        if not same:
+            np.copyto(out, s)
+        if slope is not None:
+            slope.fill(1)
+
+    return fire
 
 
 def _tanh(s: Array, out: Array, slope: Array | None) -> Step:

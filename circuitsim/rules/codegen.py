@@ -77,6 +77,17 @@ class _Printer(PythonCodePrinter):  # type: ignore[misc]
     def _print_Mul(self, expr: sympy.Mul) -> str:
         return "(" + "*".join(self.parenthesize(factor, 100) for factor in expr.args) + ")"
 
+    def _print_Max(self, expr: sympy.Max) -> str:
+        return self._pairwise("np.maximum", expr.args)
+
+    def _print_Min(self, expr: sympy.Min) -> str:
+        return self._pairwise("np.minimum", expr.args)
+
+    def _pairwise(self, function: str, args: Sequence[sympy.Expr]) -> str:
+        # Python's own max and min would lose a value that is not a number
+        first, *rest = args
+        return f"{function}({self._print(first)}, {self._pairwise(function, rest)})" if rest else self._print(first)
+
     def _print_sign(self, expr: sympy.Expr) -> str:
         return f"np.sign({self._print(expr.args[0])})"
 
@@ -121,13 +132,13 @@ def _compiled(source: str) -> Callable[..., None]:
     if path is None:  # nowhere to keep it: compile in memory
         namespace: dict[str, Any] = {}
         exec(source, namespace)
-        return njit(namespace["kernel"], nogil=True)  # type: ignore[no-any-return]
+        return njit(namespace["kernel"], nogil=True, error_model="numpy")  # type: ignore[no-any-return]
     spec = importlib.util.spec_from_file_location(f"circuitsim_generated_{digest}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # Numba finds the module of a cached kernel by name
     spec.loader.exec_module(module)
-    return njit(module.kernel, cache=True, nogil=True)  # type: ignore[no-any-return]
+    return njit(module.kernel, cache=True, nogil=True, error_model="numpy")  # type: ignore[no-any-return]
 
 
 def _written(source: str, name: str) -> Path | None:

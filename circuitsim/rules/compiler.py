@@ -17,7 +17,7 @@ import sympy
 
 from circuitsim.locality import Place, Reading
 from circuitsim.rules.codegen import EVERY, FACTOR, SYNAPSE, generate
-from circuitsim.rules.rule import Rule
+from circuitsim.rules.rule import Rule, refuse_unreal
 from circuitsim.rules.separation import ONE, Product, separate
 
 Step = Callable[[], None]
@@ -58,6 +58,7 @@ def lower(rule: Rule, quantity: str, operands: Operands, out: np.ndarray, kernel
 def mapped(rule: Rule, quantity: str, operands: Operands, out: np.ndarray) -> Step:
     """The scalar function over all synapses, one example after the other: the specification."""
     weights = quantity == "weight"
+    synapse = out.dtype.type(1) if operands.synapse is None else operands.synapse  # None: it cancels, any will do
 
     def column(values: np.ndarray) -> np.ndarray:
         return values[:, :, None] if weights else values
@@ -69,7 +70,7 @@ def mapped(rule: Rule, quantity: str, operands: Operands, out: np.ndarray) -> St
             out[...] += rule(
                 (lambda k, b=b: operands.pre[k][:, b, None, :]) if weights else (lambda k: out.dtype.type(1)),
                 lambda k, b=b: column(operands.post[k][:, b]),
-                operands.synapse,
+                synapse,
                 **parameters,
             )
 
@@ -80,6 +81,7 @@ def _lower_bias(rule: Rule, operands: Operands, out: np.ndarray) -> Step:
     """A bias is a synapse from one unit that is always 1: the same loop with a presynaptic axis of length one."""
     ones = {s: ONE for s, m in rule.symbols.items() if isinstance(m, Reading) and m.place is Place.PRE}
     expression = rule.expression.xreplace(ones)
+    refuse_unreal(f"{rule.name} of a bias, whose presynaptic activity is 1", expression)
     bias = None if operands.synapse is None else operands.synapse[:, :, None]
     widened = Operands({}, operands.post, bias, operands.parameters, operands.batch)
     products = separate(expression, rule.symbols)

@@ -10,15 +10,17 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from types import FunctionType
-from typing import Any
+from types import FunctionType, TracebackType
+from typing import Any, NoReturn
 
+import numpy as np
 import sympy
 
 from circuitsim.errors import RuleError
 from circuitsim.locality import Certificate, Place, Reading
 from circuitsim.rules.functions import VOCABULARY
-from circuitsim.rules.inspection import check_code, first_line
+from circuitsim.rules.inspection import check_code
+from circuitsim.rules.whole import LIMIT, Whole, bounded
 
 NEURONS = ("pre", "post")
 MAX_CYCLE = 1000
@@ -41,7 +43,7 @@ class Remembered:
                 expected=f"a cycle that is a whole number from 0 to {MAX_CYCLE}, known when the rule is built",
                 remedy="Use a literal or a whole-number parameter; a rule cannot read the future.",
             )
-        return self._read(cycle)
+        return self._read(int(cycle))
 
 
 @dataclass(frozen=True)
@@ -77,17 +79,18 @@ class Rule:
         arguments = {"pre": Remembered(self.name, "pre", pre), "post": Remembered(self.name, "post", post), "w": w}
         function, wanted = self._confined
         given = {key: arguments[key] for key in wanted}
-        return function(**given, **(dict(self.parameters) | replaced))
+        values = {key: Whole(value) if type(value) is int else value for key, value in self.parameters}
+        return function(**given, **(values | replaced))
 
     @cached_property
     def _confined(self) -> tuple[Callable[..., Any], list[str]]:
         """The function with the vocabulary as its only globals (no builtins, no module), and what it asks to see."""
         assert isinstance(self.function, FunctionType)
         names: dict[str, Any] = {"__builtins__": {}, **VOCABULARY}
-        confined = FunctionType(self.function.__code__, names, self.name)
+        confined = FunctionType(bounded(self.function.__code__), names, self.name)
         confined.__kwdefaults__ = self.function.__kwdefaults__
         confined.__defaults__ = self.function.__defaults__
-        return confined, [a for a in inspect.signature(self.function).parameters if a in (*NEURONS, "w")]
+        return confined, [a for a in inspect.signature(confined).parameters if a in (*NEURONS, "w")]
 
     @cached_property
     def free(self) -> dict[str, float]:
@@ -106,9 +109,10 @@ class Rule:
 
     @cached_property
     def certificate(self) -> Certificate:
-        """All that the rule reads of its synapse and neurons."""
-        found = [self.symbols[s] for s in self.expression.free_symbols]
-        return Certificate(self.name, tuple(sorted(r for r in found if isinstance(r, Reading))))
+        """All that the rule reads of its synapse and neurons; of the neurons also what then cancels."""
+        used = self.expression.free_symbols
+        found = {r for s, r in self.symbols.items() if isinstance(r, Reading) and (r.cycle is not None or s in used)}
+        return Certificate(self.name, tuple(sorted(found)))
 
     @cached_property
     def _trace(self) -> tuple[sympy.Expr, dict[sympy.Symbol, Reading | str]]:
@@ -129,30 +133,26 @@ class Rule:
 
     def _evaluate(self, pre: Any, post: Any, w: Any, free: Mapping[str, Any]) -> sympy.Expr:
         try:
-            result = self(pre, post, w, **free)
-        except RuleError:
-            raise
-        except TypeError as error:
-            if "truth value" in str(error):
-                _refuse(
-                    self.name,
-                    "a branch on a traced quantity",
-                    "no if, and, or, not on activities or weights",
-                    "Use where(condition, a, b), minimum or maximum.",
-                )
-            _refuse(self.name, f"{type(error).__name__}: {error}", "arithmetic on activities and weights", "Mend it.")
+            with np.errstate(all="ignore"):
+                result = self(pre, post, w, **free)
+        except RuleError as error:
+            _refuse(_label(self.function, error.__traceback__), error.got, error.expected, error.remedy)
         except Exception as error:  # the user's code: whatever it raises is reported, not passed through
-            _refuse(self.name, f"{type(error).__name__}: {error}", "arithmetic on activities and weights", "Mend it.")
+            _refuse(
+                _label(self.function, error.__traceback__),
+                f"{type(error).__name__}: {error}",
+                f"arithmetic on pre.at(k), post.at(k), w and parameters, and {', '.join(sorted(VOCABULARY))}",
+                "Each of these stands for one number.",
+            )
         if isinstance(result, bool) or not isinstance(result, (int, float, sympy.Expr)):
             _refuse(
-                self.name,
+                _label(self.function),
                 f"a result of type {type(result).__name__}",
                 "one number, the increment dw",
                 "Return an expression of pre.at(k), post.at(k) and w.",
             )
         expression = sympy.sympify(result)
-        if expression.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I):
-            _refuse(self.name, f"the expression {expression}", "a finite real number", "Avoid dividing by zero.")
+        refuse_unreal(_label(self.function), expression)
         return expression
 
 
@@ -184,18 +184,21 @@ def local_rule(function: Callable[..., Any]) -> Rule:
     if isinstance(function, Rule):
         return function
     if not isinstance(function, FunctionType):
-        _refuse(repr(function), f"a {type(function).__name__}", "a plain Python function", "Write it with def.")
+        name = str(getattr(function, "__name__", "without a name"))
+        _refuse(name, f"a {type(function).__name__}", "a plain Python function", "Write it with def.")
     rule = Rule(function, _parameters(function))
     check_code(function, VOCABULARY)
     _ = rule.certificate  # trace now, so that a rule that cannot be traced fails where it is written
     return rule
 
 
-def _parameters(function: Callable[..., Any]) -> tuple[tuple[str, float | int], ...]:
+def _parameters(function: FunctionType) -> tuple[tuple[str, float | int], ...]:
     found: dict[str, float | int] = {}
-    for name, argument in inspect.signature(function).parameters.items():
+    for name, argument in inspect.signature(_bare(function)).parameters.items():
         if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
-            _refuse(_label(function), f"argument *{name}", "pre, post, w and named parameters", "Name each parameter.")
+            stars = "*" if argument.kind is argument.VAR_POSITIONAL else "**"
+            expected = "pre, post, w and named parameters"
+            _refuse(_label(function), f"argument {stars}{name}", expected, "Name each parameter.")
         if name in (*NEURONS, "w"):
             if argument.default is not argument.empty:
                 _refuse(_label(function), f"a default for {name}", "no default", f"Remove the default of {name}.")
@@ -212,8 +215,31 @@ def _parameters(function: Callable[..., Any]) -> tuple[tuple[str, float | int], 
     return tuple(found.items())
 
 
-def _label(function: Callable[..., Any]) -> str:
-    return f"{function.__name__}, line {first_line(function)}"
+def _bare(function: FunctionType) -> FunctionType:
+    """The function without the attributes (`__wrapped__`, `__signature__`) that make it look like another."""
+    bare = FunctionType(function.__code__, {}, function.__name__, function.__defaults__, function.__closure__)
+    bare.__kwdefaults__ = function.__kwdefaults__
+    return bare
+
+
+def _label(function: Callable[..., Any], trace: TracebackType | None = None) -> str:
+    """The function's name and its line: where it begins, or where the traceback left it."""
+    code = function.__code__
+    line = code.co_firstlineno
+    while trace is not None:
+        here = trace.tb_frame.f_code
+        if (here.co_filename, here.co_firstlineno) == (code.co_filename, code.co_firstlineno):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return f"{function.__name__}, line {line}"
+
+
+def refuse_unreal(rule: str, expression: sympy.Expr) -> None:
+    """Raise RuleError for an expression that is not a finite real number."""
+    unreal = expression.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I)
+    if unreal or any(abs(number) > LIMIT for number in expression.atoms(sympy.Number)):
+        remedy = "Avoid dividing by zero, and numbers too large for a float."
+        _refuse(rule, f"the expression {str(expression)[:80]}", "a finite real number", remedy)
 
 
 def _check_number(rule: str, name: str, value: object) -> None:
@@ -222,5 +248,5 @@ def _check_number(rule: str, name: str, value: object) -> None:
         _refuse(rule, f"{name}={value!r}", "a finite number", "A parameter is one number, the same for all synapses.")
 
 
-def _refuse(rule: str, got: str, expected: str, remedy: str) -> None:
+def _refuse(rule: str, got: str, expected: str, remedy: str) -> NoReturn:
     raise RuleError(f"rule {rule}", got=got, expected=expected, remedy=remedy)

@@ -1,0 +1,44 @@
+"""What happens when a rule, a window or a circuit is not local: it does not build, and says why.
+
+Run: python examples/not_local.py
+"""
+
+from circuits.autoencoder import circular_autoencoder
+from circuitsim import BadInput, Circuit, Population, Projection, local_rule
+from circuitsim.schedule import schedule
+
+teacher = [0.0] * 16
+
+
+def from_elsewhere():
+    """A rule that reads something that is at neither of its neurons."""
+
+    @local_rule
+    def cheat(pre, post, w):
+        return (teacher[0] - post.at(0)) * pre.at(0)
+
+    return cheat
+
+
+def too_old():
+    """Recirculation around a slow loop, with neurons that forget too soon."""
+    return schedule(*circular_autoencoder([64, 16, 64], delay=5, window=8))
+
+
+def transported():
+    """A feedback path that uses the forward weights, in a circuit that is declared local."""
+    return Circuit(
+        "tied",
+        (Population("layer0", 64), Population("layer1", 16)),
+        (Projection("A1", "layer0", "layer1"), Projection("B1", "layer1", "layer0", transports="A1")),
+        inputs="layer0",
+        outputs="layer1",
+        local=True,
+    )
+
+
+for attempt in (from_elsewhere, too_old, transported):
+    try:
+        attempt()
+    except BadInput as refusal:
+        print(f"{attempt.__name__}: {refusal}\n")
