@@ -44,7 +44,7 @@ def circular_autoencoder(
     bounded: bool = False,
     window: int | None = None,
 ) -> tuple[Circuit, Protocol]:
-    """Describe a circular autoencoder and one presentation of it.
+    """A circular autoencoder, whose output layer is its input layer, and one presentation of it.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ _SUFFIX = ".checkpoint"
 
 
 def write(folder: Path, number: int, arrays: dict[str, np.ndarray]) -> Path:
-    """Write a checkpoint and remove all but the newest two.
+    """Write a checkpoint and remove all but it and the one before; those with higher numbers were refused.
 
     Parameters
     ----------
@@ -35,8 +35,10 @@ def write(folder: Path, number: int, arrays: dict[str, np.ndarray]) -> Path:
     block = safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
     path = folder / f"{number:012d}{_SUFFIX}"
     write_bytes(path, MAGIC + hashlib.sha256(block).digest() + block)
-    for old in _newest_first(folder)[KEPT:]:
-        old.unlink(missing_ok=True)
+    kept = [other for other in _newest_first(folder) if other <= path][:KEPT]
+    for other in _newest_first(folder):
+        if other not in kept:
+            other.unlink(missing_ok=True)
     return path
 
 

@@ -14,19 +14,18 @@ from rich.table import Table
 
 from circuitsim import config
 from circuitsim.errors import CircuitsimError, ConfigError
-from circuitsim.scenario import Scenario, load_scenario, scenario_names
+from circuitsim.scenario import Scenario, circuit_descriptions, load_scenario, scenario_names
 
 if TYPE_CHECKING:
     from circuitsim.study import Study
 
 app = typer.Typer(
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Simulate learning in physical circuits, local in space and time.",
 )
-data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Data sets: list them, find them, fetch them.")
+data_app = typer.Typer(rich_markup_mode=None, help="Data sets: list them, find them, fetch them.")
 app.add_typer(data_app, name="data")
 
 Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set a key; VALUE is TOML.")]
@@ -35,15 +34,17 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE.toml"
 Seed = Annotated[int | None, typer.Option("--seed", help="Default of the keys seed and data_seed.")]
 Quick = Annotated[bool, typer.Option("--quick", help="The scenario's short settings.")]
 Backend = Annotated[str, typer.Option("--backend", help="numba, or numpy (slow: the specification).")]
+WIDEST = 1000  # columns of output that goes into a file or a pipe
 
 
 @app.command("list")
 def list_() -> None:
     """Show scenarios and circuits, a line each."""
-    table = _table("name", "what it is")
+    table = _table("name", "kind", "what it is")
     for name in scenario_names():
-        table.add_row(name, load_scenario(name).description)
-    table.add_row("circular_autoencoder", "circuit: layer L is layer 0; recirculation, or feedback neurons")
+        table.add_row(name, "scenario", load_scenario(name).description)
+    for name, description in circuit_descriptions():
+        table.add_row(name, "circuit", description)
     _out().print(table)
 
 
@@ -65,9 +66,11 @@ def run(
     from circuitsim.runner import run as carry_out
 
     found = load_scenario(scenario)
-    values = _values(found, set_, config_file, seed, quick)
+    defaults, given = _values(found, set_, config_file, seed, quick)
+    varied = _vary(found, vary, defaults | given)
+    values = {key: value for key, value in defaults.items() if key not in varied} | given
     folder = out or Path("runs") / f"{scenario}-{datetime.now():%Y%m%d-%H%M%S}"
-    study = carry_out(Request(found, values, _vary(found, vary, values), backend, folder, init, overwrite), _out())
+    study = carry_out(Request(found, values, varied, backend, folder, init, overwrite), _out())
     _conclude(folder, study)
 
 
@@ -85,7 +88,8 @@ def schedule(scenario: str, set_: Sets = None, config_file: ConfigFile = None, q
     from circuitsim.schedule import schedule as timetable
 
     found = load_scenario(scenario)
-    settings = config.build(found.settings, _values(found, set_, config_file, None, quick))
+    defaults, given = _values(found, set_, config_file, None, quick)
+    settings = config.build(found.settings, defaults | given)
     design = found.design(settings)
     plan = timetable(design.circuit, design.protocol)
     table = _table("tick", "phase", "of", "cycle", "reads", "changes")
@@ -112,7 +116,7 @@ def data_path(name: str) -> None:
     """Print where a data set is."""
     from circuitsim import data
 
-    _out().print(str(data.path(name)), highlight=False, soft_wrap=True)
+    _out().print(str(data.path(name)), soft_wrap=True)
 
 
 @data_app.command("fetch")
@@ -120,7 +124,7 @@ def data_fetch(name: str) -> None:
     """Download a data set and check it."""
     from circuitsim import data
 
-    _out().print(str(data.fetch(name)), highlight=False, soft_wrap=True)
+    _out().print(str(data.fetch(name)), soft_wrap=True)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -132,7 +136,7 @@ def main(arguments: list[str] | None = None) -> None:
         errors.print(f"circuitsim: {error}")
         status = error.exit_status
     except typer.TyperException as error:  # unknown commands and options
-        errors.print(f"circuitsim: {error.format_message()} `circuitsim --help` shows what there is.")
+        errors.print(f"circuitsim: {error.format_message().rstrip('.')}. `circuitsim --help` shows what there is.")
         status = 2
     except (KeyboardInterrupt, typer.Abort):
         errors.print("circuitsim: interrupted before anything new was done; resume, or start again.")
@@ -151,9 +155,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _values(
     scenario: Scenario, sets: list[str] | None, file: Path | None, seed: int | None, quick: bool
-) -> dict[str, Any]:
-    """The keys that the user or `--quick` gives, by precedence."""
-    values: dict[str, Any] = {} if seed is None else {"seed": seed}
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The keys that `--seed`, `--config` and `--quick` give, by precedence, and those that `--set` gives."""
+    values: dict[str, Any] = {} if seed is None else {"seed": seed, "data_seed": seed}
     values |= config.read_config(file) if file else {}
     values |= dict(scenario.quick) if quick else {}
     given: dict[str, Any] = {}
@@ -162,7 +166,7 @@ def _values(
         if key in given:
             config.refuse(key, text, "one --set for each key", "Remove one of them.")
         given[key] = config.parse_value(key, value)
-    return values | given
+    return values, given
 
 
 def _vary(scenario: Scenario, varies: list[str] | None, values: dict[str, Any]) -> dict[str, Any]:
@@ -188,11 +192,15 @@ def _conclude(folder: Path, study: Study) -> None:
         for row in rows:
             table.add_row(*row.values())
         _out().print(table)
-    _out().print(f"done: {folder}\nreport: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    _out().print(f"done: {folder}\nreport: {folder / 'report.html'}", soft_wrap=True)
 
 
 def _out() -> Console:
-    return Console()
+    """Plain text: names of folders may have brackets. Where no terminal limits it, a line stays a line."""
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        console.width = WIDEST
+    return console
 
 
 def _table(*columns: str) -> Table:

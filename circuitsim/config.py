@@ -30,7 +30,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     dataset: str = Field("digits", description="a data set's name or the path of an .npz file")
-    sizes: list[int] = Field([64, 16, 64], description="a list of at least two whole numbers >= 1, units by layer")
+    sizes: list[int] = Field([64, 16, 64], description="a list of at least two whole numbers from 1 to 10^9, units by layer")
     hidden: Hidden = Field("tanh", description=_HIDDEN)
     output: Output = Field("logistic", description=f"{_HIDDEN}; or softmax")
     lr: Rates = Field(0.01, description="a number >= 0, or a list with one for each layer above the input")
@@ -46,7 +46,7 @@ class Settings(BaseModel):
     init: Literal["glorot"] = Field("glorot", description="glorot")
     dtype: Literal["float32", "float64"] = Field("float32", description="float32 or float64")
     seed: int = Field(0, ge=0, lt=2**63, description="a whole number from 0 to 2^63 - 1")
-    data_seed: int | None = Field(None, ge=0, lt=2**63, description="none, or a whole number from 0 to 2^63 - 1")
+    data_seed: int = Field(0, ge=0, lt=2**63, description="a whole number from 0 to 2^63 - 1")
     max_norm: float | None = Field(None, gt=0, description="none, or a number above 0")
     window: int | None = Field(None, ge=0, description="none, or a whole number of ticks >= 0")
     delay: int = Field(1, ge=1, le=1000, description="a whole number of ticks from 1 to 1000")
@@ -69,16 +69,12 @@ class Settings(BaseModel):
 
     def model_post_init(self, _: Any) -> None:
         """Checks that a single key cannot make; fills what follows from other keys."""
-        if len(self.sizes) < 2 or min(self.sizes) < 1:
+        if len(self.sizes) < 2 or not all(1 <= size <= 10**9 for size in self.sizes):
             refuse("sizes", self.sizes, _expected(type(self), "sizes"), "Give units for each layer, input first.")
         for key in ("lr", "lr_bias"):
             self._check_rates(key)
-        self._resolve("lr_bias", self.lr)
-        self._resolve("data_seed", self.seed)
-
-    def _resolve(self, key: str, value: Any) -> None:
-        if getattr(self, key) is None:
-            object.__setattr__(self, key, value)
+        if self.lr_bias is None:
+            object.__setattr__(self, "lr_bias", self.lr)
 
     def _check_rates(self, key: str) -> None:
         value = getattr(self, key)

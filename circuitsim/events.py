@@ -86,7 +86,7 @@ class EventQueue:
     """
 
     def __init__(self, capacity: int = 64) -> None:
-        self._heap = np.empty((3, capacity), dtype=np.int64)
+        self._heap = np.empty((3, max(capacity, 1)), dtype=np.int64)
         self._size = 0
         self._last: Event | None = None
 

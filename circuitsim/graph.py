@@ -149,6 +149,8 @@ class Circuit:
         _check_names(self)
         _check_projections(self)
         _check_exchanges(self)
+        _check_inputs(self)
+        _check_feedback(self)
         _check_plasticity(self)
         _check_reachable(self)
         if self.local:
@@ -269,6 +271,8 @@ def _check_transport(circuit: Circuit, q: Projection) -> None:
     other = (circuit.population(origin.source).size, circuit.population(origin.target).size)
     if shape != other:
         _refuse(f"projection {q.name}", f"shape {shape}", f"{other}, {origin.name} transposed", "Match the layers.")
+    if q.bias:
+        _refuse(f"projection {q.name}", "a bias beside transported weights", "no bias", "Remove it.")
 
 
 def _check_exchanges(circuit: Circuit) -> None:
@@ -285,10 +289,61 @@ def _check_exchanges(circuit: Circuit) -> None:
             _refuse(label, "populations of different size", "equal sizes, neuron by neuron", "Match the sizes.")
         if x.carries is Carries.SLOPE and circuit.population(x.source).activation == "softmax":
             _refuse(label, "the slope of a softmax", "an activation with a slope of its own", "Use another activation.")
+        kind = f"the {x.carries.value} for {x.target}"
+        if x.carries not in RECIRCULATES and not circuit.population(x.target).feedback:
+            _refuse(label, kind, "feedback neurons, which alone use it", "Make the target a feedback population.")
+        if x.carries is Carries.SLOPE and _without_slope(circuit, x.source):
+            _refuse(label, f"the slope of {x.source}", "neurons that fire by their own activation", "Name such a one.")
+        if x.carries in RECIRCULATES and not _recirculated(circuit, x.target):
+            _refuse(
+                label, kind, "one such exchange, into mixing neurons without projections", "Set mixes=True, keep one."
+            )
+
+
+def _without_slope(circuit: Circuit, name: str) -> bool:
+    return name == circuit.inputs or circuit.population(name).feedback
+
+
+def _recirculated(circuit: Circuit, name: str) -> bool:
+    """Whether a population can take its input of later cycles from an exchange: from one, and from nothing else."""
+    mixes = circuit.population(name).mixes and not circuit.population(name).feedback
+    clamped = name == circuit.inputs or not circuit.incoming[name]
+    return mixes and clamped and len(circuit.exchanged(name, *RECIRCULATES)) == 1
+
+
+def _check_inputs(circuit: Circuit) -> None:
+    for q in circuit.incoming[circuit.inputs]:
+        _refuse(
+            f"projection {q.name}",
+            f"a way into the input {q.target}, which is clamped",
+            "inputs that nothing projects to",
+            "Close the loop with an Exchange from a population colocated with the input.",
+        )
+
+
+def _check_feedback(circuit: Circuit) -> None:
+    for p in circuit.populations:
+        if not p.feedback:
+            continue
+        compares = [x.carries for x in circuit.exchanged(p.name, Carries.TARGET, Carries.ACTUAL)]
+        slopes, incoming = circuit.exchanged(p.name, Carries.SLOPE), circuit.incoming[p.name]
+        comparing = sorted(compares) == [Carries.ACTUAL, Carries.TARGET] and not slopes and not incoming
+        gating = not compares and len(slopes) == 1 and incoming
+        if not (comparing or gating):
+            _refuse(
+                f"feedback population {p.name}",
+                f"{len(compares)} target(s) and actual(s), {len(slopes)} slope(s), {len(incoming)} projection(s)",
+                "one target and one actual, or one slope and projections",
+                "Give it what it compares, or what it gates.",
+            )
+        for q in incoming:
+            if q.bias:
+                _refuse(f"projection {q.name}", "a bias of feedback neurons", "no bias", "Remove it.")
 
 
 def _check_plasticity(circuit: Circuit) -> None:
     projections = {q.name: q for q in circuit.projections}
+    sizes = {p.name: p.size for p in circuit.populations}
     seen: set[str] = set()
     for learning in circuit.plasticity:
         label = f"plasticity of {learning.projection}"
@@ -299,8 +354,12 @@ def _check_plasticity(circuit: Circuit) -> None:
         if q.transports:
             _refuse(label, f"weights that are {q.transports}'s", "a projection with weights of its own", "Remove it.")
         for neuron, end in ((learning.pre, q.source), (learning.post, q.target)):
-            if neuron and (neuron not in circuit.index or not circuit.colocated(neuron, end)):
+            if not neuron:
+                continue
+            if neuron not in sizes or not circuit.colocated(neuron, end):
                 _refuse(label, f"memory of {neuron!r}", f"a population colocated with {end}", "Move it there.")
+            if sizes[neuron] != sizes[end]:
+                _refuse(label, f"memory of {neuron}, size {sizes[neuron]}", f"size {sizes[end]}", "Match the sizes.")
 
 
 def _check_reachable(circuit: Circuit) -> None:

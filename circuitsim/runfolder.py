@@ -61,10 +61,11 @@ def describe(
     scenario: str, settings: Sequence[Settings], vary: Mapping[str, Sequence[Any]], backend: str, study: Study
 ) -> dict[str, Any]:
     """What config.json holds: every key with the value used (a list where varied), the seed, and versions."""
-    first = settings[0].model_dump()
-    windows = [c.simulator.schedule.window for c in study.cohorts]
-    used = {**first, "window": first["window"] if first["window"] is not None else max(windows)}
-    used |= {key: [getattr(s, key) for s in settings] if key in vary else used[key] for key in vary}
+    each = [s.model_dump() for s in settings]
+    for cohort in study.cohorts:
+        for index in cohort.members:
+            each[index]["window"] = cohort.simulator.schedule.window
+    used = {key: _used([one[key] for one in each], key in vary) for key in each[0]}
     blas = [f"{i['internal_api']} {i['version']}, {i['num_threads']} threads" for i in threadpool_info()]
     return {
         "scenario": scenario,
@@ -80,6 +81,11 @@ def describe(
             "machine": platform.machine(),
         },
     }
+
+
+def _used(values: list[Any], varied: bool) -> Any:
+    """One value for all replicas where they agree and it was not asked to vary, else the list."""
+    return values if varied or any(value != values[0] for value in values) else values[0]
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -103,6 +109,7 @@ def save_checkpoint(folder: Path, study: Study) -> None:
 
 def restore(folder: Path, study: Study) -> list[str]:
     """Take the study to the newest checkpoint that is whole, or leave it at the start; return what was refused."""
+    remove_partial(folder)
     refused = []
     for path, content in checkpoint.newest(folder / CHECKPOINTS):
         if isinstance(content, RunFolderError):
@@ -113,9 +120,8 @@ def restore(folder: Path, study: Study) -> list[str]:
         except (KeyError, ValueError) as error:
             raise _refused(path, f"another run's content ({error})", f"that of {CONFIG}", "Remove it.") from None
         return refused
-    if (folder / INITIAL).exists():
-        for name, values in read_tensors(folder / INITIAL).items():
-            _restore_initial(study, name, values)
+    for name, values in read_tensors(folder / INITIAL).items():
+        _restore_initial(study, name, values)
     return refused
 
 

@@ -52,7 +52,8 @@ def resume(folder: Path, console: Console) -> Study:
     scenario = load_scenario(str(config["scenario"]))
     try:
         settings = [build(scenario.settings, one) for one in config["given"]["settings"]]
-    except (TypeError, KeyError, AttributeError) as error:
+        _ = settings[0], [getattr(settings[0], key) for key in config["vary"]]
+    except (TypeError, LookupError, AttributeError) as error:
         raise RunFolderError(
             f"run folder {folder}",
             got=f"settings that cannot be read ({error})",
@@ -61,7 +62,7 @@ def resume(folder: Path, console: Console) -> Study:
         ) from None
     study = make_study(scenario, settings, str(config["backend"]))
     for refused in runfolder.restore(folder, study):
-        console.print(f"[yellow]refused[/] {refused}", highlight=False)
+        console.print(f"refused: {refused}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     console.print(f"resuming at epoch {study.epoch}, batch {study.batch}", highlight=False)
     return carry_out(folder, study, config, console)
 
@@ -163,12 +164,17 @@ def _initialise(study: Study, scenario: Scenario, path: Path) -> None:
                 expected=f"{shapes[name]}, as sizes = {study.common.sizes} has",
                 remedy="Match the sizes; tensors of several replicas must be split, --init serves every replica.",
             )
-        if values.dtype.kind != "f" or not np.isfinite(values).all():
+        if values.dtype not in ("float32", "float64") or not _fits(values, study.common.dtype):
             raise TensorError(
                 what,
-                got=f"{values.dtype} with values that are not finite floats",
+                got=f"{values.dtype}, or values that are not finite in {study.common.dtype}",
                 expected="finite float32 or float64",
                 remedy="Correct the values.",
             )
     for name, values in tensors.items():
         study.load(name, values)
+
+
+def _fits(values: np.ndarray, dtype: str) -> bool:
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(values.astype(dtype)).all())

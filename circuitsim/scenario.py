@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from circuitsim.study import Study
 
 GROUP = "circuitsim.scenarios"
+CIRCUITS = "circuitsim.circuits"
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,12 @@ class Scenario:
 def scenario_names() -> list[str]:
     """The names of the scenarios that are installed."""
     return sorted({point.name for point in entry_points(group=GROUP)})
+
+
+def circuit_descriptions() -> list[tuple[str, str]]:
+    """The circuits that are installed: name, and the first sentence of what the function says of itself."""
+    found = {point.name: point.load() for point in entry_points(group=CIRCUITS)}
+    return [(name, (function.__doc__ or "").strip().split("\n")[0]) for name, function in sorted(found.items())]
 
 
 def load_scenario(name: str) -> Scenario:

@@ -159,7 +159,7 @@ class Schedule:
     @property
     def duration(self) -> int:
         """Ticks from the start of a presentation to the start of the next."""
-        return self.entries[-1].event.tick + 1
+        return self.entries[-1].event.tick + 1 if self.entries else 1
 
     @cached_property
     def windows(self) -> dict[str, int]:
@@ -214,6 +214,7 @@ def schedule(circuit: Circuit, protocol: Protocol) -> Schedule:
         the window.
     """
     happened = unroll(circuit, protocol)
+    _check_readouts(circuit, protocol, happened)
     entries = _needed(circuit, protocol, happened)
     if protocol.learn:
         entries = _with_updates(circuit, entries)
@@ -269,6 +270,18 @@ def _check_complete(circuit: Circuit, protocol: Protocol, causality: Causality, 
             expected=f"cycles 0 to {protocol.cycles} (0 for error neurons)",
             remedy="Recirculate more often, or let the rule read an earlier cycle.",
         )
+
+
+def _check_readouts(circuit: Circuit, protocol: Protocol, happened: list[Event]) -> None:
+    made = {a.key for event in happened for a in phases.accesses(circuit, event) if a.mode is not Mode.READ}
+    for key in protocol.readouts:
+        if key not in made:
+            raise ScheduleError(
+                f"readout {key}",
+                got="a quantity that nothing makes",
+                expected=f"(population, O, E, S or slope, cycle), one that happens in circuit {circuit.name}",
+                remedy="Correct it, or recirculate more often.",
+            )
 
 
 def _needed(circuit: Circuit, protocol: Protocol, happened: list[Event]) -> list[Entry]:

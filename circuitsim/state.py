@@ -117,10 +117,12 @@ class State:
 
     def scale_rates(self, factor: float | np.ndarray) -> None:
         """Let every learning rate be its given value times a factor."""
-        for (owner, quantity, _), array in self._arrays.items():
-            if quantity in ("lr", "lr_bias"):
-                first = self._first.setdefault((owner, quantity), array.astype(np.float64))
-                array[...] = first * factor
+        for learning in self.circuit.plasticity:
+            for quantity in ("lr", "lr_bias"):  # made here if need be: what is bound later must be scaled too
+                key = (learning.projection, quantity)
+                self._first.setdefault(key, self.parameter(*key).astype(np.float64))
+        for (owner, quantity), first in self._first.items():
+            self._arrays[owner, quantity, None][...] = first * factor
 
     def tensors(self) -> dict[str, np.ndarray]:
         """The weights and biases themselves, by name ("A1.weight"), each with a leading replica axis."""

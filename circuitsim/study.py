@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,8 @@ class Study:
     def __init__(self, scenario: Scenario, settings: Sequence[Settings], data: Dataset, backend: str) -> None:
         self.scenario, self.settings, self.data = scenario, tuple(settings), data
         self.common = settings[0]
-        self.cohorts = _cohorts(scenario, settings, backend)
+        capacity = min(self.common.batch, len(data.train))
+        self.cohorts = _cohorts(scenario, settings, partial(Simulator, batch=capacity, backend=backend))
         for cohort in self.cohorts:
             cohort.simulator.use(data.train)
         self._prepare()
@@ -65,17 +67,12 @@ class Study:
         full, rest = divmod(len(self.data.train), self.common.batch)
         return full + (1 if rest and not (self.common.drop_last and full) else 0)
 
-    @property
-    def finished(self) -> bool:
-        """Whether all epochs are done and measured."""
-        return self.epoch >= self.common.epochs and bool(self.metrics)
-
     def train_epoch(self) -> Iterator[int]:
         """Go through the rest of the epoch in progress; yield the number of batches done after each."""
-        for cohort in self.cohorts:
-            factors = [s.lr_decay**self.epoch for s in cohort.settings]
-            cohort.simulator.set_rates(np.array(factors))
-        orders = {_order_key(s): self._order(s) for s in self.settings}
+        with np.errstate(over="ignore", invalid="ignore"):  # rates beyond all range are found as divergence
+            for cohort in self.cohorts:
+                cohort.simulator.set_rates(np.array([s.lr_decay for s in cohort.settings]) ** self.epoch)
+        orders = {key: self._order(s) for key, s in {_order_key(s): s for s in self.settings}.items()}
         while self.batch < self.batches:
             begin = time.perf_counter()
             part = slice(self.batch * self.common.batch, (self.batch + 1) * self.common.batch)
@@ -94,7 +91,7 @@ class Study:
         self.epoch, self.batch, self.seconds = epoch, 0, 0.0
 
     def measure(self, epoch: int) -> None:
-        """Add the metrics of both splits; Diverged where one is not finite (with "drop", its replica ends)."""
+        """Add the metrics of both splits; Diverged where one is not finite (with "drop", where no replica is left)."""
         for cohort in self.cohorts:
             for split, x in (("train", self.data.train), ("test", self.data.test)):
                 measured = self.scenario.evaluate(cohort.simulator, x)
@@ -105,6 +102,7 @@ class Study:
                     for index, replica in enumerate(cohort.members)
                     if cohort.simulator.state.alive[index]
                 ]
+        self._check_alive(epoch)
 
     def alive(self) -> list[int]:
         """The replicas that have not diverged."""
@@ -184,15 +182,18 @@ class Study:
         count = len(self.data.train)
         if not settings.shuffle:
             return np.arange(count)
-        return generator(settings.data_seed or 0, "order of presentations", self.epoch).permutation(count)
+        return generator(settings.data_seed, "order of presentations", self.epoch).permutation(count)
 
     def _present(self, cohort: Cohort, rows: np.ndarray) -> None:
         try:
             cohort.simulator.present(rows)
         except Diverged as error:
             raise Diverged(f"epoch {self.epoch + 1}: {_renumbered(cohort, error)}") from None
+        self._check_alive(self.epoch + 1)
+
+    def _check_alive(self, epoch: int) -> None:
         if not self.alive():
-            raise Diverged(f"epoch {self.epoch + 1}: every replica has diverged. Lower lr, or set max_norm.")
+            raise Diverged(f"epoch {epoch}: every replica has diverged. Lower lr, or set max_norm.")
 
     def _check_finite(self, cohort: Cohort, measured: dict[str, np.ndarray], epoch: int, split: str) -> None:
         state = cohort.simulator.state
@@ -208,7 +209,7 @@ class Study:
 
 
 def _order_key(settings: Settings) -> tuple[int, bool]:
-    return settings.data_seed or 0, settings.shuffle
+    return settings.data_seed, settings.shuffle
 
 
 def _renumbered(cohort: Cohort, error: Diverged) -> Diverged | str:
@@ -218,7 +219,7 @@ def _renumbered(cohort: Cohort, error: Diverged) -> Diverged | str:
     return str(error).replace(f"replica {error.replica}:", f"replica {cohort.members[error.replica]}:", 1)
 
 
-def _cohorts(scenario: Scenario, settings: Sequence[Settings], backend: str) -> list[Cohort]:
+def _cohorts(scenario: Scenario, settings: Sequence[Settings], make: Callable[..., Simulator]) -> list[Cohort]:
     """Group replicas whose circuit and protocol are equal; the others' parameters become arrays over replicas."""
     groups: list[tuple[Design, list[int], list[Design]]] = []
     for index, one in enumerate(settings):
@@ -230,21 +231,23 @@ def _cohorts(scenario: Scenario, settings: Sequence[Settings], backend: str) -> 
                 break
         else:
             groups.append((design, [index], [design]))
-    return [_cohort(first, members, designs, settings, backend) for first, members, designs in groups]
+    return [_cohort(first, members, designs, settings, make) for first, members, designs in groups]
 
 
 def _cohort(
-    first: Design, members: list[int], designs: list[Design], settings: Sequence[Settings], backend: str
+    first: Design,
+    members: list[int],
+    designs: list[Design],
+    settings: Sequence[Settings],
+    make: Callable[..., Simulator],
 ) -> Cohort:
     own = tuple(settings[index] for index in members)
     shared = len({_order_key(s) for s in own}) == 1
-    simulator = Simulator(
+    simulator = make(
         first.circuit,
         first.protocol,
-        batch=own[0].batch,
         seeds=[s.seed for s in own],
         dtype=own[0].dtype,
-        backend=backend,
         parameters={key: np.array([d.parameters[key] for d in designs], np.float64) for key in first.parameters},
         shared=shared,
         on_divergence=own[0].on_divergence,

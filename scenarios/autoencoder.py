@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
@@ -103,19 +104,23 @@ def design(settings: AutoencoderSettings) -> Design:
 
 def own_rule(reference: str) -> Rule:
     """Load a local rule from FILE.py:FUNCTION."""
+    path = Path(reference.rpartition(":")[0])
+    if not path.is_file():
+        refuse("rule", reference, "the path of a Python file, a colon and a function in it", "Correct the path.")
+    return _rule_in(reference, path.read_bytes())
+
+
+@cache  # by content: replicas with the same rule have the same circuit, and run in bulk
+def _rule_in(reference: str, source: bytes) -> Rule:
     file, _, name = reference.rpartition(":")
     path = Path(file)
-    spec = importlib.util.spec_from_file_location(f"own_rules_{path.stem}", path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        refuse("rule", reference, "the path of a Python file, a colon and a function in it", "Correct the path.")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
+    module = ModuleType(f"own_rules_{path.stem}")
+    sys.modules[module.__name__] = module
     try:
-        spec.loader.exec_module(module)
+        exec(compile(source, path, "exec"), module.__dict__)
     except RuleError:
         raise
-    except Exception as error:  # the user's file: whatever it raises is reported, not passed through
+    except (Exception, SystemExit) as error:  # the user's file: whatever it raises is reported, not passed through
         refuse(
             "rule",
             f"{reference}, whose file raises {type(error).__name__}: {error}",

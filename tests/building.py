@@ -1,0 +1,123 @@
+"""What many tests build: settings of an autoencoder, the simulator that runs them, and the same run by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import handwritten
+import numpy as np
+from sklearn.datasets import load_digits
+
+from circuits.autoencoder import ERROR_DRIVEN, circular_autoencoder, variant_coefficients
+from circuitsim.graph import Circuit
+from circuitsim.schedule import Protocol
+from circuitsim.simulator import Simulator
+
+Tensors = dict[str, np.ndarray]
+
+
+@cache
+def digits() -> np.ndarray:
+    """Real digits (200, 64), pixels in [0, 1]; sixteenths, so exact in single precision too."""
+    return load_digits().data[:200] / 16
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One experiment with a circular autoencoder. Rates: one for each layer, or one for all."""
+
+    sizes: tuple[int, ...] = (64, 16, 64)
+    rule: Any = "rec"
+    variant: str = "pr"
+    lam: float | tuple[float, float] = 0.5
+    cycles: int = 1
+    reference_cycle: int = 0
+    top_rule: str = "same"
+    hidden: str = "tanh"
+    output: str = "logistic"
+    bias: bool = True
+    lr: float | tuple[float, ...] = 0.1
+    lr_bias: float | tuple[float, ...] = 0.05
+    momentum: float = 0.0
+    max_norm: float | None = None
+
+    @property
+    def top(self) -> int:
+        return len(self.sizes) - 1
+
+    def described(self, **more: Any) -> tuple[Circuit, Protocol]:
+        names = ("hidden", "output", "bias", "cycles", "reference_cycle", "top_rule")
+        given = {name: getattr(self, name) for name in names} | {"bounded": self.max_norm is not None} | more
+        return circular_autoencoder(self.sizes, self.rule, **given)
+
+    def parameters(self) -> dict[Any, Any]:
+        rates, bias_rates = (self._each(r) for r in (self.lr, self.lr_bias))
+        found: dict[Any, Any] = {"momentum": self.momentum, "max_norm": self.max_norm or np.inf}
+        for h in range(1, self.top + 1):
+            found[f"A{h}", "lr"], found[f"A{h}", "lr_bias"] = rates[h - 1], bias_rates[h - 1]
+            if self.rule == "arbp" and h > 1:
+                found[f"B{h}", "lr"] = rates[h - 1]
+        if self.rule not in ERROR_DRIVEN:
+            found |= variant_coefficients(self.variant, self.lam, self.top)
+        return found
+
+    def by_hand(self, weights: Tensors, rows: Sequence[np.ndarray], x: np.ndarray | None = None) -> Tensors:
+        names = ("rule", "variant", "lam", "cycles", "reference_cycle", "top_rule", "hidden", "output", "bias",
+                 "momentum", "max_norm")  # fmt: skip
+        given = {name: getattr(self, name) for name in names}
+        rates = {"lr": self._each(self.lr), "lr_bias": self._each(self.lr_bias)}
+        return handwritten.train(digits() if x is None else x, weights, rows=rows, **given, **rates)
+
+    def _each(self, rate: float | tuple[float, ...]) -> list[float]:
+        return list(rate) if isinstance(rate, tuple) else [rate] * self.top
+
+
+def together(settings: Sequence[Setting]) -> dict[Any, Any]:
+    """The parameters of settings that share a circuit, one value for each replica."""
+    each = [s.parameters() for s in settings]
+    return {key: [parameters[key] for parameters in each] for key in each[0]}
+
+
+def simulator(settings: Sequence[Setting], seeds: Sequence[int] | None = None, **options: Any) -> Simulator:
+    """A simulator in double precision with one replica for each setting, its biases drawn, and the digits in use."""
+    first = next((s for s in settings if s.max_norm is not None), settings[0])
+    describe = {name: options.pop(name) for name in ("delay", "window") if name in options}
+    seeds = list(range(len(settings))) if seeds is None else seeds
+    made = Simulator(
+        *first.described(**describe), seeds=seeds, parameters=together(settings),
+        **{"batch": 16, "dtype": "float64", **options},
+    )  # fmt: skip
+    for name, tensor in made.tensors().items():
+        if name.endswith("bias"):
+            drawn = [np.random.default_rng([seed, int(name[1])]).normal(size=tensor.shape[1]) for seed in seeds]
+            made.load(name, 0.3 * np.array(drawn))
+    made.use(digits())
+    return made
+
+
+def weights_of(made: Simulator, replica: int = 0) -> Tensors:
+    """A copy of one replica's weights and biases, in double precision."""
+    return {name: tensor[replica].astype(np.float64) for name, tensor in made.tensors().items()}
+
+
+def presentations(count: int, *, seed: int = 0, largest: int = 16) -> list[np.ndarray]:
+    """Rows of digits, every third batch a short one."""
+    random = np.random.default_rng(seed)
+    return [random.integers(0, len(digits()), 5 if k % 3 == 2 else largest) for k in range(count)]
+
+
+def train(made: Simulator, rows: Sequence[np.ndarray]) -> Simulator:
+    """Show the batches one after the other."""
+    for chosen in rows:
+        made.present(chosen)
+    return made
+
+
+def distance(found: Tensors, expected: Tensors) -> float:
+    """The largest difference of any tensor, relative to the tensor's largest number."""
+    assert found.keys() == expected.keys()
+    sizes = {name: np.abs(tensor).max() or 1.0 for name, tensor in expected.items()}
+    return max(float(np.abs(found[name] - expected[name]).max() / sizes[name]) for name in expected)

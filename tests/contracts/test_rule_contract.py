@@ -1,0 +1,122 @@
+"""What every rule must satisfy: mapped slowly, mapped over arrays and lowered, it proposes the same increments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sample_rules import ALL, ENGINE, OWN, PRODUCTS, clipped, local_rule, oja
+
+from circuitsim.kernels import cpu, reference
+from circuitsim.locality import Place
+from circuitsim.rules import Rule
+from circuitsim.rules.compiler import Operands, lower
+
+POST, PRE, BATCH = 3, 4, 5
+TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
+LEADING = [(1, 1, 1), (3, 3, 3), (3, 1, 3), (3, 3, 1), (3, 1, 1)]  # replicas; leading axes of pre and post
+NAMES = [f"{rule.name}-{k}" for k, rule in enumerate(ALL)]
+
+
+def operands(rule: Rule, quantity: str, leading: tuple[int, int, int], dtype: str, seed: int) -> Operands:
+    """Random activities, weights and parameters for all that a rule reads."""
+    random = np.random.default_rng(seed)
+    replicas, of_pre, of_post = leading
+
+    def drawn(*shape: int) -> np.ndarray:
+        return random.uniform(-1, 1, shape).astype(dtype)
+
+    def memory(place: Place, replicas: int, size: int) -> dict[int | None, np.ndarray]:
+        cycles = [r.cycle for r in rule.certificate.readings if r.place is place]
+        return {cycle: drawn(replicas, BATCH, size) for cycle in cycles}
+
+    reads_itself = any(r.place is Place.SYNAPSE for r in rule.certificate.readings)
+    shape = (replicas, POST, PRE) if quantity == "weight" else (replicas, POST)
+    return Operands(
+        pre=memory(Place.PRE, of_pre, PRE) if quantity == "weight" else {},
+        post=memory(Place.POST, of_post, POST),
+        synapse=drawn(*shape) if reads_itself else None,
+        parameters={
+            name: (value * random.uniform(0.5, 1.5, replicas)).astype(dtype) for name, value in rule.free.items()
+        },
+        batch=BATCH,
+    )
+
+
+def slowly(rule: Rule, quantity: str, given: Operands, replicas: int) -> np.ndarray:
+    """One synapse, one example, one Python float at a time."""
+    pres = PRE if quantity == "weight" else 1
+    out = np.zeros((replicas, POST, pres))
+
+    def scalar(array: np.ndarray, r: int, *index: int) -> float:
+        return float(array[min(r, len(array) - 1)][index])
+
+    for r, i, j in np.ndindex(out.shape):
+        parameters = {name: float(values[r]) for name, values in given.parameters.items()}
+        where = (i, j) if quantity == "weight" else (i,)
+        w = 0.3 if given.synapse is None else scalar(given.synapse, r, *where)
+        for b in range(BATCH):
+            out[r, i, j] += rule(
+                lambda k: scalar(given.pre[k], r, b, j) if quantity == "weight" else 1.0,  # noqa: B023
+                lambda k: scalar(given.post[k], r, b, i),  # noqa: B023
+                w,
+                **parameters,
+            )
+    return out if quantity == "weight" else out[:, :, 0]
+
+
+def proposed(rule: Rule, quantity: str, given: Operands, out: np.ndarray, kernels: Any) -> np.ndarray:
+    """What a backend makes of it, in memory that held something else before; twice, as nothing may pile up."""
+    out.fill(np.nan)
+    step = lower(rule, quantity, given, out, kernels)
+    step()
+    first = out.copy()
+    step()
+    assert np.array_equal(first, out)
+    return out
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("rule", ALL, ids=NAMES)
+def test_slow_mapped_and_lowered_agree(rule: Rule, dtype: str) -> None:
+    for seed, (quantity, leading) in enumerate((q, x) for q in ("weight", "bias") for x in LEADING):
+        given = operands(rule, quantity, leading, dtype, seed)
+        expected = slowly(rule, quantity, given, leading[0])
+        scale = TOLERANCE[dtype] * max(1.0, float(np.abs(expected).max()))
+        for kernels in (reference, cpu):
+            found = proposed(rule, quantity, given, expected.astype(dtype), kernels)
+            assert np.abs(found - expected).max() < scale, (quantity, leading, kernels.NAME)
+
+
+def products(rule: Rule, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many matrix products the lowered rule takes."""
+    calls: list[int] = []
+    multiply = np.matmul
+    given = operands(rule, "weight", (1, 1, 1), "float64", 0)
+    step = lower(rule, "weight", given, np.empty((1, POST, PRE)), cpu)
+    monkeypatch.setattr(np, "matmul", lambda *args, **more: (calls.append(1), multiply(*args, **more))[1])
+    step()
+    return len(calls)
+
+
+@pytest.mark.parametrize("rule", [*ENGINE, *OWN[:14], *OWN[15:]], ids=lambda rule: rule.name)
+def test_the_cheapest_lowering_is_chosen(rule: Rule, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert products(rule, monkeypatch) == PRODUCTS[rule.name]
+
+
+@pytest.mark.parametrize("kernels", [reference, cpu], ids=lambda kernels: kernels.NAME)
+def test_what_is_not_a_number_is_not_hidden(kernels: Any) -> None:
+    """Neither by minimum and maximum nor by an exception from compiled code: the simulator must see it."""
+
+    @local_rule
+    def ratio(pre: Any, post: Any, w: Any) -> Any:
+        return pre.at(0) / (w * post.at(0))
+
+    for rule, bad in ((clipped, np.nan), (oja, np.nan), (ratio, 0.0)):
+        given = operands(rule, "weight", (1, 1, 1), "float64", 0)
+        given.post[0][0, 1, 2] = bad
+        out = np.empty((1, POST, PRE))
+        with np.errstate(all="ignore"):
+            lower(rule, "weight", given, out, kernels)()
+        assert not np.isfinite(out[0, 2]).any() and np.isfinite(out[0, :2]).all(), rule.name

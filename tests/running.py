@@ -1,0 +1,95 @@
+"""The real command line in tests, in this process or in one of its own, and what it leaves on disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from circuitsim.cli import main
+from circuitsim.config import spell
+from circuitsim.runfolder import read_tensors
+
+COMMAND = (sys.executable, "-c", "from circuitsim.cli import main; main()")
+SMALL = {"sizes": [64, 6, 64], "train_limit": 40, "test_limit": 20, "batch": 8, "epochs": 3, "dtype": "float64"}
+ENTRIES = {
+    "config.json",
+    "metrics.parquet",
+    "initial.safetensors",
+    "final.safetensors",
+    "audit.json",
+    "report.html",
+    "checkpoint",
+}
+
+
+def circuitsim(*arguments: object) -> int:
+    """Run the command line in this process; return its exit status."""
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as end:
+        return int(end.code or 0)
+    raise AssertionError("main() returned; it must exit with a status")
+
+
+def settings(**keys: Any) -> list[str]:
+    """`--set` options, on top of SMALL."""
+    return [part for key, value in (SMALL | keys).items() for part in ("--set", f"{key}={spell(value)}")]
+
+
+def vary(**keys: str) -> list[str]:
+    """`--vary` options."""
+    return [part for key, values in keys.items() for part in ("--vary", f"{key}={values}")]
+
+
+def run(out: Path, *options: object, **keys: Any) -> int:
+    """Run a small autoencoder into a folder; return the exit status."""
+    return circuitsim("run", "autoencoder", "--out", out, *settings(**keys), *options)
+
+
+def start(*arguments: object, **kwargs: Any) -> subprocess.Popen[str]:
+    """Start the command line in a process of its own."""
+    command = [*COMMAND, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs)
+
+
+def interrupt(process: subprocess.Popen[str]) -> None:
+    """What Ctrl-C sends."""
+    os.kill(process.pid, signal.SIGINT)
+
+
+def metrics(folder: Path) -> pd.DataFrame:
+    """metrics.parquet."""
+    return pd.read_parquet(folder / "metrics.parquet")
+
+
+def measured(folder: Path) -> pd.DataFrame:
+    """metrics.parquet without the seconds, which no two runs have in common."""
+    frame = metrics(folder)
+    return frame[frame["metric"] != "seconds"].reset_index(drop=True)
+
+
+def final(folder: Path) -> dict[str, np.ndarray]:
+    """The tensors of final.safetensors."""
+    return read_tensors(folder / "final.safetensors")
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints of a run folder, oldest first."""
+    return sorted((folder / "checkpoint").iterdir())
+
+
+def outcome(folder: Path) -> tuple[bytes, bytes]:
+    """Everything of a run that must be the same to the last bit however often it was interrupted."""
+    return (folder / "final.safetensors").read_bytes(), measured(folder).to_csv(float_format="%.17g").encode()
+
+
+def tree(folder: Path) -> dict[str, bytes | None]:
+    """Every file below a folder with its content, and every folder."""
+    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}

@@ -1,0 +1,281 @@
+"""Timetables: causes before effects, exact delays, the smallest windows, nothing superfluous, no order that matters."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from building import Setting, presentations, simulator, train
+from hypothesis import given, settings
+from random_circuits import circuits, firings
+
+from circuits.autoencoder import RULES, circular_autoencoder
+from circuitsim import phases
+from circuitsim.errors import ScheduleError
+from circuitsim.events import Event
+from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
+from circuitsim.locality import Mode, Place
+from circuitsim.rules import delta, local_rule, recirculation
+from circuitsim.schedule import FIRING, Entry, Protocol, Schedule, schedule
+
+modest = settings(max_examples=60, deadline=None, derandomize=True)
+
+
+def of(made: Schedule, *kinds: int) -> Iterator[tuple[str, Event, Entry]]:
+    """The subject, event and entry of all events of some phases."""
+    for entry in made.entries:
+        if entry.event.phase in kinds:
+            yield phases.subject(made.circuit, entry.event), entry.event, entry
+
+
+# ------------------------------------------------------------------------------------------- whatever the circuit
+
+
+@modest
+@given(circuits())
+def test_populations_fire_when_the_last_of_their_causes_has_come(drawn: tuple[Circuit, Protocol]) -> None:
+    expected = firings(*drawn)
+    for name, event, _ in of(schedule(*drawn), *FIRING):
+        assert event.tick == expected[name, event.detail]
+
+
+@modest
+@given(circuits())
+def test_each_delivery_comes_exactly_its_delay_after_the_firing_it_carries(drawn: tuple[Circuit, Protocol]) -> None:
+    circuit, protocol = drawn
+    expected = firings(circuit, protocol)
+    arrived: dict[tuple[str, int], int] = {}
+    made = schedule(circuit, protocol)
+    for name, event, _ in of(made, phases.DELIVERY):
+        q = circuit.projection(name)
+        assert event.tick == expected[q.source, event.detail] + q.delay
+        arrived[q.target, event.detail] = arrived.get((q.target, event.detail), 0) + 1
+    for name, event, _ in of(made, *FIRING):
+        if not (name == circuit.inputs or circuit.exchanged(name, Carries.TARGET)):
+            assert arrived[name, event.detail] == len(circuit.incoming[name])
+
+
+@modest
+@given(circuits())
+def test_keys_increase_and_nothing_is_read_before_it_is_made(drawn: tuple[Circuit, Protocol]) -> None:
+    made = schedule(*drawn)
+    events = [entry.event for entry in made.entries]
+    assert all(earlier < later for earlier, later in zip(events, events[1:], strict=False))
+    there: set[object] = set()
+    for entry in made.entries:
+        fires = entry.event.phase in FIRING  # these complete a sum that deliveries began
+        for access in entry.accesses:
+            if access.cycle is not None and (access.mode is Mode.READ or (fires and access.mode is Mode.ADD)):
+                assert access.key in there, (entry.event, access)
+        there |= {access.key for access in entry.accesses if access.mode is not Mode.READ}
+
+
+@modest
+@given(circuits())
+def test_rules_run_at_the_first_tick_at_which_all_they_read_exists(drawn: tuple[Circuit, Protocol]) -> None:
+    circuit, protocol = drawn
+    fired = firings(circuit, protocol)
+    made = schedule(circuit, protocol)
+    learn = {p.projection: p for p in circuit.plasticity}
+    ticks = {name: event.tick for name, event, _ in of(made, phases.PLASTICITY)}
+    assert ticks.keys() == learn.keys()
+    for name, p in learn.items():
+        q = circuit.projection(name)
+        ends = {Place.PRE: p.pre or q.source, Place.POST: p.post or q.target}
+        read = [fired[ends[r.place], r.cycle] for r in p.rule.certificate.readings if r.place in ends]
+        if q.bias:
+            law = p.bias_rule or p.rule
+            read += [fired[ends[r.place], r.cycle] for r in law.certificate.readings if r.place is Place.POST]
+        assert ticks[name] == max(read)
+        assert made.windows[name] == max(read) - min(read)
+    assert made.window == max(made.windows.values())
+
+
+@modest
+@given(circuits())
+def test_updates_come_after_the_last_event_and_bounds_after_them(drawn: tuple[Circuit, Protocol]) -> None:
+    circuit, protocol = drawn
+    made = schedule(circuit, protocol)
+    kinds = [entry.event.phase for entry in made.entries]
+    tail = len(circuit.plasticity) + sum(p.bounded for p in circuit.populations)
+    assert max(kinds[:-tail]) == phases.PLASTICITY
+    assert kinds[-tail:] == sorted(kinds[-tail:]) and min(kinds[-tail:]) == phases.UPDATE
+    assert {name for name, _, _ in of(made, phases.UPDATE)} == {p.projection for p in circuit.plasticity}
+    assert {name for name, _, _ in of(made, phases.BOUND)} == {p.name for p in circuit.populations if p.bounded}
+    assert made.duration == made.entries[-1].event.tick + 1 == max(e.event.tick for e in made.entries) + 1
+
+
+@modest
+@given(circuits())
+def test_nothing_is_kept_that_nothing_needs(drawn: tuple[Circuit, Protocol]) -> None:
+    made = schedule(*drawn)
+    needed: set[object] = set(made.protocol.readouts)
+    for entry in reversed(made.entries):
+        for access in entry.accesses:
+            if access.mode is not Mode.READ and access.cycle is not None:
+                assert access.key in needed or entry.event.phase in FIRING and access.quantity == "S", access
+        makes = [a for a in entry.accesses if a.mode is not Mode.READ]
+        assert entry.event.phase >= phases.PLASTICITY or any(a.key in needed for a in makes), entry.event
+        needed |= {a.key for a in entry.accesses if a.mode is not Mode.WRITE}
+
+
+def test_without_learning_only_what_is_read_out_is_computed() -> None:
+    circuit, _ = circular_autoencoder([4, 3, 2, 4], "bp")
+    made = schedule(circuit, Protocol(learn=False, readouts=(("layer2", "O", 0),)))
+    assert [row[1:3] for row in made.table()] == [
+        ("forward pass", "layer0"), ("delivery", "A1"), ("forward pass", "layer1"), ("delivery", "A2"),
+        ("forward pass", "layer2"),
+    ]  # fmt: skip
+    assert made.windows == {} and made.window == 0 and made.findings == ()
+    nothing = schedule(circuit, Protocol(learn=False))
+    assert nothing.entries == () and nothing.duration == 1
+
+
+def test_the_timetable_of_the_smallest_circuit() -> None:
+    circuit, protocol = circular_autoencoder([4, 4], delay=3)
+    assert schedule(circuit, protocol).table() == [
+        ("0", "forward pass", "layer0", "0", "data.x", "layer0.O(0)"),
+        ("3", "delivery", "A1", "0", "layer0.O(0), A1.weight", "layer1.S(0)"),
+        ("3", "forward pass", "layer1", "0", "A1.bias", "layer1.S(0), layer1.O(0)"),
+        ("3", "recirculation cycle", "layer0", "1", "layer1.O(0), layer0.O(0)", "layer0.O(1)"),
+        ("3", "plasticity", "A1", "", "layer0.O(0), layer0.O(1)", "A1.increment"),
+        ("3", "update", "A1", "", "A1.increment", "A1.weight, A1.bias"),
+    ]
+
+
+# ------------------------------------------------------------------------------------------------- known windows
+
+
+@pytest.mark.parametrize("top", [1, 2, 3, 5])
+@pytest.mark.parametrize("delay", [1, 3])
+def test_known_windows(top: int, delay: int) -> None:
+    """Layer h fires at tick h d, and again (one cycle later) at (L + h) d. Its synapses read layer h - 1 at (h - 1) d.
+
+    Recirculation: the time around the loop and back to the presynaptic layer, L + 1; for the top, whose post term is
+    layer 0, L. Backpropagation: the error comes to layer h at (2L - h) d, so 2 (L - h) + 1. Skipped feedback: at
+    (L + 1) d, so L - h + 2, and for the top, whose error is there at once, 1.
+    """
+    sizes = [3] * (top + 1)
+    below, every = range(1, top), range(1, top + 1)
+    expected = {
+        "rec": {h: top + 1 for h in below} | {top: top},
+        "rec-symmetric": {h: top + 1 for h in below} | {top: top},
+        "bp": {h: 2 * (top - h) + 1 for h in every},
+        "rbp": {h: 2 * (top - h) + 1 for h in every},
+        "srbp": {h: top - h + 2 for h in below} | {top: 1},
+        "top": {top: 1},
+    }
+    for rule, windows in expected.items():
+        found = schedule(*circular_autoencoder(sizes, rule, delay=delay)).windows
+        assert found == {f"A{h}": delay * w for h, w in windows.items()}, rule
+
+
+@pytest.mark.parametrize("cycles, reference", [(2, 0), (3, 0), (3, 1), (3, 2)])
+def test_windows_of_several_cycles(cycles: int, reference: int) -> None:
+    """m - n times around the loop of three, and one tick more below the top."""
+    found = schedule(*circular_autoencoder([3, 3, 3, 3], cycles=cycles, reference_cycle=reference)).windows
+    around = 3 * (cycles - reference)
+    assert found == {"A1": around + 1, "A2": around + 1, "A3": around}
+
+
+def test_adaptive_feedback_reads_its_own_two_ends() -> None:
+    """B{h} reads layer h - 1 of tick h - 1 and the error of layer h, which is there at 2L - h."""
+    found = schedule(*circular_autoencoder([3, 3, 3, 3], "arbp")).windows
+    assert {name: w for name, w in found.items() if name[0] == "B"} == {"B2": 4 - 1, "B3": 3 - 2}
+
+
+# ------------------------------------------------------------------------------------------------------- refusals
+
+
+def test_a_window_that_is_too_small_is_refused_with_the_age_and_the_remedy() -> None:
+    circuit, protocol = circular_autoencoder([4, 3, 2, 4], delay=2, window=7)
+    message = (
+        r"rule recirculation of projection A1: got pre\.at\(0\), 8 ticks old when it is read; expected nothing older "
+        r"than the window of 7 ticks of circuit circular autoencoder\. Set the window to 8 or more, or shorten the "
+        r"delays\."
+    )
+    with pytest.raises(ScheduleError, match=message):
+        schedule(circuit, protocol)
+    assert schedule(circuit, replace(protocol, window=8)).window == 8
+    assert schedule(circuit, replace(protocol, window=20)).window == 20
+
+
+def test_a_cycle_that_never_happens_is_refused() -> None:
+    circuit, protocol = circular_autoencoder([4, 3, 4], cycles=3)
+    message = (
+        r"rule of projection A1: got a reading of layer1 at cycle 3, which never happens; expected cycles 0 to 2 "
+        r"\(0 for error neurons\)\. Recirculate more often, or let the rule read an earlier cycle\."
+    )
+    with pytest.raises(ScheduleError, match=message):
+        schedule(circuit, replace(protocol, cycles=2))
+
+
+def test_error_neurons_have_one_cycle_only() -> None:
+    @local_rule
+    def late(pre, post):  # type: ignore[no-untyped-def]
+        return pre.at(0) * post.at(1)
+
+    circuit, protocol = circular_autoencoder([4, 3, 4], "rbp")
+    circuit = replace(circuit, plasticity=(Plasticity("A1", late, post="error1"),))
+    with pytest.raises(ScheduleError, match="rule of projection A1: got a reading of error1 at cycle 1"):
+        schedule(circuit, replace(protocol, cycles=2))
+
+
+def test_a_loop_of_projections_that_waits_for_itself_is_refused() -> None:
+    populations = (Population("in", 2), Population("a", 2), Population("b", 2))
+    projections = (Projection("up", "in", "a"), Projection("on", "a", "b"), Projection("back", "b", "a"))
+    circuit = Circuit("knot", populations, projections, inputs="in", outputs="b")
+    message = (
+        r"population a: got no firing in cycle 0: it waits for projection back; expected inputs that all arrive in the "
+        r"forward pass\. Close loops with a recirculating exchange, not with a projection\."
+    )
+    with pytest.raises(ScheduleError, match=message):
+        schedule(circuit, Protocol())
+
+
+@pytest.mark.parametrize(
+    "readout", [("layer9", "O", 0), ("layer1", "E", 0), ("layer1", "O", 2), ("layer0", "slope", 0)]
+)
+def test_a_readout_that_nothing_makes_is_refused(readout: tuple[str, str, int]) -> None:
+    circuit, protocol = circular_autoencoder([4, 3, 4])
+    message = r"readout \('layer\d', '\w+', \d\): got a quantity that nothing makes; expected \(population, O, E, S or"
+    with pytest.raises(ScheduleError, match=message):
+        schedule(circuit, replace(protocol, readouts=(readout,)))
+
+
+def test_ages_beyond_the_window_are_findings_of_the_verdict() -> None:
+    circuit, protocol = circular_autoencoder([4, 3, 4], "bp")
+    made = schedule(circuit, protocol)
+    assert [(f.kind, f.projection) for f in made.findings] == [("weight-transport", "B2")]
+    late = replace(made, window=2).findings
+    assert [(f.kind, f.projection, f.read, f.lag) for f in late[1:]] == [("time-window", "A1", "pre.at(0)", 3)]
+
+
+# ---------------------------------------------------------------------------------- no order and no probe matters
+
+
+def delayed(setting: Setting, longest: int, seed: int, **options: object) -> dict[str, np.ndarray]:
+    """The weights after four presentations of a circuit with random delays."""
+    made = simulator([setting], batch=8, **options)  # type: ignore[arg-type]
+    chance = random.Random(seed)
+    circuit = replace(
+        made.circuit, projections=tuple(replace(q, delay=chance.randint(1, longest)) for q in made.circuit.projections)
+    )
+    parameters = setting.parameters()
+    chosen = {"batch": 8, "dtype": "float32", "parameters": parameters, **options}
+    again = type(made)(circuit, replace(made.protocol, readouts=()), **chosen)
+    again.use(np.ascontiguousarray(made_data()))
+    return train(again, presentations(4, largest=8)).tensors()
+
+
+def made_data() -> np.ndarray:
+    from building import digits
+
+    return digits()
+
+
+def test_shuffle_and_probe_placeholder() -> None:
+    assert RULES and recirculation and delta and Exchange and delayed
