@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -82,20 +82,32 @@ def together(settings: Sequence[Setting]) -> dict[Any, Any]:
 
 
 def simulator(settings: Sequence[Setting], seeds: Sequence[int] | None = None, **options: Any) -> Simulator:
-    """A simulator in double precision with one replica for each setting, its biases drawn, and the digits in use."""
+    """A simulator in double precision with one replica for each setting, its biases drawn, and the digits in use.
+
+    `delay` and `window` go to the circuit; `longest` gives each projection a delay of its own, 1 to `longest`.
+    """
     first = next((s for s in settings if s.max_norm is not None), settings[0])
-    describe = {name: options.pop(name) for name in ("delay", "window") if name in options}
+    circuit, protocol = first.described(**{k: options.pop(k) for k in ("delay", "window") if k in options})
+    circuit = with_delays(circuit, options.pop("longest", None))
     seeds = list(range(len(settings))) if seeds is None else seeds
-    made = Simulator(
-        *first.described(**describe), seeds=seeds, parameters=together(settings),
-        **{"batch": 16, "dtype": "float64", **options},
-    )  # fmt: skip
+    chosen = {"batch": 16, "dtype": "float64", "parameters": together(settings), **options}
+    made = Simulator(circuit, protocol, seeds=seeds, **chosen)
     for name, tensor in made.tensors().items():
         if name.endswith("bias"):
             drawn = [np.random.default_rng([seed, int(name[1])]).normal(size=tensor.shape[1]) for seed in seeds]
             made.load(name, 0.3 * np.array(drawn))
-    made.use(digits())
+    made.use(digits()[:, : settings[0].sizes[0]])
     return made
+
+
+def with_delays(circuit: Circuit, longest: int | None) -> Circuit:
+    """The circuit with a random delay, 1 to `longest` ticks, for each projection; None: as it is."""
+    if longest is None:
+        return circuit
+    ticks = np.random.default_rng(longest).integers(1, longest + 1, len(circuit.projections)).tolist()
+    return replace(
+        circuit, projections=tuple(replace(q, delay=d) for q, d in zip(circuit.projections, ticks, strict=True))
+    )
 
 
 def weights_of(made: Simulator, replica: int = 0) -> Tensors:

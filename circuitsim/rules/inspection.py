@@ -50,8 +50,8 @@ def _trespasses(code: CodeType, allowed: set[str]) -> Iterator[tuple[int, str, s
         name = step.opname
         if name in _GLOBAL and step.argval not in allowed:
             yield line, f"the name {step.argval!r}", _SYNAPSE
-        elif name in _CLOSURE:
-            yield line, f"a variable of an enclosing function, {', '.join(code.co_freevars) or step.argval!r}", _SYNAPSE
+        elif name in _CLOSURE and code.co_freevars:
+            yield line, f"a variable of an enclosing function, {', '.join(code.co_freevars)!r}", _SYNAPSE
         elif name in _ATTRIBUTE and _attribute(step.argval) != "at":
             yield line, f"the attribute {_attribute(step.argval)!r}", _SYNAPSE
         elif name in _CHANGING:

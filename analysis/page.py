@@ -1,0 +1,141 @@
+"""The words of HTML that the report is written in: every value is escaped here, once."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+ONE_LINE = 44  # characters of a first column that is not broken
+
+STYLE = """
+:root { color-scheme: light; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1.5rem 1.25rem 4rem; max-width: 66rem; background: #fff; color: #1b1b1b;
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
+  overflow-wrap: anywhere; }
+h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .75rem; }
+h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; padding-bottom: .2rem; border-bottom: 1px solid #c8c8c8; }
+h3 { font-size: 1rem; margin: 1.5rem 0 .4rem; }
+p, ul { margin: .5rem 0; max-width: 48rem; }
+.lead { font-size: 1.05rem; }
+.note { border-left: 4px solid #d55e00; background: #fdf3ec; padding: .4rem .8rem; }
+.good { border-left: 4px solid #009e73; background: #eef8f4; padding: .4rem .8rem; }
+figure { margin: .75rem 0 1rem; max-width: 100%; }
+figcaption { color: #4a4a4a; font-size: .88rem; margin-top: .25rem; }
+img { display: block; height: auto; max-width: 100%; }
+.panels { display: flex; flex-wrap: wrap; gap: .25rem 2rem; align-items: flex-start; }
+.panels figure { margin: .5rem 0; }
+.scroll { overflow-x: auto; max-width: 100%; }
+.wide { overflow-wrap: normal; }
+.wide td { overflow-wrap: break-word; }
+table { border-collapse: collapse; font-size: .88rem; margin: .5rem 0; font-variant-numeric: tabular-nums; }
+.caption { color: #4a4a4a; font-size: .88rem; }
+th, td { padding: .25rem 1rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #e2e2e2; }
+thead th { border-bottom: 2px solid #8a8a8a; vertical-align: bottom; }
+.number { text-align: right; white-space: nowrap; }
+.name { white-space: nowrap; }
+code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .92em; }
+details { margin: .75rem 0; }
+details > summary { cursor: pointer; font-weight: 600; padding: .3rem 0; }
+@media (max-width: 34rem) { body { padding: 1rem .75rem 3rem; } h1 { font-size: 1.3rem; } }
+@media print {
+  body { max-width: none; padding: 0; font-size: 10.5pt; }
+  h2, h3, summary { break-after: avoid; } figure, tr, .note, .good { break-inside: avoid; }
+  .scroll { overflow: visible; } .scroll img { min-width: 0 !important; }
+  details::details-content { content-visibility: visible; display: block; height: auto; }
+}
+"""
+
+
+@dataclass(frozen=True)
+class Image:
+    """A figure to be put inline: its data URI, its natural width in CSS pixels, what it shows in words."""
+
+    uri: str
+    width: int
+    alt: str
+
+
+def escape(value: object) -> str:
+    """Any value as text of the page."""
+    return html.escape(str(value), quote=True)
+
+
+def number(value: float | None) -> str:
+    """Four significant digits; a dash for what is missing or not finite."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:#.4g}".rstrip(".")
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def paragraph(text: str, kind: str = "") -> str:
+    """A paragraph of plain text."""
+    return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
+
+
+def section(title: str, *parts: str) -> str:
+    """A heading and what comes under it; nothing where nothing does."""
+    body = "\n".join(part for part in parts if part)
+    return f"<section>\n<h2>{escape(title)}</h2>\n{body}\n</section>" if body else ""
+
+
+def heading(title: str) -> str:
+    """A heading within a section."""
+    return f"<h3>{escape(title)}</h3>"
+
+
+def details(summary: str, *parts: str, opened: bool = False) -> str:
+    """A part that can be folded away."""
+    body = "\n".join(part for part in parts if part)
+    return f"<details{' open' if opened else ''}>\n<summary>{escape(summary)}</summary>\n{body}\n</details>"
+
+
+def figure(image: Image, caption: str = "", *, shrink: float = 0.62) -> str:
+    """An image with its caption; it shrinks to `shrink` of its width before it scrolls."""
+    least = f"min-width: {round(image.width * shrink)}px"
+    shown = f'<img src="{image.uri}" width="{image.width}" style="{least}" alt="{escape(image.alt)}">'
+    below = f"\n<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f'<figure style="width: {image.width}px">\n<div class="scroll">{shown}</div>{below}\n</figure>'
+
+
+def side_by_side(*figures: str) -> str:
+    """Figures beside one another, as many as fit."""
+    return '<div class="panels">\n' + "\n".join(figures) + "\n</div>"
+
+
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str = "", numbers: Sequence[int] = ()
+) -> str:
+    """A table of plain text; `numbers` are the columns that are set flush right."""
+    rows = [list(row) for row in rows]
+    kinds = [' class="number"' if column in numbers else "" for column in range(len(header))]
+    if not kinds[0] and max((len(row[0]) for row in rows), default=0) <= ONE_LINE:
+        kinds[0] = ' class="name"'
+    head = "".join(f'<th scope="col"{kind}>{escape(h)}</th>' for h, kind in zip(header, kinds, strict=True))
+    body = "\n".join(
+        "<tr>" + "".join(f"<td{kind}>{escape(cell)}</td>" for cell, kind in zip(row, kinds, strict=True)) + "</tr>"
+        for row in rows
+    )
+    title = f"{paragraph(caption, 'caption')}\n" if caption else ""
+    return (
+        f'{title}<div class="scroll">\n<table class="wide">\n<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody>\n</table>\n</div>"
+    )
+
+
+def page(title: str, *parts: str) -> str:
+    """The whole document."""
+    body = "\n".join(part for part in parts if part)
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<h1>{escape(title)}</h1>\n{body}\n</main>\n</body>\n</html>\n"
+    )

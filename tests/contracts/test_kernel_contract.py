@@ -1,0 +1,282 @@
+"""What every backend must satisfy: the functions of the reference, and on any input what the reference makes of it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import handwritten
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from circuitsim.errors import ConfigError
+from circuitsim.graph import ACTIVATIONS
+from circuitsim.kernels import BACKENDS, backend, reference
+
+OTHERS = [backend(name) for name in BACKENDS if name != "numpy"]
+SMOOTH = [name for name in ACTIVATIONS if name != "softmax"]
+TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
+each_backend = pytest.mark.parametrize("kernels", OTHERS, ids=lambda kernels: kernels.NAME)
+all_backends = pytest.mark.parametrize("kernels", [reference, *OTHERS], ids=lambda kernels: kernels.NAME)
+each_dtype = pytest.mark.parametrize("dtype", TOLERANCE)
+modest = settings(max_examples=20, deadline=None, derandomize=True)
+seeds = st.integers(0, 2**32 - 1)
+SHAPES = [(1, 1), (3, 3), (3, 1)]  # replicas, and the leading axis of what may be shared
+
+
+class Draw:
+    """Random arrays of one type: numbers of all sizes, some of them exactly zero or one."""
+
+    def __init__(self, seed: int, dtype: str) -> None:
+        self.random, self.dtype = np.random.default_rng(seed), np.dtype(dtype)
+
+    def __call__(self, *shape: int, size: float = 1.0) -> np.ndarray:
+        drawn = self.random.normal(0, size, shape)
+        special = self.random.choice([0.0, 1.0, -1.0], shape)
+        return np.where(self.random.random(shape) < 0.2, special, drawn).astype(self.dtype)
+
+    def flags(self, count: int) -> np.ndarray:
+        return self.random.random(count) < 0.7
+
+
+def same(kernels: ModuleType, function: str, arrays: dict[str, Any], dtype: str, *alias: tuple[str, str]) -> None:
+    """Bind and run on copies, twice: every array must come out alike. `alias` names arguments that are one array."""
+    results = []
+    for module in (reference, kernels):
+        copies = {name: copied(value) for name, value in arrays.items()}
+        copies |= {second: copies[first] for first, second in alias}
+        step = getattr(module, function)(**copies)
+        step()
+        once = {name: copied(value) for name, value in copies.items()}
+        step()
+        results.append((once, copies))
+    for expected, found in zip(*results, strict=True):
+        for name in arrays:
+            close(found[name], expected[name], TOLERANCE[dtype], f"{function}, {name}")
+
+
+def copied(value: Any) -> Any:
+    if isinstance(value, list):
+        return [copied(part) for part in value]
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def close(found: Any, expected: Any, tolerance: float, what: str) -> None:
+    if isinstance(expected, list):
+        for one, other in zip(found, expected, strict=True):
+            close(one, other, tolerance, what)
+    elif isinstance(expected, np.ndarray):
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance, err_msg=what)
+        assert found.dtype == expected.dtype
+
+
+# ------------------------------------------------------------------------------------------------- the same module
+
+
+def functions(module: ModuleType) -> dict[str, Any]:
+    """The kernels of a backend and how they are called."""
+    own = {name: f for name, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__}
+    return {name: inspect.signature(f) for name, f in own.items() if not name.startswith("_")}
+
+
+@each_backend
+def test_every_backend_has_the_same_functions(kernels: ModuleType) -> None:
+    assert functions(kernels) == functions(reference)
+    assert sorted(functions(reference)) == [
+        "activate", "apply", "bound", "deliver", "gather", "mix", "mix_error", "multiply", "subtract",
+    ]  # fmt: skip
+    assert {module.NAME for module in (reference, *OTHERS)} == set(BACKENDS)
+    assert kernels.COMPILED and not reference.COMPILED
+
+
+def test_an_unknown_backend_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"backend: got 'jax'; expected one of numpy, numba\. Choose one of these\."):
+        backend("jax")
+    with pytest.raises(ConfigError, match=r"backend: got 'cupy'; .* This version has no kernels for other devices\."):
+        backend("cupy")
+
+
+# ------------------------------------------------------------------------------------------------ against the reference
+
+
+@each_backend
+@each_dtype
+@modest
+@given(seed=seeds, shape=st.sampled_from(SHAPES))
+def test_gather_and_deliver(kernels: ModuleType, dtype: str, seed: int, shape: tuple[int, int]) -> None:
+    draw, (replicas, leading) = Draw(seed, dtype), shape
+    x, rows = draw(9, 4), draw.random.integers(0, 9, (leading, 5))
+    same(kernels, "gather", {"x": x, "rows": rows, "out": draw(leading, 5, 4)}, dtype)
+    for accumulate in (False, True):
+        arrays = {"emitted": draw(leading, 5, 4), "across": draw(replicas, 4, 3), "arriving": draw(replicas, 5, 3)}
+        same(kernels, "deliver", arrays | {"accumulate": accumulate}, dtype)
+        turned = draw(replicas, 3, 4).transpose(0, 2, 1)
+        same(kernels, "deliver", arrays | {"across": turned, "accumulate": accumulate}, dtype)
+
+
+@each_backend
+@each_dtype
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@modest
+@given(seed=seeds, replicas=st.sampled_from([1, 3]), size=st.sampled_from([1.0, 30.0, 1e4]))
+def test_activate(kernels: ModuleType, dtype: str, name: str, seed: int, replicas: int, size: float) -> None:
+    draw, shape = Draw(seed, dtype), (replicas, 5, 4)
+    for biases in ([], [draw(replicas, 4)], [draw(replicas, 4), draw(replicas, 4)]):
+        arrays = {"arriving": draw(*shape, size=size), "biases": biases, "out": draw(*shape), "slope": draw(*shape)}
+        given = {"name": name, **arrays}
+        if name == "softmax":
+            given["slope"] = None
+        same(kernels, "activate", given, dtype)
+        same(kernels, "activate", given, dtype, ("arriving", "out"))
+        same(kernels, "activate", given | {"slope": None}, dtype)
+        same(kernels, "activate", given | {"slope": None}, dtype, ("arriving", "out"))
+
+
+@each_backend
+@each_dtype
+@modest
+@given(seed=seeds, shape=st.sampled_from(SHAPES))
+def test_mixtures(kernels: ModuleType, dtype: str, seed: int, shape: tuple[int, int]) -> None:
+    draw, (replicas, leading) = Draw(seed, dtype), shape
+    some = np.where(draw.flags(replicas), draw.random.random(replicas), 0).astype(dtype)
+    for coefficient in (some, np.zeros(replicas, dtype), np.ones(replicas, dtype)):
+        held, computed, out = draw(leading, 5, 4), draw(replicas, 5, 4), draw(replicas, 5, 4)
+        arrays = {"coefficient": coefficient, "held": held, "computed": computed, "out": out}
+        same(kernels, "mix", arrays, dtype)
+        same(kernels, "mix", arrays, dtype, ("computed", "out"))
+        arrays["returned"] = arrays.pop("computed")
+        same(kernels, "mix_error", arrays, dtype)
+
+
+@each_backend
+@each_dtype
+@modest
+@given(seed=seeds, shape=st.sampled_from(SHAPES))
+def test_differences_and_gates(kernels: ModuleType, dtype: str, seed: int, shape: tuple[int, int]) -> None:
+    draw, (replicas, leading) = Draw(seed, dtype), shape
+    one, other, out = draw(leading, 5, 4), draw(replicas, 5, 4), draw(replicas, 5, 4)
+    same(kernels, "subtract", {"target": one, "actual": other, "out": out}, dtype)
+    same(kernels, "multiply", {"first": other, "second": one, "out": out}, dtype)
+
+
+@each_backend
+@each_dtype
+@modest
+@given(seed=seeds, replicas=st.sampled_from([1, 3]), shape=st.sampled_from([(4,), (4, 3)]))
+def test_apply(kernels: ModuleType, dtype: str, seed: int, replicas: int, shape: tuple[int, ...]) -> None:
+    draw = Draw(seed, dtype)
+    rates = {"rate": draw(replicas), "momentum": draw.random.random(replicas).astype(dtype)}
+    arrays = {"weight": draw(replicas, *shape), "increment": draw(replicas, *shape), "velocity": draw(replicas, *shape)}
+    given = arrays | rates | {"scale": 1 / 7, "alive": draw.flags(replicas)}
+    same(kernels, "apply", given, dtype)
+    same(kernels, "apply", given | {"velocity": None}, dtype)
+    same(kernels, "apply", given | {"velocity": None, "momentum": None}, dtype)
+
+
+@each_backend
+@each_dtype
+@modest
+@given(seed=seeds, replicas=st.sampled_from([1, 3]), biased=st.booleans(), several=st.booleans())
+def test_bound(kernels: ModuleType, dtype: str, seed: int, replicas: int, biased: bool, several: bool) -> None:
+    draw = Draw(seed, dtype)
+    weights = [draw(replicas, 4, 3), *([draw(replicas, 4, 5)] if several else [])]
+    weights[0][:, 0] = 0
+    biases = [draw(replicas, 4)] if biased else []
+    for limit in (np.full(replicas, np.inf), np.abs(draw(replicas)), np.full(replicas, 1e-3)):
+        given = {"weights": weights, "biases": biases, "limit": limit.astype(dtype), "alive": draw.flags(replicas)}
+        same(kernels, "bound", given, dtype)
+
+
+# -------------------------------------------------------------------------------------------- against what is known
+
+
+def fired(kernels: ModuleType, name: str, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Activity and slope of a row of summed inputs."""
+    arriving, out, slope = (
+        s.reshape(1, 1, -1).copy(),
+        np.empty((1, 1, s.size), s.dtype),
+        np.empty((1, 1, s.size), s.dtype),
+    )
+    kernels.activate(name, arriving, [], out, None if name == "softmax" else slope)()
+    return out[0, 0], slope[0, 0]
+
+
+@all_backends
+@pytest.mark.parametrize("name", SMOOTH)
+def test_slopes_are_derivatives(kernels: ModuleType, name: str) -> None:
+    s = np.linspace(-3.01, 3.02, 41)  # away from the kinks at -1, 0 and 1
+    assert np.abs(s[:, None] - [-1, 0, 1]).min() > 1e-3
+    up, down = (fired(kernels, name, s + step)[0] for step in (1e-5, -1e-5))
+    np.testing.assert_allclose(fired(kernels, name, s)[1], (up - down) / 2e-5, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(fired(kernels, name, s)[1], handwritten.derivative(name, s), rtol=1e-12, atol=1e-14)
+
+
+@all_backends
+@each_dtype
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_extreme_inputs(kernels: ModuleType, dtype: str, name: str) -> None:
+    s = np.array([-1e4, -100, -1, 0, 1, 100, 1e4], dtype)
+    with np.errstate(all="raise", under="ignore"):
+        out, slope = fired(kernels, name, s)
+    np.testing.assert_allclose(out, handwritten.activation(name, s[None].astype(float))[0], rtol=2e-6, atol=1e-30)
+    assert np.isfinite(out).all() and out.dtype == s.dtype
+    if name != "softmax":
+        assert np.isfinite(slope).all() and (slope >= 0).all()
+
+
+@all_backends
+@each_dtype
+def test_kinks(kernels: ModuleType, dtype: str) -> None:
+    eps = np.finfo(dtype).eps
+    s = np.array([-1 - 2 * eps, -1, 1, 1 + 2 * eps, 0.0, -0.0, np.finfo(dtype).tiny], dtype)
+    assert fired(kernels, "saturated", s)[1].tolist() == [0, 1, 1, 0, 1, 1, 1]
+    assert fired(kernels, "saturated", s)[0][:4].tolist() == [-1, -1, 1, 1]
+    assert fired(kernels, "relu", s)[1].tolist() == [0, 0, 1, 1, 0, 0, 1]
+
+
+@all_backends
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_a_number_stays_so(kernels: ModuleType, name: str, bad: float) -> None:
+    s = np.array([0.5, bad, -0.5])
+    with np.errstate(all="ignore"):
+        out, _ = fired(kernels, name, s)
+        expected = handwritten.activation(name, s[None])[0]
+    assert np.array_equal(np.isnan(out), np.isnan(expected))
+    assert np.isnan(out[1]) or not np.isnan(bad)
+
+
+@all_backends
+@pytest.mark.parametrize("function", ["mix", "mix_error", "subtract", "multiply", "deliver", "apply"])
+def test_nothing_hides_what_is_not_a_number(kernels: ModuleType, function: str) -> None:
+    """Except a mixture's coefficient of zero, which takes the computed value as it is."""
+    a, b, out = np.ones((1, 2, 2)), np.ones((1, 2, 2)), np.zeros((1, 2, 2))
+    a[0, 0, 1] = np.nan
+    half, on = np.array([0.5]), np.array([True])
+    steps: dict[str, Callable[[], Any]] = {
+        "mix": lambda: kernels.mix(half, a, b, out),
+        "mix_error": lambda: kernels.mix_error(half, a, b, out),
+        "subtract": lambda: kernels.subtract(a, b, out),
+        "multiply": lambda: kernels.multiply(a, b, out),
+        "deliver": lambda: kernels.deliver(a, b, out, accumulate=True),
+        "apply": lambda: kernels.apply(out, a, None, half, None, 1.0, on),
+    }
+    steps[function]()()
+    assert np.isnan(out[0, 0, 1]) and not np.isnan(out[0, 1]).any()
+    kernels.mix(np.array([0.0]), a, b, out)()
+    assert np.array_equal(out, b)
+
+
+@all_backends
+def test_a_replica_that_is_not_alive_is_left_alone(kernels: ModuleType) -> None:
+    w, v, dw = np.full((2, 3, 4), 2.0), np.ones((2, 3, 4)), np.ones((2, 3, 4))
+    dw[0] = np.nan
+    alive, one = np.array([False, True]), np.ones(2)
+    kernels.apply(w, dw, v, one, one / 2, 0.5, alive)()
+    assert (w[0] == 2).all() and (v[0] == 1).all() and (w[1] == 3).all() and (v[1] == 1).all()
+    kernels.bound([w], [], one, alive)()
+    assert (w[0] == 2).all() and np.allclose(np.linalg.norm(w[1], axis=1), 1)

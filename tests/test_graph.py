@@ -1,0 +1,357 @@
+"""Circuits: each way to get one wrong has its message; what is right is frozen."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import FrozenInstanceError, replace
+from typing import Any
+
+import networkx as nx
+import pytest
+
+from circuits.autoencoder import circular_autoencoder
+from circuitsim.errors import CircuitError
+from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
+from circuitsim.locality import Wire, is_local
+from circuitsim.rules import delta
+from circuitsim.schedule import schedule
+
+IN, HID, OUT = Population("in", 3), Population("hid", 2, mixes=True), Population("out", 3, site="in")
+UP, ON = Projection("up", "in", "hid", bias=True), Projection("on", "hid", "out")
+ERROR = Population("error", 3, site="in", feedback=True)
+BESIDE = Population("beside", 2, site="hid", feedback=True)
+COMPARED = (Exchange("in", "error", Carries.TARGET), Exchange("out", "error", Carries.ACTUAL))
+BACK, GATE = Projection("back", "error", "beside"), Exchange("hid", "beside", Carries.SLOPE)
+
+
+def circuit(**parts: Any) -> Circuit:
+    """Three populations in a chain with error neurons beside the output and the middle, but for `parts`."""
+    given: dict[str, Any] = {
+        "name": "c",
+        "populations": (IN, HID, OUT, ERROR, BESIDE),
+        "projections": (UP, ON, BACK),
+        "inputs": "in",
+        "outputs": "out",
+        "exchanges": (*COMPARED, GATE),
+        "plasticity": (Plasticity("on", delta, post="error"), Plasticity("up", delta, post="beside")),
+    }
+    return Circuit(**(given | parts))
+
+
+def populations(*changed: Population) -> dict[str, Any]:
+    """The populations with those of the same name replaced and others added."""
+    names = {p.name for p in changed}
+    return {"populations": (*(p for p in (IN, HID, OUT, ERROR, BESIDE) if p.name not in names), *changed)}
+
+
+def projections(*added: Projection) -> dict[str, Any]:
+    names = {q.name for q in added}
+    return {"projections": (*(q for q in (UP, ON, BACK) if q.name not in names), *added)}
+
+
+def exchanges(*added: Exchange) -> dict[str, Any]:
+    return {"exchanges": (*COMPARED, GATE, *added)}
+
+
+def plasticity(*only: Plasticity) -> dict[str, Any]:
+    return {"plasticity": only}
+
+
+BOTH = "one target and one actual, or one slope and projections. Give it what it compares, or what it gates."
+ONE_LOOP = "one such exchange, into mixing neurons without projections. Set mixes=True, keep one."
+FEEDBACK = "feedback neurons, which alone use it. Make the target a feedback population."
+REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, expected and the start of the remedy
+    (populations(replace(IN, name="")), "population of circuit c", "''", "a name. Name it."),
+    (populations(replace(IN, name=3)), "population of circuit c", "3", "a name. Name it."),
+    (projections(replace(UP, name="")), "projection of circuit c", "''", "a name. Name it."),
+    ({"populations": (IN, HID, OUT, IN)}, "circuit c", "two parts called 'in'", "unique names. Rename one"),
+    (projections(Projection("in", "in", "hid")), "circuit c", "two parts called 'in'", "unique names. Rename"),
+    (populations(replace(HID, size=0)), "population hid", "size 0", "a whole number >= 1. Give it at least one"),
+    (populations(replace(HID, size=2.0)), "population hid", "size 2.0", "a whole number >= 1."),
+    (populations(replace(HID, size=True)), "population hid", "size True", "a whole number >= 1."),
+    (
+        populations(replace(HID, activation="sin")),
+        "population hid",
+        "activation 'sin'",
+        "identity tanh logistic relu saturated softmax. Choose",
+    ),
+    ({"inputs": "eye"}, "circuit c", "input or output 'eye'", "one of its populations. Name one."),
+    ({"outputs": "up"}, "circuit c", "input or output 'up'", "one of its populations. Name one."),
+    (
+        projections(Projection("x", "eye", "hid")),
+        "projection x",
+        "population 'eye'",
+        "one of ['beside', 'error', 'hid', 'in', 'out']. Add it",
+    ),
+    (
+        projections(Projection("x", "in", "eye")),
+        "projection x",
+        "population 'eye'",
+        "one of ['beside', 'error', 'hid', 'in', 'out']. Add it or",
+    ),
+    *(
+        (
+            projections(replace(UP, delay=delay)),
+            "projection up",
+            f"delay {delay!r}",
+            "a whole number of ticks >= 1. "
+            "Use an Exchange between colocated populations for what happens within the tick.",
+        )
+        for delay in (0, -1, 1.5, True)
+    ),
+    (
+        projections(Projection("x", "in", "hid", transports="y")),
+        "projection x",
+        "transports 'y'",
+        "a projection with weights. Name one.",
+    ),
+    (
+        projections(replace(BACK, transports="on"), Projection("x", "in", "hid", transports="back")),
+        "projection x",
+        "transports 'back'",
+        "a projection with weights. Name one.",
+    ),
+    (
+        projections(replace(BACK, transports="up")),
+        "projection back",
+        "shape (2, 3)",
+        "(3, 2), up transposed. Match the layers.",
+    ),
+    (
+        projections(replace(BACK, transports="on", bias=True)),
+        "projection back",
+        "a bias beside transported weights",
+        "no bias. Remove it.",
+    ),
+    (
+        exchanges(Exchange("eye", "in", Carries.OUTPUT)),
+        "exchange eye -> in",
+        "an unknown population",
+        "two of ['beside', 'error', 'hid', 'in', 'out']",
+    ),
+    (
+        exchanges(Exchange("hid", "in", Carries.OUTPUT)),
+        "exchange hid -> in",
+        "populations at different sites",
+        "colocated ones. Give both one site, or use a Projection.",
+    ),
+    (
+        populations(replace(OUT, size=4)),
+        "exchange out -> error",
+        "populations of different size",
+        "equal sizes, neuron by neuron. Match the sizes.",
+    ),
+    (
+        populations(replace(HID, activation="softmax")),
+        "exchange hid -> beside",
+        "the slope of a softmax",
+        "an activation with a slope of its own. Use another activation.",
+    ),
+    *(
+        (
+            exchanges(Exchange("beside", "hid", kind)),
+            "exchange beside -> hid",
+            f"the {kind.value} for hid",
+            FEEDBACK,
+        )
+        for kind in (Carries.TARGET, Carries.ACTUAL, Carries.SLOPE)
+    ),
+    (
+        {"exchanges": (*COMPARED, Exchange("beside", "beside", Carries.SLOPE))},
+        "exchange beside -> beside",
+        "the slope of beside",
+        "neurons that fire by their own activation. Name such a one.",
+    ),
+    (
+        exchanges(Exchange("in", "error", Carries.SLOPE)),
+        "exchange in -> error",
+        "the slope of in",
+        "neurons that fire by their own activation. Name such a one.",
+    ),
+    (exchanges(Exchange("out", "in", Carries.OUTPUT)), "exchange out -> in", "the output for in", ONE_LOOP),
+    (exchanges(Exchange("beside", "hid", Carries.ERROR)), "exchange beside -> hid", "the error for hid", ONE_LOOP),
+    (
+        populations(replace(IN, mixes=True))
+        | exchanges(Exchange("out", "in", Carries.OUTPUT), Exchange("in", "in", Carries.ERROR)),
+        "exchange out -> in",
+        "the output for in",
+        ONE_LOOP,
+    ),
+    (
+        projections(Projection("loop", "out", "in")),
+        "projection loop",
+        "a way into the input in, which is clamped",
+        (
+            "inputs that nothing projects to. Close the loop with an Exchange from a population colocated "
+            "with the input."
+        ),
+    ),
+    (
+        {"exchanges": (COMPARED[0], GATE)},
+        "feedback population error",
+        "1 target(s) and actual(s), 0 slope(s), 0 projection(s)",
+        BOTH,
+    ),
+    (
+        exchanges(COMPARED[1]),
+        "feedback population error",
+        "3 target(s) and actual(s), 0 slope(s), 0 projection(s)",
+        BOTH,
+    ),
+    (
+        projections(Projection("x", "hid", "error")),
+        "feedback population error",
+        "2 target(s) and actual(s), 0 slope(s), 1 projection(s)",
+        BOTH,
+    ),
+    (
+        {"exchanges": COMPARED},
+        "feedback population beside",
+        "0 target(s) and actual(s), 0 slope(s), 1 projection(s)",
+        BOTH,
+    ),
+    (
+        {"projections": (UP, ON)},
+        "feedback population beside",
+        "0 target(s) and actual(s), 1 slope(s), 0 projection(s)",
+        BOTH,
+    ),
+    (projections(replace(BACK, bias=True)), "projection back", "a bias of feedback neurons", "no bias. Remove it."),
+    (
+        plasticity(Plasticity("down", delta)),
+        "plasticity of down",
+        "an unknown projection or a second rule for it",
+        "one rule a projection. Sum the rules.",
+    ),
+    (
+        plasticity(Plasticity("on", delta), Plasticity("on", delta)),
+        "plasticity of on",
+        "an unknown projection or a second rule for it",
+        "one rule a projection. Sum the rules.",
+    ),
+    (
+        projections(replace(BACK, transports="on")) | plasticity(Plasticity("back", delta)),
+        "plasticity of back",
+        "weights that are on's",
+        "a projection with weights of its own. Remove it.",
+    ),
+    (
+        plasticity(Plasticity("up", delta, pre="hid")),
+        "plasticity of up",
+        "memory of 'hid'",
+        "a population colocated with in. Move it there.",
+    ),
+    (plasticity(Plasticity("up", delta, post="eye")), "plasticity of up", "memory of 'eye'", "a population coloc"),
+    (plasticity(Plasticity("up", delta, post="on")), "plasticity of up", "memory of 'on'", "a population coloc"),
+    (
+        populations(replace(ERROR, site="hid"), replace(BESIDE, size=2))
+        | {"exchanges": (GATE,)}
+        | plasticity(Plasticity("up", delta, post="error")),
+        "feedback population error",
+        "0 target(s) and actual(s), 0 slope(s), 0 projection(s)",
+        BOTH,
+    ),
+    (
+        populations(Population("wide", 5, site="hid"))
+        | projections(Projection("x", "in", "wide"))
+        | plasticity(Plasticity("up", delta, post="wide")),
+        "plasticity of up",
+        "memory of wide, size 5",
+        "size 2. Match",
+    ),
+    (
+        populations(Population("lost", 2)),
+        "circuit c",
+        "populations that no signal reaches: ['lost']",
+        "a path from in to each. Add a projection or remove them.",
+    ),
+    (
+        projections(replace(BACK, transports="on")) | {"local": True},
+        "circuit c",
+        "1 finding(s), first weight-transport in back, which reads the transposed weights of on",
+        (
+            "no non-local wire in a circuit declared local. Give the feedback projection its own weights "
+            "(rbp, arbp), or recirculate; or build it with local=False."
+        ),
+    ),
+    (
+        populations(replace(OUT, activation="softmax")) | {"local": True},
+        "circuit c",
+        "1 finding(s), first lateral in on, which reads all neurons of out",
+        "no non-local wire",
+    ),
+]
+
+
+@pytest.mark.parametrize("parts, what, got, expected", REFUSED, ids=[f"{row[1]}: {row[2]}" for row in REFUSED])
+def test_what_cannot_be_built_is_refused(parts: dict[str, Any], what: str, got: str, expected: str) -> None:
+    with pytest.raises(CircuitError, match="^" + re.escape(f"{what}: got {got}; expected {expected}")):
+        circuit(**parts)
+
+
+def test_what_can_be_built_can_be_scheduled() -> None:
+    made = circuit()
+    assert [e.event.tick for e in schedule(made, circular_autoencoder([3, 2, 3], "rbp")[1]).entries][-1] == 3
+
+
+@pytest.mark.parametrize("sizes", [[4], [4, 3, 5], []])
+def test_a_circular_autoencoder_ends_as_it_begins(sizes: list[int]) -> None:
+    with pytest.raises(
+        CircuitError, match=r"sizes of a circular autoencoder: got \[.*\]; expected at least two layers"
+    ):
+        circular_autoencoder(sizes)
+
+
+@pytest.mark.parametrize("cycles, reference", [(1, 1), (0, 0), (2, -1), (2, 3)])
+def test_a_circular_autoencoder_compares_an_earlier_cycle_with_a_later_one(cycles: int, reference: int) -> None:
+    message = f"got reference_cycle {reference} and cycles {cycles}; expected 0 <= reference_cycle < cycles"
+    with pytest.raises(CircuitError, match=message):
+        circular_autoencoder([4, 3, 4], cycles=cycles, reference_cycle=reference)
+
+
+@pytest.mark.parametrize("part, field", [(IN, "size"), (UP, "delay"), (GATE, "carries"), (circuit(), "local"),
+                                         (Plasticity("up", delta), "post")])  # fmt: skip
+def test_descriptions_are_frozen(part: Any, field: str) -> None:
+    with pytest.raises(FrozenInstanceError):
+        setattr(part, field, 1)
+
+
+def test_sites_and_neighbours() -> None:
+    made = circuit()
+    assert made.population("hid").site == "hid" and made.population("out").site == "in"
+    assert made.colocated("in", "out") and made.colocated("hid", "beside") and not made.colocated("in", "hid")
+    assert made.index == {"in": 0, "hid": 1, "out": 2, "error": 3, "beside": 4, "up": 0, "on": 1, "back": 2}
+    assert made.incoming == {"in": (), "hid": (UP,), "out": (ON,), "error": (), "beside": (BACK,)}
+    assert made.outgoing == {"in": (UP,), "hid": (ON,), "out": (), "error": (BACK,), "beside": ()}
+    assert made.exchanged("error", Carries.ACTUAL) == (COMPARED[1],) and made.exchanged("hid", *Carries) == ()
+    assert made.projection("on") is ON and made.population("error") is ERROR
+
+
+def test_the_graph_has_every_edge_with_its_delay() -> None:
+    made = circuit(**projections(replace(ON, delay=4)))
+    assert set(made.graph.edges(keys=True, data="delay")) == {
+        ("in", "hid", "up", 1), ("hid", "out", "on", 4), ("error", "beside", "back", 1), ("in", "error", "target", 0),
+        ("out", "error", "actual", 0), ("hid", "beside", "slope", 0),
+    }  # fmt: skip
+    assert nx.get_node_attributes(made.graph, "population")["hid"] is HID
+
+
+def test_declared_wires() -> None:
+    assert circuit().wires == ()
+    transported = circuit(**projections(replace(BACK, transports="on")))
+    assert transported.wires == (Wire("weight-transport", "back", "the transposed weights of on"),)
+    lateral = circuit(**populations(replace(OUT, activation="softmax")))
+    assert lateral.wires == (Wire("lateral", "on", "all neurons of out"),)
+
+
+@pytest.mark.parametrize("rule", ["rec", "rec-symmetric", "error-rec", "rbp", "srbp", "arbp", "top"])
+def test_all_rules_but_backpropagation_build_as_local(rule: str) -> None:
+    made, protocol = circular_autoencoder([4, 3, 2, 4], rule)
+    assert made.local and made.wires == () and is_local(schedule(made, protocol).findings)
+
+
+def test_backpropagation_is_not_local() -> None:
+    made, protocol = circular_autoencoder([4, 3, 2, 4], "bp")
+    assert not made.local and not is_local(schedule(made, protocol).findings)
+    with pytest.raises(CircuitError, match=r"got 2 finding\(s\), first weight-transport in B2"):
+        replace(made, local=True)
