@@ -12,6 +12,7 @@ from analysis.page import details, figure, heading, paragraph, plural, section, 
 from circuitsim.schedule import Schedule
 
 MOST_CIRCUITS = 8  # drawn; the audit has them all
+MOST_POPULATIONS = 80  # of a circuit that is drawn
 MOST_EVENTS = 400  # rows of a timetable
 OPEN_EVENTS = 30  # a longer table starts folded
 FINDING = ("kind", "projection", "rule", "read", "place", "lag", "remedy")
@@ -43,7 +44,8 @@ def verdict(audit: Audit) -> str:
         return "The circuit is local in space and time." if local else f"The circuit is not local: {count}."
     if len(local) == len(each):
         return f"All {len(each)} circuits are local in space and time."
-    names = ", ".join(str(one.get("label", "")) for one in each if not one.get("local"))
+    others = [str(one.get("label", "")) for one in each if not one.get("local")]
+    names = ", ".join(others[:MOST_CIRCUITS]) + (" and others" if len(others) > MOST_CIRCUITS else "")
     return f"Of {len(each)} circuits {len(local)} are local in space and time; not local: {names}."
 
 
@@ -75,7 +77,6 @@ def locality(audit: Audit) -> str:
 
 def _circuit(schedule: Schedule) -> list[str]:
     circuit = schedule.circuit
-    drawn = circuit_figure(circuit)
     chart, note = gantt_figure(schedule)
     caption = "Boxes are populations (number of neurons, activation)."
     if any(p.feedback for p in circuit.populations):
@@ -87,7 +88,11 @@ def _circuit(schedule: Schedule) -> list[str]:
         "under way, dotted ones exchanges between colocated neurons. "
         f"Neurons remember {plural(schedule.window, 'tick')}. {note}"
     )
-    return [side_by_side(figure(drawn, caption), figure(chart, timing)), _table(schedule)]
+    if len(circuit.populations) > MOST_POPULATIONS:
+        drawn = paragraph(f"The circuit is too large to draw: {plural(len(circuit.populations), 'population')}.")
+    else:
+        drawn = figure(circuit_figure(circuit), caption)
+    return [side_by_side(drawn, figure(chart, timing)), _table(schedule)]
 
 
 def _table(schedule: Schedule) -> str:

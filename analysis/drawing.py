@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analysis.layout import Arrow, Box, Layout, arrange, label_of, lines_of
+from analysis.layout import Arrow, Box, Layout, arrange, ends, label_of, lines_of
 from analysis.page import Image, plural
 from analysis.plots import drawing, inline
 from circuitsim.graph import Circuit, Exchange, Population
@@ -70,11 +70,9 @@ def _arrow(ax: Axes, arrow: Arrow, boxes: dict[str, Any], places: dict[str, Box]
     q, label = arrow.projection, arrow.label
     wire = q.transports is not None
     colour = WARNING if wire else INK
-    source, target = places[q.source], places[q.target]
-    ends = {"patchA": boxes[q.source], "patchB": boxes[q.target]}
-    if source == target:  # a projection of a population onto itself leaves and enters at its upper corners
-        source, target, ends = source.moved(0.2, 0.26), target.moved(-0.2, 0.26), {}
-    ax.add_patch(FancyArrowPatch((source.x, source.y), (target.x, target.y), **ends, shrinkA=0, shrinkB=0,
+    source, target = ends(places, q)
+    clipped = {"patchA": boxes[q.source], "patchB": boxes[q.target]} if q.source != q.target else {}
+    ax.add_patch(FancyArrowPatch((source.x, source.y), (target.x, target.y), **clipped, shrinkA=0, shrinkB=0,
                                  connectionstyle=f"arc3,rad={arrow.bend}", arrowstyle="-|>", mutation_scale=12,
                                  color=colour, linewidth=1.4, linestyle=(0, (5, 2)) if wire else "-",
                                  zorder=4))  # fmt: skip

@@ -42,11 +42,10 @@ def _mosaic(values: np.ndarray, shape: Shape, low: float, high: float) -> np.nda
     """Examples side by side with white between, (rows, columns, 3); pale red where a value is not finite."""
     channels, rows, columns = shape
     scaled = (np.asarray(values, np.float64).reshape(-1, channels, rows, columns) - low) / (high - low)
-    pixels = np.moveaxis(scaled, 1, -1)
+    lost = ~np.isfinite(scaled).all(axis=1)
+    pixels = np.moveaxis(np.clip(np.nan_to_num(scaled), 0, 1), 1, -1)
     if channels != 3:
         pixels = np.repeat(pixels.mean(axis=-1, keepdims=True), 3, axis=-1)
-    lost = ~np.isfinite(pixels).all(axis=-1)
-    pixels = np.clip(np.nan_to_num(pixels), 0, 1)
     pixels[lost] = (0.95, 0.75, 0.7)
     zoom = max(1, 32 // columns)  # so that the white between images is thin
     pixels = pixels.repeat(zoom, axis=1).repeat(zoom, axis=2)
@@ -84,7 +83,8 @@ def _lines(originals: np.ndarray, outputs: Mapping[str, np.ndarray], shape: Shap
 
 
 def _scored(label: str, values: np.ndarray, originals: np.ndarray) -> str:
-    error = np.mean((np.asarray(values, np.float64) - originals) ** 2)
+    with np.errstate(all="ignore"):
+        error = np.mean((np.asarray(values, np.float64) - originals) ** 2)
     return f"{label}   (mse {number(float(error))})"
 
 

@@ -7,9 +7,9 @@ top; any other is a row from left to right. What is colocated is drawn as one pl
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, product
+from itertools import combinations, islice, product
 
 from circuitsim.graph import Circuit, Population, Projection
 
@@ -23,7 +23,8 @@ LABEL_HEIGHT = 0.2
 LABELLED = (0.5, 0.55, 0.45, 0.6, 0.4, 0.66, 0.34, 0.72, 0.28, 0.78, 0.22)  # where along an arrow its label may be
 ALONG = tuple(t / 24 for t in range(1, 24))
 BENDS = (-0.12, 0.12, -0.25, 0.25, -0.4, 0.4)  # tried in turn where an arrow would run through a box
-_SIZES = [1.2**n for n in range(20)]
+TRIALS = 60  # of stretches at which sites do not meet
+_SIZES = [1.2**n for n in range(24)]
 STRETCHES = sorted(product(_SIZES, _SIZES), key=lambda s: s[0] * s[1] * max(s[0] / s[1], s[1] / s[0]))
 
 
@@ -44,6 +45,9 @@ class Box:
         """Whether two rectangles come closer than `room`."""
         across = abs(self.x - other.x) < (self.width + other.width) / 2 + room
         return across and abs(self.y - other.y) < (self.height + other.height) / 2 + room
+
+
+Blocks = dict[str, dict[str, Box]]  # the boxes of each site's populations
 
 
 @dataclass(frozen=True)
@@ -67,31 +71,34 @@ class Layout:
     @property
     def extent(self) -> Box:
         """What encloses everything, bends of arrows included."""
-        ends = {arrow.projection: arrow for arrow in self.arrows}
-        arcs = [
-            Box(*point, 0, 0)
-            for q, arrow in ends.items()
-            for point in _arc(self.boxes[q.source], self.boxes[q.target], arrow.bend)
-        ]
-        return _around([*self.boxes.values(), *self.frames.values(), *(a.label for a in self.arrows), *arcs])
+        bends = [Box(x, y, 0, 0) for a in self.arrows for x, y in _arc(*ends(self.boxes, a.projection), a.bend, ALONG)]
+        return _around([*self.boxes.values(), *self.frames.values(), *(a.label for a in self.arrows), *bends])
 
 
 def arrange(circuit: Circuit) -> Layout:
     """Find places at which no frames and no labels meet, the smallest of those that are tried."""
     sites = _sites(circuit)
     ring = circuit.inputs != circuit.outputs and circuit.colocated(circuit.inputs, circuit.outputs)
-    place = _ring if ring else _row
-    for width, height in STRETCHES:
-        blocks = place(circuit, sites, width, height)
-        frames = {site: _around(block.values(), PAD) for site, block in blocks.items()}
-        if any(a.meets(b, ROOM) for a, b in combinations(frames.values(), 2)):
-            continue
+    apart = islice(_apart(circuit, sites, _ring if ring else _row), TRIALS)
+    best: Layout | None = None
+    for blocks, frames in apart:
         boxes = {name: box for block in blocks.values() for name, box in block.items()}
         arrows, clear = _arrows(circuit, boxes, frames, ring)
+        if clear or best is None:
+            shared = {site: frame for site, frame in frames.items() if len(blocks[site]) > 1}
+            best = Layout(ring, boxes, shared, tuple(arrows))
         if clear:
             break
-    shared = {site: frame for site, frame in frames.items() if len(blocks[site]) > 1}
-    return Layout(ring, boxes, shared, tuple(arrows))
+    assert best is not None, "sites that are far enough from one another do not meet"
+    return best
+
+
+def ends(boxes: dict[str, Box], q: Projection) -> tuple[Box, Box]:
+    """Where an arrow starts and ends: the centres of two boxes, or the upper corners of one."""
+    source, target = boxes[q.source], boxes[q.target]
+    if q.source == q.target:
+        return source.moved(0.25, source.height / 2), target.moved(-0.25, target.height / 2)
+    return source, target
 
 
 def label_of(q: Projection) -> str:
@@ -106,16 +113,27 @@ def lines_of(circuit: Circuit, p: Population) -> tuple[str, str]:
 
 
 def depths(circuit: Circuit) -> dict[str, int]:
-    """How many projections lie between the input and each population, on the longest way; on a loop, some number."""
+    """How many projections lie between the input and each population on the longest way that closes no loop."""
     found = {circuit.inputs: 0}
-    feedback = {p.name for p in circuit.populations if p.feedback}
+    onward = _onward(circuit, (circuit.inputs,), set())
     for _ in circuit.populations:
-        for q in circuit.projections:
-            if q.source in found and q.target not in feedback | {circuit.inputs}:
+        for q in onward:
+            if q.source in found:
                 found[q.target] = max(found.get(q.target, 0), found[q.source] + 1)
     for p in circuit.populations:
         mates = [found[m.name] for m in circuit.populations if m.site == p.site and m.name in found]
         found.setdefault(p.name, max(mates, default=0))
+    return found
+
+
+def _onward(circuit: Circuit, path: tuple[str, ...], visited: set[str]) -> list[Projection]:
+    """The projections that lead away from the input, feedback neurons aside: those that do not return to their path."""
+    found: list[Projection] = []
+    if path[-1] not in visited:
+        visited.add(path[-1])
+        for q in circuit.outgoing[path[-1]]:
+            if q.target not in path and not circuit.population(q.target).feedback:
+                found += [q, *_onward(circuit, (*path, q.target), visited)]
     return found
 
 
@@ -126,6 +144,15 @@ def _sites(circuit: Circuit) -> Sites:
     for p in sorted(circuit.populations, key=lambda p: (p.feedback, depth[p.name])):
         found.setdefault(p.site, []).append(p)
     return dict(sorted(found.items(), key=lambda item: min(depth[p.name] for p in item[1])))
+
+
+def _apart(circuit: Circuit, sites: Sites, place: Callable[..., Blocks]) -> Iterator[tuple[Blocks, dict[str, Box]]]:
+    """The boxes and frames of every site, for all stretches at which no frames meet."""
+    for width, height in STRETCHES:
+        blocks = place(circuit, sites, width, height)
+        frames = {site: _around(block.values(), PAD) for site, block in blocks.items()}
+        if not any(a.meets(b, ROOM) for a, b in combinations(frames.values(), 2)):
+            yield blocks, frames
 
 
 def _block(circuit: Circuit, members: list[Population], inward: tuple[float, float]) -> dict[str, Box]:
@@ -143,8 +170,8 @@ def _block(circuit: Circuit, members: list[Population], inward: tuple[float, flo
     return found
 
 
-def _ring(circuit: Circuit, sites: Sites, width: float, height: float) -> dict[str, dict[str, Box]]:
-    found = {}
+def _ring(circuit: Circuit, sites: Sites, width: float, height: float) -> Blocks:
+    found: Blocks = {}
     for index, (site, members) in enumerate(sites.items()):
         angle = math.pi / 2 - 2 * math.pi * index / len(sites)
         x, y = math.cos(angle), math.sin(angle)
@@ -155,9 +182,9 @@ def _ring(circuit: Circuit, sites: Sites, width: float, height: float) -> dict[s
     return found
 
 
-def _row(circuit: Circuit, sites: Sites, width: float, height: float) -> dict[str, dict[str, Box]]:
+def _row(circuit: Circuit, sites: Sites, width: float, height: float) -> Blocks:
     depth, taken = depths(circuit), dict[int, int]()
-    found = {}
+    found: Blocks = {}
     for site, members in sites.items():
         column = max(depth[p.name] for p in members)
         rank = taken[column] = taken.get(column, -1) + 1
@@ -172,13 +199,13 @@ def _arrows(circuit: Circuit, boxes: dict[str, Box], frames: dict[str, Box], rin
     clear = True
     depth = depths(circuit)
     for q in circuit.projections:
+        source, target = ends(boxes, q)
         others = [box for name, box in boxes.items() if name not in (q.source, q.target)]
         first = _bend(circuit, q, boxes, depth, ring)
-        bends = [bend for bend in (first, *BENDS) if not _crosses(boxes[q.source], boxes[q.target], bend, others)]
-        bend = bends[0] if bends else first
+        bend = next((b for b in (first, *BENDS) if not _crosses(source, target, b, others)), first)
         obstacles = [*frames.values(), *(a.label for a in found)]
         width = len(label_of(q)) * TEXT * 0.93 + 0.08
-        tried = [Box(x, y, width, LABEL_HEIGHT) for x, y in _arc(boxes[q.source], boxes[q.target], bend)]
+        tried = [Box(x, y, width, LABEL_HEIGHT) for x, y in _arc(source, target, bend)]
         free = [box for box in tried if not any(box.meets(o, 0.03) for o in obstacles)]
         clear = clear and bool(free)
         found.append(Arrow(q, bend, free[0] if free else tried[0]))
@@ -190,7 +217,7 @@ def _bend(circuit: Circuit, q: Projection, boxes: dict[str, Box], depth: dict[st
     source, target = boxes[q.source], boxes[q.target]
     feedback = circuit.population(q.target).feedback
     if circuit.colocated(q.source, q.target):
-        return 1.0
+        return 2.2 if q.source == q.target else 1.0
     twins = [x for x in circuit.projections if {x.source, x.target} == {q.source, q.target}]
     aside = 0.25 * twins.index(q)
     if ring:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-ONE_LINE = 44  # characters of a first column that is not broken
+LONG = 18  # characters of a cell that may be broken into lines, but not into a narrow column
 
 STYLE = """
 :root { color-scheme: light; }
@@ -35,7 +35,7 @@ table { border-collapse: collapse; font-size: .88rem; margin: .5rem 0; font-vari
 th, td { padding: .25rem 1rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #e2e2e2; }
 thead th { border-bottom: 2px solid #8a8a8a; vertical-align: bottom; }
 .number { text-align: right; white-space: nowrap; }
-.name { white-space: nowrap; }
+.long { min-width: 15rem; }
 code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .92em; }
 details { margin: .75rem 0; }
 details > summary { cursor: pointer; font-weight: 600; padding: .3rem 0; }
@@ -116,8 +116,10 @@ def table(
     """A table of plain text; `numbers` are the columns that are set flush right."""
     rows = [list(row) for row in rows]
     kinds = [' class="number"' if column in numbers else "" for column in range(len(header))]
-    if not kinds[0] and max((len(row[0]) for row in rows), default=0) <= ONE_LINE:
-        kinds[0] = ' class="name"'
+    for column in range(len(header)):
+        longest = max((len(row[column]) for row in rows), default=0)
+        if not kinds[column] and longest > LONG:
+            kinds[column] = ' class="long"'
     head = "".join(f'<th scope="col"{kind}>{escape(h)}</th>' for h, kind in zip(header, kinds, strict=True))
     body = "\n".join(
         "<tr>" + "".join(f"<td{kind}>{escape(cell)}</td>" for cell, kind in zip(row, kinds, strict=True)) + "</tr>"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -67,7 +68,9 @@ def inline(figure: Figure, alt: str, *, form: str = "svg") -> Image:
     """Encode a figure as a data URI: vectors, or pixels for photographs."""
     buffer = io.BytesIO()
     metadata = {"Date": None} if form == "svg" else {}
-    figure.savefig(buffer, format=form, dpi=200, metadata=metadata)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a label in a script that the font lacks shows boxes
+        figure.savefig(buffer, format=form, dpi=200, metadata=metadata)
     kind = "image/svg+xml" if form == "svg" else "image/png"
     uri = f"data:{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
     return Image(uri, round(96 * figure.get_figwidth()), alt)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from circuitsim.files import write_bytes
-from circuitsim.schedule import Schedule
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+
+    from circuitsim.schedule import Schedule
 
 
 @dataclass(frozen=True)

@@ -353,6 +353,9 @@ def _check_plasticity(circuit: Circuit) -> None:
         q = projections[learning.projection]
         if q.transports:
             _refuse(label, f"weights that are {q.transports}'s", "a projection with weights of its own", "Remove it.")
+        other = learning.bias_rule
+        if other and other.name == learning.rule.name and _numbers(other) != _numbers(learning.rule):
+            _refuse(label, f"two rules called {other.name}", "other names or equal parameters", "Rename one of them.")
         for neuron, end in ((learning.pre, q.source), (learning.post, q.target)):
             if not neuron:
                 continue
@@ -360,6 +363,11 @@ def _check_plasticity(circuit: Circuit) -> None:
                 _refuse(label, f"memory of {neuron!r}", f"a population colocated with {end}", "Move it there.")
             if sizes[neuron] != sizes[end]:
                 _refuse(label, f"memory of {neuron}, size {sizes[neuron]}", f"size {sizes[end]}", "Match the sizes.")
+
+
+def _numbers(rule: LocalRule) -> object:
+    """The parameters that a simulator is given by the rule's name."""
+    return getattr(rule, "free", {})
 
 
 def _check_reachable(circuit: Circuit) -> None:

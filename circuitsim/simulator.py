@@ -195,11 +195,13 @@ class Simulator:
         return self._evaluation
 
     def _report(self, projection: str, event: Event, increments: np.ndarray) -> None:
-        """Find increments that are not finite before any of them is applied."""
+        """Find increments that are not finite, or that would make weights so, before any of them is applied."""
         flat = increments.reshape(-1)
         if np.isfinite(np.dot(flat, flat)):
             return
-        finite = np.isfinite(increments.reshape(self.state.replicas, -1)).all(axis=1)
+        rates = [self.state.parameter(projection, quantity) for quantity in ("lr", "lr_bias")]
+        reach = np.maximum(1, 4 * np.max(rates, axis=0))  # of an update: with the weight and the velocity that it adds to
+        finite = np.isfinite(increments.reshape(self.state.replicas, -1) * reach[:, None]).all(axis=1)
         lost = np.flatnonzero(self.state.alive & ~finite)
         if not lost.size:
             return

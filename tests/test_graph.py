@@ -8,6 +8,7 @@ from typing import Any
 
 import networkx as nx
 import pytest
+from sample_rules import oja
 
 from circuits.autoencoder import circular_autoencoder
 from circuitsim.errors import CircuitError
@@ -228,6 +229,12 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, exp
         "plasticity of on",
         "an unknown projection or a second rule for it",
         "one rule a projection. Sum the rules.",
+    ),
+    (
+        plasticity(Plasticity("up", oja, oja.bind(decay=0.5))),
+        "plasticity of up",
+        "two rules called oja",
+        "other names or equal parameters. Rename one of them.",
     ),
     (
         projections(replace(BACK, transports="on")) | plasticity(Plasticity("back", delta)),

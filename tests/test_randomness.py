@@ -38,8 +38,8 @@ def test_neighbouring_ticks_do_not_overlap() -> None:
 
 def test_the_numbers_are_these() -> None:
     """The same on every machine and in every version: a run can be repeated."""
-    assert generator(7, "A1.weight").integers(0, 1000, 5).tolist() == [463, 13, 331, 872, 290]
-    assert generator(7, "order", 3).permutation(6).tolist() == [4, 3, 0, 1, 5, 2]
+    assert generator(7, "A1.weight").integers(0, 1000, 5).tolist() == [29, 586, 726, 627, 248]
+    assert generator(7, "order", 3).permutation(6).tolist() == [0, 2, 5, 1, 4, 3]
 
 
 def test_glorot_fills_its_interval_evenly() -> None:

@@ -77,10 +77,10 @@ def test_parameters_and_their_defaults(given: Any, owner: str, quantity: str, ex
 @pytest.mark.parametrize(
     "given, message",
     [
-        ({("A9", "lr"): 0.1}, r"parameter \('A9', 'lr'\): got the owner 'A9'; expected a part of circuit circular auto"),
-        ({"momentum": [1, 2]}, r"momentum of A1: got an array of shape \(2,\); expected one number, or one for each of 3"),
-        ({"momentum": [[1], [2], [3]]}, r"parameter momentum of A1: got an array of shape \(3, 1\); expected one number"),
-        ({"momentum": np.nan}, r"parameter momentum of A1: got nan; expected one number, or one for each of 3 replicas"),
+        ({("A9", "lr"): 0.1}, r"parameter \('A9', 'lr'\): got the owner 'A9'; expected a part of circuit circular"),
+        ({"momentum": [1, 2]}, r"momentum of A1: got an array of shape \(2,\); expected one number, or one for each"),
+        ({"momentum": [[1], [2], [3]]}, r"parameter momentum of A1: got an array of shape \(3, 1\); expected one"),
+        ({"momentum": np.nan}, r"momentum of A1: got nan; expected one number, or one for each of 3 replicas\."),
     ],
 )  # fmt: skip
 def test_parameters_that_do_not_fit(given: Any, message: str) -> None:
@@ -130,12 +130,12 @@ def test_loading_replaces_a_tensor_in_place() -> None:
 @pytest.mark.parametrize(
     "name, values, message",
     [
-        ("A9.weight", np.ones((4, 5)), r"tensor A9\.weight: got a name that the circuit lacks; expected one of A1\.bias, "),
-        ("A1.weight", np.ones((5, 4)), r"tensor A1\.weight: got shape \(5, 4\); expected \(4, 5\), or \(3, 4, 5\) with rep"),
+        ("A9.weight", np.ones((4, 5)), r"tensor A9\.weight: got a name that the circuit lacks; expected one of A1\.b"),
+        ("A1.weight", np.ones((5, 4)), r"tensor A1\.weight: got shape \(5, 4\); expected \(4, 5\), or \(3, 4, 5\) w"),
         ("A1.weight", np.ones((1, 4, 5)), r"tensor A1\.weight: got shape \(1, 4, 5\); expected \(4, 5\)"),
         ("A1.bias", np.float64(1), r"tensor A1\.bias: got shape \(\); expected \(4,\)"),
-        ("A1.bias", np.ones(4, int), r"tensor A1\.bias: got int64 with values that are not finite floats; expected finite"),
-        ("A1.bias", np.array([1, 2, np.nan, 4]), r"tensor A1\.bias: got float64 with values that are not finite floats;"),
+        ("A1.bias", np.ones(4, int), r"tensor A1\.bias: got int64 with values that are not finite floats; expe"),
+        ("A1.bias", np.array([1, 2, np.nan, 4]), r"tensor A1\.bias: got float64 with values that are not finite fl"),
         ("A1.bias", np.array([1, 2, np.inf, 4]), r"expected finite floats\. Correct the weights that are given\."),
         ("A1.increment", np.ones((4, 5)), r"tensor A1\.increment: got a name that the circuit lacks"),
     ],
@@ -170,7 +170,6 @@ def test_rates_are_scaled_from_their_given_values() -> None:
     assert np.array_equal(made.parameter("A1", "momentum"), [0.5] * 3)
 
 
-@pytest.mark.xfail(reason="state.py scales only the rates that have been asked for", strict=True)
 def test_rates_can_be_scaled_before_anything_has_asked_for_them() -> None:
     made = state(parameters={"lr": 0.4})
     made.scale_rates(0.5)
