@@ -33,7 +33,7 @@ def _strips(originals: np.ndarray, outputs: Mapping[str, np.ndarray], shape: Sha
             ax = figure.add_axes((0.05 / (width + 0.1), bottom / height, width / (width + 0.1), tall / height))
             ax.imshow(_mosaic(values, shape, low, high), interpolation="nearest", aspect="auto", vmin=0, vmax=1)
             ax.set_axis_off()
-            figure.text(0.05 / (width + 0.1), (bottom + tall + 0.05) / height, name, fontsize=9.5)
+            figure.text(0.05 / (width + 0.1), (bottom + tall + 0.05) / height, name, fontsize=10.5)
         alt = f"{len(originals)} examples as images and their reconstructions by {', '.join(outputs)}"
         return inline(figure, alt, form="png")
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, islice, product
 
+from analysis.depth import depths
 from circuitsim.graph import Circuit, Population, Projection
 
 Sites = dict[str, list[Population]]
@@ -110,31 +111,6 @@ def lines_of(circuit: Circuit, p: Population) -> tuple[str, str]:
     """What stands in a population's box: its name, then its size and activation."""
     role = "input" if p.name == circuit.inputs else "linear" if p.feedback else p.activation
     return p.name, f"{p.size} · {role}"
-
-
-def depths(circuit: Circuit) -> dict[str, int]:
-    """How many projections lie between the input and each population on the longest way that closes no loop."""
-    found = {circuit.inputs: 0}
-    onward = _onward(circuit, (circuit.inputs,), set())
-    for _ in circuit.populations:
-        for q in onward:
-            if q.source in found:
-                found[q.target] = max(found.get(q.target, 0), found[q.source] + 1)
-    for p in circuit.populations:
-        mates = [found[m.name] for m in circuit.populations if m.site == p.site and m.name in found]
-        found.setdefault(p.name, max(mates, default=0))
-    return found
-
-
-def _onward(circuit: Circuit, path: tuple[str, ...], visited: set[str]) -> list[Projection]:
-    """The projections that lead away from the input, feedback neurons aside: those that do not return to their path."""
-    found: list[Projection] = []
-    if path[-1] not in visited:
-        visited.add(path[-1])
-        for q in circuit.outgoing[path[-1]]:
-            if q.target not in path and not circuit.population(q.target).feedback:
-                found += [q, *_onward(circuit, (*path, q.target), visited)]
-    return found
 
 
 def _sites(circuit: Circuit) -> Sites:

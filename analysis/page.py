@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-LONG = 18  # characters of a cell that may be broken into lines, but not into a narrow column
+LONG = 24  # characters of a cell that may be broken into lines, but not into a narrow column
 
 STYLE = """
 :root { color-scheme: light; }
@@ -35,7 +35,7 @@ table { border-collapse: collapse; font-size: .88rem; margin: .5rem 0; font-vari
 th, td { padding: .25rem 1rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #e2e2e2; }
 thead th { border-bottom: 2px solid #8a8a8a; vertical-align: bottom; }
 .number { text-align: right; white-space: nowrap; }
-.long { min-width: 15rem; }
+.long { min-width: 14rem; }
 code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .92em; }
 details { margin: .75rem 0; }
 details > summary { cursor: pointer; font-weight: 600; padding: .3rem 0; }

@@ -31,7 +31,7 @@ def headline(results: Results, verdict: str) -> str:
     if at >= 0 and results.epochs[at] != last:
         text += f"; it was {number(best)} at its lowest, at epoch {results.epochs[at]}"
     named = MOST_GROUPS if len(results.groups) <= MOST_GROUPS else 3
-    rest = [f"{g.label}: {_spread(g, metric)}" for g in results.groups[1:named]]
+    rest = [f"{g.label} ({_spread(g, metric)})" for g in results.groups[1:named]]
     if rest:
         more = len(results.groups) - 1 - len(rest)
         text += f". {'Next' if more else 'The others'} are {'; '.join(rest)}"
@@ -43,7 +43,7 @@ def _spread(group: Group, metric: str) -> str:
     """A group's final value, as mean ± SD, and how many of its replicas are finite if not all."""
     final = group.final("test", metric)
     spread = f" ± {number(final.sd)}" if final.n > 1 else ""
-    lost = "" if final.n == group.replicas else f" (n = {final.n} of {group.replicas})"
+    lost = "" if final.n == group.replicas else f", n = {final.n} of {group.replicas}"
     return f"{number(final.mean)}{spread}{lost}"
 
 

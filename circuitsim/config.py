@@ -30,7 +30,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     dataset: str = Field("digits", description="a data set's name or the path of an .npz file")
-    sizes: list[int] = Field([64, 16, 64], description="a list of at least two whole numbers from 1 to 10^9, units by layer")
+    sizes: list[int] = Field(
+        [64, 16, 64], description="a list of at least two whole numbers from 1 to 10^9, units by layer"
+    )
     hidden: Hidden = Field("tanh", description=_HIDDEN)
     output: Output = Field("logistic", description=f"{_HIDDEN}; or softmax")
     lr: Rates = Field(0.01, description="a number >= 0, or a list with one for each layer above the input")

@@ -199,8 +199,9 @@ class Simulator:
         flat = increments.reshape(-1)
         if np.isfinite(np.dot(flat, flat)):
             return
+        # finite increments may still take weights beyond the largest number, together with what they are added to
         rates = [self.state.parameter(projection, quantity) for quantity in ("lr", "lr_bias")]
-        reach = np.maximum(1, 4 * np.max(rates, axis=0))  # of an update: with the weight and the velocity that it adds to
+        reach = np.maximum(1, 4 * np.max(rates, axis=0))
         finite = np.isfinite(increments.reshape(self.state.replicas, -1) * reach[:, None]).all(axis=1)
         lost = np.flatnonzero(self.state.alive & ~finite)
         if not lost.size:

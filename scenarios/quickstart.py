@@ -14,7 +14,9 @@ class QuickstartSettings(autoencoder.AutoencoderSettings):
 
     batch: int = Field(10, ge=1, description="a whole number >= 1")
     epochs: int = Field(30, ge=0, description="a whole number >= 0")
-    lr: float | list[float] = Field(0.05, description="a number >= 0, or a list with one for each layer above the input")
+    lr: float | list[float] = Field(
+        0.05, description="a number >= 0, or a list with one for each layer above the input"
+    )
 
 
 SCENARIO = replace(

@@ -29,7 +29,7 @@ def finish(folder: Path, study: Study, config: Mapping[str, Any]) -> None:
     write_bytes(folder / "audit.json", json.dumps(audit, indent=2).encode())
     lost = sorted(set(range(len(study.settings))) - set(study.alive()))
     data = ReportData(
-        title=f"{study.scenario.name}: {study.scenario.description}",
+        title=f"{study.scenario.name} – {study.scenario.description}",
         config={key: value for key, value in config.items() if key != "given"},
         metrics=metrics_frame(study, varied),
         varied=varied,

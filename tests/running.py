@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from circuitsim.cli import main
 from circuitsim.config import spell
@@ -27,6 +29,15 @@ ENTRIES = {
     "report.html",
     "checkpoint",
 }
+
+
+def skip_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make reports without figures, which take longer than the small runs of these tests."""
+
+    def write(path: Path, content: object) -> None:
+        path.write_text("<html></html>")
+
+    monkeypatch.setattr("scenarios.reporting.write_report", write)
 
 
 def circuitsim(*arguments: object) -> int:
@@ -93,3 +104,8 @@ def outcome(folder: Path) -> tuple[bytes, bytes]:
 def tree(folder: Path) -> dict[str, bytes | None]:
     """Every file below a folder with its content, and every folder."""
     return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
+
+
+def flat(lists: Iterable[list[int]]) -> list[int]:
+    """One list of many."""
+    return [number for one in lists for number in one]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from sample_rules import ALL, ENGINE, OWN, PRODUCTS, clipped, local_rule, oja
+from sample_rules import ALL, ENGINE, OWN, PRODUCTS, clipped, local_rule, oja, tanh
 
 from circuitsim.kernels import cpu, reference
 from circuitsim.locality import Place
-from circuitsim.rules import Rule
+from circuitsim.rules import Rule, codegen
 from circuitsim.rules.compiler import Operands, lower
 
 POST, PRE, BATCH = 3, 4, 5
@@ -120,3 +121,24 @@ def test_what_is_not_a_number_is_not_hidden(kernels: Any) -> None:
         with np.errstate(all="ignore"):
             lower(rule, "weight", given, out, kernels)()
         assert not np.isfinite(out[0, 2]).any() and np.isfinite(out[0, :2]).all(), rule.name
+
+
+def test_kernels_are_compiled_in_memory_where_no_file_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codegen, "user_cache_path", lambda name: Path("/dev/null") / name)
+
+    @local_rule
+    def unique(pre: Any, post: Any, w: Any) -> Any:
+        return tanh(pre.at(0) * post.at(0) + 0.123456789 * w)
+
+    given = operands(unique, "weight", (1, 1, 1), "float64", 0)
+    expected = slowly(unique, "weight", given, 1)
+    assert np.allclose(proposed(unique, "weight", given, expected.copy(), cpu), expected, rtol=1e-12)
+
+
+def test_a_kernel_file_that_was_spoiled_is_written_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(codegen, "user_cache_path", lambda name: tmp_path / name)
+    path = codegen._written("good = 1\n", "kernel.py")
+    assert path is not None and path.parent == tmp_path / "circuitsim" / "kernels"
+    path.write_text("half")
+    assert codegen._written("good = 1\n", "kernel.py") == path and path.read_text() == "good = 1\n"
+    assert [file.name for file in path.parent.iterdir()] == ["kernel.py"]

@@ -1,0 +1,17 @@
+"""Takes the README's pictures out of a report.
+
+Run: circuitsim run quickstart --out DIR && python docs/pictures.py DIR
+"""
+
+import base64
+import re
+import sys
+from pathlib import Path
+
+report = (Path(sys.argv[1]) / "report.html").read_text(encoding="utf-8")
+images = re.findall(r'src="data:image/([a-z+]+);base64,([^"]+)"', report)
+curves = next(data for kind, data in images if kind == "svg+xml")  # the first figure: test error
+digits = next(data for kind, data in images if kind == "png")  # the only pixels: reconstructions
+here = Path(__file__).parent
+(here / "quickstart-curves.svg").write_bytes(base64.b64decode(curves))
+(here / "quickstart-digits.png").write_bytes(base64.b64decode(digits))

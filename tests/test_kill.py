@@ -1,0 +1,15 @@
+"""A run that is killed and resumed ends in the same bits; `python tests/kill.py` does this at length."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_five_kills() -> None:
+    script = Path(__file__).with_name("kill.py")
+    command = [sys.executable, str(script), "--times", "5", "--epochs", "8", "--seed", "3"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("5 kills, 0 differences\n")
