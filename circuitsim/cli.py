@@ -131,7 +131,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its status; every failure is a message, never a traceback."""
     errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     try:
-        status = app(arguments, standalone_mode=False) or 0
+        status = _carry_out(sys.argv[1:] if arguments is None else arguments)
     except CircuitsimError as error:
         errors.print(f"circuitsim: {error}")
         status = error.exit_status
@@ -151,6 +151,17 @@ def main(arguments: list[str] | None = None) -> None:
         errors.print(f"circuitsim: not enough memory: {error}. Lower batch, sizes or the number of replicas.")
         status = 1
     sys.exit(status)
+
+
+def _carry_out(arguments: list[str]) -> int:
+    """Find the command and run it; unlike calling `app`, this leaves interrupts and broken pipes to `main`."""
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("circuitsim", list(arguments)) as context:
+            command.invoke(context)
+    except typer.Exit as ended:  # --help
+        return ended.exit_code
+    return 0
 
 
 def _values(

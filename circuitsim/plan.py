@@ -83,13 +83,19 @@ class Plan:
 
     def _view(self, access: Access, rows: np.ndarray) -> np.ndarray | None:
         if access.key == ("data", "rows", None):
-            return rows
+            return _read_only(rows)
         if access.key == ("data", "x", None):
             assert self._x is not None, "use() comes before run()"
-            return self._x
+            return _read_only(self._x)
         if _of_activity(access):
             return self.activity.view(access, rows.shape[-1])
         return self._state.view(access)
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _of_activity(access: Access) -> bool:

@@ -71,6 +71,9 @@ class Simulator:
         self._kernels = backend_module(backend)
         self._plan = Plan(self.schedule, self.state, self._kernels, capacity=batch, shared=shared, report=self._report)
         self._drop, self._order = on_divergence == "drop", order
+        self._largest = np.finfo(self.state.dtype).max / 8
+        self._reach = {p.projection: self._farthest(p.projection) for p in circuit.plasticity}
+        self._row_sets = 1 if shared else len(seeds)
         self._evaluation: Plan | None = None
         self._examples = 0
         self.presentations = 0
@@ -97,11 +100,15 @@ class Simulator:
         rows = np.asarray(rows)
         self._check_rows(rows)
         start = self.queue.pop()
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # divergence is found by `_report`
-            if self._order is None:
-                self._plan.run(rows)
-            else:
-                self._through_queue(rows, self._order)
+        try:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # divergence is found by `_report`
+                if self._order is None:
+                    self._plan.run(rows)
+                else:
+                    self._through_queue(rows, self._order)
+        except Diverged:
+            self.queue.push(start)
+            raise
         self.presentations += 1
         self.queue.push(start._replace(tick=start.tick + self.schedule.duration))
 
@@ -155,17 +162,18 @@ class Simulator:
     def snapshot(self) -> dict[str, np.ndarray]:
         """Weights, velocities, memory, queue and counters: all that `restore` needs to continue to the same bits."""
         return {
-            **{f"state/{name}": array for name, array in self.state.persistent().items()},
-            **{f"memory/{name}": array for name, array in self._plan.activity.memory().items()},
+            **{f"state/{name}": array.copy() for name, array in self.state.persistent().items()},
+            **{f"memory/{name}": array.copy() for name, array in self._plan.activity.memory().items()},
             "queue": self.queue.pending(),
             "presentations": np.array([self.presentations]),
         }
 
     def restore(self, snapshot: dict[str, np.ndarray]) -> None:
         """Go back to a snapshot of the same circuit."""
-        for name, array in self.snapshot().items():
-            if name.startswith(("state/", "memory/")):
-                array[...] = snapshot[name]
+        for name, array in self.state.persistent().items():
+            array[...] = snapshot[f"state/{name}"]
+        for name, array in self._plan.activity.memory().items():
+            array[...] = snapshot[f"memory/{name}"]
         self.queue = EventQueue.restored(snapshot["queue"])
         self.presentations = int(snapshot["presentations"][0])
 
@@ -197,12 +205,11 @@ class Simulator:
     def _report(self, projection: str, event: Event, increments: np.ndarray) -> None:
         """Find increments that are not finite, or that would make weights so, before any of them is applied."""
         flat = increments.reshape(-1)
-        if np.isfinite(np.dot(flat, flat)):
+        norm = np.sqrt(np.dot(flat, flat))  # bounds every increment, and costs one pass
+        if norm * self._reach[projection].max() < self._largest:
             return
-        # finite increments may still take weights beyond the largest number, together with what they are added to
-        rates = [self.state.parameter(projection, quantity) for quantity in ("lr", "lr_bias")]
-        reach = np.maximum(1, 4 * np.max(rates, axis=0))
-        finite = np.isfinite(increments.reshape(self.state.replicas, -1) * reach[:, None]).all(axis=1)
+        sizes = np.abs(increments.reshape(self.state.replicas, -1)).max(axis=1) * self._reach[projection]
+        finite = sizes < self._largest  # not so for what is not a number
         lost = np.flatnonzero(self.state.alive & ~finite)
         if not lost.size:
             return
@@ -213,6 +220,12 @@ class Simulator:
                 replica=int(lost[0]),
             )
         self.state.alive[lost] = False
+
+    def _farthest(self, projection: str) -> np.ndarray:
+        """How far an increment of one can take a velocity and with it a weight, (replica,)."""
+        lr, lr_bias, momentum = (self.state.parameter(projection, q) for q in ("lr", "lr_bias", "momentum"))
+        farthest: np.ndarray = np.maximum(np.maximum(lr, lr_bias), 1) / (1 - momentum).astype(np.float64)
+        return farthest
 
     def _check_examples(self, x: np.ndarray) -> None:
         size = self.circuit.population(self.circuit.inputs).size
@@ -225,11 +238,15 @@ class Simulator:
             )
 
     def _check_rows(self, rows: np.ndarray) -> None:
-        self._last_batch = rows.shape[-1]
-        if not 1 <= self._last_batch <= self.batch or rows.min() < 0 or rows.max() >= self._examples:
+        self._last_batch = rows.shape[-1] if rows.ndim else 0
+        fits = rows.ndim == 1 or rows.shape == (self._row_sets, rows.shape[-1])
+        whole = rows.dtype.kind in "iu" and fits and 1 <= self._last_batch <= self.batch
+        if not whole or rows.min() < 0 or rows.max() >= self._examples:
             raise CircuitError(
                 f"rows shown to circuit {self.circuit.name}",
-                got=f"{rows.shape[-1]} rows, of {self._examples} examples in use",
+                got=f"{rows.shape[-1]} rows, of {self._examples} examples in use"
+                if rows.dtype.kind in "iu" and fits
+                else f"an array of {rows.dtype} of shape {rows.shape}",
                 expected=f"1 to {self.batch} indices of existing examples",
                 remedy="Call use() with the examples first, and make the Simulator with a large enough batch.",
             )

@@ -18,6 +18,8 @@ from circuitsim.randomness import generator
 Key = tuple[str, str, int | None]
 Parameters = Mapping[str | tuple[str, str], Any]
 DEFAULTS = {"lr": 0.01, "momentum": 0.0, "emits": 0.0, "remembers": 0.0, "max_norm": np.inf}
+OF_POPULATIONS = ("emits", "remembers", "max_norm")
+OF_PROJECTIONS = ("lr", "lr_bias", "momentum")
 
 
 class State:
@@ -86,27 +88,30 @@ class State:
         )
 
     def _spread(self, owner: str, quantity: str, value: Any) -> np.ndarray:
-        values = np.asarray(value, self.dtype)
-        if values.ndim > 1 or values.size not in (1, self.replicas) or np.isnan(values).any():
+        given = np.asarray(value)
+        numbers = given.dtype.kind in "fiu"
+        if not numbers or given.ndim > 1 or given.size not in (1, self.replicas) or np.isnan(given).any():
             raise CircuitError(
                 f"parameter {quantity} of {owner}",
-                got=f"an array of shape {values.shape}" if values.ndim else repr(value),
+                got=f"an array of shape {given.shape}" if numbers and given.ndim else repr(value),
                 expected=f"one number, or one for each of {self.replicas} replicas",
                 remedy="Match the number of seeds.",
             )
-        return np.array(np.broadcast_to(values.reshape(-1), (self.replicas,)))
+        return np.array(np.broadcast_to(given.reshape(-1), (self.replicas,)), self.dtype)
 
     def _check_given(self) -> None:
-        owners = {*self.circuit.index}
+        known = {p.name: {*OF_POPULATIONS} for p in self.circuit.populations}
+        known |= {q.name: {*OF_PROJECTIONS} for q in self.circuit.projections}
+        for p in self.circuit.plasticity:
+            for rule in (p.rule, p.bias_rule):
+                known[p.projection] |= {f"{rule.name}.{name}" for name in getattr(rule, "free", {})} if rule else set()
         for key in self._given:
-            owner = key[0] if isinstance(key, tuple) else None
-            if owner is not None and owner not in owners:
-                raise CircuitError(
-                    f"parameter {key!r}",
-                    got=f"the owner {owner!r}",
-                    expected=f"a part of circuit {self.circuit.name}",
-                    remedy=f"Name one of {', '.join(sorted(owners))}.",
-                )
+            owner, quantity = key if isinstance(key, tuple) else (None, key)
+            if owner is not None and owner not in known:
+                _refuse_parameter(key, f"the owner {owner!r}", f"a part of circuit {self.circuit.name}", known)
+            quantities = known[owner] if owner else set[str]().union(*known.values())
+            if quantity not in quantities:
+                _refuse_parameter(key, f"the quantity {quantity!r}", "one that its owner has", quantities)
 
     def view(self, access: Access) -> np.ndarray | None:
         """The array behind an access; None for a velocity that no replica has."""
@@ -201,6 +206,11 @@ def _guarded(array: np.ndarray, mode: Mode) -> np.ndarray:
     view = array.view()
     view.flags.writeable = mode is not Mode.READ
     return view
+
+
+def _refuse_parameter(key: object, got: str, expected: str, known: Iterable[str]) -> None:
+    remedy = f"Name one of {', '.join(sorted(known))}."
+    raise CircuitError(f"parameter {key!r}", got=got, expected=expected, remedy=remedy)
 
 
 def _refuse_tensor(name: str, got: str, expected: str) -> None:

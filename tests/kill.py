@@ -68,7 +68,7 @@ class Killer:
             out = self.folder / f"run{number}"
             again = True
             while again and self.kills < times and self._killed(out):
-                again = bool(self.random.random() < 0.5)
+                again = bool(self.random.random() < 0.7)
             self._finish(out)
             self._compare(out, expected)
 
@@ -84,6 +84,7 @@ class Killer:
         process.kill()
         _, err = process.communicate()
         if process.returncode == 0:
+            self.duration = min(self.duration, time.monotonic() - begin)
             return False
         if process.returncode != -9:
             self.differences.append(f"{out.name}: status {process.returncode}: {err}")
@@ -130,7 +131,7 @@ def _in_startup(killer: Killer, out: Path) -> Iterator[None]:
 
 
 def _at_random(killer: Killer, out: Path) -> Iterator[None]:
-    return _until(float(killer.random.uniform(killer.startup, killer.duration)))
+    return _until(float(killer.random.uniform(killer.startup, killer.duration * 0.95)))
 
 
 def _in_a_checkpoint(killer: Killer, out: Path) -> Iterator[None]:
@@ -141,10 +142,15 @@ def _in_a_checkpoint(killer: Killer, out: Path) -> Iterator[None]:
 
 
 def _at_the_end(killer: Killer, out: Path) -> Iterator[None]:
-    wait = float(killer.random.uniform(0, 0.1) if killer.random.random() < 0.5 else killer.random.uniform(0, 1))
-    while not (any(out.glob(".final*.partial")) or (out / "final.safetensors").exists()):
+    old = _written(out)
+    while _written(out) == old:
         yield
-    yield from _until(wait)
+    yield from _until(float(killer.random.choice([0.02, 0.2, 1.0]) * killer.random.random()))
+
+
+def _written(out: Path) -> tuple[bool, float]:
+    final = out / "final.safetensors"
+    return any(out.glob(".final*.partial")), final.stat().st_mtime if final.exists() else 0.0
 
 
 Moment = Callable[[Killer, Path], Iterator[None]]

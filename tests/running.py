@@ -16,8 +16,10 @@ import pytest
 
 from circuitsim.cli import main
 from circuitsim.config import spell
+from circuitsim.files import write_bytes
 from circuitsim.runfolder import read_tensors
 
+REAL_DATA = os.environ.get("CIRCUITSIM_DATA", "")
 COMMAND = (sys.executable, "-c", "from circuitsim.cli import main; main()")
 SMALL = {"sizes": [64, 6, 64], "train_limit": 40, "test_limit": 20, "batch": 8, "epochs": 3, "dtype": "float64"}
 ENTRIES = {
@@ -35,7 +37,7 @@ def skip_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make reports without figures, which take longer than the small runs of these tests."""
 
     def write(path: Path, content: object) -> None:
-        path.write_text("<html></html>")
+        write_bytes(path, b"<html></html>")
 
     monkeypatch.setattr("scenarios.reporting.write_report", write)
 

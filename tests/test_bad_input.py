@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
 import shutil
 import struct
@@ -19,9 +18,8 @@ import numpy as np
 import pytest
 import running
 import safetensors.numpy
-from running import COMMAND, circuitsim, tree
+from running import COMMAND, REAL_DATA, circuitsim, tree
 
-REAL_DATA = os.environ.get("CIRCUITSIM_DATA", "")
 RATES = "a number >= 0, or a list with one for each layer above the input"
 SEED = r"a whole number from 0 to 2\^63 - 1"
 

@@ -53,16 +53,12 @@ def test_rows_that_cannot_be_shown(rows: np.ndarray, got: str) -> None:
     assert bits(made) != before and made.presentations == 1
 
 
-@pytest.mark.xfail(
-    reason="simulator.py looks at the number of rows, not at their replicas", strict=True, raises=ValueError
-)
 def test_rows_for_another_number_of_replicas_are_refused() -> None:
     made = simulator([SMALL] * 3, shared=False)
     with pytest.raises(CircuitError, match="rows shown to circuit"):
         made.present(np.zeros((2, 4), int))
 
 
-@pytest.mark.xfail(reason="simulator.py rounds rows down", strict=True)
 def test_rows_that_are_no_whole_numbers_are_refused() -> None:
     with pytest.raises(CircuitError, match="rows shown to circuit"):
         simulator([SMALL]).present(np.array([0.9, 1.1]))
@@ -206,16 +202,12 @@ def test_a_dropped_replica_stops_and_the_others_go_on(backend: str) -> None:
     assert distance(weights_of(made, 2), weights_of(alone)) < 1e-10
 
 
-@pytest.mark.xfail(reason="simulator.py checks increments, not what an update makes of the weights", strict=True)
 def test_a_dropped_replica_keeps_finite_weights() -> None:
     wild = Setting((64, 8, 64), hidden="identity", output="identity", lr=1e308, lr_bias=1e308)
     made = train(simulator([wild], on_divergence="drop"), [r % 200 for r in ROWS])
     assert not made.state.alive[0] and all(np.isfinite(tensor).all() for tensor in made.tensors().values())
 
 
-@pytest.mark.xfail(
-    reason="simulator.py leaves the queue empty when a presentation raises", strict=True, raises=IndexError
-)
 def test_after_divergence_the_simulator_still_knows_the_time() -> None:
     made = exploding()
     with pytest.raises(Diverged):
@@ -246,7 +238,6 @@ def test_a_restored_run_continues_to_the_same_bits(backend: str, rule: str, at: 
         assert bits(train(other, ROWS[at:])) == expected
 
 
-@pytest.mark.xfail(reason="simulator.py hands out the arrays themselves, which go on changing", strict=True)
 def test_a_snapshot_does_not_change_afterwards() -> None:
     made = train(simulator([SMALL]), ROWS[:2])
     snapshot = made.snapshot()

@@ -209,7 +209,6 @@ def test_a_phase_is_handed_its_declared_views_and_no_others(
         assert undeclared and all(binding.optional(*key) is None for key in undeclared)
 
 
-@pytest.mark.xfail(reason="plan.py hands out the examples and the rows writeable", strict=True)
 def test_the_data_are_read_only(monkeypatch: pytest.MonkeyPatch) -> None:
     for binding, _ in bindings(PLAIN, "numba", monkeypatch):
         assert not any(view.flags.writeable for key, view in binding.views.items() if key[0] == "data")

@@ -1,0 +1,158 @@
+"""The command line from end to end: what it prints, its statuses, and runs with all that they write."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import typer
+from running import COMMAND, ENTRIES, REAL_DATA, circuitsim, final, measured, metrics, run, vary
+
+from circuitsim import cli
+from circuitsim.errors import CircuitsimError
+from circuitsim.scenario import scenario_names
+
+
+def test_list_is_a_line_each(capfd: pytest.CaptureFixture[str]) -> None:
+    assert circuitsim("list") == 0
+    lines = capfd.readouterr().out.splitlines()
+    names = [line.split()[0] for line in lines[1:]]
+    assert names[: len(scenario_names())] == scenario_names()
+    assert {"autoencoder", "quickstart", "circular_autoencoder"} <= set(names)
+
+
+@pytest.mark.parametrize("command", ["", "run", "resume", "schedule", "list", "data", "data fetch"])
+def test_help(command: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert circuitsim(*command.split(), "--help") == 0
+    out, err = capfd.readouterr()
+    assert out.startswith(f"Usage: {' '.join(['circuitsim', *command.split()])}")
+    assert err == ""
+
+
+def test_schedule(capfd: pytest.CaptureFixture[str]) -> None:
+    assert circuitsim("schedule", "autoencoder", "--set", "delay=2") == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert lines[0].split() == ["tick", "phase", "of", "cycle", "reads", "changes"]
+    ticks = [int(line.split()[0]) for line in lines[1:-1]]
+    assert ticks == sorted(ticks)
+    assert {0, 2, 4, 6} <= set(ticks)
+    assert re.fullmatch(r"7 ticks a presentation; window of 6 ticks, needed: A1 6, A2 4", lines[-1])
+
+
+def test_data(capfd: pytest.CaptureFixture[str]) -> None:
+    assert circuitsim("data", "list") == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["cifar10", "digits", "fashion-mnist", "lowrank", "mnist"]
+
+
+@pytest.mark.skipif(not REAL_DATA, reason="CIRCUITSIM_DATA names no folder with MNIST")
+def test_mnist(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert circuitsim("data", "path", "mnist") == 0
+    assert capfd.readouterr().out == f"{Path(REAL_DATA) / 'mnist'}\n"
+    assert run(tmp_path / "run", dataset="mnist", sizes=[784, 10, 784], train_limit=1000, lr=0.1, epochs=2) == 0
+    frame = metrics(tmp_path / "run")
+    error = frame[(frame["split"] == "test") & (frame["metric"] == "mse")].sort_values("epoch")["value"].to_numpy()
+    assert error[-1] < error[0] < 0.1
+
+
+def test_what_a_run_prints(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path / "run", *vary(rule="rec,bp", seed="0,1,2"), lr=0.3) == 0
+    out, err = capfd.readouterr()
+    lines = out.splitlines()
+    assert err == ""
+    assert [line.split("  ")[0] for line in lines[:4]] == ["epoch 0/3", "epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert re.fullmatch(r"epoch 3/3  test mse 0\.\d+ to 0\.\d+ \(6 replicas\)  [\d,]+ batches/s  0:00 left", lines[3])
+    frame = measured(tmp_path / "run")
+    last = frame[(frame["epoch"] == 3) & (frame["split"] == "test") & (frame["metric"] == "mse")]
+    assert lines[4].split() == ["rule", "replicas", "test", "mse", "test", "bce"]
+    for line, rule in zip(lines[5:7], ("rec", "bp"), strict=True):
+        mean = last[last["rule"] == rule]["value"].mean()
+        assert line.split()[:3] == [rule, "3", f"{mean:.4g}"]
+    assert lines[7:] == [f"done: {tmp_path / 'run'}", f"report: {tmp_path / 'run' / 'report.html'}"]
+
+
+def test_a_run_without_out_gets_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert circuitsim("run", "autoencoder", "--set", "epochs=0") == 0
+    [folder] = (tmp_path / "runs").iterdir()
+    assert re.fullmatch(r"autoencoder-\d{8}-\d{6}", folder.name)
+    assert {path.name for path in folder.iterdir()} == ENTRIES
+
+
+def test_quickstart(tmp_path: Path) -> None:
+    limits = ["--set", "train_limit=50", "--set", "test_limit=20"]
+    assert circuitsim("run", "quickstart", "--quick", "--out", tmp_path / "run", *limits) == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["vary"] == {"rule": ["rec", "bp", "rbp", "top"], "seed": [0, 1, 2]}
+    assert (config["epochs"], config["replicas"], config["data_seed"]) == (3, 12, 0)
+
+
+def test_quickstart_varies_only_what_is_not_given(tmp_path: Path) -> None:
+    options = ["--set", "rule=bp", "--seed", "4", "--vary", "lr=0.1,0.2", "--set", "epochs=0"]
+    assert circuitsim("run", "quickstart", "--out", tmp_path / "run", *options) == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["vary"] == {"lr": [0.1, 0.2]}
+    assert (config["rule"], config["seed"], config["data_seed"]) == ("bp", 4, 4)
+
+
+def test_a_varied_key_goes_before_the_file_s(tmp_path: Path) -> None:
+    (tmp_path / "keys.toml").write_text("lr = 0.7\nmomentum = 0.5\n")
+    options = ["--config", tmp_path / "keys.toml", *vary(lr="0.1,0.2")]
+    assert run(tmp_path / "run", *options, epochs=0) == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (config["lr"], config["momentum"]) == ([0.1, 0.2], 0.5)
+
+
+def test_the_report_of_a_run_that_diverged(tmp_path: Path) -> None:
+    wild = {"hidden": "identity", "output": "identity"}
+    assert run(tmp_path / "stop", lr=500.0, dtype="float32", **wild) == 3
+    assert {path.name for path in (tmp_path / "stop").iterdir()} == ENTRIES
+    assert run(tmp_path / "drop", *vary(lr="0.01,50"), on_divergence="drop", batch=1, **wild) == 0
+    assert "replica 1 diverged and was dropped" in (tmp_path / "drop" / "report.html").read_text(encoding="utf-8")
+    assert final(tmp_path / "drop")["A1.weight"].shape == (2, 6, 64)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (CircuitsimError("it broke"), 1, "circuitsim: it broke\n"),
+        (KeyboardInterrupt(), 130, "circuitsim: interrupted before anything new was done; resume, or start again.\n"),
+        (typer.Abort(), 130, "circuitsim: interrupted before anything new was done; resume, or start again.\n"),
+        (OSError(28, "No space left", "f"), 1, "circuitsim: No space left: f. Free some space, then resume.\n"),
+        (
+            OSError(13, "Permission denied", "f"),
+            1,
+            "circuitsim: Permission denied: f. Check the path and its rights.\n",
+        ),
+        (MemoryError("3 TiB"), 1, "circuitsim: not enough memory: 3 TiB. Lower batch, sizes or the number of repl"),
+    ],
+)
+def test_statuses(
+    error: BaseException, status: int, message: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(name: str) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "load_scenario", fail)
+    assert circuitsim("run", "autoencoder") == status
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith(message)
+
+
+def test_a_traceback_is_left_for_what_is_no_fault_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(name: str) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli, "load_scenario", fail)
+    with pytest.raises(ZeroDivisionError):
+        circuitsim("run", "autoencoder")
+
+
+def test_the_command_is_installed(tmp_path: Path) -> None:
+    done = subprocess.run([*COMMAND, "list"], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "autoencoder" in done.stdout

@@ -1,0 +1,111 @@
+"""Whole presentations of random circuits, against a recursion over the graph that knows neither time nor memory."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from building import Tensors, weights_of
+from handwritten import activation, derivative
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_circuits import circuits, firings
+
+from circuitsim.graph import RECIRCULATES, Carries, Circuit, Plasticity
+from circuitsim.schedule import Protocol
+from circuitsim.simulator import Simulator
+
+LR = 0.3
+
+
+class Recursion:
+    """What each population emits and remembers in each cycle, for one batch."""
+
+    def __init__(self, circuit: Circuit, w: Tensors, x: np.ndarray, mixing: dict[Any, float]) -> None:
+        self.circuit, self.w, self.x, self.mixing = circuit, w, x, mixing
+        self.remembered, self.emitted = cache(self.remembered), cache(self.emitted)  # type: ignore[method-assign]
+
+    def remembered(self, name: str, cycle: int) -> np.ndarray:
+        return self._held(name, cycle, "remembers")
+
+    def emitted(self, name: str, cycle: int) -> np.ndarray:
+        return self._held(name, cycle, "emits")
+
+    def _held(self, name: str, cycle: int, role: str) -> np.ndarray:
+        computed = self._computed(name, cycle)
+        if not (cycle and self.circuit.population(name).mixes):
+            return computed
+        c = self.mixing[name, role]
+        return c * self.remembered(name, 0) + (1 - c) * computed
+
+    def _computed(self, name: str, cycle: int) -> np.ndarray:
+        """What these neurons make of what reaches them."""
+        if (name, cycle) == (self.circuit.inputs, 0):
+            return self.x
+        p = self.circuit.population(name)
+        hands = {x.carries: x.source for x in self.circuit.exchanges if x.target == name}
+        if Carries.TARGET in hands:
+            return self.remembered(hands[Carries.TARGET], 0) - self.remembered(hands[Carries.ACTUAL], 0)
+        if Carries.SLOPE in hands:
+            source = hands[Carries.SLOPE]
+            gate = derivative(self.circuit.population(source).activation, self._summed(source, 0))
+            return gate * self._summed(name, 0)
+        for carries in RECIRCULATES:
+            if cycle and carries in hands:
+                returned = self.remembered(hands[carries], cycle - 1)
+                return returned if carries is Carries.OUTPUT else self.remembered(name, 0) - returned
+        return activation(p.activation, self._summed(name, cycle))
+
+    def _summed(self, name: str, cycle: int) -> np.ndarray:
+        total = np.zeros((len(self.x), self.circuit.population(name).size))
+        for q in self.circuit.projections:
+            if q.target == name:
+                weight = self.w[f"{q.transports}.weight"].T if q.transports else self.w[f"{q.name}.weight"]
+                total += self.emitted(q.source, cycle) @ weight.T
+                total += self.w[f"{q.name}.bias"] if q.bias else 0.0
+        return total
+
+    def updated(self, p: Plasticity) -> Tensors:
+        """The projection's weights and biases after the update."""
+        q = self.circuit.projection(p.projection)
+        pre, post = p.pre or q.source, p.post or q.target
+        weight, bias = f"{q.name}.weight", f"{q.name}.bias"
+        dw = p.rule(
+            lambda k: self.remembered(pre, k)[:, None, :],
+            lambda k: self.remembered(post, k)[:, :, None],
+            self.w[weight],
+        )
+        found = {weight: self.w[weight] + LR * dw.mean(axis=0)}
+        if q.bias:
+            db = (p.bias_rule or p.rule)(lambda k: 1.0, lambda k: self.remembered(post, k), self.w[bias])
+            found[bias] = self.w[bias] + LR * db.mean(axis=0)
+        return found
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(drawn=circuits(), seed=st.integers(0, 1000))
+def test_a_presentation_computes_what_the_graph_says(backend: str, drawn: tuple[Circuit, Protocol], seed: int) -> None:
+    circuit, protocol = drawn
+    random = np.random.default_rng(seed)
+    mixing = {(p.name, role): random.random() for p in circuit.populations for role in ("emits", "remembers")}
+    probes = [(name, "O", cycle) for name, cycle in firings(circuit, protocol)]
+    made = Simulator(
+        circuit, protocol, batch=4, dtype="float64", backend=backend, probes=probes, parameters={"lr": LR, **mixing}
+    )
+    for name, tensor in made.tensors().items():
+        made.load(name, random.normal(0, 0.5, tensor.shape))
+    x = random.random((9, 5))
+    made.use(x)
+    for rows in (np.array([3, 1, 4, 1]), np.array([5, 8])):  # the second would show what the first left behind
+        w = weights_of(made)
+        expected = Recursion(circuit, w, x[rows], mixing)
+        made.present(rows)
+        for name, _, cycle in probes:
+            np.testing.assert_allclose(made.probe(name, "O", cycle)[0], expected.remembered(name, cycle), atol=1e-12)
+        changed = w | {name: t for p in circuit.plasticity for name, t in expected.updated(p).items()}
+        found = weights_of(made)
+        for name, tensor in changed.items():
+            np.testing.assert_allclose(found[name], tensor, atol=1e-12, err_msg=name)
