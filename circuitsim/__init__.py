@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from circuitsim.errors import BadInput, CircuitsimError, Diverged
     from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
     from circuitsim.rules import Rule, local_rule
-    from circuitsim.schedule import Protocol, Schedule, schedule
+    from circuitsim.schedule import Protocol, Schedule, timetable
     from circuitsim.simulator import Simulator
 
 # where each public name lives; imported when first asked for, so that the command line starts quickly
@@ -17,7 +17,7 @@ _HOME = {
     **dict.fromkeys(("BadInput", "CircuitsimError", "Diverged"), "errors"),
     **dict.fromkeys(("Carries", "Circuit", "Exchange", "Plasticity", "Population", "Projection"), "graph"),
     **dict.fromkeys(("Rule", "local_rule"), "rules"),
-    **dict.fromkeys(("Protocol", "Schedule", "schedule"), "schedule"),
+    **dict.fromkeys(("Protocol", "Schedule", "timetable"), "schedule"),
     "Simulator": "simulator",
 }
 
@@ -36,7 +36,7 @@ __all__ = [
     "Schedule",
     "Simulator",
     "local_rule",
-    "schedule",
+    "timetable",
 ]
 
 

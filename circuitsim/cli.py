@@ -85,7 +85,7 @@ def resume(folder: Annotated[Path, typer.Argument(metavar="DIR")]) -> None:
 @app.command()
 def schedule(scenario: str, set_: Sets = None, config_file: ConfigFile = None, quick: Quick = False) -> None:
     """Show the timetable of one presentation, as a table."""
-    from circuitsim.schedule import schedule as timetable
+    from circuitsim.schedule import timetable
 
     found = load_scenario(scenario)
     defaults, given = _values(found, set_, config_file, None, quick)

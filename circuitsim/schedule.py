@@ -197,7 +197,7 @@ def judge(wires: Iterable[Wire], rows: Iterable[Row], window: int) -> tuple[Find
     return verdict(wires, ((r.projection, r.rule, r.reading, r.age) for r in rows), window)
 
 
-def schedule(circuit: Circuit, protocol: Protocol) -> Schedule:
+def timetable(circuit: Circuit, protocol: Protocol) -> Schedule:
     """Derive the timetable of a presentation from the circuit's delays.
 
     Every event happens at the first tick at which its causes have come about; a rule is evaluated at the first tick

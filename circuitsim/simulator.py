@@ -14,7 +14,7 @@ from circuitsim.events import Event, EventQueue
 from circuitsim.graph import Circuit
 from circuitsim.kernels import backend as backend_module
 from circuitsim.plan import Plan
-from circuitsim.schedule import Key, Protocol, schedule, unroll
+from circuitsim.schedule import Key, Protocol, timetable, unroll
 from circuitsim.state import Parameters, State
 
 Order = Callable[[list[Event]], Sequence[Event]]
@@ -66,7 +66,7 @@ class Simulator:
     ) -> None:
         self.circuit, self.batch = circuit, batch
         self.protocol = replace(protocol, readouts=(*protocol.readouts, *probes))
-        self.schedule = schedule(circuit, self.protocol)
+        self.schedule = timetable(circuit, self.protocol)
         self.state = State(circuit, seeds=seeds, dtype=dtype, parameters=parameters)
         self._kernels = backend_module(backend)
         self._plan = Plan(self.schedule, self.state, self._kernels, capacity=batch, shared=shared, report=self._report)
@@ -193,7 +193,7 @@ class Simulator:
             widest = max(p.size for p in self.circuit.populations)
             capacity = max(1, EVALUATION_NUMBERS // (widest * self.state.replicas))
             self._evaluation = Plan(
-                schedule(self.circuit, protocol),
+                timetable(self.circuit, protocol),
                 self.state,
                 self._kernels,
                 capacity=capacity,

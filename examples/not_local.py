@@ -4,8 +4,7 @@ Run: python examples/not_local.py
 """
 
 from circuits.autoencoder import circular_autoencoder
-from circuitsim import BadInput, Circuit, Population, Projection, local_rule
-from circuitsim.schedule import schedule
+from circuitsim import BadInput, Circuit, Population, Projection, local_rule, timetable
 
 teacher = [0.0] * 16
 
@@ -22,17 +21,17 @@ def from_elsewhere():
 
 def too_old():
     """Recirculation around a slow loop, with neurons that forget too soon."""
-    return schedule(*circular_autoencoder([64, 16, 64], delay=5, window=8))
+    return timetable(*circular_autoencoder([64, 16, 64], delay=5, window=8))
 
 
 def transported():
     """A feedback path that uses the forward weights, in a circuit that is declared local."""
     return Circuit(
         "tied",
-        (Population("layer0", 64), Population("layer1", 16)),
-        (Projection("A1", "layer0", "layer1"), Projection("B1", "layer1", "layer0", transports="A1")),
+        (Population("layer0", 64), Population("layer1", 16), Population("image", 64, site="layer0")),
+        (Projection("A1", "layer0", "layer1"), Projection("B1", "layer1", "image", transports="A1")),
         inputs="layer0",
-        outputs="layer1",
+        outputs="image",
         local=True,
     )
 

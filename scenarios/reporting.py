@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from analysis.report import Reconstructions, ReportData, write_report
 
 from analysis.audit import audit_all
+from analysis.report import Reconstructions, ReportData, write_report
 from circuitsim.config import spell
 from circuitsim.files import write_bytes
 from circuitsim.runfolder import metrics_frame

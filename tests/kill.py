@@ -84,7 +84,6 @@ class Killer:
         process.kill()
         _, err = process.communicate()
         if process.returncode == 0:
-            self.duration = min(self.duration, time.monotonic() - begin)
             return False
         if process.returncode != -9:
             self.differences.append(f"{out.name}: status {process.returncode}: {err}")
@@ -131,14 +130,19 @@ def _in_startup(killer: Killer, out: Path) -> Iterator[None]:
 
 
 def _at_random(killer: Killer, out: Path) -> Iterator[None]:
-    return _until(float(killer.random.uniform(killer.startup, killer.duration * 0.95)))
+    return _until(float(killer.random.uniform(0, killer.duration)))
 
 
 def _in_a_checkpoint(killer: Killer, out: Path) -> Iterator[None]:
-    yield from _until(float(killer.random.uniform(killer.startup, killer.duration * 0.8)))
-    old = set(out.glob("checkpoint/.*.partial"))
-    while set(out.glob("checkpoint/.*.partial")) <= old:
-        yield
+    """In the first to the twentieth that is caught."""
+    seen = set(out.glob("checkpoint/.*.partial"))
+    left = int(killer.random.integers(1, 21))
+    while left:
+        new = set(out.glob("checkpoint/.*.partial")) - seen
+        seen |= new
+        left -= bool(new)
+        if left:
+            yield
 
 
 def _at_the_end(killer: Killer, out: Path) -> Iterator[None]:

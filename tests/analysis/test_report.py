@@ -22,7 +22,7 @@ from analysis.plots import SMALL
 from analysis.report import Reconstructions, ReportData, render, write_report
 from circuits.autoencoder import circular_autoencoder
 from circuitsim.graph import Circuit, Population, Projection
-from circuitsim.schedule import schedule
+from circuitsim.schedule import timetable
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 COLUMNS = ["replica", "epoch", "split", "metric", "value"]
@@ -54,7 +54,7 @@ class Checked(HTMLParser):
 
 
 def scheduled(rule="rec", sizes=(8, 3, 8), **options):
-    return schedule(*circular_autoencoder(list(sizes), rule, **options))
+    return timetable(*circular_autoencoder(list(sizes), rule, **options))
 
 
 def metrics(replicas=1, epochs=3, value=lambda replica, epoch: 0.1 / (1 + epoch + replica), **varied):
