@@ -71,15 +71,16 @@ def run(
     values = {key: value for key, value in defaults.items() if key not in varied} | given
     folder = out or Path("runs") / f"{scenario}-{datetime.now():%Y%m%d-%H%M%S}"
     study = carry_out(Request(found, values, varied, backend, folder, init, overwrite), _out())
-    _conclude(folder, study)
+    _conclude(folder, study, list(varied))
 
 
 @app.command()
 def resume(folder: Annotated[Path, typer.Argument(metavar="DIR")]) -> None:
     """Go on where a run in DIR stopped."""
+    from circuitsim.runfolder import read_config
     from circuitsim.runner import resume as carry_on
 
-    _conclude(folder, carry_on(folder, _out()))
+    _conclude(folder, carry_on(folder, _out()), list(read_config(folder)["vary"]))
 
 
 @app.command()
@@ -195,9 +196,9 @@ def _vary(scenario: Scenario, varies: list[str] | None, values: dict[str, Any]) 
     return own | asked
 
 
-def _conclude(folder: Path, study: Study) -> None:
+def _conclude(folder: Path, study: Study, vary: list[str]) -> None:
     """Say how each group of replicas ended on the test split, and where everything is."""
-    rows = study.summary()
+    rows = study.summary(vary)
     if rows:
         table = _table(*rows[0])
         for row in rows:

@@ -113,10 +113,9 @@ class Study:
             if cohort.simulator.state.alive[index]
         )
 
-    def summary(self) -> list[dict[str, str]]:
+    def summary(self, vary: Sequence[str]) -> list[dict[str, str]]:
         """The last test metrics, a row for each group of replicas that differ in no more than their seeds."""
-        keys = [k for k in type(self.common).model_fields if k not in ("seed", "data_seed")]
-        varied = [k for k in keys if any(getattr(s, k) != getattr(self.common, k) for s in self.settings)]
+        varied = [key for key in vary if key not in ("seed", "data_seed")]
         groups: dict[tuple[str, ...], dict[str, list[float]]] = {}
         for replica, epoch, split, metric, value in self.metrics:
             if (epoch, split) == (self.epoch, "test"):
