@@ -353,20 +353,23 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 def test_interrupt(tmp_path: Path) -> None:
-    keys = FULL | {"epochs": 60, "train_limit": 200}
+    """It stops within an epoch, after the presentation in progress."""
+    keys = FULL | {"epochs": 2, "train_limit": 1400, "batch": 1}
     assert run(tmp_path / "whole", *VARIED, **keys) == 0
     process = start("run", "autoencoder", "--out", tmp_path / "run", *settings(**keys), *VARIED)
-    _wait_for(tmp_path / "run" / "metrics.parquet")
+    _wait_for(tmp_path / "run" / "checkpoint" / "000000001400.checkpoint")
+    time.sleep(0.2)
     interrupt(process)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, (out, err)
     found = re.fullmatch(
-        r"circuitsim: interrupted in epoch (\d+) after (\d+) of 25 batches; go on with: circuitsim resume .*\n", err
+        r"circuitsim: interrupted in epoch (\d+) after (\d+) of 1400 batches; go on with: circuitsim resume .*\n", err
     )
     assert found, err
+    assert int(found[2]) > 0
     newest, content = next(iter(checkpoint.newest(tmp_path / "run" / "checkpoint")))
     assert isinstance(content, dict)
-    assert int(newest.stem) == (int(found[1]) - 1) * 25 + int(found[2])
+    assert int(newest.stem) == (int(found[1]) - 1) * 1400 + int(found[2])
     assert not (tmp_path / "run" / "final.safetensors").exists()
     assert circuitsim("resume", tmp_path / "run") == 0
     assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from running import ENTRIES, checkpoints, circuitsim, final, flat, measured, metrics, run, skip_report, vary
 
-from circuitsim import data
+from circuitsim import checkpoint, data
 from circuitsim.runfolder import read_tensors, save_tensors
 from circuitsim.simulator import Simulator
 
@@ -244,7 +244,9 @@ def test_a_lost_replica_stays_lost_after_a_resume(tmp_path: Path) -> None:
     keys = CALM | {"on_divergence": "drop", "epochs": 20}
     assert run(tmp_path / "run", *vary(lr="0.01,50"), **keys) == 0
     frame = measured(tmp_path / "run")
-    checkpoints(tmp_path / "run")[-1].unlink()
+    newest = checkpoints(tmp_path / "run")[-1]
+    assert checkpoint.read(newest)["cohort0/state/circuit.alive"].tolist() == [True, False]
+    newest.unlink()
     assert circuitsim("resume", tmp_path / "run") == 0
     pd.testing.assert_frame_equal(measured(tmp_path / "run"), frame)
 
