@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from circuitsim.errors import ConfigError
-from circuitsim.graph import ACTIVATIONS
 from circuitsim.kernels import BACKENDS, backend, reference
+from circuitsim.parts import ACTIVATIONS
 
 OTHERS = [backend(name) for name in BACKENDS if name != "numpy"]
 SMOOTH = [name for name in ACTIVATIONS if name != "softmax"]
