@@ -118,7 +118,9 @@ def restore(folder: Path, study: Study) -> list[str]:
         try:
             study.restore(content)
         except (KeyError, ValueError) as error:
-            raise _refused(path, f"another run's content ({error})", f"that of {CONFIG}", "Remove it.") from None
+            raise _refused(
+                path, f"another run's content ({error})", f"that of {CONFIG}", "Put them back, or start the run again."
+            ) from None
         return refused
     for name, values in read_tensors(folder / INITIAL).items():
         _restore_initial(study, name, values)

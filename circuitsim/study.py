@@ -5,11 +5,13 @@ Holds the counters of a run, its metrics, and what a checkpoint must have; knows
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -149,9 +151,29 @@ class Study:
             if name in cohort.simulator.tensors():
                 cohort.simulator.load(name, values)
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of all that decides how the study goes on: settings, circuits with their rules, and the data."""
+        found = hashlib.sha256(json.dumps([s.model_dump() for s in self.settings]).encode())
+        for cohort in self.cohorts:
+            circuit = cohort.design.circuit
+            found.update(repr((circuit.populations, circuit.projections, circuit.exchanges)).encode())
+            for p in circuit.plasticity:
+                texts = [rule.text for rule in (p.rule, p.bias_rule) if rule is not None]
+                found.update(repr((p.projection, p.pre, p.post, p.momentum, texts)).encode())
+        for x in (self.data.train, self.data.test):
+            found.update(zlib.crc32(x.data).to_bytes(4, "big"))  # several times as fast: the data are large
+        return found.hexdigest()
+
     def snapshot(self) -> dict[str, np.ndarray]:
         """All that `restore` needs to continue to the same bits."""
-        counters = {"epoch": self.epoch, "batch": self.batch, "seconds": self.seconds, "metrics": self.metrics}
+        counters = {
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "seconds": self.seconds,
+            "metrics": self.metrics,
+            "fingerprint": self.fingerprint,
+        }
         arrays = {
             f"cohort{index}/{name}": array
             for index, cohort in enumerate(self.cohorts)
@@ -160,8 +182,10 @@ class Study:
         return {**arrays, "counters": np.frombuffer(json.dumps(counters).encode(), np.uint8)}
 
     def restore(self, snapshot: dict[str, np.ndarray]) -> None:
-        """Go back to a snapshot of the same study."""
+        """Go back to a snapshot of the same study; ValueError for one of other settings, rules or data."""
         counters: dict[str, Any] = json.loads(snapshot["counters"].tobytes())
+        if counters["fingerprint"] != self.fingerprint:
+            raise ValueError("its settings, rules or data are not those of now")
         self.epoch, self.batch, self.seconds = counters["epoch"], counters["batch"], counters["seconds"]
         self.metrics = [tuple(row) for row in counters["metrics"]]
         for index, cohort in enumerate(self.cohorts):

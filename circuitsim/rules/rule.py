@@ -108,6 +108,11 @@ class Rule:
         return self._trace[0]
 
     @cached_property
+    def text(self) -> str:
+        """The traced rule written out, to the same text wherever it computes the same."""
+        return f"{self.name}{dict(self.parameters)}: {sympy.srepr(self.expression)}"
+
+    @cached_property
     def certificate(self) -> Certificate:
         """All that the rule reads of its synapse and neurons; of the neurons also what then cancels."""
         used = self.expression.free_symbols
