@@ -353,7 +353,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 def test_interrupt(tmp_path: Path) -> None:
-    """It stops within an epoch, after the presentation in progress."""
+    """It stops after the presentation in progress, wherever in an epoch that is, with a checkpoint of just then."""
     keys = FULL | {"epochs": 2, "train_limit": 1400, "batch": 1}
     assert run(tmp_path / "whole", *VARIED, **keys) == 0
     process = start("run", "autoencoder", "--out", tmp_path / "run", *settings(**keys), *VARIED)
@@ -366,7 +366,6 @@ def test_interrupt(tmp_path: Path) -> None:
         r"circuitsim: interrupted in epoch (\d+) after (\d+) of 1400 batches; go on with: circuitsim resume .*\n", err
     )
     assert found, err
-    assert int(found[2]) > 0
     newest, content = next(iter(checkpoint.newest(tmp_path / "run" / "checkpoint")))
     assert isinstance(content, dict)
     assert int(newest.stem) == (int(found[1]) - 1) * 1400 + int(found[2])
