@@ -54,9 +54,9 @@ class RunProgress:
         """An epoch has been measured: say how it stands."""
         study = self._study
         errors = [v for r, e, split, metric, v in study.metrics if (e, split, metric) == (study.epoch, "test", "mse")]
-        spread = f"test mse {sum(errors) / len(errors):.4f}" if errors else "no replica left"
+        spread = f"test mse {sum(errors) / len(errors):.4g}" if errors else "no replica left"
         if len(errors) > 1:
-            spread = f"test mse {min(errors):.4f} to {max(errors):.4f} ({len(errors)} replicas)"
+            spread = f"test mse {min(errors):.4g} to {max(errors):.4g} ({len(errors)} replicas)"
         line = f"epoch {study.epoch}/{study.common.epochs}  {spread}"
         if study.epoch:
             line += f"  {self._rate():,.0f} batches/s  {self._remaining()} left"

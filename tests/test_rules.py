@@ -308,3 +308,15 @@ def test_a_bias_for_which_the_rule_has_no_value_is_refused() -> None:
     message = r"rule f of a bias, whose presynaptic activity is 1: got the expression zoo\*post0; expected a finite"
     with pytest.raises(RuleError, match=message):
         train(simulator([Setting((64, 6, 64), rule=singular)]), presentations(1))
+
+
+def test_a_number_stays_one_that_replicas_can_vary() -> None:
+    """A parameter whose default is a float is one, whatever it is bound to; a whole one keeps selecting cycles."""
+
+    @local_rule
+    def leaky(post, w, *, decay=0.1, n=0):
+        return post.at(n) - decay * w
+
+    assert leaky.bind(decay=1).free == {"decay": 1.0}
+    assert leaky.bind(n=2).free == {"decay": 0.1}
+    assert [r.cycle for r in leaky.bind(n=2).certificate.readings] == [2, None]

@@ -69,7 +69,9 @@ class Rule:
             if key not in known:
                 _refuse(self.name, f"parameter {key!r}", f"one of {sorted(known)}", "Correct the name.")
             _check_number(self.name, key, value)
-        return Rule(self.function, tuple((known | values).items()))
+            # a number that can differ from replica to replica stays one, also where it happens to be whole
+            known[key] = float(value) if isinstance(known[key], float) else value
+        return Rule(self.function, tuple(known.items()))
 
     def __call__(self, pre: Any, post: Any, w: Any, **replaced: Any) -> Any:
         """Evaluate the scalar function: the specification that every lowering is tested against.
