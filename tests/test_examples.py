@@ -1,0 +1,56 @@
+"""What a newcomer tries first does what it says: the examples, and the program in the README."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def printed(*arguments: str) -> str:
+    """What a Python program prints, run from the repository's root."""
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_own_rule_learns() -> None:
+    said = printed("examples/own_rule.py")
+    assert "reads: post.at(0), post.at(1), pre.at(0)" in said
+    errors = [float(error) for error in re.findall(r"test mse (\S+)", said)]
+    assert len(errors) == 10 and errors[-1] < errors[0] / 2
+
+
+def test_what_is_not_local_is_refused_and_the_readme_quotes_it() -> None:
+    said = printed("examples/not_local.py")
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    for name in ("from_elsewhere", "too_old", "transported"):
+        assert re.search(rf"^{name}: ", said, re.M)
+    for refusal in re.findall(r"^(?:from_elsewhere|too_old): (.*)$", said, re.M):
+        assert re.sub(r"line \d+", "line 18", refusal) in readme
+
+
+def test_the_readme_program_runs(tmp_path: Path) -> None:
+    program = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    assert len(program) == 1
+    path = tmp_path / "readme.py"
+    path.write_text(program[0] + "print(simulator.presentations, simulator.tensors()['A1.weight'].shape)\n")
+    assert printed(str(path)) == "143 (1, 16, 64)\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    re.findall(r"^(circuitsim (?:run|schedule|data).*?)\s+#", (ROOT / "README.md").read_text(encoding="utf-8"), re.M),
+)
+def test_the_readme_commands_are_understood(line: str, tmp_path: Path) -> None:
+    import shlex
+
+    arguments = shlex.split(line)[1:]
+    if arguments[0] == "run":
+        arguments += ["--set", "epochs=1", "--out", str(tmp_path / "run")]
+    assert printed("-c", "from circuitsim.cli import main; main()", *arguments)
