@@ -35,8 +35,8 @@ class Binding:
     """What a phase is given to bind one event: the event, the circuit, the kernels, and the views it declared.
 
     `views` holds no array that the event did not declare; those that it only reads are read-only. `first` tells
-    whether no other event has yet added to the array that this one adds to. `report` is called with an array of
-    increments and says for each replica whether it is still alive.
+    whether no other event has yet added to the array that this one adds to. `report` takes an array of increments as
+    soon as they are there, and raises if a replica has diverged that must not.
     """
 
     circuit: Circuit
