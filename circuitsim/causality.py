@@ -134,6 +134,7 @@ def unroll(
     execute : called with each event as it is popped; by default nothing is computed.
     order : the order in which simultaneous consequences are pushed; it cannot matter, and a test shuffles it.
     """
+    _check_order(circuit, protocol)
     causality, queue = Causality(circuit, protocol), EventQueue()
     queue.push(causality.start())
     happened: list[Event] = []
@@ -145,6 +146,19 @@ def unroll(
                 queue.push(consequence)
     _check_complete(circuit, protocol, causality, happened)
     return happened
+
+
+def _check_order(circuit: Circuit, protocol: Protocol) -> None:
+    """Within a tick and phase the lower index fires first: a source that fires in its target's phase must have it."""
+    for x in circuit.exchanges:
+        later = circuit.index[x.source] > circuit.index[x.target]
+        if x.carries in RECIRCULATES and later and protocol.cycles > 1 and circuit.population(x.source).mixes:
+            raise ScheduleError(
+                f"exchange {x.source} -> {x.target}",
+                got=f"a mixing source, listed after its target, and {protocol.cycles} recirculation cycles",
+                expected="a source that fires before its target within the tick",
+                remedy=f"List {x.source} before {x.target}, or let it hand on its activity unmixed (mixes=False).",
+            )
 
 
 def _check_complete(circuit: Circuit, protocol: Protocol, causality: Causality, happened: list[Event]) -> None:

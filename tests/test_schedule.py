@@ -17,7 +17,7 @@ from circuits.autoencoder import circular_autoencoder
 from circuitsim import phases
 from circuitsim.errors import ScheduleError
 from circuitsim.events import Event
-from circuitsim.graph import Carries, Circuit, Plasticity, Population, Projection
+from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
 from circuitsim.locality import Mode, Place
 from circuitsim.rules import local_rule
 from circuitsim.schedule import FIRING, Entry, Protocol, Schedule, timetable, unroll
@@ -305,3 +305,25 @@ def test_probes_change_no_bit(setting: Setting, backend: str) -> None:
 def test_delays_alone_change_no_bit_where_contributions_arrive_one_by_one() -> None:
     """A chain computes the same however long its projections are: only the timetable is stretched."""
     assert bits(LIVELY[0]) == bits(LIVELY[0], delay=4) == bits(LIVELY[0], longest=5)
+
+
+def test_an_exchange_from_a_mixing_population_listed_later() -> None:
+    """Once both fire in the recirculation phase their order is that of their indices, which must be the causal one."""
+    populations = (
+        Population("a", 3, mixes=True),
+        Population("b", 2, mixes=True),
+        Population("c", 3, "tanh", "a", True),
+    )
+    projections = (Projection("A1", "a", "b"), Projection("A2", "b", "c"))
+
+    def loop(order: tuple[int, ...]) -> Circuit:
+        listed = tuple(populations[i] for i in order)
+        return Circuit("loop", listed, projections, "a", "c", (Exchange("c", "a", Carries.OUTPUT),))
+
+    readouts = (("b", "E", 2),)
+    message = r"exchange c -> a: got a mixing source, listed after its target, and 2 .* List c before a, or let it"
+    with pytest.raises(ScheduleError, match=message):
+        timetable(loop((0, 1, 2)), Protocol(cycles=2, learn=False, readouts=readouts))
+    found = timetable(loop((2, 0, 1)), Protocol(cycles=2, learn=False, readouts=readouts))
+    assert [e.event.tick for e in found.entries] == sorted(e.event.tick for e in found.entries)
+    assert timetable(loop((0, 1, 2)), Protocol(cycles=1, learn=False, readouts=(("b", "E", 1),))).entries
