@@ -198,6 +198,9 @@ def _vary(scenario: Scenario, varies: list[str] | None, values: dict[str, Any]) 
 
 def _conclude(folder: Path, study: Study, vary: list[str]) -> None:
     """Say how each group of replicas ended on the test split, and where everything is."""
+    lost = sorted(set(range(len(study.settings))) - set(study.alive()))
+    if lost:
+        _out().print(f"diverged and dropped: replica {', '.join(map(str, lost))}", highlight=False, soft_wrap=True)
     rows = study.summary(vary)
     if rows:
         table = _table(*rows[0])

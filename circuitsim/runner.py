@@ -116,7 +116,7 @@ def _train(
         runfolder.write_metrics(folder, study, list(config["vary"]))
         runfolder.save_checkpoint(folder, study)
         progress.measured()
-        if interrupted:
+        if interrupted and study.epoch < study.common.epochs:  # after the last epoch only writing is left
             _stop(folder, study)
 
 

@@ -225,9 +225,10 @@ def test_divergence_in_the_evaluation(tmp_path: Path, capfd: pytest.CaptureFixtu
     assert "epoch 0: every replica has diverged" in capfd.readouterr().err
 
 
-def test_a_dropped_replica_ends_and_the_others_go_on(tmp_path: Path) -> None:
+def test_a_dropped_replica_ends_and_the_others_go_on(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     keys = CALM | {"on_divergence": "drop", "epochs": 20}
     assert run(tmp_path / "run", *vary(lr="0.01,50,0.02"), **keys) == 0
+    assert "diverged and dropped: replica 1\n" in capfd.readouterr().out
     frame = metrics(tmp_path / "run")
     last = frame.groupby("replica")["epoch"].max()
     assert last[0] == last[2] == 20
