@@ -6,7 +6,6 @@ dropped, and every reading's age is held against the window. Pure: no arrays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,10 +14,10 @@ from circuitsim.causality import FIRING, Key, Protocol, unroll
 from circuitsim.errors import ScheduleError
 from circuitsim.events import Event
 from circuitsim.graph import Circuit
-from circuitsim.locality import Access, Finding, Mode, Place, Reading, Wire, verdict
+from circuitsim.locality import Access, Finding, Mode, Place, Reading, verdict
 from circuitsim.phases.plasticity import readings
 
-__all__ = ["FIRING", "Entry", "Key", "Protocol", "Row", "Schedule", "judge", "timetable", "unroll"]
+__all__ = ["FIRING", "Entry", "Key", "Protocol", "Row", "Schedule", "timetable", "unroll"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,8 @@ class Schedule:
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """What violates locality in space or time."""
-        return judge(self.circuit.wires, self.rows, self.window)
+        ages = ((row.projection, row.rule, row.reading, row.age) for row in self.rows)
+        return verdict(self.circuit.wires, ages, self.window)
 
     def table(self) -> list[tuple[str, ...]]:
         """The timetable for people, one row an event: tick, phase, subject, cycle, what it reads, what it changes.
@@ -87,11 +87,6 @@ class Schedule:
             )
             for e in self.entries
         ]
-
-
-def judge(wires: Iterable[Wire], rows: Iterable[Row], window: int) -> tuple[Finding, ...]:
-    """The static verdict on wires and ages."""
-    return verdict(wires, ((r.projection, r.rule, r.reading, r.age) for r in rows), window)
 
 
 def timetable(circuit: Circuit, protocol: Protocol) -> Schedule:
