@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from circuitsim.errors import BadInput, CircuitsimError, Diverged
     from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
+    from circuitsim.hooks import Hook
     from circuitsim.rules import Rule, local_rule
     from circuitsim.schedule import Protocol, Schedule, timetable
     from circuitsim.simulator import Simulator
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _HOME = {
     **dict.fromkeys(("BadInput", "CircuitsimError", "Diverged"), "errors"),
     **dict.fromkeys(("Carries", "Circuit", "Exchange", "Plasticity", "Population", "Projection"), "graph"),
+    "Hook": "hooks",
     **dict.fromkeys(("Rule", "local_rule"), "rules"),
     **dict.fromkeys(("Protocol", "Schedule", "timetable"), "schedule"),
     "Simulator": "simulator",
@@ -28,6 +30,7 @@ __all__ = [
     "CircuitsimError",
     "Diverged",
     "Exchange",
+    "Hook",
     "Plasticity",
     "Population",
     "Projection",

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import ModuleType
 
 import numpy as np
 
 from circuitsim import phases
+from circuitsim.errors import CircuitError
 from circuitsim.events import Event
+from circuitsim.hooks import Hook
 from circuitsim.locality import Access, Mode
 from circuitsim.schedule import Entry, Schedule
 from circuitsim.state import Activity, Key, State
+from circuitsim.trace import Evidence
 
 Report = Callable[[str, Event, np.ndarray], None]
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """A presentation laid open, for audits alone: they must be able to change what no phase may touch.
+
+    entries : the timetable. steps : what each entry does, in the same order, hooks included. arrays : all memory by
+    address, writable; addresses that share memory map to the same array. rows : the numbers of the examples shown,
+    (1 or replica, batch), to be filled.
+    """
+
+    entries: tuple[Entry, ...]
+    steps: tuple[phases.Step, ...]
+    arrays: dict[Key, np.ndarray]
+    rows: np.ndarray
 
 
 class Plan:
@@ -27,12 +46,24 @@ class Plan:
     capacity : the largest batch.
     shared : whether all replicas are shown the same data.
     report : called with a projection, its event and its increments after each rule.
+    hooks : the user's own code between phases.
+    evidence : where to record what happens; None records nothing and adds no step.
     """
 
     def __init__(
-        self, schedule: Schedule, state: State, kernels: ModuleType, *, capacity: int, shared: bool, report: Report
+        self,
+        schedule: Schedule,
+        state: State,
+        kernels: ModuleType,
+        *,
+        capacity: int,
+        shared: bool,
+        report: Report,
+        hooks: Sequence[Hook] = (),
+        evidence: Evidence | None = None,
     ) -> None:
         self.schedule, self._state, self._kernels, self._report = schedule, state, kernels, report
+        self._hooks, self._evidence = _placed(hooks, schedule), evidence
         keys = [a.key for e in schedule.entries for a in e.accesses if _of_activity(a)]
         keys += list(schedule.protocol.readouts)
         clamped: Key = (schedule.circuit.inputs, "O", 0)
@@ -60,8 +91,19 @@ class Plan:
         if batch not in self._bound:
             rows = np.zeros((self._rows.shape[0], batch), np.int64)
             seen: set[Key] = set()
-            self._bound[batch] = rows, [self._bind(entry, rows, seen) for entry in self.schedule.entries]
+            steps = [self._bind(entry, rows, seen) for entry in self.schedule.entries]
+            for index, hooks in self._hooks.items():
+                steps[index] = _followed(steps[index], hooks, self._state.tensors())
+            self._bound[batch] = rows, steps
         return self._bound[batch]
+
+    def anatomy(self, batch: int) -> Anatomy:
+        """Everything of a presentation of that many examples, writable."""
+        rows, steps = self.bound(batch)
+        arrays = {**self._state.arrays(), **self.activity.arrays(batch)}
+        if self._x is not None:
+            arrays["data", "x", None] = self._x
+        return Anatomy(self.schedule.entries, tuple(steps), arrays, rows)
 
     def _bind(self, entry: Entry, rows: np.ndarray, seen: set[Key]) -> phases.Step:
         circuit, event = self.schedule.circuit, entry.event
@@ -79,6 +121,8 @@ class Plan:
             circuit, event, self._kernels, views, first, lambda increments: self._report(name, event, increments)
         )
         step: phases.Step = phases.PHASES[event.phase].bind(binding)
+        if self._evidence is not None:
+            return self._evidence.recorded(step, event, name, phases.name(event), entry.accesses, views)
         return step
 
     def _view(self, access: Access, rows: np.ndarray) -> np.ndarray | None:
@@ -90,6 +134,33 @@ class Plan:
         if _of_activity(access):
             return self.activity.view(access, rows.shape[-1])
         return self._state.view(access)
+
+
+def _placed(hooks: Sequence[Hook], schedule: Schedule) -> dict[int, list[Hook]]:
+    """The hooks that follow each entry: the last one of its phase and tick."""
+    names = [module.NAME for module in phases.PHASES]
+    placed: dict[int, list[Hook]] = {}
+    for hook in hooks:
+        if hook.after not in names:
+            raise CircuitError(
+                f"hook {hook.name}",
+                got=f"after={hook.after!r}",
+                expected=f"one of {', '.join(names)}",
+                remedy="Name the phase that it follows.",
+            )
+        last = {e.event[:2]: index for index, e in enumerate(schedule.entries) if phases.name(e.event) == hook.after}
+        for index in last.values():
+            placed.setdefault(index, []).append(hook)
+    return placed
+
+
+def _followed(step: phases.Step, hooks: Sequence[Hook], tensors: dict[str, np.ndarray]) -> phases.Step:
+    def followed() -> None:
+        step()
+        for hook in hooks:
+            hook.function(tensors)
+
+    return followed
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

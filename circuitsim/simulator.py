@@ -12,10 +12,12 @@ from circuitsim import phases
 from circuitsim.errors import CircuitError, Diverged
 from circuitsim.events import Event, EventQueue
 from circuitsim.graph import Circuit
+from circuitsim.hooks import Hook
 from circuitsim.kernels import backend as backend_module
-from circuitsim.plan import Plan
+from circuitsim.plan import Anatomy, Plan
 from circuitsim.schedule import Key, Protocol, timetable, unroll
 from circuitsim.state import Parameters, State
+from circuitsim.trace import Evidence
 
 Order = Callable[[list[Event]], Sequence[Event]]
 EVALUATION_NUMBERS = 400_000  # of the largest layer in one evaluation batch, all replicas together: fits a core's cache
@@ -37,6 +39,8 @@ class Simulator:
         `probe`; they change no result.
     order : None replays the plan. A function makes every presentation go through the event queue, and is the order
         in which simultaneous events are inserted; no order can change a result.
+    hooks : code of yours that runs between phases and may change weights; the audit watches it.
+    evidence : record what every event reads and makes; see `evidence`.
 
     Examples
     --------
@@ -63,13 +67,25 @@ class Simulator:
         on_divergence: str = "stop",
         probes: Sequence[Key] = (),
         order: Order | None = None,
+        hooks: Sequence[Hook] = (),
+        evidence: bool = False,
     ) -> None:
-        self.circuit, self.batch = circuit, batch
+        self.circuit, self.batch, self.hooks = circuit, batch, tuple(hooks)
+        self.evidence = Evidence() if evidence else None
         self.protocol = replace(protocol, readouts=(*protocol.readouts, *probes))
         self.schedule = timetable(circuit, self.protocol)
         self.state = State(circuit, seeds=seeds, dtype=dtype, parameters=parameters)
         self._kernels = backend_module(backend)
-        self._plan = Plan(self.schedule, self.state, self._kernels, capacity=batch, shared=shared, report=self._report)
+        self._plan = Plan(
+            self.schedule,
+            self.state,
+            self._kernels,
+            capacity=batch,
+            shared=shared,
+            report=self._report,
+            hooks=self.hooks,
+            evidence=self.evidence,
+        )
         self._drop, self._order = on_divergence == "drop", order
         self._largest = np.finfo(self.state.dtype).max / 8
         self._reach = {p.projection: self._farthest(p.projection) for p in circuit.plasticity}
@@ -100,6 +116,8 @@ class Simulator:
         rows = np.asarray(rows)
         self._check_rows(rows)
         start = self.queue.pop()
+        if self.evidence is not None:
+            self.evidence.begin(start.tick)
         try:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # divergence is found by `_report`
                 if self._order is None:
@@ -146,6 +164,10 @@ class Simulator:
                 remedy="Name it in Simulator(probes=...).",
             )
         return self._plan.activity.array(key, self._last_batch).copy()
+
+    def anatomy(self, batch: int) -> Anatomy:
+        """A presentation of that many examples laid open, for audits: its timetable, its steps and all its memory."""
+        return self._plan.anatomy(batch)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """The weights and biases themselves, by name, each with a leading replica axis."""

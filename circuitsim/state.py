@@ -120,6 +120,10 @@ class State:
             array = self.parameter(access.owner, access.quantity)
         return None if array is None else _guarded(array, access.mode)
 
+    def arrays(self) -> dict[Key, np.ndarray]:
+        """All arrays by address, writable: for audits alone."""
+        return dict(self._arrays)
+
     def scale_rates(self, factor: float | np.ndarray) -> None:
         """Let every learning rate be its given value times a factor."""
         for learning in self.circuit.plasticity:
@@ -190,6 +194,10 @@ class Activity:
     def view(self, access: Access, batch: int) -> np.ndarray:
         """The array behind an access."""
         return _guarded(self.array(access.key, batch), access.mode)
+
+    def arrays(self, batch: int) -> dict[Key, np.ndarray]:
+        """All arrays by address for a batch size, writable: for audits alone."""
+        return {key: self.array(key, batch) for key in (*self._flat, *self._same)}
 
     def memory(self) -> dict[str, np.ndarray]:
         """All memory by name, for a checkpoint: "population.quantity.cycle"."""
