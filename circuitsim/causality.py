@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from circuitsim import phases
 from circuitsim.errors import ScheduleError
 from circuitsim.events import Event, EventQueue
-from circuitsim.graph import RECIRCULATES, Circuit, Population
+from circuitsim.graph import RECIRCULATES, Carries, Circuit, Plasticity, Population
+from circuitsim.phases import mirror
 from circuitsim.phases.plasticity import readings
 
 Key = tuple[str, str, int | None]
-FIRING = (phases.FORWARD, phases.RECIRCULATION, phases.FEEDBACK)
+FIRING = (phases.FORWARD, phases.RECIRCULATION, phases.MIRROR, phases.FEEDBACK)
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Protocol:
     ----------
     cycles : number of recirculation cycles after the forward pass, >= 0.
     learn : whether the circuit's plasticity takes part.
+    mirror : the projection that noise is fired through; then this is one wave of its mirror mode, and no presentation.
+    passes : how often the waves of all mirrors follow a presentation, >= 0.
     readouts : further quantities that must be there at the end, as (population, quantity, cycle).
     window : how long neurons remember, in ticks; None: as long as the rules need.
     """
@@ -34,6 +37,21 @@ class Protocol:
     learn: bool = True
     readouts: tuple[Key, ...] = ()
     window: int | None = None
+    mirror: str = ""
+    passes: int = 0
+
+
+Learning = tuple[str, int]  # a projection and the place of a rule among its rules
+
+
+def active(circuit: Circuit, protocol: Protocol) -> dict[Learning, Plasticity]:
+    """The plasticity that takes part in a protocol: in presentations, or in one projection's mirror mode."""
+    return {
+        (name, place): p
+        for name, rules in circuit.rules.items()
+        for place, p in enumerate(rules)
+        if protocol.learn and p.mirror == protocol.mirror
+    }
 
 
 class Causality:
@@ -43,17 +61,22 @@ class Causality:
         self.circuit, self.protocol = circuit, protocol
         self._waiting: dict[tuple[str, int], set[tuple[str, str, int]]] = {}
         self._learning = {
-            p.projection: {(key[0], key[2]) for _, _, key in readings(circuit, p) if key[1] == "O"}
-            for p in (circuit.plasticity if protocol.learn else ())
+            learning: {(key[0], key[2]) for _, _, key in readings(circuit, p) if key[1] == "O"}
+            for learning, p in active(circuit, protocol).items()
         }
 
-    def start(self) -> Event:
-        """The event that begins a presentation: the input is clamped."""
-        return Event(0, phases.FORWARD, self.circuit.index[self.circuit.inputs], 0)
+    def start(self) -> list[Event]:
+        """The events that begin a presentation: input and labels are clamped; in mirror mode noise is fired."""
+        if self.protocol.mirror:
+            source = self.circuit.projection(self.protocol.mirror).source
+            return [Event(0, phases.MIRROR, self.circuit.index[source], self._mirror(mirror.NOISE))]
+        return [Event(0, phases.FORWARD, self.circuit.index[name], 0) for name in self.circuit.clamped]
 
     def consequences(self, event: Event) -> list[Event]:
         """The events that follow from one that has just happened."""
         subject = phases.subject(self.circuit, event)
+        if self.protocol.mirror:
+            return self._mirrored(event, subject)
         if event.phase == phases.DELIVERY:
             target = self.circuit.projections[event.which].target
             return self._arrived(event.tick, target, event.detail, ("projection", subject, event.detail))
@@ -62,16 +85,33 @@ class Causality:
         return [
             *self._emitted(event, subject),
             *self._exchanged(event, subject),
-            *self._learned(event, subject),
+            *self._learned(event, subject, event.detail),
         ]
 
     def stuck(self) -> dict[tuple[str, int], set[tuple[str, str, int]]]:
         """The populations that wait for something that has not come."""
         return {who: what for who, what in self._waiting.items() if what}
 
-    def unlearned(self) -> dict[str, set[tuple[str, int | None]]]:
-        """The projections whose rules wait for an activity that has not come."""
+    def unlearned(self) -> dict[Learning, set[tuple[str, int | None]]]:
+        """The rules that wait for an activity that has not come."""
         return {name: missing for name, missing in self._learning.items() if missing}
+
+    def _mirror(self, role: int) -> int:
+        """The detail of an event in this projection's mirror mode."""
+        names = [m.projection for m in self.circuit.mirrors]
+        return 2 * names.index(self.protocol.mirror) + role
+
+    def _mirrored(self, event: Event, subject: str) -> list[Event]:
+        """In mirror mode noise goes through one projection, its target answers, and that is all."""
+        q = self.circuit.projection(self.protocol.mirror)
+        if event.phase == phases.DELIVERY:
+            return [Event(event.tick, phases.MIRROR, self.circuit.index[q.target], self._mirror(mirror.ANSWER))]
+        if event.phase != phases.MIRROR:
+            return []
+        learned = list(self._learned(event, subject, 0))
+        if event.detail % 2 == mirror.NOISE:
+            learned.append(Event(event.tick + q.delay, phases.DELIVERY, self.circuit.index[q.name], 0))
+        return learned
 
     def _emitted(self, event: Event, subject: str) -> Iterable[Event]:
         for q in self.circuit.outgoing[subject]:
@@ -82,16 +122,16 @@ class Causality:
         for x in self.circuit.exchanges:
             if x.source == subject:
                 cycle = event.detail + 1 if x.carries in RECIRCULATES else event.detail
-                if self._cycles(x.target, cycle):
+                if self._cycles(x.target, cycle) and not (cycle and x.carries is Carries.INPUT):
                     cause = (x.carries.value, subject, cycle)
                     yield from self._arrived(event.tick, x.target, cycle, cause)
 
-    def _learned(self, event: Event, subject: str) -> Iterable[Event]:
-        for name, missing in self._learning.items():
-            if (subject, event.detail) in missing:
-                missing.discard((subject, event.detail))
+    def _learned(self, event: Event, subject: str, cycle: int) -> Iterable[Event]:
+        for (name, place), missing in self._learning.items():
+            if (subject, cycle) in missing:
+                missing.discard((subject, cycle))
                 if not missing:
-                    yield Event(event.tick, phases.PLASTICITY, self.circuit.index[name])
+                    yield Event(event.tick, phases.PLASTICITY, self.circuit.index[name], place)
 
     def _arrived(self, tick: int, target: str, cycle: int, cause: tuple[str, str, int]) -> list[Event]:
         missing = self._waiting.setdefault((target, cycle), self._causes(target, cycle))
@@ -109,6 +149,8 @@ class Causality:
         exchanges = [x for x in self.circuit.exchanges if x.target == target]
         if cycle == 0:
             exchanges = [x for x in exchanges if x.carries not in RECIRCULATES]
+        else:
+            exchanges = [x for x in exchanges if x.carries is not Carries.INPUT]
         return {
             *(("projection", q.name, cycle) for q in self.circuit.incoming[target]),
             *((x.carries.value, x.source, cycle) for x in exchanges),
@@ -136,13 +178,14 @@ def unroll(
     """
     _check_order(circuit, protocol)
     causality, queue = Causality(circuit, protocol), EventQueue()
-    queue.push(causality.start())
+    for event in order(causality.start()):
+        queue.push(event)
     happened: list[Event] = []
     while queue:
-        for event in queue.pop_simultaneous():
-            execute(event)
-            happened.append(event)
-            for consequence in order(causality.consequences(event)):
+        for current in queue.pop_simultaneous():
+            execute(current)
+            happened.append(current)
+            for consequence in order(causality.consequences(current)):
                 queue.push(consequence)
     _check_complete(circuit, protocol, causality, happened)
     return happened
@@ -163,7 +206,7 @@ def _check_order(circuit: Circuit, protocol: Protocol) -> None:
 
 def _check_complete(circuit: Circuit, protocol: Protocol, causality: Causality, happened: list[Event]) -> None:
     fired = {phases.subject(circuit, e) for e in happened if e.phase in FIRING and e.detail == 0}
-    for p in circuit.populations:
+    for p in circuit.populations if not protocol.mirror else ():
         if p.name not in fired:
             waits = sorted(f"{kind} {name}" for kind, name, _ in causality.stuck().get((p.name, 0), set()))
             raise ScheduleError(
@@ -172,7 +215,7 @@ def _check_complete(circuit: Circuit, protocol: Protocol, causality: Causality, 
                 expected="inputs that all arrive in the forward pass",
                 remedy="Close loops with a recirculating exchange, not with a projection.",
             )
-    for name, missing in causality.unlearned().items():
+    for (name, _), missing in causality.unlearned().items():
         (population, cycle) = sorted(missing, key=str)[0]
         raise ScheduleError(
             f"rule of projection {name}",

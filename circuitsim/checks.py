@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import networkx as nx
 
 from circuitsim.errors import CircuitError
-from circuitsim.parts import ACTIVATIONS, RECIRCULATES, Carries, LocalRule, Population, Projection
+from circuitsim.locality import Place
+from circuitsim.parts import ACTIVATIONS, COMPARED, RECIRCULATES, Carries, LocalRule, Plasticity, Population, Projection
 
 if TYPE_CHECKING:
     from circuitsim.graph import Circuit
@@ -22,6 +23,7 @@ def check(circuit: Circuit) -> None:
     _check_inputs(circuit)
     _check_feedback(circuit)
     _check_plasticity(circuit)
+    _check_mirrors(circuit)
     _check_reachable(circuit)
 
 
@@ -49,9 +51,11 @@ def _check_names(circuit: Circuit) -> None:
             _refuse(
                 f"population {p.name}", f"activation {p.activation!r}", " ".join(ACTIVATIONS), "Choose one of these."
             )
-    for role in (circuit.inputs, circuit.outputs):
+    for role in (*circuit.clamped, circuit.outputs):
         if role not in {p.name for p in circuit.populations}:
             _refuse(f"circuit {circuit.name}", f"input or output {role!r}", "one of its populations", "Name one.")
+    if circuit.labels == circuit.inputs:
+        _refuse(f"circuit {circuit.name}", f"labels in the input {circuit.labels}", "another one", "Add a population.")
 
 
 def _check_projections(circuit: Circuit) -> None:
@@ -69,21 +73,39 @@ def _check_projections(circuit: Circuit) -> None:
                 "a whole number of ticks >= 1",
                 "Use an Exchange between colocated populations for what happens within the tick.",
             )
-        if q.transports is not None:
-            _check_transport(circuit, q)
+        _check_borrowed(circuit, q)
 
 
-def _check_transport(circuit: Circuit, q: Projection) -> None:
-    origin = next((p for p in circuit.projections if p.name == q.transports), None)
-    if origin is None or origin.transports is not None:
-        _refuse(f"projection {q.name}", f"transports {q.transports!r}", "a projection with weights", "Name one.")
+def _check_borrowed(circuit: Circuit, q: Projection) -> None:
+    label = f"projection {q.name}"
+    if q.signs and not q.transports:
+        _refuse(label, "signs of nothing", "transports, the projection whose signs it uses", "Name one.")
+    if q.masked and not q.own:
+        _refuse(label, f"a mask on the weights of {q.weights}", "weights of its own", "Mask that projection.")
+    if q.transports is not None and q.shares is not None:
+        _refuse(label, "weights transported and shared", "one or neither", "Remove one.")
+    for kind, name in (("transports", q.transports), ("shares", q.shares)):
+        if name is not None:
+            _check_origin(circuit, label, kind, name, _shape(circuit, q))
+            if q.bias and not q.own:
+                _refuse(label, "a bias beside weights that are another's", "no bias", "Remove it.")
+
+
+def _check_origin(circuit: Circuit, label: str, kind: str, name: str, shape: tuple[int, int]) -> None:
+    """Whether the projection named has weights, in the shape (post, pre) that is wanted once they are transposed."""
+    origin = next((p for p in circuit.projections if p.name == name), None)
+    if origin is None or not origin.own:
+        _refuse(label, f"{kind} {name!r}", "a projection with weights", "Name one.")
         return
-    shape = (circuit.population(q.target).size, circuit.population(q.source).size)
-    other = (circuit.population(origin.source).size, circuit.population(origin.target).size)
-    if shape != other:
-        _refuse(f"projection {q.name}", f"shape {shape}", f"{other}, {origin.name} transposed", "Match the layers.")
-    if q.bias:
-        _refuse(f"projection {q.name}", "a bias beside transported weights", "no bias", "Remove it.")
+    post, pre = _shape(circuit, origin)
+    wanted = (post, pre) if kind == "shares" else (pre, post)
+    if shape != wanted:
+        turned = "" if kind == "shares" else " transposed"
+        _refuse(label, f"shape {shape}", f"{wanted}, {name}{turned}", "Match the layers.")
+
+
+def _shape(circuit: Circuit, q: Projection) -> tuple[int, int]:
+    return circuit.population(q.target).size, circuit.population(q.source).size
 
 
 def _check_exchanges(circuit: Circuit) -> None:
@@ -92,17 +114,26 @@ def _check_exchanges(circuit: Circuit) -> None:
         label = f"exchange {x.source} -> {x.target}"
         if x.source not in names or x.target not in names:
             _refuse(label, "an unknown population", f"two of {sorted(names)}", "Add it or rename it.")
-        if not circuit.colocated(x.source, x.target):
+        if circuit.colocated(x.source, x.target) == x.remote:
             _refuse(
-                label, "populations at different sites", "colocated ones", "Give both one site, or use a Projection."
+                label,
+                "populations at one site" if x.remote else "populations at different sites",
+                "different sites for a remote one" if x.remote else "colocated ones",
+                "Set remote=False."
+                if x.remote
+                else "Give both one site, use a Projection, or declare it with remote=True.",
             )
         if circuit.population(x.source).size != circuit.population(x.target).size:
             _refuse(label, "populations of different size", "equal sizes, neuron by neuron", "Match the sizes.")
         if x.carries is Carries.SLOPE and circuit.population(x.source).activation == "softmax":
             _refuse(label, "the slope of a softmax", "an activation with a slope of its own", "Use another activation.")
         kind = f"the {x.carries.value} for {x.target}"
-        if x.carries not in RECIRCULATES and not circuit.population(x.target).feedback:
+        if x.carries is Carries.INPUT:
+            _check_input(circuit, label, x.target)
+        elif x.carries not in RECIRCULATES and not circuit.population(x.target).feedback:
             _refuse(label, kind, "feedback neurons, which alone use it", "Make the target a feedback population.")
+        if x.carries is Carries.MARGIN and (_without_slope(circuit, x.source) or circuit.population(x.source).size < 2):
+            _refuse(label, f"the margin of {x.source}", "two or more neurons that sum their input", "Name such a one.")
         if x.carries is Carries.SLOPE and _without_slope(circuit, x.source):
             _refuse(label, f"the slope of {x.source}", "neurons that fire by their own activation", "Name such a one.")
         if x.carries in RECIRCULATES and not _recirculated(circuit, x.target):
@@ -111,8 +142,17 @@ def _check_exchanges(circuit: Circuit) -> None:
             )
 
 
+def _check_input(circuit: Circuit, label: str, name: str) -> None:
+    others = len(circuit.exchanged(name, Carries.INPUT)) > 1 or circuit.incoming[name] or name in circuit.clamped
+    if others or circuit.population(name).feedback:
+        _refuse(
+            label, f"an input for {name}", "neurons that nothing else clamps, drives or compares", "Keep one of these."
+        )
+
+
 def _without_slope(circuit: Circuit, name: str) -> bool:
-    return name == circuit.inputs or circuit.population(name).feedback
+    taken = name in circuit.clamped or bool(circuit.exchanged(name, Carries.INPUT))
+    return taken or circuit.population(name).feedback
 
 
 def _recirculated(circuit: Circuit, name: str) -> bool:
@@ -123,7 +163,7 @@ def _recirculated(circuit: Circuit, name: str) -> bool:
 
 
 def _check_inputs(circuit: Circuit) -> None:
-    for q in circuit.incoming[circuit.inputs]:
+    for q in (q for name in circuit.clamped for q in circuit.incoming[name]):
         _refuse(
             f"projection {q.name}",
             f"a way into the input {q.target}, which is clamped",
@@ -136,9 +176,10 @@ def _check_feedback(circuit: Circuit) -> None:
     for p in circuit.populations:
         if not p.feedback:
             continue
-        compares = [x.carries for x in circuit.exchanged(p.name, Carries.TARGET, Carries.ACTUAL)]
+        compares = [x.carries for x in circuit.exchanged(p.name, Carries.TARGET, *COMPARED)]
         slopes, incoming = circuit.exchanged(p.name, Carries.SLOPE), circuit.incoming[p.name]
-        comparing = sorted(compares) == [Carries.ACTUAL, Carries.TARGET] and not slopes and not incoming
+        pairs = [sorted((Carries.TARGET, compared)) for compared in COMPARED]
+        comparing = sorted(compares) in pairs and not slopes and not incoming
         gating = not compares and len(slopes) == 1 and incoming
         if not (comparing or gating):
             _refuse(
@@ -154,26 +195,79 @@ def _check_feedback(circuit: Circuit) -> None:
 
 def _check_plasticity(circuit: Circuit) -> None:
     projections = {q.name: q for q in circuit.projections}
-    sizes = {p.name: p.size for p in circuit.populations}
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     for learning in circuit.plasticity:
         label = f"plasticity of {learning.projection}"
-        if learning.projection not in projections or learning.projection in seen:
-            _refuse(label, "an unknown projection or a second rule for it", "one rule a projection", "Sum the rules.")
-        seen.add(learning.projection)
+        key = (learning.projection, learning.rule.name)
+        if learning.projection not in projections or key in seen:
+            _refuse(
+                label,
+                "an unknown projection or the same rule twice",
+                "a projection of the circuit, each rule once",
+                "Name one, or sum the rules.",
+            )
+        seen.add(key)
         q = projections[learning.projection]
-        if q.transports:
-            _refuse(label, f"weights that are {q.transports}'s", "a projection with weights of its own", "Remove it.")
+        if not q.own:
+            _refuse(label, f"weights that are {q.weights}'s", "a projection with weights of its own", "Remove it.")
         other = learning.bias_rule
         if other and other.name == learning.rule.name and _numbers(other) != _numbers(learning.rule):
             _refuse(label, f"two rules called {other.name}", "other names or equal parameters", "Rename one of them.")
-        for neuron, end in ((learning.pre, q.source), (learning.post, q.target)):
-            if not neuron:
-                continue
-            if neuron not in sizes or not circuit.colocated(neuron, end):
-                _refuse(label, f"memory of {neuron!r}", f"a population colocated with {end}", "Move it there.")
-            if sizes[neuron] != sizes[end]:
-                _refuse(label, f"memory of {neuron}, size {sizes[neuron]}", f"size {sizes[end]}", "Match the sizes.")
+        _check_memories(circuit, label, ((learning.pre, q.source), (learning.post, q.target)))
+        _check_far(circuit, learning, _shape(circuit, q))
+
+
+def _check_memories(circuit: Circuit, label: str, ends: Iterable[tuple[str, str]]) -> None:
+    sizes = {p.name: p.size for p in circuit.populations}
+    for neuron, end in ends:
+        if not neuron:
+            continue
+        if neuron not in sizes or not circuit.colocated(neuron, end):
+            _refuse(label, f"memory of {neuron!r}", f"a population colocated with {end}", "Move it there.")
+        if sizes[neuron] != sizes[end]:
+            _refuse(label, f"memory of {neuron}, size {sizes[neuron]}", f"size {sizes[end]}", "Match the sizes.")
+
+
+def _check_far(circuit: Circuit, learning: Plasticity, shape: tuple[int, int]) -> None:
+    """A rule that reads `far` and a plasticity that says which projection's weights that is: both or neither."""
+    label = f"plasticity of {learning.projection}"
+    laws = [law for law in (learning.rule, learning.bias_rule) if law is not None]
+    reads = any(r.place is Place.REMOTE for law in laws for r in law.certificate.readings)
+    if reads and learning.transports is None:
+        _refuse(
+            label,
+            f"rule {learning.rule.name}, which reads `far`, a synapse elsewhere",
+            "transports, the projection whose transposed weights that is",
+            "Declare it in Plasticity(transports=...), or let the rule read pre, post and w alone.",
+        )
+    if learning.transports is not None:
+        if not reads:
+            _refuse(label, f"transports {learning.transports!r}", "a rule that reads `far`", "Remove transports.")
+        _check_origin(circuit, label, "transports", learning.transports, shape)
+
+
+def _check_mirrors(circuit: Circuit) -> None:
+    mirrored = [mirror.projection for mirror in circuit.mirrors]
+    names = {q.name: q for q in circuit.projections}
+    for mirror in circuit.mirrors:
+        label = f"mirror mode of {mirror.projection}"
+        q = names.get(mirror.projection)
+        if q is None or not q.own or mirrored.count(mirror.projection) > 1:
+            _refuse(label, "no projection with weights, or the second mirror of one", "one mirror each", "Name one.")
+            continue
+        for p in circuit.plasticity:
+            read = {name: end for name, end in ((p.pre, q.target), (p.post, q.source)) if p.mirror == q.name}
+            for name, end in read.items():
+                if name != end:
+                    _refuse(
+                        label,
+                        f"a rule of {p.projection} that reads {name or 'its own ends'}",
+                        f"pre={q.target!r} and post={q.source!r}: the answer and the noise",
+                        "Only these fire in mirror mode.",
+                    )
+    for p in circuit.plasticity:
+        if p.mirror and p.mirror not in mirrored:
+            _refuse(f"plasticity of {p.projection}", f"mirror {p.mirror!r}", f"one of {mirrored}", "Add it to mirrors.")
 
 
 def _numbers(rule: LocalRule) -> object:
@@ -182,7 +276,8 @@ def _numbers(rule: LocalRule) -> object:
 
 
 def _check_reachable(circuit: Circuit) -> None:
-    lost = {p.name for p in circuit.populations} - nx.descendants(circuit.graph, circuit.inputs) - {circuit.inputs}
+    reached = {name for start in circuit.clamped for name in (start, *nx.descendants(circuit.graph, start))}
+    lost = {p.name for p in circuit.populations} - reached
     if lost:
         _refuse(
             f"circuit {circuit.name}",

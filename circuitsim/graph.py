@@ -10,21 +10,28 @@ import networkx as nx
 from circuitsim.checks import check
 from circuitsim.locality import Wire, refuse_nonlocal, verdict
 from circuitsim.parts import (
+    COMPARED,
     RECIRCULATES,
     Carries,
     Exchange,
     LocalRule,
+    Mirror,
+    Noise,
     Plasticity,
     Population,
     Projection,
 )
+from circuitsim.wires import declared
 
 __all__ = [
+    "COMPARED",
     "RECIRCULATES",
     "Carries",
     "Circuit",
     "Exchange",
     "LocalRule",
+    "Mirror",
+    "Noise",
     "Plasticity",
     "Population",
     "Projection",
@@ -40,8 +47,10 @@ class Circuit:
     name : what messages call it.
     populations, projections, exchanges, plasticity : its parts; an object's index is its place in these tuples.
     inputs : the population that is clamped to the data in cycle 0.
+    labels : the population that is clamped to the examples' classes, one neuron a class; "" for none.
     outputs : the population whose activity in cycle 0 is the circuit's output.
-    local : declared local in space; then a non-local wire is refused.
+    mirrors : the projections that have a mirror mode.
+    local : declared local in space; then a non-local wire is refused, labels excepted.
 
     Raises
     ------
@@ -55,6 +64,8 @@ class Circuit:
     outputs: str
     exchanges: tuple[Exchange, ...] = ()
     plasticity: tuple[Plasticity, ...] = ()
+    mirrors: tuple[Mirror, ...] = ()
+    labels: str = ""
     local: bool = False
 
     def __post_init__(self) -> None:
@@ -77,15 +88,7 @@ class Circuit:
     @cached_property
     def wires(self) -> tuple[Wire, ...]:
         """The declared non-local wires."""
-        found = [
-            Wire("weight-transport", q.name, f"the transposed weights of {q.transports}")
-            for q in self.projections
-            if q.transports
-        ]
-        for p in self.populations:
-            if p.activation == "softmax":  # each neuron divides by the sum over its layer
-                found += [Wire("lateral", q.name, f"all neurons of {p.name}") for q in self.incoming[p.name]]
-        return tuple(found)
+        return declared(self)
 
     def population(self, name: str) -> Population:
         """Return the population of that name."""
@@ -110,6 +113,28 @@ class Circuit:
     def outgoing(self) -> dict[str, tuple[Projection, ...]]:
         """The projections out of each population, in the order of their index."""
         return {p.name: tuple(q for q in self.projections if q.source == p.name) for p in self.populations}
+
+    @cached_property
+    def rules(self) -> dict[str, tuple[Plasticity, ...]]:
+        """The plasticity of each projection that learns, in the order given; their increments add up."""
+        learning = dict.fromkeys(p.projection for p in self.plasticity)
+        return {name: tuple(p for p in self.plasticity if p.projection == name) for name in learning}
+
+    @cached_property
+    def text(self) -> str:
+        """All of the circuit and its rules written out, to the same text wherever it computes the same."""
+        laws = [
+            (p.projection, p.pre, p.post, p.momentum, p.transports, p.mirror, p.rule.text)
+            + ((p.bias_rule.text,) if p.bias_rule else ())
+            for p in self.plasticity
+        ]
+        parts = (self.populations, self.projections, self.exchanges, self.mirrors)
+        return repr((parts, self.inputs, self.labels, self.outputs, laws))
+
+    @property
+    def clamped(self) -> tuple[str, ...]:
+        """The populations that take their activity of cycle 0 from the data."""
+        return (self.inputs, self.labels) if self.labels else (self.inputs,)
 
     def exchanged(self, target: str, *kinds: Carries) -> tuple[Exchange, ...]:
         """The exchanges of the given kinds that end in a population."""

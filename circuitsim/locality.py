@@ -20,6 +20,7 @@ class Place(str, Enum):
     PRE = "pre"
     POST = "post"
     NEURON = "neuron"  # the postsynaptic neuron's own incoming synapses
+    REMOTE = "remote"  # anywhere else: only by declaration, and always a finding
 
 
 class Mode(str, Enum):
@@ -63,11 +64,12 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Wire:
-    """A declared non-local wire: `projection` carries it, `read` says what it brings from elsewhere."""
+    """A declared non-local wire: `projection` (and its `rule`) uses it, `read` says what it brings from elsewhere."""
 
     kind: str
     projection: str
     read: str
+    rule: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def verdict(wires: Iterable[Wire], ages: Iterable[tuple[str, str, Reading, int]]
     -------
     The findings, in the order of what was given; none means that the circuit is local in space and time.
     """
-    found = [Finding(w.kind, w.projection, "", w.read, "remote", None, REMEDIES[w.kind]) for w in wires]
+    found = [Finding(w.kind, w.projection, w.rule, w.read, "remote", None, REMEDIES[w.kind]) for w in wires]
     for projection, rule, reading, age in ages:
         kind = "causality" if age < 0 else "time-window" if age > window else None
         if kind:

@@ -66,17 +66,18 @@ class Plan:
         self._hooks, self._evidence = _placed(hooks, schedule), evidence
         keys = [a.key for e in schedule.entries for a in e.accesses if _of_activity(a)]
         keys += list(schedule.protocol.readouts)
-        clamped: Key = (schedule.circuit.inputs, "O", 0)
+        clamped: list[Key] = [] if schedule.protocol.mirror else [(n, "O", 0) for n in schedule.circuit.clamped]
         self.activity = Activity(
-            state, keys, capacity, same=_shared_memory(schedule, state), shared=[clamped] if shared else []
+            state, keys, capacity, same=_shared_memory(schedule, state), shared=clamped if shared else []
         )
         self._rows = np.zeros((1 if shared else state.replicas, capacity), np.int64)
         self._bound: dict[int, tuple[np.ndarray, list[phases.Step]]] = {}
         self._x: np.ndarray | None = None
+        self._y: np.ndarray | None = None
 
-    def use(self, x: np.ndarray) -> None:
-        """Take the examples (example, feature) that rows will refer to."""
-        self._x = x
+    def use(self, x: np.ndarray, y: np.ndarray | None = None) -> None:
+        """Take the examples (example, feature), and their classes, that rows will refer to."""
+        self._x, self._y = x, y
         self._bound.clear()
 
     def run(self, rows: np.ndarray) -> None:
@@ -101,8 +102,7 @@ class Plan:
         """Everything of a presentation of that many examples, writable."""
         rows, steps = self.bound(batch)
         arrays = {**self._state.arrays(), **self.activity.arrays(batch)}
-        if self._x is not None:
-            arrays["data", "x", None] = self._x
+        arrays |= {("data", n, None): a for n, a in (("x", self._x), ("y", self._y)) if a is not None}
         return Anatomy(self.schedule.entries, tuple(steps), arrays, rows)
 
     def _bind(self, entry: Entry, rows: np.ndarray, seen: set[Key]) -> phases.Step:
@@ -113,7 +113,7 @@ class Plan:
             array = self._view(access, rows)
             if array is not None:
                 views[access.key] = array
-            if access.mode is not Mode.READ and event.phase == phases.DELIVERY:
+            if access.mode is not Mode.READ and event.phase in (phases.DELIVERY, phases.PLASTICITY):
                 first = access.key not in seen
                 seen.add(access.key)
         name = phases.subject(circuit, event)
@@ -128,9 +128,10 @@ class Plan:
     def _view(self, access: Access, rows: np.ndarray) -> np.ndarray | None:
         if access.key == ("data", "rows", None):
             return _read_only(rows)
-        if access.key == ("data", "x", None):
-            assert self._x is not None, "use() comes before run()"
-            return _read_only(self._x)
+        if access.owner == "data":
+            data = self._x if access.quantity == "x" else self._y
+            assert data is not None, "use() comes before run()"
+            return _read_only(data)
         if _of_activity(access):
             return self.activity.view(access, rows.shape[-1])
         return self._state.view(access)
@@ -180,6 +181,7 @@ def _shared_memory(schedule: Schedule, state: State) -> dict[Key, Key]:
     will; and where a neuron emits what it remembers the two are one array.
     """
     same: dict[Key, Key] = {}
+    read = {a.key for e in schedule.entries for a in e.accesses if a.mode is Mode.READ} | {*schedule.protocol.readouts}
     for entry in schedule.entries:
         written = {a.quantity: a.key for a in entry.accesses if a.mode is Mode.WRITE and _of_activity(a)}
         subject = phases.subject(schedule.circuit, entry.event)
@@ -188,7 +190,7 @@ def _shared_memory(schedule: Schedule, state: State) -> dict[Key, Key]:
         summed = next((a.key for a in entry.accesses if a.mode is Mode.ADD and a.quantity == "S"), None)
         fires = entry.event.phase in (phases.FORWARD, phases.RECIRCULATION)
         becomes = written.get("O") or written.get("E")
-        if fires and summed and becomes and summed not in schedule.protocol.readouts:
+        if fires and summed and becomes and summed not in read:
             same[summed] = becomes
     return same
 

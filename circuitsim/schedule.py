@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from circuitsim import phases
-from circuitsim.causality import FIRING, Key, Protocol, unroll
+from circuitsim.causality import FIRING, Key, Protocol, active, unroll
 from circuitsim.errors import ScheduleError
 from circuitsim.events import Event
 from circuitsim.graph import Circuit
 from circuitsim.locality import Access, Finding, Mode, Place, Reading, verdict
 from circuitsim.phases.plasticity import readings
 
-__all__ = ["FIRING", "Entry", "Key", "Protocol", "Row", "Schedule", "timetable", "unroll"]
+__all__ = ["FIRING", "Entry", "Key", "Protocol", "Row", "Schedule", "timetable", "timetables", "unroll"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Schedule:
     @cached_property
     def windows(self) -> dict[str, int]:
         """For each projection that learns, the smallest window in ticks that its rules need."""
-        found: dict[str, int] = {p.projection: 0 for p in self.circuit.plasticity} if self.protocol.learn else {}
+        found: dict[str, int] = {name: 0 for name, _ in active(self.circuit, self.protocol)}
         for row in self.rows:
             found[row.projection] = max(found[row.projection], row.age)
         return found
@@ -69,7 +69,8 @@ class Schedule:
     def findings(self) -> tuple[Finding, ...]:
         """What violates locality in space or time."""
         ages = ((row.projection, row.rule, row.reading, row.age) for row in self.rows)
-        return verdict(self.circuit.wires, ages, self.window)
+        wires = () if self.protocol.mirror else self.circuit.wires  # a wire is reported once
+        return verdict(wires, ages, self.window)
 
     def table(self) -> list[tuple[str, ...]]:
         """The timetable for people, one row an event: tick, phase, subject, cycle, what it reads, what it changes.
@@ -87,6 +88,12 @@ class Schedule:
             )
             for e in self.entries
         ]
+
+
+def timetables(circuit: Circuit, protocol: Protocol) -> tuple[Schedule, ...]:
+    """The timetable of a presentation, followed by those of the mirror modes, if there are any."""
+    waves = (Protocol(mirror=m.projection, learn=protocol.learn, window=protocol.window) for m in circuit.mirrors)
+    return timetable(circuit, protocol), *(timetable(circuit, wave) for wave in waves)
 
 
 def timetable(circuit: Circuit, protocol: Protocol) -> Schedule:
@@ -109,7 +116,7 @@ def timetable(circuit: Circuit, protocol: Protocol) -> Schedule:
     _check_readouts(circuit, protocol, happened)
     entries = _needed(circuit, protocol, happened)
     if protocol.learn:
-        entries = _with_updates(circuit, entries)
+        entries = _with_updates(circuit, protocol, entries)
     rows = _ages(circuit, protocol, entries)
     needed = max((row.age for row in rows), default=0)
     window = needed if protocol.window is None else protocol.window
@@ -144,25 +151,26 @@ def _needed(circuit: Circuit, protocol: Protocol, happened: list[Event]) -> list
     return kept[::-1]
 
 
-def _with_updates(circuit: Circuit, entries: list[Entry]) -> list[Entry]:
+def _with_updates(circuit: Circuit, protocol: Protocol, entries: list[Entry]) -> list[Entry]:
     """Append the updates after the last event, in the order of their keys, and then the bounds."""
     last = entries[-1].event.tick if entries else 0
-    learning = sorted(circuit.index[p.projection] for p in circuit.plasticity)
+    learning = sorted({circuit.index[name] for name, _ in active(circuit, protocol)})
     events = [Event(last, phases.UPDATE, index) for index in learning]
-    events += [Event(last, phases.BOUND, index) for index, p in enumerate(circuit.populations) if p.bounded]
+    bounded = [index for index, p in enumerate(circuit.populations) if p.bounded and not protocol.mirror]
+    events += [Event(last, phases.BOUND, index) for index in bounded]
     return entries + [Entry(event, phases.accesses(circuit, event)) for event in events]
 
 
 def _ages(circuit: Circuit, protocol: Protocol, entries: list[Entry]) -> list[Row]:
     written: dict[Key, int] = {}
     rows = []
-    laws = {p.projection: readings(circuit, p) for p in circuit.plasticity}
+    laws = {learning: readings(circuit, p) for learning, p in active(circuit, protocol).items()}
     for entry in entries:
         now = entry.event.tick
         if entry.event.phase == phases.PLASTICITY:
             name = circuit.projections[entry.event.which].name
-            for rule, reading, key in laws[name]:
-                at = now if reading.place is Place.SYNAPSE else written[key]
+            for rule, reading, key in laws[name, entry.event.detail]:
+                at = written[key] if reading.place in (Place.PRE, Place.POST) else now
                 rows.append(Row(name, rule, reading, now - at))
         written.update({a.key: now for a in entry.accesses if a.mode is Mode.WRITE})
     return list(dict.fromkeys(rows))

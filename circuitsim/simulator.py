@@ -15,7 +15,7 @@ from circuitsim.graph import Circuit
 from circuitsim.hooks import Hook
 from circuitsim.kernels import backend as backend_module
 from circuitsim.plan import Anatomy, Plan
-from circuitsim.schedule import Key, Protocol, timetable, unroll
+from circuitsim.schedule import Key, Protocol, Schedule, timetable, timetables, unroll
 from circuitsim.state import Parameters, State
 from circuitsim.trace import Evidence
 
@@ -73,19 +73,11 @@ class Simulator:
         self.circuit, self.batch, self.hooks = circuit, batch, tuple(hooks)
         self.evidence = Evidence() if evidence else None
         self.protocol = replace(protocol, readouts=(*protocol.readouts, *probes))
-        self.schedule = timetable(circuit, self.protocol)
+        self.schedules = timetables(circuit, self.protocol)  # of a presentation, then of each mirror mode
+        self.schedule = self.schedules[0]
         self.state = State(circuit, seeds=seeds, dtype=dtype, parameters=parameters)
         self._kernels = backend_module(backend)
-        self._plan = Plan(
-            self.schedule,
-            self.state,
-            self._kernels,
-            capacity=batch,
-            shared=shared,
-            report=self._report,
-            hooks=self.hooks,
-            evidence=self.evidence,
-        )
+        self._plan, *self._waves = [self._lowered(schedule, shared) for schedule in self.schedules]
         self._drop, self._order = on_divergence == "drop", order
         self._largest = np.finfo(self.state.dtype).max / 8
         self._reach = {p.projection: self._farthest(p.projection) for p in circuit.plasticity}
@@ -96,10 +88,30 @@ class Simulator:
         self.queue = EventQueue()
         self.queue.push(Event(0, phases.FORWARD, circuit.index[circuit.inputs]))
 
-    def use(self, x: np.ndarray) -> None:
-        """Take the training examples (example, feature), converted to the circuit's dtype where they differ."""
+    def _lowered(self, schedule: Schedule, shared: bool) -> Plan:
+        return Plan(
+            schedule,
+            self.state,
+            self._kernels,
+            capacity=self.batch,
+            shared=shared,
+            report=self._report,
+            hooks=self.hooks,
+            evidence=self.evidence,
+        )
+
+    def use(self, x: np.ndarray, y: np.ndarray | None = None) -> None:
+        """Take the training examples.
+
+        Parameters
+        ----------
+        x : (example, feature), converted to the circuit's dtype where it differs.
+        y : their classes, whole numbers from 0 (example,), for a circuit with labels.
+        """
         self._check_examples(x)
-        self._plan.use(np.ascontiguousarray(x, self.state.dtype))
+        if self.circuit.labels:
+            self._check_labels(len(x), y)
+        self._plan.use(np.ascontiguousarray(x, self.state.dtype), None if y is None else np.ascontiguousarray(y))
         self._examples = len(x)
 
     def present(self, rows: Sequence[int] | np.ndarray) -> None:
@@ -116,19 +128,46 @@ class Simulator:
         rows = np.asarray(rows)
         self._check_rows(rows)
         start = self.queue.pop()
-        if self.evidence is not None:
-            self.evidence.begin(start.tick)
+        self._begin(start.tick)
         try:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # divergence is found by `_report`
                 if self._order is None:
                     self._plan.run(rows)
                 else:
                     self._through_queue(rows, self._order)
+                ticks = self.schedule.duration + self._mirror(start.tick + self.schedule.duration, rows.shape[-1])
         except Diverged:
             self.queue.push(start)
             raise
         self.presentations += 1
-        self.queue.push(start._replace(tick=start.tick + self.schedule.duration))
+        self.queue.push(start._replace(tick=start.tick + ticks))
+
+    def mirror(self, passes: int = 1) -> None:
+        """Fire noise through every mirrored projection that many times, a full batch each, and let feedback learn."""
+        start = self.queue.pop()
+        self._begin(start.tick)
+        ticks = 0
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            for _ in range(passes):
+                ticks += self._mirror(start.tick + ticks, self.batch, passes=1)
+        self.queue.push(start._replace(tick=start.tick + ticks))
+
+    def _mirror(self, tick: int, batch: int, passes: int | None = None) -> int:
+        """Run the waves of mirror mode and return how many ticks they took."""
+        begin = tick
+        for _ in range(self.protocol.passes if passes is None else passes):
+            for plan in self._waves:
+                self.state.tick[0] = tick
+                if self.evidence is not None:
+                    self.evidence.start = tick
+                plan.run(np.zeros((1, batch), np.int64))  # noise belongs to no example
+                tick += plan.schedule.duration
+        return tick - begin
+
+    def _begin(self, tick: int) -> None:
+        self.state.tick[0] = tick
+        if self.evidence is not None:
+            self.evidence.begin(tick)
 
     @property
     def tick(self) -> int:
@@ -165,9 +204,9 @@ class Simulator:
             )
         return self._plan.activity.array(key, self._last_batch).copy()
 
-    def anatomy(self, batch: int) -> Anatomy:
-        """A presentation of that many examples laid open, for audits: its timetable, its steps and all its memory."""
-        return self._plan.anatomy(batch)
+    def anatomy(self, batch: int, mirror: int | None = None) -> Anatomy:
+        """A presentation, or a wave of mirror mode, laid open for audits: its timetable, steps and all memory."""
+        return (self._plan if mirror is None else self._waves[mirror]).anatomy(batch)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """The weights and biases themselves, by name, each with a leading replica axis."""
@@ -185,7 +224,7 @@ class Simulator:
         """Weights, velocities, memory, queue and counters: all that `restore` needs to continue to the same bits."""
         return {
             **{f"state/{name}": array.copy() for name, array in self.state.persistent().items()},
-            **{f"memory/{name}": array.copy() for name, array in self._plan.activity.memory().items()},
+            **{f"memory/{name}": array.copy() for name, array in self._memory()},
             "queue": self.queue.pending(),
             "presentations": np.array([self.presentations]),
         }
@@ -194,10 +233,16 @@ class Simulator:
         """Go back to a snapshot of the same circuit."""
         for name, array in self.state.persistent().items():
             array[...] = snapshot[f"state/{name}"]
-        for name, array in self._plan.activity.memory().items():
+        for name, array in self._memory():
             array[...] = snapshot[f"memory/{name}"]
         self.queue = EventQueue.restored(snapshot["queue"])
         self.presentations = int(snapshot["presentations"][0])
+
+    def _memory(self) -> Iterator[tuple[str, np.ndarray]]:
+        yield from self._plan.activity.memory().items()
+        for plan in self._waves:
+            for name, array in plan.activity.memory().items():
+                yield f"mirror {plan.schedule.protocol.mirror}.{name}", array
 
     def _through_queue(self, rows: np.ndarray, order: Order) -> None:
         target, steps = self._plan.bound(rows.shape[-1])
@@ -257,6 +302,17 @@ class Simulator:
                 got=f"an array of shape {x.shape}",
                 expected=f"(examples, {size})",
                 remedy="Match the data's features to the input population.",
+            )
+
+    def _check_labels(self, examples: int, y: np.ndarray | None) -> None:
+        classes = self.circuit.population(self.circuit.labels).size
+        fits = y is not None and y.shape == (examples,) and y.dtype.kind in "iu"
+        if y is None or not fits or y.min() < 0 or y.max() >= classes:
+            raise CircuitError(
+                f"labels for circuit {self.circuit.name}",
+                got="none" if y is None else f"an array of {y.dtype} of shape {y.shape}" + (", out of range" * fits),
+                expected=f"{examples} whole numbers from 0 to {classes - 1}",
+                remedy="Give the class of each example, and as many label neurons as classes.",
             )
 
     def _check_rows(self, rows: np.ndarray) -> None:

@@ -18,8 +18,9 @@ from circuitsim.randomness import generator
 Key = tuple[str, str, int | None]
 Parameters = Mapping[str | tuple[str, str], Any]
 DEFAULTS = {"lr": 0.01, "momentum": 0.0, "emits": 0.0, "remembers": 0.0, "max_norm": np.inf}
-OF_POPULATIONS = ("emits", "remembers", "max_norm")
-OF_PROJECTIONS = ("lr", "lr_bias", "momentum")
+DEFAULTS |= {"weight_decay": 0.0, "noise_scale": 1.0, "margin": 1.0, "density": 1.0}
+OF_POPULATIONS = ("emits", "remembers", "max_norm", "margin")
+OF_PROJECTIONS = ("lr", "lr_bias", "momentum", "weight_decay", "noise_scale", "density")
 
 
 class State:
@@ -31,7 +32,8 @@ class State:
     seeds : one whole number >= 0 for each replica; it draws the replica's weights.
     dtype : float32 or float64.
     parameters : numbers, one or one for each replica, keyed by (owner, quantity) or by quantity for all owners:
-        lr, lr_bias (default lr), momentum, emits, remembers, max_norm, and `rule.parameter` of a rule.
+        lr, lr_bias (default lr), momentum, weight_decay, noise_scale, density of projections; emits, remembers,
+        max_norm, margin of populations; and `rule.parameter` of a rule.
     """
 
     def __init__(
@@ -40,9 +42,13 @@ class State:
         self.circuit, self.dtype, self.replicas = circuit, np.dtype(dtype), len(seeds)
         self._given: Parameters = parameters or {}
         self._first: dict[tuple[str, str], np.ndarray] = {}
-        self._arrays: dict[Key, np.ndarray] = {("circuit", "alive", None): np.ones(self.replicas, np.bool_)}
+        self._arrays: dict[Key, np.ndarray] = {
+            ("circuit", "alive", None): np.ones(self.replicas, np.bool_),
+            ("circuit", "seeds", None): np.array(seeds, object),  # whole numbers of any size
+            ("circuit", "tick", None): np.zeros(1, np.int64),
+        }
         for q in circuit.projections:
-            if not q.transports:
+            if q.own:
                 self._allocate(q, seeds)
         self._check_given()
 
@@ -50,12 +56,16 @@ class State:
         post, pre = self.circuit.population(q.target).size, self.circuit.population(q.source).size
         weight = np.stack([glorot(seed, f"{q.name}.weight", post, pre) for seed in seeds])
         self._arrays[q.name, "weight", None] = weight.astype(self.dtype)
+        if q.masked:
+            density = self.parameter(q.name, "density")
+            kept = [generator(seed, f"{q.name}.mask").random((post, pre)) for seed in seeds]
+            self._arrays[q.name, "mask", None] = np.stack(kept) < density[:, None, None]
+            self._arrays[q.name, "weight", None] *= self._arrays[q.name, "mask", None]
         if q.bias:
             self._arrays[q.name, "bias", None] = np.zeros((self.replicas, post), self.dtype)
-        learning = next((p for p in self.circuit.plasticity if p.projection == q.name), None)
-        if learning is None:
+        if q.name not in self.circuit.rules:
             return
-        fast = learning.momentum and bool(self.parameter(q.name, "momentum").any())
+        fast = any(p.momentum for p in self.circuit.rules[q.name]) and bool(self.parameter(q.name, "momentum").any())
         for quantity, prefix in (("weight", ""), ("bias", "bias_"))[: 2 if q.bias else 1]:
             shaped = self._arrays[q.name, quantity, None]
             self._arrays[q.name, f"{prefix}increment", None] = np.zeros_like(shaped)
@@ -126,9 +136,9 @@ class State:
 
     def scale_rates(self, factor: float | np.ndarray) -> None:
         """Let every learning rate be its given value times a factor."""
-        for learning in self.circuit.plasticity:
+        for projection in self.circuit.rules:
             for quantity in ("lr", "lr_bias"):  # made here if need be: what is bound later must be scaled too
-                key = (learning.projection, quantity)
+                key = (projection, quantity)
                 self._first.setdefault(key, self.parameter(*key).astype(np.float64))
         for (owner, quantity), first in self._first.items():
             self._arrays[owner, quantity, None][...] = first * factor
@@ -153,11 +163,19 @@ class State:
         if values.dtype.kind != "f" or not np.isfinite(values).all():
             _refuse_tensor(name, f"{values.dtype} with values that are not finite floats", "finite floats")
         tensors[name][...] = values
+        mask = self._arrays.get((name.removesuffix(".weight"), "mask", None))
+        if mask is not None:
+            tensors[name] *= mask  # synapses that do not exist have no weight
 
     def persistent(self) -> dict[str, np.ndarray]:
         """All that a checkpoint must hold: weights, biases, velocities, which replicas are alive."""
         kept = ("weight", "bias", "velocity", "bias_velocity", "alive")
         return {f"{o}.{q}": a for (o, q, _), a in self._arrays.items() if q in kept}
+
+    @property
+    def tick(self) -> np.ndarray:
+        """The clock that noise is keyed by, (1,)."""
+        return self._arrays["circuit", "tick", None]
 
     @property
     def alive(self) -> np.ndarray:

@@ -157,10 +157,7 @@ class Study:
         found = hashlib.sha256(json.dumps([s.model_dump() for s in self.settings]).encode())
         for cohort in self.cohorts:
             circuit = cohort.design.circuit
-            found.update(repr((circuit.populations, circuit.projections, circuit.exchanges)).encode())
-            for p in circuit.plasticity:
-                texts = [rule.text for rule in (p.rule, p.bias_rule) if rule is not None]
-                found.update(repr((p.projection, p.pre, p.post, p.momentum, texts)).encode())
+            found.update(circuit.text.encode())
         for x in (self.data.train, self.data.test):
             found.update(zlib.crc32(x.data).to_bytes(4, "big"))  # several times as fast: the data are large
         return found.hexdigest()

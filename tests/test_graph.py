@@ -121,7 +121,7 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, exp
     (
         projections(replace(BACK, transports="on", bias=True)),
         "projection back",
-        "a bias beside transported weights",
+        "a bias beside weights that are another's",
         "no bias. Remove it.",
     ),
     (
@@ -134,7 +134,7 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, exp
         exchanges(Exchange("hid", "in", Carries.OUTPUT)),
         "exchange hid -> in",
         "populations at different sites",
-        "colocated ones. Give both one site, or use a Projection.",
+        "colocated ones. Give both one site, use a Projection, or declare it with remote=True.",
     ),
     (
         populations(replace(OUT, size=4)),
@@ -221,14 +221,14 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, exp
     (
         plasticity(Plasticity("down", delta)),
         "plasticity of down",
-        "an unknown projection or a second rule for it",
-        "one rule a projection. Sum the rules.",
+        "an unknown projection or the same rule twice",
+        "a projection of the circuit, each rule once. Name one, or sum the rules.",
     ),
     (
         plasticity(Plasticity("on", delta), Plasticity("on", delta)),
         "plasticity of on",
-        "an unknown projection or a second rule for it",
-        "one rule a projection. Sum the rules.",
+        "an unknown projection or the same rule twice",
+        "a projection of the circuit, each rule once. Name one, or sum the rules.",
     ),
     (
         plasticity(Plasticity("up", oja, oja.bind(decay=0.5))),

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from numba import njit
 
+from circuitsim.kernels import reference
+
 NAME = "numba"
 COMPILED = True
 Step = Callable[[], None]
@@ -40,6 +42,60 @@ def deliver(emitted: Array, across: Array, arriving: Array, *, accumulate: bool)
         np.matmul(emitted, across, out=arriving)
 
     return delivery
+
+
+@njit(cache=True, nogil=True)
+def _signed(magnitude, other, across):  # type: ignore[no-untyped-def]
+    for r in range(across.shape[0]):
+        for j in range(across.shape[1]):
+            for i in range(across.shape[2]):
+                across[r, j, i] = abs(magnitude[r, i, j]) * np.sign(other[r, j, i])
+
+
+def deliver_signed(emitted: Array, magnitude: Array, other: Array, arriving: Array, *, accumulate: bool) -> Step:
+    """S[r, b, i] (+)= sum_j emitted[r, b, j] |magnitude[r, i, j]| sign(other[r, j, i])."""
+    across = np.empty_like(other)
+    send = deliver(emitted, across, arriving, accumulate=accumulate)
+
+    def delivery() -> None:
+        _signed(magnitude, other, across)
+        send()
+
+    return delivery
+
+
+def one_hot(y: Array, rows: Array, out: Array) -> Step:
+    """out[r, b, c] = 1 where c = y[rows[r, b]], else 0."""
+    return lambda: _one_hot(y, rows, out)
+
+
+@njit(cache=True, nogil=True)
+def _one_hot(y, rows, out):  # type: ignore[no-untyped-def]
+    out[...] = 0
+    for r in range(out.shape[0]):
+        for b in range(out.shape[1]):
+            out[r, b, y[rows[r, b]]] = 1
+
+
+def copy(source: Array, out: Array) -> Step:
+    """out = source."""
+    return lambda: np.copyto(out, source)
+
+
+def centre(out: Array) -> Step:
+    """out less its mean over the batch."""
+    mean = np.empty((out.shape[0], 1, out.shape[2]), out.dtype)
+
+    def subtract_mean() -> None:
+        np.mean(out, axis=1, keepdims=True, out=mean)
+        np.subtract(out, mean, out=out)
+
+    return subtract_mean
+
+
+def noise(seeds: Array, name: str, tick: Array, scale: Array, out: Array, *, gaussian: bool) -> Step:
+    """out[r] = scale[r] times numbers drawn for (seed, name, tick): standard normal, or uniform within ±1."""
+    return reference.noise(seeds, name, tick, scale, out, gaussian=gaussian)  # all backends draw the same numbers
 
 
 @njit(cache=True, nogil=True)
@@ -206,6 +262,23 @@ def mix_error(coefficient: Array, held: Array, returned: Array, out: Array) -> S
     return lambda: _mix_error(coefficient, held, returned, out, one)
 
 
+@njit(cache=True, nogil=True)
+def _hinge(target, summed, margin, out, share):  # type: ignore[no-untyped-def]
+    for r in range(out.shape[0]):
+        wanted = target[min(r, target.shape[0] - 1)]
+        for b in range(out.shape[1]):
+            for i in range(out.shape[2]):
+                if wanted[b, i] == 1:
+                    out[r, b, i] = 1 if summed[r, b, i] < 1 else 0
+                else:
+                    out[r, b, i] = -share if summed[r, b, i] > -margin[r] else 0
+
+
+def hinge(target: Array, summed: Array, margin: Array, out: Array) -> Step:
+    """out = 1 where target = 1 and S < 1, -1/(C-1) where target = 0 and S > -margin, else 0, of C neurons."""
+    return lambda: _hinge(target, summed, margin, out, 1 / (out.shape[2] - 1))
+
+
 def subtract(target: Array, actual: Array, out: Array) -> Step:
     """out = target - actual."""
     return lambda: np.subtract(target, actual, out=out)
@@ -217,23 +290,23 @@ def multiply(first: Array, second: Array, out: Array) -> Step:
 
 
 @njit(cache=True, nogil=True)
-def _apply(weight, increment, rate, scale, alive):  # type: ignore[no-untyped-def]
+def _apply(weight, increment, rate, decay, scale, alive):  # type: ignore[no-untyped-def]
     for r in range(weight.shape[0]):
         if alive[r]:
-            eta = rate[r] * scale
+            eta, loss = rate[r] * scale, decay[r]
             for i in range(weight.shape[1]):
-                weight[r, i] += eta * increment[r, i]
+                weight[r, i] += eta * increment[r, i] - loss * weight[r, i]
 
 
 @njit(cache=True, nogil=True)
-def _apply_momentum(weight, increment, velocity, rate, momentum, scale, alive):  # type: ignore[no-untyped-def]
+def _apply_momentum(weight, increment, velocity, rate, momentum, decay, scale, alive):  # type: ignore[no-untyped-def]
     for r in range(weight.shape[0]):
         if alive[r]:
-            eta, mu = rate[r], momentum[r]
+            eta, mu, loss = rate[r], momentum[r], decay[r]
             for i in range(weight.shape[1]):
                 v = mu * velocity[r, i] + scale * increment[r, i]
                 velocity[r, i] = v
-                weight[r, i] += eta * v
+                weight[r, i] += eta * v - loss * weight[r, i]
 
 
 def apply(
@@ -242,16 +315,41 @@ def apply(
     velocity: Array | None,
     rate: Array,
     momentum: Array | None,
+    decay: Array,
     scale: float,
     alive: Array,
 ) -> Step:
-    """v = mu v + scale * increment; w += rate v, for the replicas that are alive; v is absent where mu is 0."""
+    """v = mu v + scale * increment; w += rate v - decay w, for the replicas alive; v is absent where mu is 0."""
     w, dw = _flat(weight), _flat(increment)
     factor = weight.dtype.type(scale)
     if velocity is None or momentum is None:
-        return lambda: _apply(w, dw, rate, factor, alive)
+        return lambda: _apply(w, dw, rate, decay, factor, alive)
     v = _flat(velocity)
-    return lambda: _apply_momentum(w, dw, v, rate, momentum, factor, alive)
+    return lambda: _apply_momentum(w, dw, v, rate, momentum, decay, factor, alive)
+
+
+def mask(weight: Array, kept: Array) -> Step:
+    """w = 0 where a synapse does not exist."""
+    return lambda: np.multiply(weight, kept, out=weight)
+
+
+def normalise(weight: Array, alive: Array) -> Step:
+    """w = w / |w|, the norm taken over all synapses of a replica; a projection of zeros stays one."""
+    return lambda: _normalise(weight, alive)
+
+
+@njit(cache=True, nogil=True)
+def _normalise(weight, alive):  # type: ignore[no-untyped-def]
+    for r in range(weight.shape[0]):
+        total = 0.0
+        for i in range(weight.shape[1]):
+            for j in range(weight.shape[2]):
+                total += float(weight[r, i, j]) ** 2
+        if alive[r] and total > 0:
+            factor = weight.dtype.type(1 / math.sqrt(total))
+            for i in range(weight.shape[1]):
+                for j in range(weight.shape[2]):
+                    weight[r, i, j] *= factor
 
 
 def _flat(array: Array) -> Array:

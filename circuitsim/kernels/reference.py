@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from circuitsim.randomness import generator
+
 NAME = "numpy"
 COMPILED = False
 Step = Callable[[], None]
@@ -69,6 +71,56 @@ def deliver(emitted: Array, across: Array, arriving: Array, *, accumulate: bool)
     return delivery
 
 
+def deliver_signed(emitted: Array, magnitude: Array, other: Array, arriving: Array, *, accumulate: bool) -> Step:
+    """S[r, b, i] (+)= sum_j emitted[r, b, j] |magnitude[r, i, j]| sign(other[r, j, i])."""
+
+    def delivery() -> None:
+        weight = np.abs(magnitude) * np.sign(other.transpose(0, 2, 1))
+        deliver(emitted, weight.transpose(0, 2, 1), arriving, accumulate=accumulate)()
+
+    return delivery
+
+
+def one_hot(y: Array, rows: Array, out: Array) -> Step:
+    """out[r, b, c] = 1 where c = y[rows[r, b]], else 0."""
+
+    def present() -> None:
+        for r in range(out.shape[0]):
+            out[r] = y[rows[r]][:, None] == np.arange(out.shape[2])
+
+    return present
+
+
+def copy(source: Array, out: Array) -> Step:
+    """out = source."""
+
+    def take_over() -> None:
+        out[...] = source
+
+    return take_over
+
+
+def centre(out: Array) -> Step:
+    """out less its mean over the batch."""
+
+    def subtract_mean() -> None:
+        out[...] = out - out.mean(axis=1, keepdims=True)
+
+    return subtract_mean
+
+
+def noise(seeds: Array, name: str, tick: Array, scale: Array, out: Array, *, gaussian: bool) -> Step:
+    """out[r] = scale[r] times numbers drawn for (seed, name, tick): standard normal, or uniform within ±1."""
+
+    def draw() -> None:
+        for r, seed in enumerate(seeds):
+            drawn = generator(seed, name, int(tick[0]))
+            values = drawn.standard_normal(out.shape[1:]) if gaussian else drawn.uniform(-1, 1, out.shape[1:])
+            out[r] = scale[r] * values
+
+    return draw
+
+
 def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope: Array | None) -> Step:
     """S += b; slope = f'(S); out = f(S). `out` may be S itself."""
     function, derivative = ACTIVATIONS[name]
@@ -104,6 +156,17 @@ def mix_error(coefficient: Array, held: Array, returned: Array, out: Array) -> S
     return mixture
 
 
+def hinge(target: Array, summed: Array, margin: Array, out: Array) -> Step:
+    """out = 1 where target = 1 and S < 1, -1/(C-1) where target = 0 and S > -margin, else 0, of C neurons."""
+
+    def compare() -> None:
+        share = 1 / (out.shape[2] - 1)
+        wrong = np.where(summed > -margin[:, None, None], -share, 0)
+        out[...] = np.where(target == 1, summed < 1, wrong)
+
+    return compare
+
+
 def subtract(target: Array, actual: Array, out: Array) -> Step:
     """out = target - actual."""
 
@@ -128,10 +191,11 @@ def apply(
     velocity: Array | None,
     rate: Array,
     momentum: Array | None,
+    decay: Array,
     scale: float,
     alive: Array,
 ) -> Step:
-    """v = mu v + scale * increment; w += rate v, for the replicas that are alive; v is absent where mu is 0."""
+    """v = mu v + scale * increment; w += rate v - decay w, for the replicas alive; v is absent where mu is 0."""
 
     def update() -> None:
         for r in np.flatnonzero(alive):
@@ -139,9 +203,26 @@ def apply(
             if velocity is not None and momentum is not None:
                 velocity[r] = momentum[r] * velocity[r] + change
                 change = velocity[r]
-            weight[r] += rate[r] * change
+            weight[r] += rate[r] * change - decay[r] * weight[r]
 
     return update
+
+
+def mask(weight: Array, kept: Array) -> Step:
+    """w = 0 where a synapse does not exist."""
+    return lambda: np.multiply(weight, kept, out=weight)
+
+
+def normalise(weight: Array, alive: Array) -> Step:
+    """w = w / |w|, the norm taken over all synapses of a replica; a projection of zeros stays one."""
+
+    def divide() -> None:
+        for r in np.flatnonzero(alive):
+            norm = np.sqrt((weight[r].astype(np.float64) ** 2).sum())
+            if norm > 0:
+                weight[r] = weight[r] / norm
+
+    return divide
 
 
 def bound(weights: list[Array], biases: list[Array], limit: Array, alive: Array) -> Step:

@@ -11,11 +11,20 @@ from types import ModuleType
 from circuitsim.events import Event
 from circuitsim.graph import Circuit
 from circuitsim.locality import Access
-from circuitsim.phases import bound, delivery, feedback, forward, plasticity, recirculation, update
+from circuitsim.phases import bound, delivery, feedback, forward, mirror, plasticity, recirculation, update
 from circuitsim.phases.base import Binding, Step
 
-PHASES: tuple[ModuleType, ...] = (delivery, forward, recirculation, feedback, plasticity, update, bound)
-DELIVERY, FORWARD, RECIRCULATION, FEEDBACK, PLASTICITY, UPDATE, BOUND = range(len(PHASES))
+PHASES: tuple[ModuleType, ...] = (
+    delivery,
+    forward,
+    recirculation,
+    mirror,
+    feedback,
+    plasticity,
+    update,
+    bound,
+)
+DELIVERY, FORWARD, RECIRCULATION, MIRROR, FEEDBACK, PLASTICITY, UPDATE, BOUND = range(len(PHASES))
 OF_PROJECTIONS = (DELIVERY, PLASTICITY, UPDATE)
 
 __all__ = [
@@ -23,6 +32,7 @@ __all__ = [
     "DELIVERY",
     "FEEDBACK",
     "FORWARD",
+    "MIRROR",
     "OF_PROJECTIONS",
     "PHASES",
     "PLASTICITY",

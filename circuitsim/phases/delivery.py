@@ -1,6 +1,7 @@
 """Delivery: what a population emitted `delay` ticks ago arrives, weighted, at the neurons of another.
 
-S_i += sum_j w_ij e_j, in the order of the projections' index.
+S_i += sum_j w_ij e_j, in the order of the projections' index. Where a projection uses another's signs,
+w_ij = |m_ij| sign(a_ji), with magnitudes m of its own.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ NAME = "delivery"
 
 
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
-    """Reads the emission and the weights (of the projection whose weights it transports), adds to the input."""
+    """Reads the emission and the weights (of the projection whose weights it uses), adds to the input."""
     q = circuit.projections[event.which]
     return (
         reads(q.source, emission(circuit, q.source, event.detail), event.detail),
-        reads(q.transports or q.name, "weight"),
+        reads(q.weights, "weight"),
+        *([reads(q.transports, "weight")] if q.signs and q.transports else []),
         adds(q.target, "S", event.detail),
     )
 
@@ -27,8 +29,10 @@ def bind(b: Binding) -> Step:
     """Bind a matrix product."""
     q, cycle = b.circuit.projections[b.event.which], b.event.detail
     emitted = b.view(q.source, emission(b.circuit, q.source, cycle), cycle)
-    weight = b.view(q.transports or q.name, "weight")
-    arriving = b.view(q.target, "S", cycle)
+    weight, arriving = b.view(q.weights, "weight"), b.view(q.target, "S", cycle)
+    if q.signs and q.transports:
+        other = b.view(q.transports, "weight")
+        return b.kernels.deliver_signed(emitted, weight, other, arriving, accumulate=not b.first)  # type: ignore[no-any-return]
     # (replica, pre, post), as the product needs it; a transported weight already lies that way
     across = weight if q.transports else weight.transpose(0, 2, 1)
     return b.kernels.deliver(emitted, across, arriving, accumulate=not b.first)  # type: ignore[no-any-return]

@@ -1,14 +1,15 @@
-"""Forward pass: neurons take in their inputs and fire, O = f(S + b); the input population takes in the data.
+"""Forward pass: neurons take in their inputs and fire, O = f(S + b); clamped populations take in data and labels.
 
-Also the firing, in any cycle, of neurons that hand on what they compute unmixed (layer L of a circular autoencoder).
+Also the firing, in any cycle, of neurons that hand on what they compute unmixed (layer L of a circular autoencoder),
+and, in cycle 0, of neurons that take over the activity of colocated ones.
 """
 
 from __future__ import annotations
 
 from circuitsim.events import Event
-from circuitsim.graph import Circuit
+from circuitsim.graph import Carries, Circuit
 from circuitsim.locality import Access
-from circuitsim.phases.base import Binding, Step, adds, biases, reads, writes
+from circuitsim.phases.base import Binding, Step, adds, biases, in_turn, reads, writes
 
 NAME = "forward pass"
 
@@ -16,8 +17,11 @@ NAME = "forward pass"
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
     """Adds the biases to the summed input S, writes the activity f(S) and the slope f'(S)."""
     p, cycle = circuit.populations[event.which], event.detail
-    if p.name == circuit.inputs and cycle == 0:
-        return reads("data", "x"), reads("data", "rows"), writes(p.name, "O", 0)
+    if cycle == 0 and p.name in circuit.clamped:
+        source = "x" if p.name == circuit.inputs else "y"
+        return reads("data", source), reads("data", "rows"), writes(p.name, "O", 0)
+    if cycle == 0 and (taken := circuit.exchanged(p.name, Carries.INPUT)):
+        return reads(taken[0].source, "O", 0), writes(p.name, "O", 0)
     return (
         adds(p.name, "S", cycle),
         *(reads(name, "bias") for name in biases(circuit, p.name)),
@@ -29,9 +33,15 @@ def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
 def bind(b: Binding) -> Step:
     """Bind the gathering of a batch, or an activation."""
     p, cycle = b.circuit.populations[b.event.which], b.event.detail
-    if p.name == b.circuit.inputs and cycle == 0:
-        return b.kernels.gather(b.view("data", "x"), b.view("data", "rows"), b.view(p.name, "O", 0))  # type: ignore[no-any-return]
+    fired = b.optional(p.name, "O", cycle)
+    if cycle == 0 and p.name in b.circuit.clamped:
+        if p.name == b.circuit.inputs:
+            return b.kernels.gather(b.view("data", "x"), b.view("data", "rows"), fired)  # type: ignore[no-any-return]
+        return b.kernels.one_hot(b.view("data", "y"), b.view("data", "rows"), fired)  # type: ignore[no-any-return]
+    if cycle == 0 and (taken := b.circuit.exchanged(p.name, Carries.INPUT)):
+        return b.kernels.copy(b.view(taken[0].source, "O", 0), fired)  # type: ignore[no-any-return]
     bias = [b.view(name, "bias") for name in biases(b.circuit, p.name)]
     arriving, slope = b.view(p.name, "S", cycle), b.optional(p.name, "slope", cycle)
-    fired = b.optional(p.name, "O", cycle)
-    return b.kernels.activate(p.activation, arriving, bias, arriving if fired is None else fired, slope)  # type: ignore[no-any-return]
+    out = arriving if fired is None else fired
+    fire: Step = b.kernels.activate(p.activation, arriving, bias, out, slope)
+    return in_turn([fire, b.kernels.centre(out)]) if p.centres else fire

@@ -1,24 +1,27 @@
 """Plasticity: a local rule proposes an increment for every synapse of a projection, summed over the batch.
 
-It runs at the first tick at which all that the rule reads exists; `update` applies what it proposes.
+It runs at the first tick at which all that the rule reads exists; `update` applies what it proposes. What several rules
+of one projection propose adds up; an event's detail is the rule's place among them.
 """
 
 from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
+
 from circuitsim.events import Event
 from circuitsim.graph import Circuit, Plasticity
 from circuitsim.locality import Access, Place, Reading
-from circuitsim.phases.base import Binding, Step, reads, writes
+from circuitsim.phases.base import Binding, Step, adds, in_turn, reads
 from circuitsim.rules.compiler import Operands, lower
 
 NAME = "plasticity"
 
 
-def learning(circuit: Circuit, projection: str) -> Plasticity:
-    """The projection's plasticity."""
-    return next(p for p in circuit.plasticity if p.projection == projection)
+def learning(circuit: Circuit, event: Event) -> Plasticity:
+    """The plasticity that an event carries out."""
+    return circuit.rules[circuit.projections[event.which].name][event.detail]
 
 
 def readings(circuit: Circuit, rule: Plasticity) -> list[tuple[str, Reading, tuple[str, str, int | None]]]:
@@ -29,6 +32,8 @@ def readings(circuit: Circuit, rule: Plasticity) -> list[tuple[str, Reading, tup
         for reading in law.certificate.readings:
             if reading.place is Place.SYNAPSE:
                 rows.append((law.name, reading, (q.name, quantity, None)))
+            elif reading.place is Place.REMOTE:
+                rows.append((law.name, reading, (str(rule.transports), quantity, None)))
             elif reading.place is Place.POST:
                 rows.append((law.name, reading, (rule.post or q.target, "O", reading.cycle)))
             elif quantity == "weight":  # the presynaptic unit of a bias is always 1: nothing to remember
@@ -37,23 +42,23 @@ def readings(circuit: Circuit, rule: Plasticity) -> list[tuple[str, Reading, tup
 
 
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
-    """Reads what the certificates say, writes the increments."""
+    """Reads what the certificates say, adds to the increments."""
     name = circuit.projections[event.which].name
-    rule = learning(circuit, name)
+    rule = learning(circuit, event)
     laws = _laws(circuit, rule)
     parameters = {(name, f"{law.name}.{parameter}") for _, law in laws for parameter in law.free}
     return (
         *(reads(*key) for key in dict.fromkeys(key for _, _, key in readings(circuit, rule))),
         *(reads(*key) for key in sorted(parameters)),
         reads("data", "rows"),
-        *(writes(name, "increment" if quantity == "weight" else "bias_increment") for quantity, _ in laws),
+        *(adds(name, "increment" if quantity == "weight" else "bias_increment") for quantity, _ in laws),
     )
 
 
 def bind(b: Binding) -> Step:
     """Bind the lowered rules of weights and biases, followed by the check that their increments are finite."""
     q = b.circuit.projections[b.event.which]
-    rule = learning(b.circuit, q.name)
+    rule = learning(b.circuit, b.event)
     steps: list[Step] = []
     for quantity, law in _laws(b.circuit, rule):
         out = b.view(q.name, "increment" if quantity == "weight" else "bias_increment")
@@ -63,16 +68,17 @@ def bind(b: Binding) -> Step:
             else {},
             post={r.cycle: b.view(rule.post or q.target, "O", r.cycle) for r in _at(law, Place.POST)},
             synapse=b.optional(q.name, quantity),
+            far=None if rule.transports is None else b.view(rule.transports, quantity).transpose(0, 2, 1),
             parameters={p: b.view(q.name, f"{law.name}.{p}") for p in law.free},
             batch=b.view("data", "rows").shape[-1],
         )
-        steps += [lower(law, quantity, operands, out, b.kernels), partial(b.report, out)]
-
-    def propose() -> None:
-        for step in steps:
-            step()
-
-    return propose
+        if b.first:
+            steps += [lower(law, quantity, operands, out, b.kernels), partial(b.report, out)]
+        else:
+            own = np.empty_like(out)
+            steps += [lower(law, quantity, operands, own, b.kernels), partial(np.add, out, own, out=out)]
+            steps.append(partial(b.report, out))
+    return in_turn(steps)
 
 
 def _laws(circuit: Circuit, rule: Plasticity):  # type: ignore[no-untyped-def]

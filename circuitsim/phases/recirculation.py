@@ -13,7 +13,7 @@ import numpy as np
 from circuitsim.events import Event
 from circuitsim.graph import RECIRCULATES, Carries, Circuit
 from circuitsim.locality import Access
-from circuitsim.phases.base import Binding, Step, adds, biases, reads, writes
+from circuitsim.phases.base import Binding, Step, adds, biases, in_turn, reads, writes
 
 NAME = "recirculation cycle"
 
@@ -44,14 +44,14 @@ def bind(b: Binding) -> Step:
         source = exchanges[0]
         returned = b.view(source.source, "O", cycle - 1)
         mix = b.kernels.mix_error if source.carries is Carries.ERROR else b.kernels.mix
-        return _in_turn([mix(coefficient, held, returned, out) for coefficient, out in outputs])
+        return in_turn([mix(coefficient, held, returned, out) for coefficient, out in outputs])
     arriving = b.view(p.name, "S", cycle)
     bias = [b.view(name, "bias") for name in biases(b.circuit, p.name)]
     fire = b.kernels.activate(p.activation, arriving, bias, arriving, None)
     # the array that shares memory with S is written last, and an unmixed one that is S itself need not be written
     outputs.sort(key=lambda pair: _same(pair[1], arriving))
     mixed = [(c, out) for c, out in outputs if c.any() or not _same(out, arriving)]
-    return _in_turn([fire, *(b.kernels.mix(c, held, arriving, out) for c, out in mixed)])
+    return in_turn([fire, *(b.kernels.mix(c, held, arriving, out) for c, out in mixed)])
 
 
 def _outputs(b: Binding, name: str, cycle: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -65,14 +65,3 @@ def _outputs(b: Binding, name: str, cycle: int) -> list[tuple[np.ndarray, np.nda
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:
     return bool(a.ctypes.data == b.ctypes.data)
-
-
-def _in_turn(steps: list[Step]) -> Step:
-    if len(steps) == 1:
-        return steps[0]
-
-    def recirculate() -> None:
-        for step in steps:
-            step()
-
-    return recirculate

@@ -1,17 +1,27 @@
 """Scalar local rules, one a file, and the compiler that lowers them."""
 
+from circuitsim.rules.amp import amp
+from circuitsim.rules.decay import decay
 from circuitsim.rules.delta import delta
 from circuitsim.rules.error_recirculation import error_recirculation
+from circuitsim.rules.null import null
 from circuitsim.rules.recirculation import recirculation
 from circuitsim.rules.recirculation_symmetric import recirculation_symmetric, recirculation_symmetric_bias
 from circuitsim.rules.rule import Rule, local_rule
+from circuitsim.rules.self_alignment import self_alignment
+from circuitsim.rules.sparse import sparse
 
 __all__ = [
     "Rule",
+    "amp",
+    "decay",
     "delta",
     "error_recirculation",
     "local_rule",
+    "null",
     "recirculation",
     "recirculation_symmetric",
     "recirculation_symmetric_bias",
+    "self_alignment",
+    "sparse",
 ]

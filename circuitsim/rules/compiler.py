@@ -21,6 +21,7 @@ from circuitsim.rules.rule import Rule, refuse_unreal
 from circuitsim.rules.separation import ONE, Product, separate
 
 Step = Callable[[], None]
+SYNAPSES = {Place.SYNAPSE: "[i, j]", Place.REMOTE: "[i, j]"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Operands:
     synapse: np.ndarray | None
     parameters: dict[str, np.ndarray]
     batch: int
+    far: np.ndarray | None = None
 
 
 def lower(rule: Rule, quantity: str, operands: Operands, out: np.ndarray, kernels: ModuleType) -> Step:
@@ -71,6 +73,7 @@ def mapped(rule: Rule, quantity: str, operands: Operands, out: np.ndarray) -> St
                 (lambda k, b=b: operands.pre[k][:, b, None, :]) if weights else (lambda k: out.dtype.type(1)),
                 lambda k, b=b: column(operands.post[k][:, b]),
                 synapse,
+                operands.far,
                 **parameters,
             )
 
@@ -120,7 +123,7 @@ def _accumulate(
 ) -> Step:
     """out (+)= h(w) * product."""
     summed = sympy.Symbol("product", real=True)
-    arrays = [(summed, "[i, j]", product), *_arrays(rule, h, operands, {Place.SYNAPSE: "[i, j]"})]
+    arrays = [(summed, "[i, j]", product), *_arrays(rule, h, operands, SYNAPSES)]
     kernel = generate(SYNAPSE, h * summed, [(s, w) for s, w, _ in arrays], out.dtype, assign="=" if first else "+=")
     values = [array for _, _, array in arrays]
     return lambda: kernel(out, *values)
@@ -142,7 +145,7 @@ def _factor(
 
 
 def _lower_every(rule: Rule, expression: sympy.Expr, operands: Operands, out: np.ndarray) -> Step:
-    places = {Place.PRE: "[b, j]", Place.POST: "[b, i]", Place.SYNAPSE: "[i, j]"}
+    places = {Place.PRE: "[b, j]", Place.POST: "[b, i]", **SYNAPSES}
     arrays = _arrays(rule, expression, operands, places)
     kernel = generate(EVERY, expression, [(s, w) for s, w, _ in arrays], out.dtype, batch=str(operands.batch))
     values = [array for _, _, array in arrays]
@@ -158,9 +161,10 @@ def _arrays(
         meaning = rule.symbols[symbol]
         if isinstance(meaning, str):
             found.append((symbol, "", operands.parameters[meaning]))
-        elif meaning.place is Place.SYNAPSE:
-            assert operands.synapse is not None
-            found.append((symbol, places[meaning.place], operands.synapse))
+        elif meaning.place in SYNAPSES:
+            weight = operands.synapse if meaning.place is Place.SYNAPSE else operands.far
+            assert weight is not None
+            found.append((symbol, places[meaning.place], weight))
         else:
             memory = operands.pre if meaning.place is Place.PRE else operands.post
             found.append((symbol, places[meaning.place], memory[meaning.cycle]))

@@ -23,6 +23,7 @@ from circuitsim.rules.inspection import check_code
 from circuitsim.rules.whole import LIMIT, Whole, bounded
 
 NEURONS = ("pre", "post")
+READ = (*NEURONS, "w", "far")  # what a rule may ask to see; `far` only where a circuit declares whose weight that is
 MAX_CYCLE = 1000
 
 
@@ -73,12 +74,14 @@ class Rule:
             known[key] = float(value) if isinstance(known[key], float) else value
         return Rule(self.function, tuple(known.items()))
 
-    def __call__(self, pre: Any, post: Any, w: Any, **replaced: Any) -> Any:
+    def __call__(self, pre: Any, post: Any, w: Any, far: Any = None, **replaced: Any) -> Any:
         """Evaluate the scalar function: the specification that every lowering is tested against.
 
-        pre, post : callables that map a cycle to an activity; w : the weight; replaced : values for parameters.
+        pre, post : callables that map a cycle to an activity; w : the weight; far : a weight elsewhere, where the
+        rule's circuit declares one; replaced : values for parameters.
         """
-        arguments = {"pre": Remembered(self.name, "pre", pre), "post": Remembered(self.name, "post", post), "w": w}
+        arguments = {"pre": Remembered(self.name, "pre", pre), "post": Remembered(self.name, "post", post)}
+        arguments |= {"w": w, "far": far}
         function, wanted = self._confined
         given = {key: arguments[key] for key in wanted}
         values = {key: Whole(value) if type(value) is int else value for key, value in self.parameters}
@@ -92,7 +95,7 @@ class Rule:
         confined = FunctionType(bounded(self.function.__code__), names, self.name)
         confined.__kwdefaults__ = self.function.__kwdefaults__
         confined.__defaults__ = self.function.__defaults__
-        return confined, [a for a in inspect.signature(confined).parameters if a in (*NEURONS, "w")]
+        return confined, [a for a in inspect.signature(confined).parameters if a in READ]
 
     @cached_property
     def free(self) -> dict[str, float]:
@@ -134,14 +137,15 @@ class Rule:
             lambda k: symbol(f"pre{k}", Reading(Place.PRE, k)),
             lambda k: symbol(f"post{k}", Reading(Place.POST, k)),
             symbol("w", Reading(Place.SYNAPSE)),
+            symbol("far", Reading(Place.REMOTE)),
             {key: symbol(f"parameter_{key}", key) for key in self.free},
         )
         return traced, symbols
 
-    def _evaluate(self, pre: Any, post: Any, w: Any, free: Mapping[str, Any]) -> sympy.Expr:
+    def _evaluate(self, pre: Any, post: Any, w: Any, far: Any, free: Mapping[str, Any]) -> sympy.Expr:
         try:
             with np.errstate(all="ignore"):
-                result = self(pre, post, w, **free)
+                result = self(pre, post, w, far, **free)
         except RuleError as error:
             _refuse(_label(self.function, error.__traceback__), error.got, error.expected, error.remedy)
         except Exception as error:  # the user's code: whatever it raises is reported, not passed through
@@ -169,7 +173,9 @@ def local_rule(function: Callable[..., Any]) -> Rule:
     Parameters
     ----------
     function : takes `pre`, `post`, `w` (those it needs) and parameters with numeric defaults; returns dw, before
-        the learning rate. `pre.at(k)` and `post.at(k)` are what the two neurons remember of cycle k.
+        the learning rate. `pre.at(k)` and `post.at(k)` are what the two neurons remember of cycle k. It may also ask
+        for `far`, the weight of a synapse elsewhere; then only a circuit that declares whose that is
+        (`Plasticity(transports=...)`) takes it, and the audit reports weight transport.
 
     Returns
     -------
@@ -206,7 +212,7 @@ def _parameters(function: FunctionType) -> tuple[tuple[str, float | int], ...]:
             stars = "*" if argument.kind is argument.VAR_POSITIONAL else "**"
             expected = "pre, post, w and named parameters"
             _refuse(_label(function), f"argument {stars}{name}", expected, "Name each parameter.")
-        if name in (*NEURONS, "w"):
+        if name in READ:
             if argument.default is not argument.empty:
                 _refuse(_label(function), f"a default for {name}", "no default", f"Remove the default of {name}.")
             continue

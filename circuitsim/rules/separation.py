@@ -45,7 +45,8 @@ def _split(term: sympy.Expr, symbols: Mapping[sympy.Symbol, Reading | str]) -> P
     constant = ONE
     for factor in sympy.Mul.make_args(term):
         meanings = [symbols[s] for s in factor.free_symbols]
-        places = {m.place for m in meanings if isinstance(m, Reading)}
+        # a weight elsewhere has the shape of the synapse's own and is treated like it
+        places = {Place.SYNAPSE if m.place is Place.REMOTE else m.place for m in meanings if isinstance(m, Reading)}
         if len(places) > 1:
             return None
         if places:

@@ -1,0 +1,189 @@
+"""Layered classifiers with a feedback path: backpropagation and what takes the place of its transposed weights.
+
+Populations `layer0` ... `layer{L}`, `labels` beside the top, feedback neurons `error{h}` beside each layer that learns;
+projections `W1` ... `W{L}` up and `B{h}` (from layer h to h - 1) or `D{h}` (from the output to h) for the errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from circuitsim.errors import CircuitError
+from circuitsim.graph import Carries, Circuit, Exchange, Mirror, Plasticity, Population, Projection
+from circuitsim.rules import amp, decay, delta, null, self_alignment, sparse
+from circuitsim.schedule import Protocol
+
+PRIMITIVES = {
+    "ia": ("amp", "decay", "null"),
+    "sa": ("self", "decay"),
+    "aa": ("amp", "sparse"),
+}
+"""Information, symmetric and activation alignment as sums of primitives (Kunin et al. 2020)."""
+
+FEEDBACK = ("bp", "fa", "dfa", "kp", "wm", "ss", "urfb", *PRIMITIVES)
+LOSSES = ("error", "hinge")
+KNOWN = ("decay", "amp", "null", "sparse", "self")
+
+
+def layered_classifier(
+    sizes: Sequence[int],
+    feedback: str = "bp",
+    *,
+    loss: str = "error",
+    hidden: str = "tanh",
+    output: str = "softmax",
+    bias: bool = True,
+    delay: int = 1,
+    primitives: Sequence[str] | None = None,
+    mirror: Mirror | None = None,
+    normalise: bool = False,
+    passes: int = 1,
+    bounded: bool = False,
+    masked: bool = False,
+    window: int | None = None,
+) -> tuple[Circuit, Protocol]:
+    """A classifier of any depth whose errors come down a feedback path, and one presentation of it.
+
+    Parameters
+    ----------
+    sizes : units in layers 0 ... L; the top has one for each class.
+    feedback : bp (transposed weights), fa (fixed random), dfa (fixed random, straight from the output), kp and urfb
+        (the forward increments, mirrored), wm (weight mirror), ss (signs of the transposed weights), ia, sa, aa (sums
+        of primitives).
+    loss : error (target less output) or hinge: output neurons hold their summed input against a margin, 1 for the right
+        class, the parameter `margin` of the top error neurons for the others (1, or 1/(C-1)).
+    hidden, output : activations. bias : whether neurons have one. delay : of every projection, ticks.
+    primitives : for ia, sa and aa: which of decay, amp, null, sparse and self change the feedback synapses, in the
+        place of the sum that the name stands for.
+    mirror : for wm: the noise, and what the answering neurons leave out; its projection is filled in.
+    normalise : for wm: whether feedback weights are divided by their norm after each update.
+    passes : for wm: how often mirror mode follows a presentation.
+    bounded : whether neurons bound the norm of their incoming weights (parameter max_norm).
+    masked : whether only some of the synapses exist, forward and feedback drawn apart (parameter density).
+    window : how long neurons remember, ticks; None: as long as the rules need.
+
+    Source
+    ------
+    Akrout et al. 2019 (weight mirrors, Kolen-Pollack); Kunin et al. 2020 (primitives); updated random feedback.
+    """
+    _check(sizes, feedback, primitives, loss)
+    top = len(sizes) - 1
+    forward = [Projection(f"W{h}", f"layer{h - 1}", f"layer{h}", delay, bias) for h in range(1, top + 1)]
+    down = _feedback(feedback, top, delay, normalise)
+    if masked:
+        forward, down = ([replace(q, masked=q.own) for q in part] for part in (forward, down))
+    chosen = tuple(primitives or PRIMITIVES.get(feedback, ()))
+    extra, carriers = _echoes(chosen, sizes, delay)
+    rules = [Plasticity(f"W{h}", delta, post=f"error{h}") for h in range(1, top + 1)]
+    between = range(2, top + 1)
+    mirrors = [_named(mirror or Mirror(""), f"W{h}") for h in between] if feedback == "wm" else []
+    circuit = Circuit(
+        f"classifier with {feedback}",
+        (*_populations(sizes, hidden, output, bounded), *extra),
+        (*forward, *down, *carriers),
+        inputs="layer0",
+        outputs=f"layer{top}",
+        exchanges=_exchanges(top, Carries.MARGIN if loss == "hinge" else Carries.ACTUAL),
+        plasticity=(*rules, *(p for h in between for p in _learning(feedback, chosen, h))),
+        mirrors=tuple(mirrors),
+        labels="labels",
+    )
+    return circuit, Protocol(window=window, passes=passes if mirrors else 0)
+
+
+def _check(sizes: Sequence[int], feedback: str, primitives: Sequence[str] | None, loss: str) -> None:
+    if len(sizes) < 2:
+        raise CircuitError(
+            "sizes of a classifier", got=str(list(sizes)), expected="at least two layers", remedy="Add the classes."
+        )
+    wrong = [name for name in primitives or () if name not in KNOWN]
+    for key, value, known in (
+        ("feedback", [feedback] if feedback not in FEEDBACK else [], FEEDBACK),
+        ("primitives", wrong, KNOWN),
+        ("loss", [loss] if loss not in LOSSES else [], LOSSES),
+    ):
+        if value:
+            raise CircuitError(
+                f"{key} of a classifier",
+                got=repr(value[0]),
+                expected=f"one of {', '.join(known)}",
+                remedy="Choose one of these.",
+            )
+    if primitives and feedback not in PRIMITIVES:
+        raise CircuitError(
+            "primitives of a classifier",
+            got=f"{', '.join(primitives)} with feedback {feedback}",
+            expected=f"feedback one of {', '.join(PRIMITIVES)}",
+            remedy="Leave primitives out, or choose one of these.",
+        )
+
+
+def _populations(sizes: Sequence[int], hidden: str, output: str, bounded: bool) -> list[Population]:
+    top = len(sizes) - 1
+    layers = [
+        Population(f"layer{h}", n, "identity" if h == 0 else output if h == top else hidden, bounded=bounded and h > 0)
+        for h, n in enumerate(sizes)
+    ]
+    errors = [Population(f"error{h}", sizes[h], site=f"layer{h}", feedback=True) for h in range(1, top + 1)]
+    return [*layers, Population("labels", sizes[top], site=f"layer{top}"), *errors]
+
+
+def _exchanges(top: int, compared: Carries) -> tuple[Exchange, ...]:
+    return (
+        Exchange("labels", f"error{top}", Carries.TARGET),
+        Exchange(f"layer{top}", f"error{top}", compared),
+        *(Exchange(f"layer{h}", f"error{h}", Carries.SLOPE) for h in range(1, top)),
+    )
+
+
+def _feedback(feedback: str, top: int, delay: int, normalise: bool) -> list[Projection]:
+    if feedback == "dfa":
+        return [Projection(f"D{h}", f"error{top}", f"error{h}", delay) for h in range(1, top)]
+    transposed, signs = feedback in ("bp", "ss"), feedback == "ss"
+    return [
+        Projection(
+            f"B{h}",
+            f"error{h}",
+            f"error{h - 1}",
+            delay,
+            transports=f"W{h}" if transposed else None,
+            signs=signs,
+            normalised=normalise and feedback == "wm",
+        )
+        for h in range(2, top + 1)
+    ]
+
+
+def _echoes(chosen: Sequence[str], sizes: Sequence[int], delay: int) -> tuple[list[Population], list[Projection]]:
+    """What null and sparse need: neurons that get the activity through the feedback synapses, down or backwards."""
+    neurons, carriers = [], []
+    for h in range(2, len(sizes)):
+        if "null" in chosen:
+            neurons.append(Population(f"null{h - 1}", sizes[h - 1], site=f"layer{h - 1}"))
+            carriers.append(Projection(f"N{h}", f"layer{h}", f"null{h - 1}", delay, shares=f"B{h}"))
+        if "sparse" in chosen:
+            neurons.append(Population(f"sparse{h}", sizes[h], site=f"layer{h}"))
+            carriers.append(Projection(f"S{h}", f"layer{h - 1}", f"sparse{h}", delay, transports=f"B{h}"))
+    return neurons, carriers
+
+
+def _learning(feedback: str, chosen: Sequence[str], h: int) -> list[Plasticity]:
+    """The rules of the feedback synapses from layer h to layer h - 1."""
+    name, above, below = f"B{h}", f"layer{h}", f"layer{h - 1}"
+    if feedback in ("kp", "urfb"):
+        return [Plasticity(name, delta, post=below)]
+    if feedback == "wm":
+        return [Plasticity(name, amp, pre=above, post=below, momentum=False, mirror=f"W{h}")]
+    made = {
+        "decay": Plasticity(name, decay, momentum=False),
+        "amp": Plasticity(name, amp, pre=above, post=below, momentum=False),
+        "null": Plasticity(name, null, pre=above, post=f"null{h - 1}", momentum=False),
+        "sparse": Plasticity(name, sparse, pre=f"sparse{h}", post=below, momentum=False),
+        "self": Plasticity(name, self_alignment, momentum=False, transports=f"W{h}"),
+    }
+    return [made[primitive] for primitive in chosen]
+
+
+def _named(mirror: Mirror, projection: str) -> Mirror:
+    return replace(mirror, projection=projection)

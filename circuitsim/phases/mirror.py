@@ -1,0 +1,41 @@
+"""Mirror mode: the source of one forward projection fires noise, its target answers, y = f(W x + b).
+
+While it lasts, the feedback synapses beside that projection learn and all others rest (Akrout et al. 2019, weight
+mirror). A softmax answers with its summed input. An event's detail is twice the mirror's index, plus one for the
+answer; noise and answer are both of cycle 0.
+"""
+
+from __future__ import annotations
+
+from circuitsim.events import Event
+from circuitsim.graph import Circuit, Noise
+from circuitsim.locality import Access
+from circuitsim.phases.base import Binding, Step, adds, biases, in_turn, reads, writes
+
+NAME = "mirror mode"
+NOISE, ANSWER = 0, 1
+
+
+def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
+    """Reads the clock and the noise's scale, or the bias; writes the noise, or the answer."""
+    p, mirror = circuit.populations[event.which], circuit.mirrors[event.detail // 2]
+    if event.detail % 2 == NOISE:
+        drawn = (reads("circuit", "seeds"), reads("circuit", "tick"), reads(mirror.projection, "noise_scale"))
+        return (*drawn, writes(p.name, "O", 0))
+    unblocked = [] if mirror.block_bias else biases(circuit, p.name)
+    return adds(p.name, "S", 0), *(reads(name, "bias") for name in unblocked), writes(p.name, "O", 0)
+
+
+def bind(b: Binding) -> Step:
+    """Bind the drawing of noise, or an activation."""
+    p, mirror = b.circuit.populations[b.event.which], b.circuit.mirrors[b.event.detail // 2]
+    out = b.view(p.name, "O", 0)
+    if b.event.detail % 2 == NOISE:
+        scale = b.view(mirror.projection, "noise_scale")
+        name, gaussian = f"noise through {mirror.projection}", mirror.noise is Noise.GAUSSIAN
+        seeds, tick = b.view("circuit", "seeds"), b.view("circuit", "tick")
+        return b.kernels.noise(seeds, name, tick, scale, out, gaussian=gaussian)  # type: ignore[no-any-return]
+    bias = [] if mirror.block_bias else [b.view(name, "bias") for name in biases(b.circuit, p.name)]
+    activation = "identity" if p.activation == "softmax" else p.activation
+    fire = b.kernels.activate(activation, b.view(p.name, "S", 0), bias, out, None)
+    return in_turn([fire, b.kernels.centre(out)] if mirror.centre else [fire])

@@ -1,0 +1,25 @@
+"""The primitive `amp` of a feedback synapse: activity on both sides strengthens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from circuitsim.rules.rule import local_rule
+
+
+@local_rule
+def amp(pre: Any, post: Any, *, c: float = 1.0) -> Any:
+    """Minus the gradient of -x_l' B x_{l+1}: Hebb's product of the activities on both sides.
+
+    dB_ij = c x_l,i x_{l+1,j}
+
+    Parameters
+    ----------
+    c : the primitive's coefficient.
+
+    Source
+    ------
+    Kunin et al. 2020, table of primitives; Nayebi 2020 (role of feedback), "amp". Local. With noise in the place of
+    activity and decay beside it, this is the weight mirror (Akrout et al. 2019).
+    """
+    return c * post.at(0) * pre.at(0)

@@ -1,0 +1,26 @@
+"""The primitive `null` of a feedback synapse: the signal it passes is weakened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from circuitsim.rules.rule import local_rule
+
+
+@local_rule
+def null(pre: Any, post: Any, *, c: float = 1.0) -> Any:
+    """Minus the gradient of |B x_{l+1}|^2 / 2; the postsynaptic neuron holds what arrives over its own synapses.
+
+    dB_ij = -c (B x_{l+1})_i x_{l+1,j}
+
+    Parameters
+    ----------
+    c : the primitive's coefficient.
+
+    Source
+    ------
+    Kunin et al. 2020, table of primitives; Nayebi 2020 (role of feedback), "null".
+    Local: (B x)_i is the neuron's own summed input
+    when the activity is sent through the feedback synapses.
+    """
+    return -c * post.at(0) * pre.at(0)

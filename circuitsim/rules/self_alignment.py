@@ -1,0 +1,26 @@
+"""The primitive `self` of a feedback synapse: it takes over the weight of the forward synapse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from circuitsim.rules.rule import local_rule
+
+
+@local_rule
+def self_alignment(far: Any, *, c: float = 1.0) -> Any:
+    """Minus the gradient of -tr(B W), which is the transposed forward weight.
+
+    dB_ij = c w_ji
+
+    Parameters
+    ----------
+    c : the primitive's coefficient.
+
+    Source
+    ------
+    Kunin et al. 2020, table of primitives; Nayebi 2020 (role of feedback), "self".
+    Not local: `far` is a weight elsewhere,
+    which a circuit has to declare as weight transport.
+    """
+    return c * far

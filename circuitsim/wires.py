@@ -1,0 +1,90 @@
+"""The non-local wires that a circuit declares: what its parts bring from where no local rule could get it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from circuitsim.locality import Wire
+from circuitsim.parts import Carries, Plasticity, Projection
+
+if TYPE_CHECKING:
+    from circuitsim.graph import Circuit
+
+
+def declared(circuit: Circuit) -> tuple[Wire, ...]:
+    """The wires of a circuit, in the order of its parts."""
+    kinds = (_transport, _sharing, _lateral, _remote, _labels)
+    return tuple(wire for kind in kinds for wire in kind(circuit))
+
+
+def _transport(circuit: Circuit) -> Iterator[Wire]:
+    for q in circuit.projections:
+        if q.transports and not _backwards(circuit, q):
+            what = "the signs of the transposed weights" if q.signs else "the transposed weights"
+            yield Wire("weight-transport", q.name, f"{what} of {q.transports}")
+    for learning in circuit.plasticity:
+        if learning.transports:
+            read = f"the transposed weights of {learning.transports}"
+            yield Wire("weight-transport", learning.projection, read, learning.rule.name)
+
+
+def _backwards(circuit: Circuit, q: Projection) -> list[Plasticity]:
+    """The rules that get from it what their own projection's synapses would carry backwards."""
+    return [p for p in circuit.rules.get(q.transports or "", ()) if q.target in (p.pre, p.post)]
+
+
+def _sharing(circuit: Circuit) -> Iterator[Wire]:
+    for q in circuit.projections:
+        if q.shares and not same_synapses(circuit, q, circuit.projection(q.shares)):
+            yield Wire("weight-sharing", q.name, f"the weights of {q.shares}")
+
+
+def same_synapses(circuit: Circuit, first: Projection, second: Projection) -> bool:
+    """Whether two projections join the same sites: then they can be the same synapses, passing different signals."""
+    return circuit.colocated(first.source, second.source) and circuit.colocated(first.target, second.target)
+
+
+def _lateral(circuit: Circuit) -> Iterator[Wire]:
+    for p in circuit.populations:
+        for q in circuit.incoming[p.name]:
+            if p.activation == "softmax":  # each neuron divides by the sum over its layer
+                yield Wire("lateral", q.name, f"all neurons of {p.name}")
+            if p.centres:
+                yield Wire("lateral", q.name, f"the mean of {p.name} over the batch")
+    for q in circuit.projections:
+        for learning in _backwards(circuit, q):
+            read = f"all synapses of {q.transports} that share its presynaptic neuron, through {q.name}"
+            yield Wire("lateral", learning.projection, read, learning.rule.name)
+    for mirror in circuit.mirrors:
+        if mirror.centre:
+            target = circuit.projection(mirror.projection).target
+            for learning in circuit.plasticity:
+                if learning.mirror == mirror.projection:
+                    read = f"the mean of {target} over the batch"
+                    yield Wire("lateral", learning.projection, read, learning.rule.name)
+    for q in circuit.projections:
+        if q.normalised:
+            yield Wire("lateral", q.name, f"all synapses of {q.name}")
+
+
+def _remote(circuit: Circuit) -> Iterator[Wire]:
+    for x in circuit.exchanges:
+        if x.remote:
+            kind = "remote-target" if x.carries is Carries.TARGET else "remote-error"
+            for name in _learning_from(circuit, x.target):
+                yield Wire(kind, name, f"{x.source} from another site, as {x.carries.value} for {x.target}")
+
+
+def _labels(circuit: Circuit) -> Iterator[Wire]:
+    for x in circuit.exchanges:
+        if circuit.labels and x.source == circuit.labels:
+            for name in _learning_from(circuit, x.target):
+                yield Wire("label", name, f"the labels that {circuit.labels} is clamped to")
+
+
+def _learning_from(circuit: Circuit, population: str) -> list[str]:
+    """The projections whose rules have a population as postsynaptic side; where there is none, its own name."""
+    ends = {q.name: q.target for q in circuit.projections}
+    found = [p.projection for p in circuit.plasticity if population == (p.post or ends[p.projection])]
+    return list(dict.fromkeys(found)) or [population]
