@@ -1,70 +1,103 @@
-"""The static audit of a schedule, as audit.json holds it."""
+"""The static audit: what a circuit's rules read and what is found, from its description alone; as audit.json holds it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from circuitsim.locality import Place, Reading, is_local
+from circuitsim.graph import Circuit
+from circuitsim.locality import Finding, Place, is_local
 from circuitsim.phases.plasticity import readings
-from circuitsim.schedule import Schedule
+from circuitsim.schedule import Row, Schedule
+
+Audit = dict[str, Any]
 
 
-def audit(schedule: Schedule) -> dict[str, Any]:
-    """Judge one circuit from its certificates, its wires and its timetable alone.
+def audit(schedules: Sequence[Schedule], also: Iterable[Finding] = ()) -> Audit:
+    """Judge one circuit from its certificates, its wires and its timetables alone.
+
+    Parameters
+    ----------
+    schedules : of a presentation and of its mirror modes (`Simulator.schedules`, `timetables`).
+    also : findings of other audits, to be listed after its own.
 
     Returns
     -------
-    `local`; `findings`; `certificates`, one for each projection and rule; `window`, for each projection the ticks that
-    its rule needs.
+    `local`; `findings`; `certificates`, one for each projection and rule: what is read, its place, cycle and lag (ticks
+    from when it was written to when it is used), and the tick of use; `window`, for each projection the ticks that its
+    rules need; `covers`, the circuit's name and a hash of it with its rules.
     """
+    circuit = schedules[0].circuit
+    own = [finding for schedule in schedules for finding in schedule.findings]
+    findings = _merged(own, also)
+    windows: dict[str, int] = {}
+    for schedule in schedules:
+        for projection, ticks in schedule.windows.items():
+            windows[projection] = max(ticks, windows.get(projection, 0))
     return {
-        "circuit": schedule.circuit.name,
-        "local": is_local(schedule.findings),
-        "findings": [finding.row() for finding in schedule.findings],
-        "certificates": _certificates(schedule),
-        "window": schedule.windows,
+        "circuit": circuit.name,
+        "local": is_local(findings),
+        "findings": [finding.row() for finding in findings],
+        "certificates": _certificates(circuit, [row for schedule in schedules for row in schedule.rows]),
+        "window": windows,
+        "covers": covers(circuit),
     }
 
 
-def audit_all(labelled: Sequence[tuple[str, Schedule]]) -> dict[str, Any]:
+def covers(circuit: Circuit) -> dict[str, str]:
+    """The circuit's name and a SHA-256 over its parts and rules: an audit says nothing of any other."""
+    return {"circuit": circuit.name, "sha256": hashlib.sha256(circuit.text.encode()).hexdigest()}
+
+
+def audit_all(labelled: Sequence[tuple[str, Audit]]) -> Audit:
     """The audit of a run: one for each circuit in it, and what they come to together."""
-    each = [{"label": label, **audit(schedule)} for label, schedule in labelled]
+    each = [{"label": label, **one} for label, one in labelled]
     windows: dict[str, int] = {}
     for one in each:
         for projection, ticks in one["window"].items():
             windows[projection] = max(ticks, windows.get(projection, 0))
+    hashes = "".join(one["covers"]["sha256"] for one in each)
     return {
         "local": all(one["local"] for one in each),
         "findings": _distinct(finding for one in each for finding in one["findings"]),
         "certificates": _distinct(certificate for one in each for certificate in one["certificates"]),
         "window": windows,
+        "covers": hashlib.sha256(hashes.encode()).hexdigest(),
         "circuits": each,
     }
 
 
-def _certificates(schedule: Schedule) -> list[dict[str, Any]]:
+def _merged(own: Sequence[Finding], also: Iterable[Finding]) -> list[Finding]:
+    """Declared findings, and of those that experiments brought the ones that no declaration covers."""
+    declared = {(finding.kind, finding.projection) for finding in own}
+    return list(dict.fromkeys([*own, *(f for f in also if (f.kind, f.projection) not in declared)]))
+
+
+def _certificates(circuit: Circuit, rows: Sequence[Row]) -> list[dict[str, Any]]:
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    ages = {(row.projection, row.rule, row.reading): row.age for row in schedule.rows}
-    for learning in schedule.circuit.plasticity:
-        for rule, reading, (owner, quantity, _) in readings(schedule.circuit, learning):
-            age = ages.get((learning.projection, rule, reading))
-            row = {**_reading(reading), "lag": age, "of": f"{owner}.{quantity}"}
-            rows = found.setdefault((learning.projection, rule), [])
-            if row not in rows:
-                rows.append(row)
-    for p in schedule.circuit.populations:
-        for q in schedule.circuit.incoming[p.name] if p.bounded else ():
-            row = {"place": Place.NEURON.value, "cycle": None, "lag": 0, "of": f"{p.name}'s incoming synapses"}
-            found[q.name, "bound"] = [row]
-    return [{"projection": q, "rule": rule, "reads": rows} for (q, rule), rows in found.items()]
+    used = {(row.projection, row.rule, row.reading): row for row in rows}
+    for learning in circuit.plasticity:
+        for rule, reading, (owner, quantity, _) in readings(circuit, learning):
+            row = used.get((learning.projection, rule, reading))
+            read = {
+                "place": reading.place.value,
+                "cycle": reading.cycle,
+                "lag": row and row.age,
+                "used": row and row.used,
+                "of": f"{owner}.{quantity}",
+            }
+            reads = found.setdefault((learning.projection, rule), [])
+            if read not in reads:
+                reads.append(read)
+    for p in circuit.populations:
+        for q in circuit.incoming[p.name] if p.bounded else ():
+            own = {"place": Place.NEURON.value, "cycle": None, "lag": 0, "of": f"{p.name}'s incoming synapses"}
+            found[q.name, "bound"] = [own]
+    return [{"projection": q, "rule": rule, "reads": reads} for (q, rule), reads in found.items()]
 
 
-def _reading(reading: Reading) -> dict[str, Any]:
-    return {"place": reading.place.value, "cycle": reading.cycle}
-
-
-def _distinct(rows: Any) -> list[dict[str, Any]]:
+def _distinct(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for row in rows:
         if row not in found:

@@ -66,11 +66,16 @@ class Causality:
         }
 
     def start(self) -> list[Event]:
-        """The events that begin a presentation: input and labels are clamped; in mirror mode noise is fired."""
+        """The events that begin a presentation: input and labels are clamped; in mirror mode noise is fired.
+
+        A rule that reads no activity waits for nothing.
+        """
+        ready = [(name, place) for (name, place), missing in self._learning.items() if not missing]
+        learned = [Event(0, phases.PLASTICITY, self.circuit.index[name], place) for name, place in ready]
         if self.protocol.mirror:
             source = self.circuit.projection(self.protocol.mirror).source
-            return [Event(0, phases.MIRROR, self.circuit.index[source], self._mirror(mirror.NOISE))]
-        return [Event(0, phases.FORWARD, self.circuit.index[name], 0) for name in self.circuit.clamped]
+            return [Event(0, phases.MIRROR, self.circuit.index[source], self._mirror(mirror.NOISE)), *learned]
+        return [*(Event(0, phases.FORWARD, self.circuit.index[name], 0) for name in self.circuit.clamped), *learned]
 
     def consequences(self, event: Event) -> list[Event]:
         """The events that follow from one that has just happened."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from rich.table import Table
 
 from circuitsim import config
 from circuitsim.errors import CircuitsimError, ConfigError
-from circuitsim.scenario import Scenario, circuit_descriptions, load_scenario, scenario_names
+from circuitsim.scenario import Design, Scenario, circuit_descriptions, load_scenario, load_tool, scenario_names
 
 if TYPE_CHECKING:
     from circuitsim.study import Study
@@ -88,10 +89,7 @@ def schedule(scenario: str, set_: Sets = None, config_file: ConfigFile = None, q
     """Show the timetable of one presentation, as a table."""
     from circuitsim.schedule import timetable
 
-    found = load_scenario(scenario)
-    defaults, given = _values(found, set_, config_file, None, quick)
-    settings = config.build(found.settings, defaults | given)
-    design = found.design(settings)
+    _, design = _designed(scenario, set_, config_file, quick)
     plan = timetable(design.circuit, design.protocol)
     table = _table("tick", "phase", "of", "cycle", "reads", "changes")
     for row in plan.table():
@@ -99,6 +97,43 @@ def schedule(scenario: str, set_: Sets = None, config_file: ConfigFile = None, q
     _out().print(table)
     windows = ", ".join(f"{name} {ticks}" for name, ticks in plan.windows.items())
     _out().print(f"{plan.duration} ticks a presentation; window of {plan.window} ticks, needed: {windows}")
+
+
+@app.command()
+def audit(
+    scenario: str,
+    set_: Sets = None,
+    config_file: ConfigFile = None,
+    backend: Backend = "numba",
+    quick: Quick = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole audit, for programs.")] = False,
+) -> None:
+    """Audit the locality of a scenario's circuit, without training."""
+    settings, design = _designed(scenario, set_, config_file, quick)
+    found = load_tool("audit")(design, settings, backend)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        for part in load_tool("audit-text")(found):
+            _out().print(part)
+
+
+@app.command()
+def trace(
+    scenario: str,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.json", help="The file to write.")],
+    set_: Sets = None,
+    config_file: ConfigFile = None,
+    quick: Quick = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+) -> None:
+    """Write one presentation of random numbers as a Chrome-trace file."""
+    from circuitsim.files import refuse_taken, write_bytes
+
+    settings, design = _designed(scenario, set_, config_file, quick)
+    refuse_taken(out, overwrite)
+    write_bytes(out, load_tool("trace")(design, settings))
+    _out().print(f"written: {out}. Open it at https://ui.perfetto.dev", soft_wrap=True)
 
 
 @data_app.command("list")
@@ -179,6 +214,14 @@ def _values(
             config.refuse(key, text, "one --set for each key", "Remove one of them.")
         given[key] = config.parse_value(key, value)
     return values, given
+
+
+def _designed(scenario: str, sets: list[str] | None, file: Path | None, quick: bool) -> tuple[config.Settings, Design]:
+    """The settings and the design of a scenario's one replica."""
+    found = load_scenario(scenario)
+    defaults, given = _values(found, sets, file, None, quick)
+    settings = config.build(found.settings, defaults | given)
+    return settings, found.design(settings)
 
 
 def _vary(scenario: Scenario, varies: list[str] | None, values: dict[str, Any]) -> dict[str, Any]:

@@ -93,7 +93,8 @@ class Settings(BaseModel):
         return float(value[h - 1] if isinstance(value, list) else value)
 
 
-S = TypeVar("S", bound=Settings)
+S = TypeVar("S", bound=BaseModel)
+T = TypeVar("T", bound=Settings)
 
 
 def refuse(key: str, got: Any, expected: str, remedy: str) -> None:
@@ -108,27 +109,33 @@ def spell(value: Any) -> str:
     return "none" if value is None else repr(value) if isinstance(value, str) else str(value)
 
 
-def build(model: type[S], values: Mapping[str, Any]) -> S:
-    """Make settings of values; ConfigError names the first key that is wrong."""
+def build(model: type[S], values: Mapping[str, Any], within: str = "") -> S:
+    """Make settings, or the table that a key holds, of values; ConfigError names the first key that is wrong.
+
+    Parameters
+    ----------
+    within : what stands before a key's name in messages: the table's own key and a dot.
+    """
     cleaned = {key: None if value == "none" and _optional(model, key) else value for key, value in values.items()}
     unknown = [key for key in cleaned if key not in model.model_fields]
     if unknown:
         close = difflib.get_close_matches(unknown[0], model.model_fields, 1)
         hint = f"Did you mean {close[0]}?" if close else "Remove it."
-        refuse(unknown[0], cleaned[unknown[0]], f"one of {', '.join(sorted(model.model_fields))}", hint)
+        expected = f"one of {', '.join(sorted(model.model_fields))}"
+        refuse(f"{within}{unknown[0]}", cleaned[unknown[0]], expected, hint)
     try:
         return model.model_validate(cleaned)
     except ValidationError as error:
         key = str(error.errors()[0]["loc"][0])
-        refuse(key, cleaned[key], _expected(model, key), f"Correct the value of {key}.")
+        refuse(f"{within}{key}", cleaned[key], _expected(model, key), f"Correct the value of {within}{key}.")
         raise  # not reached; refuse() raises
 
 
-def _expected(model: type[Settings], key: str) -> str:
+def _expected(model: type[BaseModel], key: str) -> str:
     return model.model_fields[key].description or "another value"
 
 
-def _optional(model: type[Settings], key: str) -> bool:
+def _optional(model: type[BaseModel], key: str) -> bool:
     return key in model.model_fields and "None" in str(model.model_fields[key].annotation)
 
 
@@ -198,7 +205,7 @@ def read_config(path: Path) -> dict[str, Any]:
         ) from None
 
 
-def replicas(model: type[S], values: Mapping[str, Any], vary: Mapping[str, Sequence[Any]]) -> list[S]:
+def replicas(model: type[T], values: Mapping[str, Any], vary: Mapping[str, Sequence[Any]]) -> list[T]:
     """Cross the varied values into settings, one for each replica; the last key runs fastest.
 
     Raises

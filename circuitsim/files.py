@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from circuitsim.errors import ConfigError
+
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a temporary file beside `path`, make it durable, and put it in place in one step.
@@ -36,6 +38,19 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
     write_whole(path, write)
+
+
+def refuse_taken(path: Path, overwrite: bool) -> None:
+    """Raise ConfigError where a file cannot be written for the user: something else is there, or no folder is."""
+    if not path.parent.is_dir():
+        got, expected, remedy = "a folder that is not there", "a file in an existing folder", "Make the folder."
+    elif path.exists() and not path.is_file():
+        got, expected, remedy = "something that is no file", "a file, or nothing", "Choose another --out."
+    elif path.exists() and not overwrite:
+        got, expected, remedy = "an existing file", "a new name", "Add --overwrite, or choose another --out."
+    else:
+        return
+    raise ConfigError(f"--out {path}", got=got, expected=expected, remedy=remedy)
 
 
 def remove_partial(folder: Path) -> None:

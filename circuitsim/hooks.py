@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 
@@ -46,3 +47,27 @@ class Hook:
     def name(self) -> str:
         """What messages call it."""
         return str(getattr(self.function, "__name__", type(self.function).__name__))
+
+
+class Tensors(Mapping[str, np.ndarray]):
+    """The weights and biases that a hook is given, by name; they are changed in place and never replaced."""
+
+    def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self._arrays = dict(arrays)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __setitem__(self, name: str, values: object) -> NoReturn:
+        raise CircuitError(
+            f"hook's tensor {name}",
+            got="another array in its place",
+            expected="a change of the array that is there",
+            remedy=f'Write tensors["{name}"][...] = values.',
+        )

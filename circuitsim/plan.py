@@ -11,7 +11,7 @@ import numpy as np
 from circuitsim import phases
 from circuitsim.errors import CircuitError
 from circuitsim.events import Event
-from circuitsim.hooks import Hook
+from circuitsim.hooks import Hook, Tensors
 from circuitsim.locality import Access, Mode
 from circuitsim.schedule import Entry, Schedule
 from circuitsim.state import Activity, Key, State
@@ -94,7 +94,7 @@ class Plan:
             seen: set[Key] = set()
             steps = [self._bind(entry, rows, seen) for entry in self.schedule.entries]
             for index, hooks in self._hooks.items():
-                steps[index] = _followed(steps[index], hooks, self._state.tensors())
+                steps[index] = _followed(steps[index], hooks, Tensors(self._state.tensors()))
             self._bound[batch] = rows, steps
         return self._bound[batch]
 
@@ -155,7 +155,7 @@ def _placed(hooks: Sequence[Hook], schedule: Schedule) -> dict[int, list[Hook]]:
     return placed
 
 
-def _followed(step: phases.Step, hooks: Sequence[Hook], tensors: dict[str, np.ndarray]) -> phases.Step:
+def _followed(step: phases.Step, hooks: Sequence[Hook], tensors: Tensors) -> phases.Step:
     def followed() -> None:
         step()
         for hook in hooks:

@@ -102,7 +102,7 @@ def _train(
 ) -> None:
     every = study.common.checkpoint_every
     if not study.metrics:
-        study.measure(0)
+        study.begin()
         progress.measured()
         runfolder.save_checkpoint(folder, study)
     while study.epoch < study.common.epochs:

@@ -24,15 +24,40 @@ if TYPE_CHECKING:
 
 GROUP = "circuitsim.scenarios"
 CIRCUITS = "circuitsim.circuits"
+TOOLS = "circuitsim.tools"
 
 
 @dataclass(frozen=True)
 class Design:
-    """One replica's circuit, protocol and parameters. Replicas with equal circuits and protocols run in bulk."""
+    """One replica's circuit, protocol and parameters. Replicas in which all but parameters is equal run in bulk.
+
+    Parameters
+    ----------
+    decaying : the projections whose learning rates `lr_decay` multiplies; None: all that learn.
+    passes_before : of mirror mode, before training.
+    """
 
     circuit: Circuit
     protocol: Protocol
     parameters: Parameters
+    decaying: tuple[str, ...] | None = None
+    passes_before: int = 0
+
+    def alike(self, other: Design) -> bool:
+        """Whether one simulator can run both, in step."""
+        return (self.circuit, self.protocol, self.decaying, self.passes_before) == (
+            other.circuit,
+            other.protocol,
+            other.decaying,
+            other.passes_before,
+        )
+
+
+Figures = dict[str, np.ndarray]
+
+
+def _nothing(*_: object) -> Figures:
+    return {}
 
 
 @dataclass(frozen=True)
@@ -47,7 +72,10 @@ class Scenario:
     check : refuses settings that do not fit the data.
     prepare : tensors that depend on the data, by name, for a replica, before training.
     tensor_shapes : names and shapes of all tensors that `--init` may have, for settings.
-    evaluate : metrics of one data split, each (replica,).
+    evaluate : metrics of one data split, from its examples and their classes, each (replica,).
+    inspect : metrics of the circuit itself, which may show it training examples; what is not finite is undefined, and
+        left out. presented : figures of the batch that was just shown, from the data and its rows; their means over an
+        epoch are metrics of the train split. Both (replica,).
     finish : writes what the scenario makes of a finished run (audit, report) into the run folder.
     """
 
@@ -58,8 +86,10 @@ class Scenario:
     check: Callable[[Any, Dataset], None]
     prepare: Callable[[Any, Dataset], dict[str, np.ndarray]]
     tensor_shapes: Callable[[Any], dict[str, tuple[int, ...]]]
-    evaluate: Callable[[Simulator, np.ndarray], dict[str, np.ndarray]]
+    evaluate: Callable[[Simulator, np.ndarray, np.ndarray | None], Figures]
     finish: Callable[[Path, Study, Mapping[str, Any]], None]
+    inspect: Callable[[Simulator, Any, Dataset], Figures] = _nothing
+    presented: Callable[[Simulator, Dataset, np.ndarray], Figures] = _nothing
     quick: Mapping[str, Any] = field(default_factory=dict)
     vary: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
@@ -87,4 +117,18 @@ def load_scenario(name: str) -> Scenario:
         got="an unknown name",
         expected=f"one of {', '.join(scenario_names())}",
         remedy=f"Did you mean {close[0]}?" if close else "`circuitsim list` shows them.",
+    )
+
+
+def load_tool(name: str) -> Callable[..., Any]:
+    """Return what carries out a command that needs more than the engine; ConfigError where nothing provides it."""
+    for point in entry_points(group=TOOLS):
+        if point.name == name:
+            found: Callable[..., Any] = point.load()
+            return found
+    raise ConfigError(
+        f"command {name}",
+        got="no installed package that carries it out",
+        expected=f"an entry point {name!r} in the group {TOOLS}",
+        remedy="Install circuitsim again: pip install --force-reinstall circuitsim.",
     )

@@ -30,12 +30,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """A reading of a rule at the moment of use: its age is how many ticks ago it was written."""
+    """A reading of a rule at the moment of use, the tick `used`: its age is how many ticks ago it was written."""
 
     projection: str
     rule: str
     reading: Reading
     age: int
+    used: int
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ def _ages(circuit: Circuit, protocol: Protocol, entries: list[Entry]) -> list[Ro
             name = circuit.projections[entry.event.which].name
             for rule, reading, key in laws[name, entry.event.detail]:
                 at = written[key] if reading.place in (Place.PRE, Place.POST) else now
-                rows.append(Row(name, rule, reading, now - at))
+                rows.append(Row(name, rule, reading, now - at, now))
         written.update({a.key: now for a in entry.accesses if a.mode is Mode.WRITE})
     return list(dict.fromkeys(rows))
 

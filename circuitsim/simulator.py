@@ -82,7 +82,7 @@ class Simulator:
         self._largest = np.finfo(self.state.dtype).max / 8
         self._reach = {p.projection: self._farthest(p.projection) for p in circuit.plasticity}
         self._row_sets = 1 if shared else len(seeds)
-        self._evaluation: Plan | None = None
+        self._observed: dict[tuple[Key, ...], Plan] = {}
         self._examples = 0
         self.presentations = 0
         self.queue = EventQueue()
@@ -146,10 +146,12 @@ class Simulator:
         """Fire noise through every mirrored projection that many times, a full batch each, and let feedback learn."""
         start = self.queue.pop()
         self._begin(start.tick)
-        ticks = 0
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for _ in range(passes):
-                ticks += self._mirror(start.tick + ticks, self.batch, passes=1)
+        try:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                ticks = self._mirror(start.tick, self.batch, passes)
+        except Diverged:
+            self.queue.push(start)
+            raise
         self.queue.push(start._replace(tick=start.tick + ticks))
 
     def _mirror(self, tick: int, batch: int, passes: int | None = None) -> int:
@@ -180,17 +182,35 @@ class Simulator:
         Both are (replica, example, unit), logits being the summed inputs, biases included. The next step overwrites
         them.
         """
+        name = self.circuit.outputs
+        for part, (fired, summed) in self.observe([(name, "O", 0), (name, "S", 0)], x):
+            yield part, fired, summed
+
+    def observe(
+        self, keys: Sequence[Key], x: np.ndarray, y: np.ndarray | None = None
+    ) -> Iterator[tuple[slice, list[np.ndarray]]]:
+        """Show examples without learning; yield them in slices with what some quantities were.
+
+        Parameters
+        ----------
+        keys : quantities, as (population, quantity, cycle); see `probes`.
+        x, y : the examples, and their classes where what is observed depends on them.
+
+        Returns
+        -------
+        For each slice one array for each key, (replica, example, neuron); the next step overwrites them.
+        """
         self._check_examples(x)
-        plan = self._evaluation_plan()
-        plan.use(np.ascontiguousarray(x, self.state.dtype))
-        fired, summed = plan.schedule.protocol.readouts
+        plan = self._observing(tuple(keys))
+        if any(a.key == ("data", "y", None) for entry in plan.schedule.entries for a in entry.accesses):
+            self._check_labels(len(x), y)
+        plan.use(np.ascontiguousarray(x, self.state.dtype), None if y is None else np.ascontiguousarray(y))
         size = plan.activity.capacity
         with np.errstate(over="ignore", invalid="ignore"):
             for begin in range(0, len(x), size):
                 part = slice(begin, min(begin + size, len(x)))
                 plan.run(np.arange(part.start, part.stop)[None])
-                batch = part.stop - part.start
-                yield part, plan.activity.array(fired, batch), plan.activity.array(summed, batch)
+                yield part, [plan.activity.array(key, part.stop - part.start) for key in keys]
 
     def probe(self, population: str, quantity: str = "O", cycle: int = 0) -> np.ndarray:
         """A copy of what the last presentation left of a probed quantity, (replica, batch, neuron)."""
@@ -216,9 +236,14 @@ class Simulator:
         """Replace a weight or bias tensor in place; without a replica axis every replica gets the same."""
         self.state.load(name, values)
 
-    def set_rates(self, factor: float | np.ndarray) -> None:
-        """Let every learning rate be its given value times a factor, one or one for each replica."""
-        self.state.scale_rates(factor)
+    def set_rates(self, factor: float | np.ndarray, projections: Sequence[str] | None = None) -> None:
+        """Let learning rates be their given values times a factor, one or one for each replica.
+
+        Parameters
+        ----------
+        projections : those meant; None: all that learn.
+        """
+        self.state.scale_rates(factor, projections)
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Weights, velocities, memory, queue and counters: all that `restore` needs to continue to the same bits."""
@@ -253,21 +278,20 @@ class Simulator:
             if event.phase > phases.PLASTICITY:
                 step()
 
-    def _evaluation_plan(self) -> Plan:
-        if self._evaluation is None:
-            name = self.circuit.outputs
-            protocol = Protocol(learn=False, readouts=((name, "O", 0), (name, "S", 0)))
+    def _observing(self, keys: tuple[Key, ...]) -> Plan:
+        """The plan of a presentation that teaches nothing and keeps what is asked for."""
+        if keys not in self._observed:
             widest = max(p.size for p in self.circuit.populations)
             capacity = max(1, EVALUATION_NUMBERS // (widest * self.state.replicas))
-            self._evaluation = Plan(
-                timetable(self.circuit, protocol),
+            self._observed[keys] = Plan(
+                timetable(self.circuit, Protocol(learn=False, readouts=keys)),
                 self.state,
                 self._kernels,
                 capacity=capacity,
                 shared=True,
                 report=self._report,
             )
-        return self._evaluation
+        return self._observed[keys]
 
     def _report(self, projection: str, event: Event, increments: np.ndarray) -> None:
         """Find increments that are not finite, or that would make weights so, before any of them is applied."""

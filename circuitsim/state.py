@@ -134,9 +134,9 @@ class State:
         """All arrays by address, writable: for audits alone."""
         return dict(self._arrays)
 
-    def scale_rates(self, factor: float | np.ndarray) -> None:
-        """Let every learning rate be its given value times a factor."""
-        for projection in self.circuit.rules:
+    def scale_rates(self, factor: float | np.ndarray, projections: Iterable[str] | None = None) -> None:
+        """Let the learning rates of some projections, or of all that learn, be their given values times a factor."""
+        for projection in self.circuit.rules if projections is None else projections:
             for quantity in ("lr", "lr_bias"):  # made here if need be: what is bound later must be scaled too
                 key = (projection, quantity)
                 self._first.setdefault(key, self.parameter(*key).astype(np.float64))

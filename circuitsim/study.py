@@ -10,36 +10,20 @@ import json
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
+from circuitsim.cohort import Cohort, cohorts, order_key, renumbering
 from circuitsim.config import Settings
 from circuitsim.data import Dataset
 from circuitsim.errors import Diverged
 from circuitsim.randomness import generator
-from circuitsim.scenario import Design, Scenario
+from circuitsim.scenario import Figures, Scenario
 from circuitsim.simulator import Simulator
 
 MetricRow = tuple[int, int, str, str, float]
-
-
-@dataclass(frozen=True)
-class Cohort:
-    """Replicas with one circuit and protocol: their numbers in the run, their settings, their simulator."""
-
-    members: tuple[int, ...]
-    settings: tuple[Settings, ...]
-    design: Design
-    simulator: Simulator
-    shared: bool
-
-    def rows(self, orders: dict[tuple[int, bool], np.ndarray], batch: slice) -> np.ndarray:
-        """The examples of a batch: (batch,) where all members see the same, else (replica, batch)."""
-        chosen = [orders[_order_key(s)][batch] for s in self.settings]
-        return chosen[0] if self.shared else np.stack(chosen)
 
 
 class Study:
@@ -54,13 +38,14 @@ class Study:
         self.scenario, self.settings, self.data = scenario, tuple(settings), data
         self.common = settings[0]
         capacity = min(self.common.batch, len(data.train))
-        self.cohorts = _cohorts(scenario, settings, partial(Simulator, batch=capacity, backend=backend))
+        self.cohorts = cohorts(scenario, settings, partial(Simulator, batch=capacity, backend=backend))
         for cohort in self.cohorts:
-            cohort.simulator.use(data.train)
+            cohort.simulator.use(data.train, data.train_labels)
         self._prepare()
         self.epoch = 0  # the epoch in progress, counted from 0
         self.batch = 0  # batches of it that are done
         self.seconds = 0.0  # training time of the epoch in progress
+        self.sums: list[dict[str, list[float]]] = [{} for _ in self.cohorts]  # of what its batches showed
         self.metrics: list[MetricRow] = []
 
     @property
@@ -73,14 +58,15 @@ class Study:
         """Go through the rest of the epoch in progress; yield the number of batches done after each."""
         with np.errstate(over="ignore", invalid="ignore"):  # rates beyond all range are found as divergence
             for cohort in self.cohorts:
-                cohort.simulator.set_rates(np.array([s.lr_decay for s in cohort.settings]) ** self.epoch)
-        orders = {key: self._order(s) for key, s in {_order_key(s): s for s in self.settings}.items()}
+                factor = np.array([s.lr_decay for s in cohort.settings]) ** self.epoch
+                cohort.simulator.set_rates(factor, cohort.design.decaying)
+        orders = {key: self._order(s) for key, s in {order_key(s): s for s in self.settings}.items()}
         while self.batch < self.batches:
             begin = time.perf_counter()
             part = slice(self.batch * self.common.batch, (self.batch + 1) * self.common.batch)
-            for cohort in self.cohorts:
+            for cohort, sums in zip(self.cohorts, self.sums, strict=True):
                 if cohort.simulator.state.alive.any():
-                    self._present(cohort, cohort.rows(orders, part))
+                    self._present(cohort, cohort.rows(orders, part), sums)
             self.batch += 1
             self.seconds += time.perf_counter() - begin
             yield self.batch
@@ -89,22 +75,39 @@ class Study:
         """Measure both splits after an epoch that has been gone through."""
         epoch = self.epoch + 1
         self.measure(epoch)
+        for cohort, sums in zip(self.cohorts, self.sums, strict=True):
+            means = {metric: np.array(values) / self.batch for metric, values in sums.items()}
+            self._add(cohort, epoch, "train", means)
         self.metrics += [(r, epoch, "train", "seconds", self.seconds) for r in self.alive()]
-        self.epoch, self.batch, self.seconds = epoch, 0, 0.0
+        self.epoch, self.batch, self.seconds, self.sums = epoch, 0, 0.0, [{} for _ in self.cohorts]
+
+    def begin(self) -> None:
+        """Do what comes before training, and measure what there is to learn from."""
+        for cohort in self.cohorts:
+            with renumbering(cohort, "before training"):
+                cohort.simulator.mirror(cohort.design.passes_before)
+        self.measure(0)
 
     def measure(self, epoch: int) -> None:
         """Add the metrics of both splits; Diverged where one is not finite (with "drop", where no replica is left)."""
+        data = self.data
         for cohort in self.cohorts:
-            for split, x in (("train", self.data.train), ("test", self.data.test)):
-                measured = self.scenario.evaluate(cohort.simulator, x)
+            for split, x, y in (("train", data.train, data.train_labels), ("test", data.test, data.test_labels)):
+                measured = self.scenario.evaluate(cohort.simulator, x, y)
                 self._check_finite(cohort, measured, epoch, split)
-                self.metrics += [
-                    (replica, epoch, split, metric, float(values[index]))
-                    for metric, values in measured.items()
-                    for index, replica in enumerate(cohort.members)
-                    if cohort.simulator.state.alive[index]
-                ]
+                self._add(cohort, epoch, split, measured)
+            self._add(cohort, epoch, "train", self.scenario.inspect(cohort.simulator, cohort.settings[0], data))
         self._check_alive(epoch)
+
+    def _add(self, cohort: Cohort, epoch: int, split: str, measured: Figures) -> None:
+        """Add the finite figures of the replicas that are alive."""
+        alive = cohort.simulator.state.alive
+        self.metrics += [
+            (replica, epoch, split, metric, float(values[index]))
+            for metric, values in measured.items()
+            for index, replica in enumerate(cohort.members)
+            if alive[index] and np.isfinite(values[index])
+        ]
 
     def alive(self) -> list[int]:
         """The replicas that have not diverged."""
@@ -158,7 +161,10 @@ class Study:
         for cohort in self.cohorts:
             circuit = cohort.design.circuit
             found.update(circuit.text.encode())
-        for x in (self.data.train, self.data.test):
+        data = self.data
+        for x in (data.train, data.test, data.train_labels, data.test_labels):
+            if x is None:
+                continue
             found.update(zlib.crc32(x.data).to_bytes(4, "big"))  # several times as fast: the data are large
         return found.hexdigest()
 
@@ -168,6 +174,7 @@ class Study:
             "epoch": self.epoch,
             "batch": self.batch,
             "seconds": self.seconds,
+            "sums": self.sums,
             "metrics": self.metrics,
             "fingerprint": self.fingerprint,
         }
@@ -184,19 +191,21 @@ class Study:
         if counters["fingerprint"] != self.fingerprint:
             raise ValueError("its settings, rules or data are not those of now")
         self.epoch, self.batch, self.seconds = counters["epoch"], counters["batch"], counters["seconds"]
-        self.metrics = [tuple(row) for row in counters["metrics"]]
+        self.sums, self.metrics = counters["sums"], [tuple(row) for row in counters["metrics"]]
         for index, cohort in enumerate(self.cohorts):
             prefix = f"cohort{index}/"
             own = {name.removeprefix(prefix): a for name, a in snapshot.items() if name.startswith(prefix)}
             cohort.simulator.restore(own)
 
     def _prepare(self) -> None:
-        """Tensors that follow from the data, the same for all members of a cohort with equal settings."""
+        """Tensors that follow from settings and data, each replica's own."""
         for cohort in self.cohorts:
-            tensors = cohort.simulator.tensors()
-            for index, settings in enumerate(cohort.settings):
-                for name, values in self.scenario.prepare(settings, self.data).items():
-                    tensors[name][index] = values
+            each = [self.scenario.prepare(settings, self.data) for settings in cohort.settings]
+            for name in dict.fromkeys(name for one in each for name in one):
+                values = cohort.simulator.tensors()[name].copy()
+                for index, one in enumerate(each):
+                    values[index] = one.get(name, values[index])
+                cohort.simulator.load(name, values)
 
     def _order(self, settings: Settings) -> np.ndarray:
         count = len(self.data.train)
@@ -204,12 +213,12 @@ class Study:
             return np.arange(count)
         return generator(settings.data_seed, "order of presentations", self.epoch).permutation(count)
 
-    def _present(self, cohort: Cohort, rows: np.ndarray) -> None:
-        try:
+    def _present(self, cohort: Cohort, rows: np.ndarray, sums: dict[str, list[float]]) -> None:
+        with renumbering(cohort, f"epoch {self.epoch + 1}"):
             cohort.simulator.present(rows)
-        except Diverged as error:
-            raise Diverged(f"epoch {self.epoch + 1}: {_renumbered(cohort, error)}") from None
         self._check_alive(self.epoch + 1)
+        for metric, values in self.scenario.presented(cohort.simulator, self.data, rows).items():
+            sums[metric] = (np.array(sums.get(metric, 0.0)) + values).tolist()
 
     def _check_alive(self, epoch: int) -> None:
         if not self.alive():
@@ -226,50 +235,3 @@ class Study:
                 f"gave values that are not finite. Lower lr, or set max_norm."
             )
         state.alive[lost] = False
-
-
-def _order_key(settings: Settings) -> tuple[int, bool]:
-    return settings.data_seed, settings.shuffle
-
-
-def _renumbered(cohort: Cohort, error: Diverged) -> Diverged | str:
-    """The simulator counts its own replicas; the user counts those of the run."""
-    if error.replica is None:
-        return error
-    return str(error).replace(f"replica {error.replica}:", f"replica {cohort.members[error.replica]}:", 1)
-
-
-def _cohorts(scenario: Scenario, settings: Sequence[Settings], make: Callable[..., Simulator]) -> list[Cohort]:
-    """Group replicas whose circuit and protocol are equal; the others' parameters become arrays over replicas."""
-    groups: list[tuple[Design, list[int], list[Design]]] = []
-    for index, one in enumerate(settings):
-        design = scenario.design(one)
-        for first, members, designs in groups:
-            if first.circuit == design.circuit and first.protocol == design.protocol:
-                members.append(index)
-                designs.append(design)
-                break
-        else:
-            groups.append((design, [index], [design]))
-    return [_cohort(first, members, designs, settings, make) for first, members, designs in groups]
-
-
-def _cohort(
-    first: Design,
-    members: list[int],
-    designs: list[Design],
-    settings: Sequence[Settings],
-    make: Callable[..., Simulator],
-) -> Cohort:
-    own = tuple(settings[index] for index in members)
-    shared = len({_order_key(s) for s in own}) == 1
-    simulator = make(
-        first.circuit,
-        first.protocol,
-        seeds=[s.seed for s in own],
-        dtype=own[0].dtype,
-        parameters={key: np.array([d.parameters[key] for d in designs], np.float64) for key in first.parameters},
-        shared=shared,
-        on_divergence=own[0].on_divergence,
-    )
-    return Cohort(tuple(members), own, first, simulator, shared)

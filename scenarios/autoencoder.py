@@ -187,7 +187,7 @@ def tensor_shapes(settings: AutoencoderSettings) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def evaluate(simulator: Simulator, x: np.ndarray) -> dict[str, np.ndarray]:
+def evaluate(simulator: Simulator, x: np.ndarray, _: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """`mse`, and `bce` where the output is logistic."""
     circuit = simulator.circuit
     logistic = circuit.population(circuit.outputs).activation == "logistic"

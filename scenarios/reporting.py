@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.audit import audit as judge
 from analysis.audit import audit_all
 from analysis.report import Reconstructions, ReportData, write_report
 from circuitsim.config import spell
@@ -25,7 +26,7 @@ def finish(folder: Path, study: Study, config: Mapping[str, Any]) -> None:
     """Write audit.json and report.html of a run."""
     varied = tuple(config["vary"])
     circuits = tuple((_label(study, cohort.members, varied), cohort.simulator.schedule) for cohort in study.cohorts)
-    audit = audit_all(circuits)
+    audit = audit_all([(label, judge(cohort.simulator.schedules)) for (label, _), cohort in zip(circuits, study.cohorts)])
     write_bytes(folder / "audit.json", json.dumps(audit, indent=2).encode())
     lost = sorted(set(range(len(study.settings))) - set(study.alive()))
     data = ReportData(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -12,6 +12,8 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from circuits.autoencoder import ERROR_DRIVEN, circular_autoencoder, variant_coefficients
+from circuits.classifier import layered_classifier
+from circuits.stack import stacked_autoencoders
 from circuitsim.graph import Circuit
 from circuitsim.schedule import Protocol
 from circuitsim.simulator import Simulator
@@ -23,6 +25,12 @@ Tensors = dict[str, np.ndarray]
 def digits() -> np.ndarray:
     """Real digits (200, 64), pixels in [0, 1]; sixteenths, so exact in single precision too."""
     return load_digits().data[:200] / 16
+
+
+@cache
+def classes() -> np.ndarray:
+    """What these digits are (200,)."""
+    return load_digits().target[:200]
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,13 @@ class Setting:
     @property
     def top(self) -> int:
         return len(self.sizes) - 1
+
+    @property
+    def label(self) -> str:
+        return f"{getattr(self.rule, 'name', self.rule)}-{self.cycles}"
+
+    def with_rate(self, lr: float) -> Setting:
+        return replace(self, lr=lr)
 
     def described(self, **more: Any) -> tuple[Circuit, Protocol]:
         names = ("hidden", "output", "bias", "cycles", "reference_cycle", "top_rule")
@@ -75,13 +90,54 @@ class Setting:
         return list(rate) if isinstance(rate, tuple) else [rate] * self.top
 
 
-def together(settings: Sequence[Setting]) -> dict[Any, Any]:
+@dataclass(frozen=True)
+class Built:
+    """Any circuit of digits, from the function that describes it; with the parameters of a replica."""
+
+    label: str
+    make: Callable[..., tuple[Circuit, Protocol]]
+    sizes: tuple[int, ...]
+    options: tuple[tuple[str, Any], ...] = ()
+    numbers: tuple[tuple[Any, float], ...] = ()
+    max_norm: float | None = None
+
+    def described(self, **more: Any) -> tuple[Circuit, Protocol]:
+        return self.make(self.sizes, **dict(self.options) | more)
+
+    def parameters(self) -> dict[Any, Any]:
+        return {"lr": 0.1, **dict(self.numbers)} | ({} if self.max_norm is None else {"max_norm": self.max_norm})
+
+    def with_rate(self, lr: float) -> Built:
+        return self.having(lr=lr)
+
+    def having(self, numbers: dict[Any, float] | None = None, **more: float) -> Built:
+        """The same with other parameters."""
+        return replace(self, numbers=tuple((dict(self.numbers) | (numbers or {}) | more).items()))
+
+
+def classifier(
+    feedback: str, sizes: tuple[int, ...] = (64, 7, 5, 10), numbers: dict[Any, float] | None = None, **options: Any
+) -> Built:
+    """A classifier of digits; `max_norm` bounds it."""
+    limit = options.pop("max_norm", None)
+    options |= {"feedback": feedback, "bounded": limit is not None}
+    label = "-".join([feedback, *(str(options[k]) for k in ("loss", "primitives") if k in options)])
+    return Built(label, layered_classifier, sizes, tuple(options.items()), tuple((numbers or {}).items()), limit)
+
+
+def stack(sizes: tuple[int, ...] = (64, 7, 5), numbers: dict[Any, float] | None = None, **options: Any) -> Built:
+    """A stack of autoencoders of digits."""
+    label = f"stack of {len(sizes) - 1}"
+    return Built(label, stacked_autoencoders, sizes, tuple(options.items()), tuple((numbers or {}).items()))
+
+
+def together(settings: Sequence[Setting | Built]) -> dict[Any, Any]:
     """The parameters of settings that share a circuit, one value for each replica."""
     each = [s.parameters() for s in settings]
     return {key: [parameters[key] for parameters in each] for key in each[0]}
 
 
-def simulator(settings: Sequence[Setting], seeds: Sequence[int] | None = None, **options: Any) -> Simulator:
+def simulator(settings: Sequence[Setting | Built], seeds: Sequence[int] | None = None, **options: Any) -> Simulator:
     """A simulator in double precision with one replica for each setting, its biases drawn, and the digits in use.
 
     `delay` and `window` go to the circuit; `longest` gives each projection a delay of its own, 1 to `longest`.
@@ -96,7 +152,7 @@ def simulator(settings: Sequence[Setting], seeds: Sequence[int] | None = None, *
         if name.endswith("bias"):
             drawn = [np.random.default_rng([seed, int(name[1])]).normal(size=tensor.shape[1]) for seed in seeds]
             made.load(name, 0.3 * np.array(drawn))
-    made.use(digits()[:, : settings[0].sizes[0]])
+    made.use(digits()[:, : settings[0].sizes[0]], classes() if circuit.labels else None)
     return made
 
 

@@ -102,15 +102,27 @@ def stepped(pre: Any, post: Any, w: Any) -> Any:
     return pre.at(0) // 0.3 + post.at(0) % 0.5
 
 
+@local_rule
+def attracted(pre: Any, w: Any, far: Any, *, gain: float = 0.6) -> Any:
+    return gain * (far - w) * pre.at(0)
+
+
+@local_rule
+def far_bound(pre: Any, post: Any, w: Any, far: Any) -> Any:
+    return where(abs(far) < abs(w), far * post.at(0), tanh(w * pre.at(1)))
+
+
 OWN = [oja, weight_decay, thresholded, clipped, soft_bound, saturating, quotient, pure_pre, pure_post, constant,
        nothing, cancelling, three_products, powers, powers.bind(k=0, gain=0.25), rooted, covariance, coincidence,
-       stepped]  # fmt: skip
+       stepped, attracted, far_bound]  # fmt: skip
 ENGINE = [rule for rule in vars(rules).values() if isinstance(rule, Rule)]
 ALL = [*ENGINE, rules.recirculation.bind(n=1, m=2), rules.recirculation_symmetric.bind(n=0, m=2), *OWN]
 
 PRODUCTS = {  # of weights; 0 where a kernel over every synapse is generated
     "delta": 1, "error_recirculation": 1, "recirculation": 1, "recirculation_symmetric": 1,
-    "recirculation_symmetric_bias": 1, "oja": 2, "weight_decay": 1, "thresholded": 1, "clipped": 0, "soft_bound": 1,
+    "recirculation_symmetric_bias": 1, "amp": 1, "decay": 1, "null": 1, "sparse": 1, "self_alignment": 1,
+    "oja": 2, "weight_decay": 1, "thresholded": 1, "clipped": 0, "soft_bound": 1,
     "saturating": 0, "quotient": 0, "pure_pre": 1, "pure_post": 1, "constant": 1, "nothing": 0, "cancelling": 1,
     "three_products": 3, "powers": 3, "rooted": 2, "covariance": 1, "coincidence": 0, "stepped": 2,
+    "attracted": 1, "far_bound": 0,
 }  # fmt: skip

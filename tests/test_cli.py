@@ -24,7 +24,7 @@ def test_list_is_a_line_each(capfd: pytest.CaptureFixture[str]) -> None:
     assert {"autoencoder", "quickstart", "circular_autoencoder"} <= set(names)
 
 
-@pytest.mark.parametrize("command", ["", "run", "resume", "schedule", "list", "data", "data fetch"])
+@pytest.mark.parametrize("command", ["", "run", "resume", "schedule", "trace", "list", "data", "data fetch"])
 def test_help(command: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert circuitsim(*command.split(), "--help") == 0
     out, err = capfd.readouterr()
@@ -40,6 +40,31 @@ def test_schedule(capfd: pytest.CaptureFixture[str]) -> None:
     assert ticks == sorted(ticks)
     assert {0, 2, 4, 6} <= set(ticks)
     assert re.fullmatch(r"7 ticks a presentation; window of 6 ticks, needed: A1 6, A2 4", lines[-1])
+
+
+def test_trace(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Sizes that fit no data set will do: a trace needs none."""
+    out, options = tmp_path / "t.json", ["--set", "sizes=[30,6,30]", "--set", "rule=bp", "--set", "batch=5"]
+    assert circuitsim("trace", "autoencoder", *options, "--out", out) == 0
+    assert capfd.readouterr() == (f"written: {out}. Open it at https://ui.perfetto.dev\n", "")
+    first = json.loads(out.read_text())
+    assert first["otherData"]["circuit"] == "autoencoder with bp"
+    assert {e["ph"] for e in first["traceEvents"]} == {"M", "X", "s", "f"}
+    assert circuitsim("trace", "autoencoder", "--quick", "--out", out, "--overwrite") == 0
+    assert json.loads(out.read_text())["otherData"]["circuit"] == "circular autoencoder"
+    assert [path.name for path in tmp_path.iterdir()] == ["t.json"]
+
+
+def test_a_tool_that_nothing_provides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("circuitsim.scenario.TOOLS", "circuitsim.none")
+    assert circuitsim("trace", "autoencoder", "--out", tmp_path / "t.json") == 2
+    assert capfd.readouterr().err == (
+        "circuitsim: command trace: got no installed package that carries it out; expected an entry point 'trace' "
+        "in the group circuitsim.none. Install circuitsim again: pip install --force-reinstall circuitsim.\n"
+    )
+    assert not list(tmp_path.iterdir())
 
 
 def test_data(capfd: pytest.CaptureFixture[str]) -> None:

@@ -268,7 +268,9 @@ def _hinge(target, summed, margin, out, share):  # type: ignore[no-untyped-def]
         wanted = target[min(r, target.shape[0] - 1)]
         for b in range(out.shape[1]):
             for i in range(out.shape[2]):
-                if wanted[b, i] == 1:
+                if math.isnan(summed[r, b, i]):
+                    out[r, b, i] = summed[r, b, i]
+                elif wanted[b, i] == 1:
                     out[r, b, i] = 1 if summed[r, b, i] < 1 else 0
                 else:
                     out[r, b, i] = -share if summed[r, b, i] > -margin[r] else 0

@@ -162,7 +162,7 @@ def hinge(target: Array, summed: Array, margin: Array, out: Array) -> Step:
     def compare() -> None:
         share = 1 / (out.shape[2] - 1)
         wrong = np.where(summed > -margin[:, None, None], -share, 0)
-        out[...] = np.where(target == 1, summed < 1, wrong)
+        out[...] = np.where(np.isnan(summed), summed, np.where(target == 1, summed < 1, wrong))
 
     return compare
 

@@ -68,7 +68,7 @@ def bind(b: Binding) -> Step:
             else {},
             post={r.cycle: b.view(rule.post or q.target, "O", r.cycle) for r in _at(law, Place.POST)},
             synapse=b.optional(q.name, quantity),
-            far=None if rule.transports is None else b.view(rule.transports, quantity).transpose(0, 2, 1),
+            far=_far(b, rule) if quantity == "weight" else None,
             parameters={p: b.view(q.name, f"{law.name}.{p}") for p in law.free},
             batch=b.view("data", "rows").shape[-1],
         )
@@ -79,6 +79,11 @@ def bind(b: Binding) -> Step:
             steps += [lower(law, quantity, operands, own, b.kernels), partial(np.add, out, own, out=out)]
             steps.append(partial(b.report, out))
     return in_turn(steps)
+
+
+def _far(b: Binding, rule: Plasticity) -> np.ndarray | None:
+    """The transposed weights that the rule reads of another projection; a bias has none."""
+    return b.view(rule.transports, "weight").transpose(0, 2, 1) if rule.transports else None
 
 
 def _laws(circuit: Circuit, rule: Plasticity):  # type: ignore[no-untyped-def]

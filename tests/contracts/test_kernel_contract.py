@@ -69,6 +69,8 @@ def close(found: Any, expected: Any, tolerance: float, what: str) -> None:
     if isinstance(expected, list):
         for one, other in zip(found, expected, strict=True):
             close(one, other, tolerance, what)
+    elif isinstance(expected, np.ndarray) and expected.dtype.kind == "O":
+        assert found.tolist() == expected.tolist()
     elif isinstance(expected, np.ndarray):
         np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance, err_msg=what)
         assert found.dtype == expected.dtype
@@ -87,7 +89,8 @@ def functions(module: ModuleType) -> dict[str, Any]:
 def test_every_backend_has_the_same_functions(kernels: ModuleType) -> None:
     assert functions(kernels) == functions(reference)
     assert sorted(functions(reference)) == [
-        "activate", "apply", "bound", "deliver", "gather", "mix", "mix_error", "multiply", "subtract",
+        "activate", "apply", "bound", "centre", "copy", "deliver", "deliver_signed", "gather", "hinge", "mask", "mix",
+        "mix_error", "multiply", "noise", "normalise", "one_hot", "subtract",
     ]  # fmt: skip
     assert {module.NAME for module in (reference, *OTHERS)} == set(BACKENDS)
     assert kernels.COMPILED and not reference.COMPILED
@@ -111,11 +114,16 @@ def test_gather_and_deliver(kernels: ModuleType, dtype: str, seed: int, shape: t
     draw, (replicas, leading) = Draw(seed, dtype), shape
     x, rows = draw(9, 4), draw.random.integers(0, 9, (leading, 5))
     same(kernels, "gather", {"x": x, "rows": rows, "out": draw(leading, 5, 4)}, dtype)
+    for kind in (np.uint8, np.int32, np.int64):  # as classes come in files
+        y = draw.random.integers(0, 4, 9).astype(kind)
+        same(kernels, "one_hot", {"y": y, "rows": rows, "out": draw(leading, 5, 4)}, dtype)
     for accumulate in (False, True):
         arrays = {"emitted": draw(leading, 5, 4), "across": draw(replicas, 4, 3), "arriving": draw(replicas, 5, 3)}
         same(kernels, "deliver", arrays | {"accumulate": accumulate}, dtype)
         turned = draw(replicas, 3, 4).transpose(0, 2, 1)
         same(kernels, "deliver", arrays | {"across": turned, "accumulate": accumulate}, dtype)
+        arrays |= {"magnitude": draw(replicas, 3, 4), "other": arrays.pop("across")}
+        same(kernels, "deliver_signed", arrays | {"accumulate": accumulate}, dtype)
 
 
 @each_backend
@@ -161,6 +169,21 @@ def test_differences_and_gates(kernels: ModuleType, dtype: str, seed: int, shape
     one, other, out = draw(leading, 5, 4), draw(replicas, 5, 4), draw(replicas, 5, 4)
     same(kernels, "subtract", {"target": one, "actual": other, "out": out}, dtype)
     same(kernels, "multiply", {"first": other, "second": one, "out": out}, dtype)
+    same(kernels, "copy", {"source": one, "out": draw(leading, 5, 4)}, dtype)
+    same(kernels, "centre", {"out": out}, dtype)
+    target = (draw.random.integers(0, 4, (leading, 5, 1)) == np.arange(4)).astype(dtype)
+    arrays = {"target": target, "summed": draw(replicas, 5, 4), "margin": np.abs(draw(replicas)), "out": out}
+    same(kernels, "hinge", arrays, dtype)
+
+
+@each_backend
+@each_dtype
+@pytest.mark.parametrize("gaussian", [True, False])
+def test_noise(kernels: ModuleType, dtype: str, gaussian: bool) -> None:
+    draw, tick = Draw(0, dtype), np.zeros(1, np.int64)
+    seeds = np.array([3, 10**30, 3], object)
+    given = {"seeds": seeds, "name": "n", "tick": tick, "scale": np.abs(draw(3)), "out": draw(3, 5, 4)}
+    same(kernels, "noise", given | {"gaussian": gaussian}, dtype)
 
 
 @each_backend
@@ -170,6 +193,7 @@ def test_differences_and_gates(kernels: ModuleType, dtype: str, seed: int, shape
 def test_apply(kernels: ModuleType, dtype: str, seed: int, replicas: int, shape: tuple[int, ...]) -> None:
     draw = Draw(seed, dtype)
     rates = {"rate": draw(replicas), "momentum": draw.random.random(replicas).astype(dtype)}
+    rates["decay"] = np.where(draw.flags(replicas), draw.random.random(replicas), 0).astype(dtype)
     arrays = {"weight": draw(replicas, *shape), "increment": draw(replicas, *shape), "velocity": draw(replicas, *shape)}
     given = arrays | rates | {"scale": 1 / 7, "alive": draw.flags(replicas)}
     same(kernels, "apply", given, dtype)
@@ -189,6 +213,19 @@ def test_bound(kernels: ModuleType, dtype: str, seed: int, replicas: int, biased
     for limit in (np.full(replicas, np.inf), np.abs(draw(replicas)), np.full(replicas, 1e-3)):
         given = {"weights": weights, "biases": biases, "limit": limit.astype(dtype), "alive": draw.flags(replicas)}
         same(kernels, "bound", given, dtype)
+
+
+@each_backend
+@each_dtype
+@modest
+@given(seed=seeds, replicas=st.sampled_from([1, 3]))
+def test_masks_and_norms(kernels: ModuleType, dtype: str, seed: int, replicas: int) -> None:
+    draw = Draw(seed, dtype)
+    weight, alive = draw(replicas, 4, 3), draw.flags(replicas)
+    same(kernels, "mask", {"weight": weight, "kept": draw.random.random((replicas, 4, 3)) < 0.5}, dtype)
+    for size in (1, 1e-3, 1e3):
+        same(kernels, "normalise", {"weight": (size * weight).astype(dtype), "alive": alive}, dtype)
+    same(kernels, "normalise", {"weight": np.zeros_like(weight), "alive": alive}, dtype)
 
 
 # -------------------------------------------------------------------------------------------- against what is known
@@ -251,22 +288,105 @@ def test_what_is_not_a_number_stays_so(kernels: ModuleType, name: str, bad: floa
 
 
 @all_backends
-@pytest.mark.parametrize("function", ["mix", "mix_error", "subtract", "multiply", "deliver", "apply"])
+def test_classes_become_indicators(kernels: ModuleType) -> None:
+    out = np.full((2, 3, 4), np.nan)
+    kernels.one_hot(np.array([3, 0, 1]), np.array([[0, 1, 2], [2, 2, 0]]), out)()
+    assert np.array_equal(out, np.eye(4)[[[3, 0, 1], [1, 1, 3]]])
+
+
+@all_backends
+def test_signs_of_one_array_and_magnitudes_of_another(kernels: ModuleType) -> None:
+    emitted, arriving = np.array([[[1.0, 10.0]]]), np.array([[[100.0]]])
+    magnitude, other = np.array([[[-2.0, 3.0]]]), np.array([[[0.1], [-5.0]]])
+    kernels.deliver_signed(emitted, magnitude, other, arriving, accumulate=True)()
+    assert arriving.item() == 100 + 2 - 30
+    other[0, 0] = 0  # no sign, no signal; and what is bound is looked at each time
+    kernels.deliver_signed(emitted, magnitude, other, arriving, accumulate=False)()
+    assert arriving.item() == -30
+
+
+@all_backends
+def test_what_a_margin_asks_for(kernels: ModuleType) -> None:
+    """At the margins themselves nothing is wrong any more."""
+    summed = np.array([[0.9, 1.0, 1.1], [-0.4, -0.5, -0.6]]).T[None]  # three examples of two neurons
+    target, out = np.array([1.0, 0.0]) * np.ones((1, 3, 2)), np.empty((1, 3, 2))
+    kernels.hinge(target, summed, np.array([0.5]), out)()
+    assert out[0].tolist() == [[1, -1], [0, 0], [0, 0]]
+    wide = np.empty((1, 1, 5))
+    kernels.hinge(np.eye(5)[None, :1], np.zeros((1, 1, 5)), np.array([1.0]), wide)()
+    assert wide[0, 0].tolist() == [1, -0.25, -0.25, -0.25, -0.25]
+
+
+@all_backends
+def test_centred_activity_has_no_mean(kernels: ModuleType) -> None:
+    out = np.array([[[1.0, 5.0], [3.0, 5.0]], [[0.0, -1.0], [1.0, -2.0]]])
+    kernels.centre(out)()
+    assert out.tolist() == [[[-1, 0], [1, 0]], [[-0.5, 0.5], [0.5, -0.5]]]
+
+
+@all_backends
+@pytest.mark.parametrize("gaussian", [True, False])
+def test_noise_is_keyed(kernels: ModuleType, gaussian: bool) -> None:
+    """By seed, name and tick, and by nothing else; its scale is the standard deviation or the half-width."""
+
+    def drawn(seed: int, name: str = "n", tick: int = 5) -> np.ndarray:
+        out = np.empty((1, 100, 50))
+        kernels.noise(np.array([seed], object), name, np.array([tick]), np.array([0.5]), out, gaussian=gaussian)()
+        return out
+
+    first = drawn(1)
+    assert np.array_equal(first, drawn(1))
+    for other in (drawn(2), drawn(1, "m"), drawn(1, tick=6)):
+        assert abs(np.corrcoef(first.ravel(), other.ravel())[0, 1]) < 0.06
+    assert abs(first.mean()) < 0.02
+    if gaussian:
+        assert abs(first.std() - 0.5) < 0.01 and np.abs(first).max() > 1
+    else:
+        assert abs(first.std() - 0.5 / np.sqrt(3)) < 0.01 and np.abs(first).max() <= 0.5
+
+
+@all_backends
+def test_weights_shrink_and_absent_ones_are_zero(kernels: ModuleType) -> None:
+    w, v, on = np.full((1, 2, 2), 8.0), np.zeros((1, 2, 2)), np.array([True])
+    dw, decay, none = np.ones((1, 2, 2)), np.array([0.25]), np.zeros(1)
+    kernels.apply(w, dw, v, np.array([2.0]), none, decay, 0.5, on)()
+    assert (w == 8 + 2 * 0.5 - 2).all() and (v == 0.5).all()  # what decays is not in the velocity
+    kernels.mask(w, np.array([[[True, False], [False, True]]]))()
+    assert w[0].tolist() == [[7, 0], [0, 7]]
+    kernels.normalise(w, on)()
+    assert np.allclose(w[0], np.eye(2) / np.sqrt(2), rtol=1e-15)
+
+
+@all_backends
+@pytest.mark.parametrize("function", [
+    "mix", "mix_error", "subtract", "multiply", "deliver", "deliver_signed", "apply", "copy", "centre", "hinge", "mask",
+    "normalise",
+])  # fmt: skip
 def test_nothing_hides_what_is_not_a_number(kernels: ModuleType, function: str) -> None:
     """Except a mixture's coefficient of zero, which takes the computed value as it is."""
     a, b, out = np.ones((1, 2, 2)), np.ones((1, 2, 2)), np.zeros((1, 2, 2))
     a[0, 0, 1] = np.nan
-    half, on = np.array([0.5]), np.array([True])
+    half, on, kept, itself = np.array([0.5]), np.array([True]), np.array([[[True, False], [True, True]]]), a.copy()
     steps: dict[str, Callable[[], Any]] = {
         "mix": lambda: kernels.mix(half, a, b, out),
         "mix_error": lambda: kernels.mix_error(half, a, b, out),
         "subtract": lambda: kernels.subtract(a, b, out),
         "multiply": lambda: kernels.multiply(a, b, out),
         "deliver": lambda: kernels.deliver(a, b, out, accumulate=True),
-        "apply": lambda: kernels.apply(out, a, None, half, None, 1.0, on),
+        "deliver_signed": lambda: kernels.deliver_signed(a, b, b, out, accumulate=True),
+        "apply": lambda: kernels.apply(out, a, None, half, None, half, 1.0, on),
+        "copy": lambda: kernels.copy(a, out),
+        "centre": lambda: kernels.centre(itself),
+        "hinge": lambda: kernels.hinge(b, a, half, out),
+        "mask": lambda: kernels.mask(itself, kept),
+        "normalise": lambda: kernels.normalise(itself, on),
     }
     steps[function]()()
-    assert np.isnan(out[0, 0, 1]) and not np.isnan(out[0, 1]).any()
+    found = itself if function in ("centre", "mask", "normalise") else out
+    assert np.isnan(found[0, 0, 1]) and not np.isnan(found[0, 1, 0])
+    for magnitude, other in ((a, b), (b, a)):  # neither the size nor the sign of a weight
+        kernels.deliver_signed(b, magnitude, other, out, accumulate=False)()
+        assert np.isnan(out).any()
     kernels.mix(np.array([0.0]), a, b, out)()
     assert np.array_equal(out, b)
 
@@ -276,7 +396,12 @@ def test_a_replica_that_is_not_alive_is_left_alone(kernels: ModuleType) -> None:
     w, v, dw = np.full((2, 3, 4), 2.0), np.ones((2, 3, 4)), np.ones((2, 3, 4))
     dw[0] = np.nan
     alive, one = np.array([False, True]), np.ones(2)
-    kernels.apply(w, dw, v, one, one / 2, 0.5, alive)()
-    assert (w[0] == 2).all() and (v[0] == 1).all() and (w[1] == 3).all() and (v[1] == 1).all()
+    for momentum in (one / 2, None):
+        kernels.apply(w, dw, None if momentum is None else v, one, momentum, one / 4, 0.5, alive)()
+        assert (w[0] == 2).all() and (v[0] == 1).all() and (v[1] == 1).all()
+        assert (w[1] == (2.5 if momentum is not None else 0.75 * 2.5 + 0.5)).all()
+    kernels.normalise(w, alive)()
+    assert (w[0] == 2).all() and np.allclose(np.linalg.norm(w[1]), 1)
+    w[1] = 2
     kernels.bound([w], [], one, alive)()
     assert (w[0] == 2).all() and np.allclose(np.linalg.norm(w[1], axis=1), 1)

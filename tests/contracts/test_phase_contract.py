@@ -11,16 +11,20 @@ from functools import cache
 
 import numpy as np
 import pytest
-from building import Setting, digits, presentations, simulator, train
+from building import Built, Setting, classes, classifier, digits, presentations, simulator, stack, train
 from sample_rules import oja
 
+from circuits.classifier import layered_classifier
 from circuitsim import phases
+from circuitsim.graph import Circuit, Mirror, Noise
 from circuitsim.locality import Access, Mode
 from circuitsim.phases import Binding
-from circuitsim.schedule import Entry
+from circuitsim.plan import Plan
+from circuitsim.schedule import Entry, Protocol
 from circuitsim.simulator import Simulator
 
-BATCH = 6
+BATCH, CLASSES = 6, 10
+NARROW, HALF = (64, 5, 4, 10), {"density": 0.5, "weight_decay": 0.05}
 PLAIN = Setting((64, 5, 4, 64), lam=(0.3, 0.6), momentum=0.5, max_norm=0.9)
 FAMILY = [
     replace(PLAIN, variant="rwcc", cycles=3, reference_cycle=1, top_rule="own"),
@@ -33,9 +37,40 @@ FAMILY = [
     replace(PLAIN, rule="srbp", hidden="saturated", momentum=0.0),
     replace(PLAIN, rule="arbp", max_norm=None),
     replace(PLAIN, rule="top"),
+    classifier("bp", NARROW, masked=True, numbers=HALF),
+    classifier("fa", NARROW, loss="hinge", output="identity", numbers={"margin": 0.3}),
+    classifier("dfa", NARROW, hidden="saturated", max_norm=0.8),
+    classifier("kp", NARROW, output="logistic", numbers={"weight_decay": 0.1, "momentum": 0.5}),
+    classifier("wm", NARROW, normalise=True, masked=True, numbers={**HALF, "momentum": 0.5}),
+    classifier("wm", NARROW, mirror=Mirror("", Noise.UNIFORM, True, True), passes=2, output="tanh", bias=False),
+    classifier("ss", NARROW, masked=True, hidden="relu", numbers=HALF),
+    classifier("urfb", NARROW, loss="hinge", output="identity", masked=True, numbers=HALF),
+    classifier("ia", NARROW, numbers={("B2", "amp.c"): 0.7}),
+    classifier("sa", NARROW, masked=True, numbers=HALF),
+    classifier("aa", NARROW),
+    classifier("ia", NARROW, primitives=("self", "sparse", "decay", "null", "amp")),
+    Built("centred", lambda sizes: centred(sizes), NARROW),
+    Built("remote", lambda sizes: remote(sizes), NARROW),
+    stack((64, 5, 4, 3), numbers={"emits": 0.3, "remembers": 0.6, "momentum": 0.5}),
 ]
-each_setting = pytest.mark.parametrize("setting", FAMILY, ids=lambda s: f"{getattr(s.rule, 'name', s.rule)}-{s.cycles}")
+each_setting = pytest.mark.parametrize("setting", FAMILY, ids=lambda s: s.label)
 each_backend = pytest.mark.parametrize("backend", ["numba", "numpy"])
+
+
+def centred(sizes: tuple[int, ...]) -> tuple[Circuit, Protocol]:
+    """A classifier whose first hidden layer takes off its mean over the batch."""
+    circuit, protocol = layered_classifier(sizes, "fa")
+    return replace(
+        circuit, populations=tuple(replace(p, centres=p.name == "layer1") for p in circuit.populations)
+    ), protocol
+
+
+def remote(sizes: tuple[int, ...]) -> tuple[Circuit, Protocol]:
+    """A classifier whose labels are elsewhere."""
+    circuit, protocol = layered_classifier(sizes, "fa")
+    populations = tuple(replace(p, site="elsewhere") if p.name == "labels" else p for p in circuit.populations)
+    exchanges = tuple(replace(x, remote=x.source == "labels") for x in circuit.exchanges)
+    return replace(circuit, populations=populations, exchanges=exchanges), protocol
 
 
 @dataclass
@@ -43,6 +78,7 @@ class Alone:
     """One event's step, and everything there is in memory around it."""
 
     made: Simulator
+    plan: Plan
     entry: Entry
     step: Callable[[], None]
     declared: dict[Access, np.ndarray]
@@ -53,10 +89,10 @@ class Alone:
 
     @property
     def everything(self) -> list[np.ndarray]:
-        plan = self.made._plan
-        assert plan._x is not None
-        rows, _ = plan.bound(BATCH)
-        return [*self.made.state._arrays.values(), *plan.activity.memory().values(), plan._x, rows]
+        data = [array for array in (self.made._plan._x, self.made._plan._y) if array is not None]
+        rows = [plan.bound(BATCH)[0] for plan in plans(self.made)]
+        memory = [array for plan in plans(self.made) for array in plan.activity.memory().values()]
+        return [*self.made.state._arrays.values(), *memory, *data, *rows]
 
     @property
     def undeclared(self) -> list[np.ndarray]:
@@ -76,22 +112,29 @@ class Alone:
             array[...] = values
 
 
+def plans(made: Simulator) -> list[Plan]:
+    """Of a presentation, and of the waves of mirror mode."""
+    return [made._plan, *made._waves]
+
+
 @cache
-def trained(setting: Setting, backend: str) -> Simulator:
+def trained(setting: Setting | Built, backend: str) -> Simulator:
     """After three presentations, so that nothing is zero or fresh; the data are its own copy."""
-    made = simulator([setting, replace(setting, lr=0.2)], backend=backend, batch=BATCH + 2, shared=False)
-    made.use(digits().copy())
+    made = simulator([setting, setting.with_rate(0.2)], backend=backend, batch=BATCH + 2, shared=False)
+    made.use(digits().copy(), classes().copy())
     rows = presentations(3, largest=BATCH)
     return train(made, [np.stack([r, r[::-1]]) for r in rows])
 
 
-def events(setting: Setting, backend: str) -> Iterator[Alone]:
+def events(setting: Setting | Built, backend: str, fewer: int = 0) -> Iterator[Alone]:
+    """Those of a presentation and of the waves of mirror mode, of a batch of BATCH or fewer."""
     made = trained(setting, backend)
-    rows, steps = made._plan.bound(BATCH)
-    rows[...] = np.arange(rows.size).reshape(rows.shape)
-    for entry, step in zip(made.schedule.entries, steps, strict=True):
-        views = {a: made._plan._view(a, rows) for a in entry.accesses}
-        yield Alone(made, entry, step, {a: view for a, view in views.items() if view is not None})
+    for plan in plans(made):
+        rows, steps = plan.bound(BATCH - fewer)
+        rows[...] = np.arange(rows.size).reshape(rows.shape)
+        for entry, step in zip(plan.schedule.entries, steps, strict=True):
+            views = {a: plan._view(a, rows) for a in entry.accesses}
+            yield Alone(made, plan, entry, step, {a: view for a, view in views.items() if view is not None})
 
 
 def poisoned(array: np.ndarray) -> np.ndarray:
@@ -103,12 +146,12 @@ def changed(array: np.ndarray) -> np.ndarray:
     """Other values that are as good."""
     if array.dtype.kind == "f":
         return np.where(np.isfinite(array), 0.7 * array - 0.11, 0.05).astype(array.dtype)
-    return ~array if array.dtype.kind == "b" else (array + 5) % len(digits())
+    return ~array if array.dtype.kind == "b" else (array + 5) % CLASSES
 
 
 @each_backend
 @each_setting
-def test_what_is_not_declared_is_neither_used_nor_touched(setting: Setting, backend: str) -> None:
+def test_what_is_not_declared_is_neither_used_nor_touched(setting: Setting | Built, backend: str) -> None:
     for alone in events(setting, backend):
         expected = alone.written()
         before = [array.copy() for array in alone.everything]
@@ -124,7 +167,7 @@ def test_what_is_not_declared_is_neither_used_nor_touched(setting: Setting, back
 
 @each_backend
 @each_setting
-def test_what_is_only_read_is_not_changed(setting: Setting, backend: str) -> None:
+def test_what_is_only_read_is_not_changed(setting: Setting | Built, backend: str) -> None:
     for alone in events(setting, backend):
         before = [array.copy() for array in alone.everything]
         read = {a: view.tobytes() for a, view in alone.declared.items() if a.mode is Mode.READ}
@@ -136,7 +179,7 @@ def test_what_is_only_read_is_not_changed(setting: Setting, backend: str) -> Non
 
 @each_backend
 @each_setting
-def test_what_is_written_does_not_depend_on_what_was_there(setting: Setting, backend: str) -> None:
+def test_what_is_written_does_not_depend_on_what_was_there(setting: Setting | Built, backend: str) -> None:
     """A write replaces: only what is added to may shine through."""
     for alone in events(setting, backend):
         expected = alone.written()
@@ -148,6 +191,25 @@ def test_what_is_written_does_not_depend_on_what_was_there(setting: Setting, bac
         found = alone.written()
         alone.restore(before)
         assert found == expected, alone.entry.event
+
+
+@each_backend
+@each_setting
+def test_the_first_that_adds_replaces_and_the_others_add(setting: Setting | Built, backend: str) -> None:
+    """What was there is of the presentation before; so also where several rules of a projection propose."""
+    seen: set[tuple[Plan, object]] = set()
+    for alone in (a for a in events(setting, backend) if a.entry.event.phase in (phases.DELIVERY, phases.PLASTICITY)):
+        for access, view in ((a, v) for a, v in alone.declared.items() if a.mode is Mode.ADD):
+            later = (alone.plan, access.key) in seen
+            seen.add((alone.plan, access.key))
+            before = [array.copy() for array in alone.everything]
+            found = []
+            for start in (0.0, 1.0):
+                view.fill(start)
+                alone.step()
+                found.append(view.copy())
+                alone.restore(before)
+            np.testing.assert_allclose(found[1] - found[0], float(later), atol=1e-9, err_msg=str(alone.entry.event))
 
 
 @each_backend
@@ -173,15 +235,16 @@ def test_every_declared_read_matters_to_some_event_of_the_phase(backend: str) ->
 
 @each_backend
 @each_setting
-def test_the_number_of_rows_matters_to_plasticity_and_update(setting: Setting, backend: str) -> None:
-    made = trained(setting, backend)
-    _, few = made._plan.bound(BATCH - 1)
-    for alone, other in zip(events(setting, backend), few, strict=True):
+def test_the_number_of_rows_matters_to_plasticity_and_update(setting: Setting | Built, backend: str) -> None:
+    steps = [alone.step for alone in events(setting, backend, fewer=1)]
+    for alone, fewer in zip(events(setting, backend), steps, strict=True):
         if alone.entry.event.phase in (phases.PLASTICITY, phases.UPDATE):
-            assert alone.written() != Alone(made, alone.entry, other, alone.declared).written(), alone.entry.event
+            assert alone.written() != replace(alone, step=fewer).written(), alone.entry.event
 
 
-def bindings(setting: Setting, backend: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Binding, Entry]]:
+def bindings(
+    setting: Setting | Built, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Binding, Entry]]:
     """What each event of a presentation is given when it is bound."""
     caught: list[Binding] = []
     for phase in phases.PHASES:
@@ -189,14 +252,15 @@ def bindings(setting: Setting, backend: str, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(phase, "bind", lambda b, real=real: (caught.append(b), real(b))[1])
     made = simulator([setting], backend=backend)
     made.present(np.arange(BATCH))
-    assert [b.event for b in caught] == [entry.event for entry in made.schedule.entries]
-    return zip(caught, made.schedule.entries, strict=True)
+    entries = [entry for plan in plans(made) for entry in plan.schedule.entries]
+    assert [b.event for b in caught] == [entry.event for entry in entries]
+    return zip(caught, entries, strict=True)
 
 
 @each_backend
 @each_setting
 def test_a_phase_is_handed_its_declared_views_and_no_others(
-    setting: Setting, backend: str, monkeypatch: pytest.MonkeyPatch
+    setting: Setting | Built, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for binding, entry in bindings(setting, backend, monkeypatch):
         modes = {a.key: a.mode for a in entry.accesses}

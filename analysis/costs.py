@@ -1,0 +1,151 @@
+"""What a presentation costs: operations, memory of neurons and synapses, wires. Counted, from schedule and circuit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from circuitsim import phases
+from circuitsim.graph import Carries, Circuit, Projection
+from circuitsim.locality import Mode
+from circuitsim.schedule import Entry, Key, Schedule
+from circuitsim.simulator import Simulator
+
+
+@dataclass(frozen=True)
+class Span:
+    """How long a neuron holds a quantity of a cycle: from the tick at which it is first written to its last use."""
+
+    what: str
+    begins: int
+    ends: int
+
+
+def costs(simulator: Simulator) -> dict[str, Any]:
+    """Operations, memory and wires of one presentation.
+
+    Returns
+    -------
+    `operations`, see `operations`; `neurons`, see `memory`; `mirror`, the same of one wave of each mirror mode;
+    `synapses`, for each projection with weights of its own the numbers that one synapse holds; `wires`, see `wires`.
+    """
+    arrays = simulator.state.arrays()
+    return {
+        "operations": operations(simulator.schedule),
+        "neurons": memory(simulator, simulator.schedule),
+        "mirror": {
+            s.protocol.mirror: {"operations": operations(s), "neurons": memory(simulator, s)}
+            for s in simulator.schedules[1:]
+        },
+        "synapses": {
+            q.name: [what for what in ("weight", "increment", "velocity") if (q.name, what, None) in arrays]
+            for q in simulator.circuit.projections
+            if q.own
+        },
+        "wires": wires(simulator.circuit),
+    }
+
+
+def operations(schedule: Schedule) -> dict[str, Any]:
+    """Synaptic operations of a presentation, one multiplication and addition each.
+
+    Returns
+    -------
+    `deliveries`: for each example, by projection, and `total`; `rules`: evaluations of a rule for each example;
+    `updates`: changes of a weight or bias for each batch.
+    """
+    circuit = schedule.circuit
+    delivered: Counter[str] = Counter()
+    rules = updates = 0
+    for entry in schedule.entries:
+        if entry.event.phase not in phases.OF_PROJECTIONS:
+            continue
+        q = circuit.projections[entry.event.which]
+        if entry.event.phase == phases.DELIVERY:
+            delivered[q.name] += _synapses(circuit, q)
+        elif entry.event.phase == phases.PLASTICITY:
+            rules += _synapses(circuit, q, biases=True)
+        else:
+            updates += _synapses(circuit, q, biases=True)
+    return {"deliveries": dict(delivered), "total": delivered.total(), "rules": rules, "updates": updates}
+
+
+def memory(simulator: Simulator, schedule: Schedule) -> dict[str, Any]:
+    """What the neurons of each population have to hold from one tick to a later one, for one example.
+
+    A snapshot is an activity, slope or summed input of one cycle. It is held from when it is first written until it is
+    last read, by rules, by mixing, by error neurons at the site; not while it travels: that is the wire's to carry.
+
+    Returns
+    -------
+    `populations`: for each the most `snapshots` at once, the `ticks` of the longest, and what is `held` from which tick
+    to which. `snapshots`, `ticks`: the largest. `numbers`: snapshots at once times neurons, over all populations.
+    """
+    found: dict[str, list[Span]] = {p.name: [] for p in simulator.circuit.populations}
+    for (owner, quantity, cycle), (begins, ends) in _spans(simulator, schedule).items():
+        if ends > begins:
+            found[owner].append(Span(f"{quantity}({cycle})", begins, ends))
+    rows = {name: _held(spans) for name, spans in found.items()}
+    numbers = sum(simulator.circuit.population(name).size * row["snapshots"] for name, row in rows.items())
+    largest = {measure: max(row[measure] for row in rows.values()) for measure in ("snapshots", "ticks")}
+    return {**largest, "numbers": numbers, "populations": rows}
+
+
+def wires(circuit: Circuit) -> dict[str, Any]:
+    """What has to be laid: synapses, lines between colocated neurons, declared non-local wires.
+
+    Returns
+    -------
+    `synapses`: of projections with weights of their own, biases apart; `lines`: one for each neuron of each colocated
+    exchange; `nonlocal`: declared wires by kind; `learning_channels`: projections into feedback neurons.
+    """
+    lines = sum(circuit.population(x.target).size for x in circuit.exchanges if not x.remote)
+    return {
+        "synapses": sum(_synapses(circuit, q) for q in circuit.projections if q.own),
+        "lines": lines,
+        "nonlocal": dict(Counter(wire.kind for wire in circuit.wires)),
+        "learning_channels": sum(circuit.population(q.target).feedback for q in circuit.projections),
+    }
+
+
+def _synapses(circuit: Circuit, q: Projection, *, biases: bool = False) -> int:
+    post, pre = circuit.population(q.target).size, circuit.population(q.source).size
+    return post * (pre + (biases and q.bias))
+
+
+def _spans(simulator: Simulator, schedule: Schedule) -> dict[Key, tuple[int, int]]:
+    """For every signal the ticks of its first writing and of its last use other than being sent."""
+    found: dict[Key, tuple[int, int]] = {}
+    for entry in schedule.entries:
+        now = entry.event.tick
+        for a in entry.accesses:
+            if a.cycle is not None and a.mode is not Mode.READ:
+                found.setdefault(a.key, (now, now))
+                if a.mode is Mode.ADD:  # what is summed up is held until the last of it has come
+                    found[a.key] = found[a.key][0], now
+            elif a.cycle is not None and entry.event.phase != phases.DELIVERY and _needs(simulator, entry, a.key):
+                found[a.key] = found[a.key][0], now
+    return found
+
+
+def _needs(simulator: Simulator, entry: Entry, key: Key) -> bool:
+    """Whether a neuron uses what it declares to read: mixing without coefficients leaves cycle 0's activity alone."""
+    name = phases.subject(simulator.circuit, entry.event)
+    mixing = entry.event.phase == phases.RECIRCULATION and key == (name, "O", 0)
+    if not mixing or simulator.circuit.exchanged(name, Carries.ERROR):
+        return True
+    return any(simulator.state.parameter(name, quantity).any() for quantity in ("emits", "remembers"))
+
+
+def _held(spans: list[Span]) -> dict[str, Any]:
+    return {
+        "snapshots": _at_once(spans),
+        "ticks": max((s.ends - s.begins for s in spans), default=0),
+        "held": [[s.what, s.begins, s.ends] for s in spans],
+    }
+
+
+def _at_once(spans: list[Span]) -> int:
+    """The most that are held at the same time; what ends at a tick makes room for what begins there."""
+    return max((sum(s.begins <= t.begins < s.ends for s in spans) for t in spans), default=0)

@@ -1,0 +1,36 @@
+"""What all checks share: how a refusal is worded, and whether a projection has weights of a shape."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from circuitsim.errors import CircuitError
+from circuitsim.parts import Projection
+
+if TYPE_CHECKING:
+    from circuitsim.graph import Circuit
+
+
+def refuse(what: str, got: object, expected: str, remedy: str) -> None:
+    raise CircuitError(what, got=str(got), expected=expected, remedy=remedy)
+
+
+def whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def check_origin(circuit: Circuit, label: str, kind: str, name: str, shape: tuple[int, int]) -> None:
+    """Whether the projection named has weights, in the shape (post, pre) that is wanted once they are transposed."""
+    origin = next((p for p in circuit.projections if p.name == name), None)
+    if origin is None or not origin.own:
+        refuse(label, f"{kind} {name!r}", "a projection with weights", "Name one.")
+        return
+    post, pre = shape_of(circuit, origin)
+    wanted = (post, pre) if kind == "shares" else (pre, post)
+    if shape != wanted:
+        turned = "" if kind == "shares" else " transposed"
+        refuse(label, f"shape {shape}", f"{wanted}, {name}{turned}", "Match the layers.")
+
+
+def shape_of(circuit: Circuit, q: Projection) -> tuple[int, int]:
+    return circuit.population(q.target).size, circuit.population(q.source).size
