@@ -1,4 +1,4 @@
-"""The static audit: what a circuit's rules read and what is found, from its description alone; as audit.json holds it."""
+"""The static audit: what rules read and what is found, from the circuit's description alone; as audit.json holds it."""
 
 from __future__ import annotations
 

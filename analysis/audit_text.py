@@ -1,4 +1,4 @@
-"""The audit for a person at a terminal: the verdict first, then findings with their remedies, readings, measurements."""
+"""The audit for a person at a terminal: the verdict, findings with their remedies, readings, measurements."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _findings(audit: Audit) -> Iterator[RenderableType]:
         rule = f", rule {finding['rule']}" if finding["rule"] else ""
         lag = "" if finding["lag"] is None else f", {_count(finding['lag'], 'tick')} old"
         yield Text(f"\n{finding['kind']} in {finding['projection']}{rule}", style="bold")
-        yield Padding(Text(f"reads {finding['read']}{lag}\nremedy: {finding['remedy']}"), (0, 0, 0, 4))
+        yield Padding(Text(f"reads {finding['read']}{lag}\nremedy: {finding['remedy']}"), (0, 0, 0, 4), expand=False)
 
 
 def _readings(audit: Audit) -> Table:

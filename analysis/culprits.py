@@ -1,4 +1,4 @@
-"""From what an experiment found, a reader and the memory that it must not read, to findings in the words of the audit."""
+"""From an experiment to findings in the words of the audit: who read which memory that is none of its business."""
 
 from __future__ import annotations
 
@@ -24,11 +24,15 @@ class Culprit:
     key : its address; None: none at all, so something was kept out of sight from an earlier call.
     index : the one number of it that suffices; None where it takes several.
     shape : of the whole array.
+    hidden : it made its difference in the course of a presentation, in no single event of it.
+    changed : it was not read but changed, undeclared.
     """
 
     key: Key | None
     index: tuple[int, ...] | None = None
     shape: tuple[int, ...] = ()
+    hidden: bool = False
+    changed: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,15 +51,16 @@ def findings(circuit: Circuit, reader: Reader, culprit: Culprit) -> list[Finding
     found = attribution(circuit, reader, culprit, kind)
     rule = _rule(circuit, reader.entry)
     lag = None
-    if culprit.key in reader.held:
+    if culprit.key is not None and culprit.key in reader.held:
         lag = reader.entry.event.tick - reader.held[culprit.key]
-    read = f"{_spelled(culprit)}, in the {_event(circuit, reader.entry)}"
+    how = "changed undeclared by" if culprit.changed else "kept out of sight up to" if culprit.hidden else "by"
+    read = f"{_spelled(culprit)}, {how} the {_event(circuit, reader.entry)}"
     return [Finding(k, name, rule, read, "remote", lag, REMEDIES[k]) for k, name in found]
 
 
 def kind_of(circuit: Circuit, reader: Reader, culprit: Culprit) -> str:
     """The kind of the violation, as `audit.json` names it."""
-    if culprit.key is None:
+    if culprit.key is None or culprit.hidden:
         return "time-window"
     owner, _, cycle = culprit.key
     if owner == "data":

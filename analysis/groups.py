@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SEEDS = ("seed", "data_seed")
+TELLING = ("rule", "feedback")  # keys whose values speak for themselves
 RANKED_BY = ("mse", "error", "loss", "bce")  # the first of these that was measured decides which group is best
 SECONDS = "seconds"
 
@@ -118,6 +119,12 @@ def group_results(metrics: pd.DataFrame, varied: Sequence[str], label: str) -> R
     return Results(epochs, tuple(sorted(groups, key=lambda g: _rank(g, results.ranked_by))), tuple(series))
 
 
+def telling(settings: Mapping[str, Any]) -> str:
+    """What a run is called in which nothing but seeds is varied; "" where no key tells."""
+    named = (settings.get(key) for key in TELLING)
+    return next((value for value in named if isinstance(value, str)), "")
+
+
 def _series(metrics: pd.DataFrame, epochs: np.ndarray, replicas: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
     found: dict[tuple[str, str], np.ndarray] = {}
     for (split, metric), rows in metrics.groupby(["split", "metric"], sort=False):
@@ -135,9 +142,9 @@ def _rank(group: Group, metric: str | None) -> float:
 
 
 def _label(keys: Sequence[str], values: Sequence[Any]) -> str:
-    """The settings that a group has in common; a rule's name speaks for itself."""
+    """The settings that a group has in common."""
     return ", ".join(
-        _spell(value) if key == "rule" else f"{key} {_spell(value)}" for key, value in zip(keys, values, strict=True)
+        _spell(value) if key in TELLING else f"{key} {_spell(value)}" for key, value in zip(keys, values, strict=True)
     )
 
 

@@ -35,7 +35,10 @@ NAMES = {
     "error": "error (%)",
     "loss": "loss per example",
     "seconds": "seconds per epoch",
+    "running_loss": "loss per example, before its update",
     "angle": "angle (degrees)",
+    "angle_spread": "SD over examples (degrees)",
+    "correlation": "correlation of B and W",
     "norm_ratio": "norm of B over norm of W",
 }
 DIRECT_LABEL = 16  # characters: a longer label goes into a legend below

@@ -69,11 +69,10 @@ def write_report(path: Path, data: ReportData) -> None:
 def render(data: ReportData) -> str:
     """The report as HTML, in which every image is inline and nothing is loaded from elsewhere."""
     from analysis import circuit_sections, sections
-    from analysis.groups import group_results
+    from analysis.groups import group_results, telling
     from analysis.page import page, paragraph
 
-    rule = data.config.get("rule")
-    results = group_results(data.metrics, data.varied, rule if isinstance(rule, str) else "this run")
+    results = group_results(data.metrics, data.varied, telling(data.config) or "this run")
     audit = data.audit or {}
     samples = data.reconstructions
     return page(

@@ -1,4 +1,4 @@
-"""A presentation, or a wave of mirror mode, as an experiment needs it: recorded once, then run again and interfered with."""
+"""A presentation or a wave of mirror mode as an experiment needs it: recorded once, then run and interfered with."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ class Stage:
 
     def made(self, index: int) -> list[Key]:
         """The addresses that an entry declared to make, and those that it changed."""
-        return list(dict.fromkeys([*self._declared(index), *(self.memory.keys[block][0] for block in self.changed(index))]))
+        return list(
+            dict.fromkeys([*self._declared(index), *(self.memory.keys[block][0] for block in self.changed(index))])
+        )
 
     def changed(self, index: int) -> list[int]:
         """The blocks of memory that an entry changed when nothing interfered."""
@@ -88,7 +90,7 @@ def recorded(schedule: Schedule, part: Anatomy, random: np.random.Generator) -> 
     """Run a timetable once, undisturbed, and keep what memory held before and after every step."""
     arrays = {**part.arrays, ("data", "rows", None): part.rows}
     circuit, data = schedule.circuit, part.arrays.get(("data", "x", None))
-    below = {("data", "rows", None): 1 if data is None else len(data)}
+    below: dict[Key, int] = {("data", "rows", None): 1 if data is None else len(data)}
     if circuit.labels:
         below["data", "y", None] = circuit.population(circuit.labels).size
     memory = Memory(arrays, below, random)
@@ -112,13 +114,14 @@ def stages(simulator: Simulator, rows: Any, random: np.random.Generator) -> Iter
     """
     rows = np.asarray(rows)
     _refuse(simulator, rows)
-    kept, before = simulator.snapshot(), [_saved(part) for part in _parts(simulator, rows)]
-    data = _parts(simulator, rows)[0].arrays
-    x, y = data["data", "x", None], data.get(("data", "y", None))
+    parts, kept = _parts(simulator, rows), simulator.snapshot()
+    before = [_saved(part) for part in parts]
+    x, y = parts[0].arrays["data", "x", None], parts[0].arrays.get(("data", "y", None))
     _refuse(simulator, rows, len(x))
+    shown = np.broadcast_to(rows, parts[0].rows.shape).reshape(-1)
     evidence = {name: copy(value) for name, value in vars(simulator.evidence).items()} if simulator.evidence else {}
     try:
-        simulator.use(x[rows.reshape(-1)], None if y is None else y[rows.reshape(-1)])
+        simulator.use(x[shown], None if y is None else y[shown])
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # as in a presentation
             yield tuple(_opened(simulator, rows, random))
     finally:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from circuitsim import phases
 from circuitsim.errors import ScheduleError
 from circuitsim.events import Event, EventQueue
-from circuitsim.graph import RECIRCULATES, Carries, Circuit, Plasticity, Population
+from circuitsim.graph import RECIRCULATES, Carries, Circuit, Exchange, Plasticity, Population
 from circuitsim.phases import mirror
 from circuitsim.phases.plasticity import readings
 
 Key = tuple[str, str, int | None]
-FIRING = (phases.FORWARD, phases.RECIRCULATION, phases.MIRROR, phases.FEEDBACK)
+FIRING = (phases.FORWARD, phases.RECIRCULATION, phases.MIRROR, phases.REPLACEMENT, phases.FEEDBACK)
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,7 @@ class Causality:
         return [
             *self._emitted(event, subject),
             *self._exchanged(event, subject),
+            *self._replaced(event, subject),
             *self._learned(event, subject, event.detail),
         ]
 
@@ -119,17 +120,25 @@ class Causality:
         return learned
 
     def _emitted(self, event: Event, subject: str) -> Iterable[Event]:
+        replaced = event.phase == phases.REPLACEMENT
         for q in self.circuit.outgoing[subject]:
-            if self._cycles(q.target, event.detail):
+            if q.feedback == replaced and self._cycles(q.target, event.detail):
                 yield Event(event.tick + q.delay, phases.DELIVERY, self.circuit.index[q.name], event.detail)
 
     def _exchanged(self, event: Event, subject: str) -> Iterable[Event]:
         for x in self.circuit.exchanges:
             if x.source == subject:
-                cycle = event.detail + 1 if x.carries in RECIRCULATES else event.detail
+                later = x.carries in RECIRCULATES or self.circuit.population(x.target).replaced
+                cycle = event.detail + 1 if later else event.detail
                 if self._cycles(x.target, cycle) and not (cycle and x.carries is Carries.INPUT):
                     cause = (x.carries.value, subject, cycle)
                     yield from self._arrived(event.tick, x.target, cycle, cause)
+
+    def _replaced(self, event: Event, subject: str) -> Iterable[Event]:
+        """Neurons that compare with a target turn to the feedback signal as soon as they have fired."""
+        forward = event.phase == phases.FORWARD and self.circuit.population(subject).replaced
+        if forward and self.circuit.exchanged(subject, Carries.TARGET):
+            yield from self._arrived(event.tick, subject, 1, ("own", subject, 1))
 
     def _learned(self, event: Event, subject: str, cycle: int) -> Iterable[Event]:
         for (name, place), missing in self._learning.items():
@@ -148,10 +157,15 @@ class Causality:
 
     def _cycles(self, target: str, cycle: int) -> bool:
         """Whether a population takes part in a cycle: error neurons only in the first, nobody beyond the protocol's."""
-        return cycle == 0 if self.circuit.population(target).feedback else cycle <= self.protocol.cycles
+        population = self.circuit.population(target)
+        if population.replaced:
+            return cycle <= 1
+        return cycle == 0 if population.feedback else cycle <= self.protocol.cycles
 
     def _causes(self, target: str, cycle: int) -> set[tuple[str, str, int]]:
         exchanges = [x for x in self.circuit.exchanges if x.target == target]
+        if self.circuit.population(target).replaced:
+            return self._causes_replaced(target, cycle, exchanges)
         if cycle == 0:
             exchanges = [x for x in exchanges if x.carries not in RECIRCULATES]
         else:
@@ -161,10 +175,19 @@ class Causality:
             *((x.carries.value, x.source, cycle) for x in exchanges),
         }
 
+    def _causes_replaced(self, target: str, cycle: int, exchanges: list[Exchange]) -> set[tuple[str, str, int]]:
+        """Forward projections in cycle 0; in cycle 1 feedback projections, or a target and the own forward activity."""
+        found = {("projection", q.name, cycle) for q in self.circuit.incoming[target] if q.feedback == bool(cycle)}
+        if cycle and exchanges:
+            found |= {("own", target, cycle), *((x.carries.value, x.source, cycle) for x in exchanges)}
+        return found
+
 
 def _firing_phase(population: Population, cycle: int) -> int:
     if population.feedback:
         return phases.FEEDBACK
+    if population.replaced and cycle:
+        return phases.REPLACEMENT
     return phases.RECIRCULATION if population.mixes and cycle else phases.FORWARD
 
 

@@ -36,6 +36,7 @@ class Population:
     mixes : in a recirculation cycle these neurons combine what they compute with what they held at cycle 0.
     feedback : these neurons carry errors; they fire in the feedback phase.
     bounded : after each update the norm of a neuron's incoming weights is bounded (its parameter `max_norm`).
+    replaced : in cycle 1 the feedback signal takes the place of these neurons' forward activity.
     centres : these neurons fire f(S) less its mean over the batch; batch statistics are a declared non-local wire.
     """
 
@@ -46,6 +47,7 @@ class Population:
     mixes: bool = False
     feedback: bool = False
     bounded: bool = False
+    replaced: bool = False
     centres: bool = False
 
     def __post_init__(self) -> None:
@@ -67,6 +69,7 @@ class Projection:
     shares : the projection whose weights this one uses as they are. Between the same sites these are the same synapses
         passing another signal at another time; anywhere else it is weight sharing, a declared non-local wire.
     normalised : after each update its weights are divided by their Frobenius norm; a declared non-local wire.
+    feedback : between replaced neurons: it carries the feedback signal of cycle 1 down, and nothing else.
     masked : only some of its synapses exist, each with the probability `density` (a parameter); the others stay zero.
     """
 
@@ -79,6 +82,7 @@ class Projection:
     signs: bool = False
     shares: str | None = None
     normalised: bool = False
+    feedback: bool = False
     masked: bool = False
 
     @property

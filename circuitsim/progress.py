@@ -53,10 +53,12 @@ class RunProgress:
     def measured(self) -> None:
         """An epoch has been measured: say how it stands."""
         study = self._study
-        errors = [v for r, e, split, metric, v in study.metrics if (e, split, metric) == (study.epoch, "test", "mse")]
-        spread = f"test mse {sum(errors) / len(errors):.4g}" if errors else "no replica left"
+        rows = [(metric, v) for r, e, split, metric, v in study.metrics if (e, split) == (study.epoch, "test")]
+        name = rows[0][0] if rows else ""  # the scenario's first figure
+        errors = [v for metric, v in rows if metric == name]
+        spread = f"test {name} {sum(errors) / len(errors):.4g}" if errors else "no replica left"
         if len(errors) > 1:
-            spread = f"test mse {min(errors):.4g} to {max(errors):.4g} ({len(errors)} replicas)"
+            spread = f"test {name} {min(errors):.4g} to {max(errors):.4g} ({len(errors)} replicas)"
         line = f"epoch {study.epoch}/{study.common.epochs}  {spread}"
         if study.epoch:
             line += f"  {self._rate():,.0f} batches/s  {self._remaining()} left"

@@ -25,7 +25,7 @@ from circuitsim.errors import RuleError
 from circuitsim.rules import Rule, local_rule
 from circuitsim.scenario import Design, Scenario
 from circuitsim.simulator import Simulator
-from scenarios.reporting import finish
+from scenarios.reporting import finish_with_reconstructions
 
 _LAMBDA = "a number from 0 to 1, or a list of two"
 MEAN_MARGIN = 1e-6  # a logistic output cannot equal 0 or 1: the training mean is taken this far inside
@@ -205,6 +205,6 @@ SCENARIO = Scenario(
     prepare=prepare,
     tensor_shapes=tensor_shapes,
     evaluate=evaluate,
-    finish=finish,
+    finish=finish_with_reconstructions,
     quick=QUICK,
 )

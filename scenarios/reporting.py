@@ -1,4 +1,4 @@
-"""What every scenario that reconstructs writes at its end: the audit of what ran, and the report."""
+"""What every scenario writes at its end: the audit of what ran, and the report."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from analysis.audit import audit as judge
 from analysis.audit import audit_all
+from analysis.groups import SEEDS, TELLING, telling
 from analysis.report import Reconstructions, ReportData, write_report
 from circuitsim.config import spell
 from circuitsim.files import write_bytes
@@ -19,14 +20,19 @@ from circuitsim.study import Study
 
 EXAMPLES = 10
 MOST_ROWS = 8  # rows of reconstructions: one for each group of replicas that differ in more than their seed
-SEEDS = ("seed", "data_seed")
 
 
-def finish(folder: Path, study: Study, config: Mapping[str, Any]) -> None:
+def finish_with_reconstructions(folder: Path, study: Study, config: Mapping[str, Any]) -> None:
+    """Write audit.json and report.html of a run whose outputs are what went in."""
+    finish(folder, study, config, reconstructions(study, tuple(config["vary"])))
+
+
+def finish(folder: Path, study: Study, config: Mapping[str, Any], samples: Reconstructions | None = None) -> None:
     """Write audit.json and report.html of a run."""
     varied = tuple(config["vary"])
     circuits = tuple((_label(study, cohort.members, varied), cohort.simulator.schedule) for cohort in study.cohorts)
-    audit = audit_all([(label, judge(cohort.simulator.schedules)) for (label, _), cohort in zip(circuits, study.cohorts)])
+    judged = [judge(cohort.simulator.schedules) for cohort in study.cohorts]
+    audit = audit_all([(label, one) for (label, _), one in zip(circuits, judged, strict=True)])
     write_bytes(folder / "audit.json", json.dumps(audit, indent=2).encode())
     lost = sorted(set(range(len(study.settings))) - set(study.alive()))
     data = ReportData(
@@ -36,7 +42,7 @@ def finish(folder: Path, study: Study, config: Mapping[str, Any]) -> None:
         varied=varied,
         circuits=circuits,
         audit=audit,
-        reconstructions=reconstructions(study, varied),
+        reconstructions=samples,
         notes=tuple(f"replica {r} diverged and was dropped" for r in lost),
     )
     write_report(folder / "report.html", data)
@@ -61,5 +67,5 @@ def _label(study: Study, members: tuple[int, ...], varied: tuple[str, ...]) -> s
     for key in varied:
         values = {spell(getattr(study.settings[replica], key)).strip("'") for replica in members}
         if key not in SEEDS and len(values) == 1:
-            parts.append(f"{key} {values.pop()}" if key != "rule" else values.pop())
-    return ", ".join(parts) or study.settings[members[0]].model_dump().get("rule", study.scenario.name)
+            parts.append(f"{key} {values.pop()}" if key not in TELLING else values.pop())
+    return ", ".join(parts) or telling(study.settings[members[0]].model_dump()) or study.scenario.name

@@ -8,13 +8,13 @@ from typing import Any
 
 import networkx as nx
 import pytest
-from sample_rules import oja
+from sample_rules import attracted, oja
 
 from circuits.autoencoder import circular_autoencoder
 from circuitsim.errors import CircuitError
-from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
+from circuitsim.graph import Carries, Circuit, Exchange, Mirror, Plasticity, Population, Projection
 from circuitsim.locality import Wire, is_local
-from circuitsim.rules import delta
+from circuitsim.rules import amp, decay, delta, self_alignment, sparse
 from circuitsim.schedule import timetable
 
 IN, HID, OUT = Population("in", 3), Population("hid", 2, mixes=True), Population("out", 3, site="in")
@@ -266,6 +266,206 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, exp
         "memory of wide, size 5",
         "size 2. Match",
     ),
+    ({"labels": "in"}, "circuit c", "labels in the input in", "another one. Add a population."),
+    ({"labels": "class"}, "circuit c", "input or output 'class'", "one of its populations. Name one."),
+    (
+        {"labels": "out"},
+        "projection on",
+        "a way into the input out, which is clamped",
+        "inputs that nothing projects to. Close the loop with an Exchange from a population colocated with the input.",
+    ),
+    (
+        projections(replace(BACK, signs=True)),
+        "projection back",
+        "signs of nothing",
+        "transports, the projection whose signs it uses. Name one.",
+    ),
+    *(
+        (
+            projections(replace(BACK, masked=True, **borrowed)),
+            "projection back",
+            f"a mask on the weights of {name}",
+            "weights of its own. Mask that projection.",
+        )
+        for name, borrowed in (("on", {"transports": "on"}), ("up", {"shares": "up"}))
+    ),
+    (
+        projections(replace(BACK, transports="on", shares="up")),
+        "projection back",
+        "weights transported and shared",
+        "one or neither. Remove one.",
+    ),
+    (
+        projections(replace(BACK, transports="on", shares="up", signs=True)),
+        "projection back",
+        "weights transported and shared",
+        "one or neither. Remove one.",
+    ),
+    (
+        projections(replace(BACK, shares="down")),
+        "projection back",
+        "shares 'down'",
+        "a projection with weights. Name one.",
+    ),
+    (
+        projections(replace(BACK, shares="x"), Projection("x", "in", "hid", shares="up")),
+        "projection back",
+        "shares 'x'",
+        "a projection with weights. Name one.",
+    ),
+    (
+        projections(replace(BACK, shares="on")),
+        "projection back",
+        "shape (2, 3)",
+        "(3, 2), on. Match the layers.",
+    ),
+    (
+        projections(replace(BACK, transports="up", signs=True)),
+        "projection back",
+        "shape (2, 3)",
+        "(3, 2), up transposed. Match the layers.",
+    ),
+    (
+        projections(Projection("x", "in", "hid", shares="up", bias=True)),
+        "projection x",
+        "a bias beside weights that are another's",
+        "no bias. Remove it.",
+    ),
+    (
+        projections(replace(BACK, transports="on", signs=True, bias=True)),
+        "projection back",
+        "a bias of feedback neurons",
+        "no bias. Remove it.",
+    ),
+    (
+        projections(Projection("x", "in", "hid", shares="up")) | plasticity(Plasticity("x", delta)),
+        "plasticity of x",
+        "weights that are up's",
+        "a projection with weights of its own. Remove it.",
+    ),
+    (
+        exchanges(Exchange("out", "in", Carries.OUTPUT, remote=True)),
+        "exchange out -> in",
+        "populations at one site",
+        "different sites for a remote one. Set remote=False.",
+    ),
+    (
+        exchanges(Exchange("hid", "out", Carries.TARGET, remote=True)),
+        "exchange hid -> out",
+        "populations of different size",
+        "equal sizes, neuron by neuron. Match the sizes.",
+    ),
+    *(
+        (
+            populations(Population("copy", 3, site="in"), Population("held", 3, site="in")) | exchanges(*added),
+            f"exchange {added[0].source} -> {added[0].target}",
+            f"an input for {added[0].target}",
+            "neurons that nothing else clamps, drives or compares. Keep one of these.",
+        )
+        for added in (
+            [Exchange("in", "out", Carries.INPUT)],
+            [Exchange("out", "in", Carries.INPUT)],
+            [Exchange("in", "error", Carries.INPUT)],
+            [Exchange("in", "copy", Carries.INPUT), Exchange("out", "copy", Carries.INPUT)],
+        )
+    ),
+    (exchanges(Exchange("in", "out", Carries.MARGIN)), "exchange in -> out", "the margin for out", FEEDBACK),
+    (
+        {"exchanges": (COMPARED[1], GATE, Exchange("in", "error", Carries.MARGIN))},
+        "exchange in -> error",
+        "the margin of in",
+        "two or more neurons that sum their input. Name such a one.",
+    ),
+    (
+        {
+            "populations": (
+                Population("in", 1),
+                Population("out", 1, site="in"),
+                Population("e", 1, "identity", "in", feedback=True),
+            ),
+            "projections": (Projection("up", "in", "out"),),
+            "exchanges": (Exchange("in", "e", Carries.TARGET), Exchange("out", "e", Carries.MARGIN)),
+            "plasticity": (),
+        },
+        "exchange out -> e",
+        "the margin of out",
+        "two or more neurons that sum their input. Name such a one.",
+    ),
+    (
+        exchanges(Exchange("out", "error", Carries.MARGIN)),
+        "feedback population error",
+        "3 target(s) and actual(s), 0 slope(s), 0 projection(s)",
+        BOTH,
+    ),
+    (
+        plasticity(Plasticity("back", self_alignment)),
+        "plasticity of back",
+        "rule self_alignment, which reads `far`, a synapse elsewhere",
+        "transports, the projection whose transposed weights that is. Declare it in Plasticity(transports=...), or let "
+        "the rule read pre, post and w alone.",
+    ),
+    (
+        plasticity(Plasticity("back", decay, transports="on")),
+        "plasticity of back",
+        "transports 'on'",
+        "a rule that reads `far`. Remove transports.",
+    ),
+    *(
+        (
+            plasticity(Plasticity("back", attracted, transports=name)),
+            "plasticity of back",
+            f"transports '{name}'",
+            "a projection with weights. Name one.",
+        )
+        for name in ("down", "in")
+    ),
+    (
+        plasticity(Plasticity("back", attracted, transports="up")),
+        "plasticity of back",
+        "shape (2, 3)",
+        "(3, 2), up transposed. Match the layers.",
+    ),
+    *(
+        (
+            plasticity(learning),
+            f"plasticity of {learning.projection}",
+            "a bias whose rule reads `far`",
+            "one that reads post and w alone. Give it a bias_rule.",
+        )
+        for learning in (
+            Plasticity("up", self_alignment, transports="on"),
+            Plasticity("up", self_alignment, attracted, transports="on"),
+        )
+    ),
+    *(
+        (
+            projections(replace(BACK, transports="on")) | {"mirrors": tuple(map(Mirror, names))},
+            f"mirror mode of {names[-1]}",
+            "no projection with weights, or the second mirror of one",
+            "one mirror each. Name one.",
+        )
+        for names in (["down"], ["back"], ["on", "on"])
+    ),
+    *(
+        (
+            {"mirrors": (Mirror("on"),)} | plasticity(Plasticity("back", amp, **ends, mirror="on")),
+            "mirror mode of on",
+            f"a rule of back that reads {read}",
+            "pre='out' and post='hid': the answer and the noise. Only these fire in mirror mode.",
+        )
+        for ends, read in (
+            ({}, "its own ends"),
+            ({"pre": "out"}, "its own ends"),
+            ({"pre": "error"}, "error"),
+            ({"pre": "out", "post": "beside"}, "beside"),
+        )
+    ),
+    (
+        {"mirrors": (Mirror("on"),)} | plasticity(Plasticity("back", amp, pre="out", post="hid", mirror="up")),
+        "plasticity of back",
+        "mirror 'up'",
+        "one of ['on']. Add it to mirrors.",
+    ),
     (
         populations(Population("lost", 2)),
         "circuit c",
@@ -349,6 +549,103 @@ def test_declared_wires() -> None:
     assert transported.wires == (Wire("weight-transport", "back", "the transposed weights of on"),)
     lateral = circuit(**populations(replace(OUT, activation="softmax")))
     assert lateral.wires == (Wire("lateral", "on", "all neurons of out"),)
+
+
+def test_declared_wires_of_all_kinds() -> None:
+    """Each names what it brings, the projection that gets it, and the rule where it is the rule that asks for it."""
+    far = Population("far", 3, site="there", feedback=True)
+    held = Population("held", 3, site="in")
+    rows: list[tuple[dict[str, Any], tuple[Wire, ...]]] = [
+        (
+            projections(replace(BACK, transports="on", signs=True)),
+            (Wire("weight-transport", "back", "the signs of the transposed weights of on"),),
+        ),
+        (
+            plasticity(Plasticity("back", self_alignment, transports="on")),
+            (Wire("weight-transport", "back", "the transposed weights of on", "self_alignment"),),
+        ),
+        (projections(Projection("x", "in", "hid", shares="up")), ()),  # the same synapses
+        (projections(Projection("x", "out", "hid", shares="back")), ()),
+        (
+            populations(Population("p", 3), Population("q", 2))
+            | projections(Projection("x", "in", "p"), Projection("y", "p", "q", shares="up")),
+            (Wire("weight-sharing", "y", "the weights of up"),),
+        ),
+        (populations(replace(HID, centres=True)), (Wire("lateral", "up", "the mean of hid over the batch"),)),
+        (projections(replace(BACK, normalised=True)), (Wire("lateral", "back", "all synapses of back"),)),
+        (
+            populations(Population("echo", 3, site="in"))
+            | projections(Projection("x", "hid", "echo", transports="back"))
+            | plasticity(Plasticity("back", sparse, pre="echo", post="hid")),
+            (
+                Wire(
+                    "lateral", "back", "all synapses of back that share its presynaptic neuron, through x", "sparse"
+                ),
+            ),
+        ),
+        ({"mirrors": (Mirror("on"),)} | plasticity(Plasticity("back", amp, pre="out", post="hid", mirror="on")), ()),
+        (
+            {"mirrors": (Mirror("on", centre=True),)}
+            | plasticity(Plasticity("back", amp, pre="out", post="hid", mirror="on"), Plasticity("up", delta)),
+            (Wire("lateral", "back", "the mean of out over the batch", "amp"),),
+        ),
+        (
+            populations(far)
+            | {
+                "exchanges": (
+                    *COMPARED, GATE, Exchange("in", "far", Carries.TARGET, remote=True),
+                    Exchange("out", "far", Carries.ACTUAL, remote=True),
+                )
+            },
+            (
+                Wire("remote-target", "far", "in from another site, as target for far"),
+                Wire("remote-error", "far", "out from another site, as actual for far"),
+            ),
+        ),
+        (
+            populations(replace(ERROR, site="there")) | {"plasticity": (), "exchanges": (
+                replace(COMPARED[0], remote=True), replace(COMPARED[1], remote=True), GATE)},
+            (
+                Wire("remote-target", "error", "in from another site, as target for error"),
+                Wire("remote-error", "error", "out from another site, as actual for error"),
+            ),
+        ),
+        (
+            populations(held)
+            | {"labels": "held", "exchanges": (replace(COMPARED[0], source="held"), COMPARED[1], GATE)},
+            (Wire("label", "on", "the labels that held is clamped to"),),
+        ),
+    ]  # fmt: skip
+    for parts, wires in rows:
+        assert circuit(**parts).wires == wires, parts
+
+
+def test_what_is_computed_is_written_out() -> None:
+    """The same text for the same circuit, another for any other."""
+    plain = circuit()
+    assert plain.text == circuit().text == circuit(name="other").text
+    others = [
+        projections(replace(BACK, normalised=True)),
+        projections(replace(ON, delay=2)),
+        {"mirrors": (Mirror("on"),)},
+        {"mirrors": (Mirror("on", block_bias=True),)},
+        plasticity(*plain.plasticity[::-1]),
+        plasticity(Plasticity("on", delta, post="error", momentum=False), plain.plasticity[1]),
+        plasticity(Plasticity("on", delta, decay, post="error"), plain.plasticity[1]),
+        plasticity(Plasticity("on", oja, post="error"), plain.plasticity[1]),
+        plasticity(Plasticity("on", oja.bind(decay=0.5), post="error"), plain.plasticity[1]),
+        populations(replace(HID, centres=True)),
+        {"outputs": "hid"},
+    ]
+    assert len({plain.text, *(circuit(**parts).text for parts in others)}) == len(others) + 1
+
+
+def test_several_rules_of_one_projection() -> None:
+    made = circuit(**plasticity(Plasticity("up", decay), Plasticity("back", decay), Plasticity("up", delta)))
+    assert {name: [p.rule.name for p in rules] for name, rules in made.rules.items()} == {
+        "up": ["decay", "delta"], "back": ["decay"],
+    }  # fmt: skip
+    assert made.clamped == ("in",) and not made.labels
 
 
 @pytest.mark.parametrize("rule", ["rec", "rec-symmetric", "error-rec", "rbp", "srbp", "arbp", "top"])

@@ -26,6 +26,7 @@ PRE = Reading(Place.PRE, 0)
 def test_each_kind_of_wire_is_a_finding_with_its_remedy() -> None:
     kinds = [kind for kind in REMEDIES if kind not in ("time-window", "causality")]
     found = verdict([Wire(kind, "A1", "something") for kind in kinds], (), 0)
+    assert kinds == ["weight-transport", "weight-sharing", "lateral", "remote-target", "remote-error", "label"]
     assert [(f.kind, f.remedy, f.place, f.lag) for f in found] == [(k, REMEDIES[k], "remote", None) for k in kinds]
 
 
@@ -70,9 +71,17 @@ def test_the_refusal_names_the_first_that_is_no_label() -> None:
         refuse_nonlocal("c", verdict([LABEL, TRANSPORT, TRANSPORT], (), 0))
 
 
+def test_what_a_rule_reads_of_another_synapse_is_no_matter_of_age() -> None:
+    """It is found as the wire that brings it, once."""
+    wire = Wire("weight-transport", "B2", "the transposed weights of W2", "self_alignment")
+    (found,) = verdict([wire], [("B2", "self_alignment", Reading(Place.REMOTE), 0)], 0)
+    assert (found.kind, found.rule, found.read) == ("weight-transport", "self_alignment", wire.read)
+
+
 def test_addresses_and_readings_compare_by_value() -> None:
     read, write = (Access(mode, "layer1", "O", 2) for mode in (Mode.READ, Mode.WRITE))
     assert read.key == write.key == ("layer1", "O", 2) and read != write
     readings = [Reading(Place.SYNAPSE), PRE, Reading(Place.POST, 1), Reading(Place.POST, 0)]
     assert [r.place.value for r in sorted(set(readings))] == ["post", "post", "pre", "synapse"]
+    assert sorted([Reading(Place.SYNAPSE), Reading(Place.REMOTE)])[0].place is Place.REMOTE
     assert Certificate("r", (PRE,)) == Certificate("r", (Reading(Place.PRE, 0),))

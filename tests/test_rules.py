@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import Setting, presentations, simulator, train
-from sample_rules import cancelling, oja
+from sample_rules import attracted, cancelling, oja
 
 from circuitsim.errors import RuleError
 from circuitsim.locality import Place, Reading
@@ -182,6 +182,7 @@ def test_whatever_it_raises_is_reported(text: str, line: int, got: str) -> None:
         ("def f(pre, post, w, *rest): return w", "argument *rest", "pre, post, w and named parameters", "Name each"),
         ("def f(pre, post, w, **rest): return w", "argument **rest", "pre, post, w and named parameters", "Name each"),
         ("def f(pre=1, post=0, w=0): return w", "a default for pre", "no default", "Remove the default of pre."),
+        ("def f(w, far=1): return w", "a default for far", "no default", "Remove the default of far."),
         ("def f(w, *, seen=[]): return w", "seen=[]", "a finite number", "A parameter is one number"),
         ("def f(w, *, seen=state): return w", "seen={}", "a finite number", "A parameter is one number"),
         ("def f(w, *, on=True): return w", "on=True", "a finite number", "A parameter is one number"),
@@ -260,6 +261,11 @@ def test_huge_numbers_do_not_hang() -> None:
     assert refusal(written(ten_lines)).got.startswith("the expression w + 1000")
 
 
+def test_a_weight_elsewhere_is_a_number_and_no_neuron() -> None:
+    assert refusal(written("def f(far): return far.at(0)")).got.startswith("AttributeError: 'Symbol' object has no")
+    assert refusal(written("def f(w): return far")).got == "the name 'far'"
+
+
 # ------------------------------------------------------------------------------------------------ what is accepted
 
 
@@ -273,7 +279,24 @@ def test_certificates_say_all_that_is_read() -> None:
     assert read(oja) == [("post", 0), ("pre", 0), ("synapse", None)]
     assert read(cancelling) == [("post", 0), ("post", 1), ("pre", 0)]
     assert read(local_rule(written("def f(pre): return 2.0"))) == []
+    assert read(attracted) == [("pre", 0), ("remote", None), ("synapse", None)]
+    assert read(local_rule(written("def f(pre, far): return pre.at(1) + far - far"))) == [("pre", 1)]
     assert Reading(Place.PRE, 0) in delta.certificate.readings and delta.certificate.rule == "delta"
+
+
+def test_rules_that_compute_the_same_are_written_alike() -> None:
+    one, other = (local_rule(written(f"def f(pre, w, *, a=0.5): return {text}")) for text in ("a * w - w", "w * a - w"))
+    assert one.text == other.text and one.text.startswith("f{'a': 0.5}: ")
+    assert one.text != one.bind(a=0.25).text
+    assert (
+        local_rule(written("def f(pre, far): return far")).text != local_rule(written("def f(pre, w): return w")).text
+    )
+
+
+def test_a_weight_elsewhere_is_what_the_rule_is_given() -> None:
+    assert attracted(lambda k: 2.0, None, 1.0, 4.0) == pytest.approx(0.6 * 3 * 2)
+    with pytest.raises(TypeError):
+        attracted(lambda k: 2.0, None, 1.0)
 
 
 def test_parameters_are_bound_by_name() -> None:

@@ -17,6 +17,7 @@ def check(circuit: Circuit) -> None:
     structure.check_exchanges(circuit)
     structure.check_inputs(circuit)
     structure.check_feedback(circuit)
+    structure.check_replaced(circuit)
     learning.check_plasticity(circuit)
     learning.check_mirrors(circuit)
     structure.check_reachable(circuit)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import networkx as nx
 
 from circuitsim.checks.common import check_origin, refuse, shape_of, whole
-from circuitsim.parts import ACTIVATIONS, COMPARED, RECIRCULATES, Carries, Population, Projection
+from circuitsim.parts import ACTIVATIONS, COMPARED, RECIRCULATES, Carries, Exchange, Population, Projection
 
 if TYPE_CHECKING:
     from circuitsim.graph import Circuit
@@ -90,7 +90,7 @@ def check_exchanges(circuit: Circuit) -> None:
         kind = f"the {x.carries.value} for {x.target}"
         if x.carries is Carries.INPUT:
             _check_input(circuit, label, x.target)
-        elif x.carries not in RECIRCULATES and not circuit.population(x.target).feedback:
+        elif x.carries not in RECIRCULATES and not _compares(circuit, x):
             refuse(label, kind, "feedback neurons, which alone use it", "Make the target a feedback population.")
         if x.carries is Carries.MARGIN and (_without_slope(circuit, x.source) or circuit.population(x.source).size < 2):
             refuse(label, f"the margin of {x.source}", "two or more neurons that sum their input", "Name such a one.")
@@ -100,6 +100,11 @@ def check_exchanges(circuit: Circuit) -> None:
             refuse(
                 label, kind, "one such exchange, into mixing neurons without projections", "Set mixes=True, keep one."
             )
+
+
+def _compares(circuit: Circuit, x: Exchange) -> bool:
+    target = circuit.population(x.target)
+    return target.feedback or (target.replaced and x.carries is Carries.TARGET)
 
 
 def _check_input(circuit: Circuit, label: str, name: str) -> None:
@@ -130,6 +135,31 @@ def check_inputs(circuit: Circuit) -> None:
             "inputs that nothing projects to",
             "Close the loop with an Exchange from a population colocated with the input.",
         )
+
+
+def check_replaced(circuit: Circuit) -> None:
+    """Raise CircuitError for neurons and projections that cannot take part in feedback replacement."""
+    for p in circuit.populations:
+        targets = circuit.exchanged(p.name, Carries.TARGET)
+        fed = any(q.feedback for q in circuit.incoming[p.name])
+        if p.replaced and (p.feedback or p.mixes or p.name in circuit.clamped or fed == bool(targets)):
+            refuse(
+                f"replaced population {p.name}",
+                f"{len(targets)} target(s) and {'some' if fed else 'no'} feedback projection(s)",
+                "one target or feedback projections, in neurons that are neither clamped, mixing nor feedback neurons",
+                "Give it what takes the place of its activity.",
+            )
+        if p.replaced and fed and p.activation == "softmax":
+            refuse(f"replaced population {p.name}", "the slope of a softmax", "a slope of its own", "Use another one.")
+    for q in circuit.projections:
+        ends = circuit.population(q.source).replaced and circuit.population(q.target).replaced
+        if q.feedback and (not ends or q.bias):
+            refuse(
+                f"projection {q.name}",
+                "feedback with a bias, or between neurons that are not replaced",
+                "replaced neurons at both ends, and no bias",
+                "Set replaced=True there, or feedback=False here.",
+            )
 
 
 def check_feedback(circuit: Circuit) -> None:

@@ -11,7 +11,7 @@ from types import ModuleType
 from circuitsim.events import Event
 from circuitsim.graph import Circuit
 from circuitsim.locality import Access
-from circuitsim.phases import bound, delivery, feedback, forward, mirror, plasticity, recirculation, update
+from circuitsim.phases import bound, delivery, feedback, forward, mirror, plasticity, recirculation, replacement, update
 from circuitsim.phases.base import Binding, Step
 
 PHASES: tuple[ModuleType, ...] = (
@@ -19,12 +19,13 @@ PHASES: tuple[ModuleType, ...] = (
     forward,
     recirculation,
     mirror,
+    replacement,
     feedback,
     plasticity,
     update,
     bound,
 )
-DELIVERY, FORWARD, RECIRCULATION, MIRROR, FEEDBACK, PLASTICITY, UPDATE, BOUND = range(len(PHASES))
+DELIVERY, FORWARD, RECIRCULATION, MIRROR, REPLACEMENT, FEEDBACK, PLASTICITY, UPDATE, BOUND = range(len(PHASES))
 OF_PROJECTIONS = (DELIVERY, PLASTICITY, UPDATE)
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "PHASES",
     "PLASTICITY",
     "RECIRCULATION",
+    "REPLACEMENT",
     "UPDATE",
     "Binding",
     "Step",

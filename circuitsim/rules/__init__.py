@@ -7,6 +7,7 @@ from circuitsim.rules.error_recirculation import error_recirculation
 from circuitsim.rules.null import null
 from circuitsim.rules.recirculation import recirculation
 from circuitsim.rules.recirculation_symmetric import recirculation_symmetric, recirculation_symmetric_bias
+from circuitsim.rules.replacement import replacement, replacement_feedback
 from circuitsim.rules.rule import Rule, local_rule
 from circuitsim.rules.self_alignment import self_alignment
 from circuitsim.rules.sparse import sparse
@@ -22,6 +23,8 @@ __all__ = [
     "recirculation",
     "recirculation_symmetric",
     "recirculation_symmetric_bias",
+    "replacement",
+    "replacement_feedback",
     "self_alignment",
     "sparse",
 ]

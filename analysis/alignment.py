@@ -1,0 +1,108 @@
+"""How far feedback is from backpropagation's: between synapses, and between the errors that arrive.
+
+For layered circuits: `layer{h}`, `error{h}`, forward projections `W{h}` and feedback projections `B{h}`. All figures
+are (replica,); one that is undefined, such as an angle with nought, is not a number.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from circuitsim.graph import Projection
+from circuitsim.simulator import Simulator
+
+Figures = dict[str, np.ndarray]
+
+
+def weight_alignment(simulator: Simulator) -> Figures:
+    """How feedback synapses lie to the transposed forward ones, for each layer h = 2 ... L with a way back.
+
+    angle/W{h} : degrees between W{h} transposed and B{h}. norm_ratio/W{h} : Frobenius norm of B over that of W.
+    correlation/W{h} : Pearson's, over synapses. Of signs and magnitudes B is what passes the errors.
+    """
+    found: Figures = {}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for q in simulator.circuit.projections:
+            if q.name.startswith("B"):
+                found |= _aligned(simulator, q)
+    return dict(sorted(found.items(), key=lambda item: item[0].split("/")[0]))
+
+
+def delta_alignment(simulator: Simulator, x: np.ndarray, y: np.ndarray) -> Figures:
+    """How the errors that arrive lie to those of backpropagation through the same weights, for each hidden layer h.
+
+    angle/delta{h} : degrees between error{h} and f'(S_h) * (W{h+1} transposed times layer h+1's own such error), the
+        mean over examples; angle_spread/delta{h} : its standard deviation. Examples without an error are left out.
+
+    Parameters
+    ----------
+    x, y : examples and their classes; nothing is learned from them.
+    """
+    top = sum(name.startswith("layer") for name in simulator.circuit.index) - 1
+    errors = [(f"error{h}", "O", 0) for h in range(1, top + 1)]
+    slopes = [(f"layer{h}", "slope", 0) for h in range(1, top)]
+    parts: dict[int, list[np.ndarray]] = {h: [] for h in range(1, top)}
+    if top > 1:
+        for _, quantities in simulator.observe([*errors, *slopes], x, y):
+            for h, angles in _delta_angles(simulator, quantities[:top], quantities[top:]).items():
+                parts[h].append(angles)
+    each = {h: np.concatenate(angles, axis=1) for h, angles in parts.items()}
+    spreads = {f"angle_spread/delta{h}": _spread(angles) for h, angles in each.items()}
+    return {f"angle/delta{h}": _mean(angles) for h, angles in each.items()} | spreads
+
+
+def degrees_between(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """The angle between vectors along the last axis, exact for small ones; not a number where either is nought.
+
+    2 atan2(|u/|u| - v/|v||, |u/|u| + v/|v||)
+
+    Source
+    ------
+    Kahan, "How futile are mindless assessments of roundoff in floating-point computation?", section 12.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        u, v = (a / np.linalg.norm(a, axis=-1, keepdims=True) for a in (u.astype(np.float64), v.astype(np.float64)))
+        halves = np.arctan2(np.linalg.norm(u - v, axis=-1), np.linalg.norm(u + v, axis=-1))
+    angle: np.ndarray = np.degrees(2 * halves)
+    return angle
+
+
+def _aligned(simulator: Simulator, q: Projection) -> Figures:
+    w = simulator.tensors()[f"W{q.name[1:]}.weight"].transpose(0, 2, 1).astype(np.float64)
+    w, b = w.reshape(len(w), -1), _feedback(simulator, q, w).reshape(len(w), -1)
+    centred = [a - a.mean(axis=1, keepdims=True) for a in (w, b)]
+    return {
+        f"angle/W{q.name[1:]}": degrees_between(w, b),
+        f"norm_ratio/W{q.name[1:]}": np.linalg.norm(b, axis=1) / np.linalg.norm(w, axis=1),
+        f"correlation/W{q.name[1:]}": np.cos(np.radians(degrees_between(*centred))),
+    }
+
+
+def _feedback(simulator: Simulator, q: Projection, transposed: np.ndarray) -> np.ndarray:
+    """The weights that carry errors: a projection's own, the forward ones, or its magnitudes with their signs."""
+    if not q.own:
+        return transposed
+    own = simulator.tensors()[f"{q.name}.weight"].astype(np.float64)
+    return np.abs(own) * np.sign(transposed) if q.signs else own
+
+
+def _delta_angles(simulator: Simulator, errors: list[np.ndarray], slopes: list[np.ndarray]) -> dict[int, np.ndarray]:
+    """Angles (replica, example) for each hidden layer; lists begin with layer 1."""
+    tensors = simulator.tensors()
+    delta, found = errors[-1].astype(np.float64), {}
+    for h in reversed(range(1, len(errors))):
+        delta = slopes[h - 1] * (delta @ tensors[f"W{h + 1}.weight"])
+        found[h] = degrees_between(errors[h - 1], delta)
+    return found
+
+
+def _mean(angles: np.ndarray) -> np.ndarray:
+    known = np.isfinite(angles)
+    with np.errstate(invalid="ignore"):
+        mean: np.ndarray = np.where(known, angles, 0).sum(axis=1) / known.sum(axis=1)
+    return mean
+
+
+def _spread(angles: np.ndarray) -> np.ndarray:
+    spread: np.ndarray = np.sqrt(_mean((angles - _mean(angles)[:, None]) ** 2))
+    return spread

@@ -1,0 +1,81 @@
+"""Figures of merit of a classifier, for all replicas at once: how often it is wrong, and by how much."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import logsumexp
+
+from analysis.metrics import cross_entropy
+from circuitsim.graph import COMPARED, Carries
+from circuitsim.simulator import Simulator
+
+
+def classification_errors(simulator: Simulator, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
+    """How far the outputs are from the classes, each (replica,).
+
+    error : percent of the examples whose most active output neuron is another class's; of equals the first counts.
+    loss : what the circuit's error is the gradient of, the mean over examples; see `losses`.
+    """
+    wrong, lost = np.zeros(simulator.state.replicas), np.zeros(simulator.state.replicas)
+    for part, fired, summed in simulator.outputs(x):
+        wrong += (fired.argmax(axis=-1) != y[part]).sum(axis=1)
+        lost += losses(simulator, fired, summed, y[part])
+    return {"error": 100 * wrong / len(x), "loss": lost / len(x)}
+
+
+def batch_loss(simulator: Simulator, y: np.ndarray) -> np.ndarray:
+    """The mean loss of the batch that was shown last, as it was before the update, (replica,).
+
+    Parameters
+    ----------
+    simulator : one that probes activity and summed input of its output neurons.
+    y : the batch's classes, (batch,) or (replica, batch).
+    """
+    name = simulator.circuit.outputs
+    return losses(simulator, simulator.probe(name, "O"), simulator.probe(name, "S"), y) / y.shape[-1]
+
+
+def losses(simulator: Simulator, fired: np.ndarray, summed: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The loss that the error at the output descends, summed over examples, (replica,).
+
+    Cross-entropy for softmax; cross-entropy summed over units for logistic; otherwise half the squared error summed
+    over units. Where errors come from margins, the hinge loss: max(0, 1 - S) of the right class and the mean over the
+    others of max(0, margin + S).
+
+    Parameters
+    ----------
+    fired, summed : activity and summed input of the output neurons, (replica, example, unit).
+    y : classes, (example,) or (replica, example).
+    """
+    circuit = simulator.circuit
+    (compared,) = (x for x in circuit.exchanges if x.source == circuit.outputs and x.carries in COMPARED)
+    activation = circuit.population(circuit.outputs).activation
+    target = np.atleast_2d(y)[..., None] == np.arange(summed.shape[-1])
+    with np.errstate(over="ignore", invalid="ignore"):  # of replicas that are about to diverge
+        if compared.carries is Carries.MARGIN:
+            return _hinge(summed, target, simulator.state.parameter(compared.target, "margin"))
+        if activation == "softmax":
+            return _softmax_entropy(summed, target)
+        if activation == "logistic":
+            return cross_entropy(summed, target.astype(summed.dtype))
+        return _half_squares(fired, target)
+
+
+def _half_squares(fired: np.ndarray, target: np.ndarray) -> np.ndarray:
+    total: np.ndarray = np.square(target - fired.astype(np.float64)).sum(axis=(1, 2)) / 2
+    return total
+
+
+def _softmax_entropy(summed: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Sum over examples of log sum_k exp(s_k) - s_c."""
+    s = summed.astype(np.float64)
+    total: np.ndarray = (logsumexp(s, axis=-1) - np.where(target, s, 0).sum(axis=-1)).sum(axis=1)
+    return total
+
+
+def _hinge(summed: np.ndarray, target: np.ndarray, margin: np.ndarray) -> np.ndarray:
+    s = summed.astype(np.float64)
+    right = np.maximum(0, 1 - s)
+    wrong = np.maximum(0, margin[:, None, None] + s) / (s.shape[-1] - 1)
+    total: np.ndarray = np.where(target, right, wrong).sum(axis=(1, 2))
+    return total

@@ -1,0 +1,142 @@
+"""When and how far a disturbance of one neuron can spread, from delays, exchanges and certificates alone.
+
+Nothing here looks at the timetable or at what phases declare: `light_cone.py` holds what happens against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from circuitsim.causality import Protocol
+from circuitsim.graph import RECIRCULATES, Carries, Circuit, Exchange, Plasticity, Population
+from circuitsim.locality import Place
+
+Signal = tuple[str, str, int]  # population, quantity (S, O or E), cycle
+Mixtures = Callable[[str, str], tuple[float, ...]]  # population and `emits` or `remembers`: each replica's coefficient
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The first tick at which something can change, and in which neurons; None: in all."""
+
+    tick: int
+    neurons: frozenset[int] | None
+
+
+@dataclass
+class Reach:
+    """The spread of a disturbance of one neuron's O and E, at the tick at which it fires in a cycle.
+
+    Parameters
+    ----------
+    circuit, protocol : what exists, and what a presentation consists of. mixtures : the coefficients of neurons that
+        mix: a neuron that only emits what it held passes nothing on.
+    origin : population, cycle and neuron.
+    """
+
+    circuit: Circuit
+    protocol: Protocol
+    mixtures: Mixtures
+    origin: tuple[str, int, int]
+    _ticks: dict[tuple[str, int], int | None] = field(default_factory=dict)
+
+    def fires(self, population: str, cycle: int) -> int | None:
+        """The tick at which a population fires in a cycle: when the last of its causes is there; None: never."""
+        if (population, cycle) not in self._ticks:
+            self._ticks[population, cycle] = None  # a loop within a cycle never fires
+            self._ticks[population, cycle] = self._last_cause(population, cycle)
+        return self._ticks[population, cycle]
+
+    def _last_cause(self, population: str, cycle: int) -> int | None:
+        if cycle == 0 and population in self.circuit.clamped:
+            return 0
+        if cycle > (0 if self.circuit.population(population).feedback else self.protocol.cycles):
+            return None
+        causes = [(self.fires(q.source, cycle), q.delay) for q in self.circuit.incoming[population]]
+        causes += [(self.fires(x.source, from_), 0) for x, from_ in self._exchanges(population, cycle)]
+        known = [tick + delay for tick, delay in causes if tick is not None]
+        return max(known) if causes and len(known) == len(causes) else None
+
+    def _exchanges(self, population: str, cycle: int) -> Iterator[tuple[Exchange, int]]:
+        """What a population takes over in a cycle, and from which cycle of the source."""
+        for x in self.circuit.exchanges:
+            if x.target == population and (x.carries in RECIRCULATES) == (cycle > 0):
+                yield x, cycle - 1 if x.carries in RECIRCULATES else cycle
+
+    @cached_property
+    def signals(self) -> dict[Signal, Spread]:
+        """Every signal that can change."""
+        population, cycle, neuron = self.origin
+        tick = self.fires(population, cycle)
+        assert tick is not None, "the origin fires"
+        start = Spread(tick, frozenset([neuron]))
+        found: dict[Signal, Spread] = {(population, "O", cycle): start, (population, "E", cycle): start}
+        size = 0
+        while len(found) > size:  # each pass goes one step further; nothing is ever taken back
+            size = len(found)
+            for p in self.circuit.populations:
+                for c in range(self.protocol.cycles + 1):
+                    if self.fires(p.name, c) is not None and (p.name, c) != (population, cycle):
+                        self._extend(p, c, found)
+        return found
+
+    def _extend(self, p: Population, cycle: int, found: dict[Signal, Spread]) -> None:
+        for q in self.circuit.incoming[p.name]:
+            mixes = bool(cycle) and self.circuit.population(q.source).mixes
+            if spread := found.get((q.source, "E" if mixes else "O", cycle)):
+                arrived = (self.fires(q.source, cycle) or 0) + q.delay
+                first = min(arrived, found.get((p.name, "S", cycle), Spread(arrived, None)).tick)
+                found[p.name, "S", cycle] = Spread(max(first, spread.tick), None)
+        for quantity, coefficient in (("O", "remembers"), ("E", "emits")):
+            reasons = list(self._reasons(p, cycle, coefficient, found))
+            if reasons:
+                tick = self.fires(p.name, cycle)
+                assert tick is not None
+                found[p.name, quantity, cycle] = Spread(tick, _together(reasons))
+
+    def _reasons(self, p: Population, cycle: int, coefficient: str, found: Mapping[Signal, Spread]) -> Iterator[Spread]:
+        """What changes that a population computes its activity from."""
+        mixing = self.mixtures(p.name, coefficient) if p.mixes and cycle else (0.0,)
+        fresh = any(value != 1 for value in mixing)
+        taken = list(self._exchanges(p.name, cycle))
+        sources: list[Signal] = [(p.name, "S", cycle)] if fresh else []
+        for x, from_ in taken if fresh else ():
+            sources.append((x.source, "S" if x.carries in (Carries.SLOPE, Carries.MARGIN) else "O", from_))
+        memory = any(value != 0 for value in mixing) or any(x.carries is Carries.ERROR for x, _ in taken)
+        if p.mixes and cycle and memory:
+            sources.append((p.name, "O", 0))
+        yield from (found[signal] for signal in sources if signal in found)
+
+    def increments(self, learning: Plasticity) -> tuple[int, frozenset[int] | None, frozenset[int] | None] | None:
+        """When a rule's increments can first change, and those of which post- and presynaptic neurons; None: never."""
+        q = self.circuit.projection(learning.projection)
+        ends = {Place.POST: learning.post or q.target, Place.PRE: learning.pre or q.source}
+        laws = (learning.rule, *((learning.bias_rule or learning.rule,) if q.bias else ()))
+        readings = {(r.place, r.cycle) for law in laws for r in law.certificate.readings if r.place in ends}
+        # the presynaptic unit of a bias is always 1
+        ticks = [self.fires(ends[place], cycle or 0) for place, cycle in readings]
+        touched = {place: [self.signals[s] for s in self._read(readings, place, ends)] for place in ends}
+        if not any(touched.values()):
+            return None
+        known = [tick for tick in ticks if tick is not None]
+        return max(known), _neurons(touched[Place.POST]), _neurons(touched[Place.PRE])
+
+    def _read(
+        self, readings: set[tuple[Place, int | None]], place: Place, ends: Mapping[Place, str]
+    ) -> Iterator[Signal]:
+        for where, cycle in sorted(readings, key=str):
+            signal = (ends[where], "O", cycle or 0)
+            if where is place and signal in self.signals:
+                yield signal
+
+
+def _together(spreads: list[Spread]) -> frozenset[int] | None:
+    """All neurons of several spreads; None: every one."""
+    sets = [spread.neurons for spread in spreads]
+    return None if None in sets else frozenset().union(*(s for s in sets if s is not None))
+
+
+def _neurons(spreads: list[Spread]) -> frozenset[int] | None:
+    return _together(spreads) if spreads else frozenset()

@@ -1,0 +1,33 @@
+"""The rules of synapses between neurons whose forward activity the feedback signal has replaced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from circuitsim.rules.rule import local_rule
+
+
+@local_rule
+def replacement(pre: Any, post: Any) -> Any:
+    """A forward synapse: the feedback signal of its postsynaptic neuron times the forward activity of its presynaptic.
+
+    dw_ij = delta_i x_j, with delta_i = O_i(1) and x_j = O_j(0)
+
+    Source
+    ------
+    Updated random feedback, section 2 and Remark 1.
+    """
+    return post.at(1) * pre.at(0)
+
+
+@local_rule
+def replacement_feedback(pre: Any, post: Any) -> Any:
+    """A feedback synapse: the mirror image of the forward one, from the layer above to the layer below.
+
+    db_ji = x_j delta_i, with x_j = O_j(0) and delta_i = O_i(1)
+
+    Source
+    ------
+    Updated random feedback, section 2.
+    """
+    return post.at(0) * pre.at(1)
