@@ -25,7 +25,7 @@ def weight_alignment(simulator: Simulator) -> Figures:
         for q in simulator.circuit.projections:
             if q.name.startswith("B"):
                 found |= _aligned(simulator, q)
-    return dict(sorted(found.items(), key=lambda item: item[0].split("/")[0]))
+    return found
 
 
 def delta_alignment(simulator: Simulator, x: np.ndarray, y: np.ndarray) -> Figures:

@@ -123,7 +123,8 @@ def _memory(costs: Mapping[str, Any]) -> str:
 
 def _wires(wires: Mapping[str, Any]) -> str:
     channels = _count(wires["learning_channels"], "learning channel")
-    nonlocal_ = f", non-local {_kinds(wires['nonlocal'])}" if wires["nonlocal"] else ""
+    declared = {kind: count for kind, count in wires["nonlocal"].items() if kind != "label"}
+    nonlocal_ = f", non-local {_kinds(declared)}" if declared else ""
     return f"{wires['synapses']:,} synapses, {wires['lines']:,} lines between colocated neurons, {channels}{nonlocal_}"
 
 

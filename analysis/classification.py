@@ -32,7 +32,8 @@ def batch_loss(simulator: Simulator, y: np.ndarray) -> np.ndarray:
     y : the batch's classes, (batch,) or (replica, batch).
     """
     name = simulator.circuit.outputs
-    return losses(simulator, simulator.probe(name, "O"), simulator.probe(name, "S"), y) / y.shape[-1]
+    mean: np.ndarray = losses(simulator, simulator.probe(name, "O"), simulator.probe(name, "S"), y) / y.shape[-1]
+    return mean
 
 
 def losses(simulator: Simulator, fired: np.ndarray, summed: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -98,14 +98,14 @@ def wires(circuit: Circuit) -> dict[str, Any]:
     Returns
     -------
     `synapses`: of projections with weights of their own, biases apart; `lines`: one for each neuron of each colocated
-    exchange; `nonlocal`: declared wires by kind; `learning_channels`: projections into feedback neurons.
+    exchange; `nonlocal`: declared wires by kind; `learning_channels`: projections that carry errors.
     """
     lines = sum(circuit.population(x.target).size for x in circuit.exchanges if not x.remote)
     return {
         "synapses": sum(_synapses(circuit, q) for q in circuit.projections if q.own),
         "lines": lines,
         "nonlocal": dict(Counter(wire.kind for wire in circuit.wires)),
-        "learning_channels": sum(circuit.population(q.target).feedback for q in circuit.projections),
+        "learning_channels": sum(q.feedback or circuit.population(q.target).feedback for q in circuit.projections),
     }
 
 

@@ -80,7 +80,7 @@ def attribution(circuit: Circuit, reader: Reader, culprit: Culprit, kind: str) -
     if event.phase == phases.MIRROR:
         mirrored = circuit.mirrors[event.detail // 2].projection
         names = [p.projection for p in circuit.plasticity if p.mirror == mirrored]
-    elif kind == "lateral":
+    elif kind == "lateral" and not circuit.population(element.population).feedback:
         names = [q.name for q in circuit.incoming[element.population]]
     else:
         ends = {p.projection: p.post or circuit.projection(p.projection).target for p in circuit.plasticity}
@@ -90,13 +90,13 @@ def attribution(circuit: Circuit, reader: Reader, culprit: Culprit, kind: str) -
 
 def _of_synapses(circuit: Circuit, element: Element, culprit: Culprit) -> str:
     assert culprit.key is not None
-    owner, quantity, _ = culprit.key
+    owner = culprit.key[0]
     if owner not in {q.name for q in circuit.projections} or _elsewhere(element, culprit):
         return "lateral"  # another replica
     if isinstance(element, Neuron):
         return "lateral" if circuit.projection(owner).target == element.population else "weight-transport"
     q = circuit.projection(element.projection)
-    if owner in (q.name, physical(circuit, q)) or quantity not in ("weight", "bias"):
+    if owner in (q.name, physical(circuit, q)):
         return "lateral"
     if owner == q.shares or (owner not in (q.transports, _far(circuit, element)) and _straight(element, culprit)):
         return "weight-sharing"

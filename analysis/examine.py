@@ -28,6 +28,7 @@ def examine(
     backend: str = "numba",
     dtype: Any = "float32",
     seed: int = 0,
+    measure: bool = True,
 ) -> Audit:
     """Audit one circuit in every way: from its description, by intervention on a twin of it, and by measurement.
 
@@ -36,18 +37,19 @@ def examine(
     circuit, protocol, parameters : as a `Simulator` takes them; of parameters for several replicas the first is used.
     backend, dtype : those that the twin runs on, with random examples.
     seed : of the twin's weights, examples and samples.
+    measure : whether the scorecard is wanted; on large circuits it takes several times as long as the rest.
 
     Returns
     -------
-    `audit`'s result with two more keys: `tried`, what was changed without effect, and `scorecard`.
+    `audit`'s result with two more keys: `tried`, what was changed and to what effect, and `scorecard`.
     """
     first = {key: np.reshape(value, -1)[0] for key, value in (parameters or {}).items()}
     twin = Simulator(circuit, protocol, batch=BATCH, seeds=[seed], dtype=dtype, backend=backend, parameters=first)
     twin.use(*random_examples(circuit, seed))
-    return examine_simulator(twin, np.arange(BATCH), seed=seed)
+    return examine_simulator(twin, np.arange(BATCH), seed=seed, measure=measure)
 
 
-def examine_simulator(simulator: Simulator, rows: np.ndarray, *, seed: int = 0) -> Audit:
+def examine_simulator(simulator: Simulator, rows: np.ndarray, *, seed: int = 0, measure: bool = True) -> Audit:
     """Audit a simulator, its hooks included, in every way; it is left as it was, to the bit.
 
     Parameters
@@ -57,7 +59,8 @@ def examine_simulator(simulator: Simulator, rows: np.ndarray, *, seed: int = 0) 
     tried = intervene(simulator, rows, seed=seed)
     found = audit(simulator.schedules, (*tried.findings, *audit_hooks(simulator, seed=seed)))
     experiment = {"backend": tried.backend, "synapses": tried.synapses, "events": tried.events, "said": tried.text}
-    return {**found, "tried": experiment, "scorecard": scorecard(simulator, rows)}
+    measured = {"scorecard": scorecard(simulator, rows)} if measure else {}
+    return {**found, "tried": experiment, **measured}
 
 
 def random_examples(circuit: Circuit, seed: int) -> tuple[np.ndarray, np.ndarray | None]:

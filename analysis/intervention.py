@@ -157,7 +157,7 @@ class _Experiment:
         found: list[Synapse] = []
         if weight is not None:
             exists = stage.arrays.get((name, "mask", None))
-            places = np.arange(weight.size) if exists is None else np.flatnonzero(exists)
+            places = np.flatnonzero(_telling(weight.shape) if exists is None else exists)
             for place in self.random.choice(places, min(self.samples, len(places)), replace=False):
                 r, i, j = (int(n) for n in np.unravel_index(place, weight.shape))
                 found.append(Synapse(name, r, i, j))
@@ -215,6 +215,12 @@ class _Experiment:
             self.found.setdefault((finding.kind, finding.projection), finding)
         if isinstance(element, Synapse):
             self.explained.add(element.projection)
+
+
+def _telling(shape: tuple[int, ...]) -> np.ndarray:
+    """The synapses that have another place in the transposed array: they tell transport from sharing."""
+    posts, pres = np.indices(shape[1:])
+    return np.broadcast_to(posts != pres if max(shape[1:]) > 1 else posts == pres, shape)
 
 
 def _subject(stage: Stage, k: int) -> str:

@@ -92,5 +92,13 @@ class Memory:
 
 def same_bits(first: Array, second: Array) -> bool:
     """Whether two arrays of one kind hold the same bits: two that are not numbers are alike, 0 and -0 are not."""
-    bits = f"u{first.dtype.itemsize}"
-    return bool(np.array_equal(np.ascontiguousarray(first).view(bits), np.ascontiguousarray(second).view(bits)))
+    return bool(np.array_equal(_bits(first), _bits(second)))
+
+
+def differences(first: Array, second: Array) -> Array:
+    """The indices at which two arrays of one kind do not hold the same bits, a row for each."""
+    return np.argwhere(_bits(first) != _bits(second))
+
+
+def _bits(array: Array) -> Array:
+    return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")

@@ -72,9 +72,10 @@ def causes(schedule: Schedule, positions: Positions | None = None) -> nx.DiGraph
 
 def forms_error(circuit: Circuit, entry: Entry) -> bool:
     """Whether an event is one in which an error is formed."""
-    if entry.event.phase not in (phases.FEEDBACK, phases.RECIRCULATION):
+    compares = entry.event.phase in (phases.FEEDBACK, phases.REPLACEMENT)
+    if not compares and entry.event.phase != phases.RECIRCULATION:
         return False
-    kinds = (Carries.TARGET,) if entry.event.phase == phases.FEEDBACK else RECIRCULATES
+    kinds = (Carries.TARGET,) if compares else RECIRCULATES
     return bool(circuit.exchanged(phases.subject(circuit, entry.event), *kinds))
 
 

@@ -41,6 +41,7 @@ NAMES = {
     "correlation": "correlation of B and W",
     "norm_ratio": "norm of B over norm of W",
 }
+BOUNDED = ("angle", "angle_spread", "correlation")  # their axis is linear however small a value gets
 DIRECT_LABEL = 16  # characters: a longer label goes into a legend below
 PANEL = (4.7, 3.3)  # inches
 SMALL: Any = {
@@ -92,7 +93,8 @@ def other_curves(results: Results) -> list[Image]:
     groups = results.groups[:MOST_GROUPS]
     found = []
     for metric in results.other_metrics[:MOST_OTHERS]:
-        limits = _limits([np.concatenate(g.curve("train", metric)) for g in groups])
+        linear = metric.partition("/")[0] in BOUNDED
+        limits = _limits([np.concatenate(g.curve("train", metric)) for g in groups], linear=linear)
         found.append(_panel(results, "train", metric, limits))
     return found
 
@@ -186,14 +188,14 @@ def _apart(places: Sequence[float], least: float) -> list[float]:
     return found
 
 
-def _limits(curves: Sequence[np.ndarray]) -> tuple[float, float, bool]:
+def _limits(curves: Sequence[np.ndarray], *, linear: bool = False) -> tuple[float, float, bool]:
     """The range of an axis, and whether it is logarithmic: where all is positive and spans more than a decade."""
     values = np.concatenate(curves) if curves else np.zeros(0)
     values = values[np.isfinite(values)]
     if not values.size:
         return 0.0, 1.0, False
     low, high = float(values.min()), float(values.max())
-    if low > 0 and high / low > 10:
+    if low > 0 and high / low > 10 and not linear:
         margin = (high / low) ** 0.05
         return low / margin, min(high * margin, 1e300), True
     margin = 0.05 * (high - low) or 0.1 * abs(high) or 1.0

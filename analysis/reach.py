@@ -73,9 +73,9 @@ class Reach:
         assert tick is not None, "the origin fires"
         start = Spread(tick, frozenset([neuron]))
         found: dict[Signal, Spread] = {(population, "O", cycle): start, (population, "E", cycle): start}
-        size = 0
-        while len(found) > size:  # each pass goes one step further; nothing is ever taken back
-            size = len(found)
+        before: dict[Signal, Spread] = {}
+        while found != before:  # each pass goes at least one step further, and nothing is ever taken back
+            before = dict(found)
             for p in self.circuit.populations:
                 for c in range(self.protocol.cycles + 1):
                     if self.fires(p.name, c) is not None and (p.name, c) != (population, cycle):
@@ -85,10 +85,10 @@ class Reach:
     def _extend(self, p: Population, cycle: int, found: dict[Signal, Spread]) -> None:
         for q in self.circuit.incoming[p.name]:
             mixes = bool(cycle) and self.circuit.population(q.source).mixes
-            if spread := found.get((q.source, "E" if mixes else "O", cycle)):
+            if (q.source, "E" if mixes else "O", cycle) in found:
                 arrived = (self.fires(q.source, cycle) or 0) + q.delay
-                first = min(arrived, found.get((p.name, "S", cycle), Spread(arrived, None)).tick)
-                found[p.name, "S", cycle] = Spread(max(first, spread.tick), None)
+                earlier = found.get((p.name, "S", cycle), Spread(arrived, None)).tick
+                found[p.name, "S", cycle] = Spread(min(arrived, earlier), None)
         for quantity, coefficient in (("O", "remembers"), ("E", "emits")):
             reasons = list(self._reasons(p, cycle, coefficient, found))
             if reasons:

@@ -75,8 +75,9 @@ class Stage:
         return [a.key for a in self.entries[index].accesses if a.mode is not Mode.READ and a.key in self.memory.of]
 
     def later(self, index: int) -> frozenset[Key]:
-        """What an entry or a later one is the first to write in this presentation."""
-        return frozenset(self.written[-1].keys() - self.written[index].keys())
+        """What later entries are the first to write; memory that this one writes too is only what it finds there."""
+        fresh = {self.memory.of[key] for key in self.written[index + 1]}
+        return frozenset(key for key in self.written[-1] if self.memory.of[key] not in fresh)
 
     def ticks(self, index: int, window: bool) -> Ticks:
         """What is written before an entry and, if wanted, no older than the window."""
@@ -113,11 +114,10 @@ def stages(simulator: Simulator, rows: Any, random: np.random.Generator) -> Iter
     CircuitError : too many rows, or a row that does not exist.
     """
     rows = np.asarray(rows)
-    _refuse(simulator, rows)
+    _refuse(simulator, rows, simulator._examples)
     parts, kept = _parts(simulator, rows), simulator.snapshot()
     before = [_saved(part) for part in parts]
     x, y = parts[0].arrays["data", "x", None], parts[0].arrays.get(("data", "y", None))
-    _refuse(simulator, rows, len(x))
     shown = np.broadcast_to(rows, parts[0].rows.shape).reshape(-1)
     evidence = {name: copy(value) for name, value in vars(simulator.evidence).items()} if simulator.evidence else {}
     try:
@@ -151,13 +151,13 @@ def _saved(part: Anatomy) -> dict[Key, Array]:
     return {key: array.copy() for key, array in part.arrays.items() if key[0] != "data"}
 
 
-def _refuse(simulator: Simulator, rows: Array, examples: int | None = None) -> None:
+def _refuse(simulator: Simulator, rows: Array, examples: int) -> None:
     count = rows.shape[-1] if rows.ndim else 0
     fits = rows.dtype.kind in "iu" and 1 <= count <= simulator.batch
-    if not fits or rows.min() < 0 or (examples is not None and rows.max() >= examples):
+    if not fits or rows.min() < 0 or rows.max() >= examples:
         raise CircuitError(
             f"rows of an intervention in circuit {simulator.circuit.name}",
-            got=f"{rows.dtype} of shape {rows.shape}" + ("" if examples is None else f", of {examples} examples"),
+            got=f"{rows.dtype} of shape {rows.shape}, of {examples} examples in use",
             expected=f"1 to {simulator.batch} whole numbers of existing examples",
             remedy="Name examples that are in use, no more of them than the simulator's batch.",
         )

@@ -20,6 +20,7 @@ from circuitsim.graph import RECIRCULATES, Carries, Circuit
 from circuitsim.locality import Mode
 from circuitsim.randomness import generator
 
+LARGE = 64  # neurons
 DISTINCT = 4.0  # standard errors at which a mean angle is told from that of independent matrices
 
 
@@ -32,12 +33,13 @@ class Channel:
     beside: tuple[int, ...]
 
 
-def symmetry(trial: Trial, *, redraws: int = 16) -> dict[str, Any]:
+def symmetry(trial: Trial, *, redraws: int | None = None) -> dict[str, Any]:
     """The angle in degrees between each way of errors and the transposed forward way between the same sites.
 
     Parameters
     ----------
-    redraws : how often all weights are drawn anew, replicas counted; at least two presentations' worth.
+    redraws : how often all weights are drawn anew, replicas counted; None: 16, or 4 where the layers are large, since
+        angles between independent matrices then scatter little.
 
     Returns
     -------
@@ -49,6 +51,8 @@ def symmetry(trial: Trial, *, redraws: int = 16) -> dict[str, Any]:
     ------
     Tavakoli, Sadowski & Baldi, Tourbillon, section 1, problem 3; sections 3 and 5.
     """
+    if redraws is None:
+        redraws = 4 if min(p.size for p in trial.circuit.populations) >= LARGE else 16
     rows = [_row(trial, channel, redraws) for channel in channels(trial) if channel.beside]
     required = [row["required"] for row in rows if row["required"] is not None]
     return {"required": min(required, default=None), "channels": rows}
@@ -62,6 +66,9 @@ def channels(trial: Trial) -> list[Channel]:
         if circuit.population(q.target).feedback:
             beside = _between(forward, _forward_of(circuit, q.target), _forward_of(circuit, q.source))
             found.append(Channel(q.name, (index,), beside))
+    for index, q in _deliveries(trial, 1):
+        if q.feedback:  # into neurons whose activity the signal replaces
+            found.append(Channel(q.name, (index,), _between(forward, [q.target], [q.source])))
     again = _ways(trial, 1)
     for x in circuit.exchanges:
         if x.carries in RECIRCULATES:
@@ -165,7 +172,7 @@ def _ways(trial: Trial, cycle: int) -> nx.DiGraph:
         if x.carries is Carries.INPUT and cycle == 0:
             graph.add_edge(x.source, x.target, index=None)
     for index, q in _deliveries(trial, cycle):
-        if not circuit.population(q.target).feedback and not graph.has_edge(q.source, q.target):
+        if not (q.feedback or circuit.population(q.target).feedback) and not graph.has_edge(q.source, q.target):
             graph.add_edge(q.source, q.target, index=index)
     return graph
 

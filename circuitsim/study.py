@@ -35,7 +35,7 @@ class Study:
     """
 
     def __init__(self, scenario: Scenario, settings: Sequence[Settings], data: Dataset, backend: str) -> None:
-        self.scenario, self.settings, self.data = scenario, tuple(settings), data
+        self.scenario, self.settings, self.data, self.backend = scenario, tuple(settings), data, backend
         self.common = settings[0]
         capacity = min(self.common.batch, len(data.train))
         self.cohorts = cohorts(scenario, settings, partial(Simulator, batch=capacity, backend=backend))

@@ -20,6 +20,7 @@ from scenarios.classifier_settings import ClassifierSettings
 from scenarios.reporting import finish
 
 Given = dict[str | tuple[str, str], float]
+FIGURES = ("angle", "norm_ratio", "correlation", "angle_spread")  # the order in which reports have them
 RULES = {"self": "self_alignment"}  # primitives whose rule has another name
 
 
@@ -159,7 +160,8 @@ def inspect(simulator: Simulator, settings: ClassifierSettings, data: Dataset) -
     if data.train_labels is None:
         return {}
     first = slice(settings.angle_examples)
-    return weight_alignment(simulator) | delta_alignment(simulator, data.train[first], data.train_labels[first])
+    found = weight_alignment(simulator) | delta_alignment(simulator, data.train[first], data.train_labels[first])
+    return dict(sorted(found.items(), key=lambda item: FIGURES.index(item[0].partition("/")[0])))
 
 
 def presented(simulator: Simulator, data: Dataset, rows: np.ndarray) -> Figures:

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from analysis.audit import audit as judge
-from analysis.audit import audit_all
+from analysis.audit import Audit, audit_all
+from analysis.examine import examine
 from analysis.groups import SEEDS, TELLING, telling
 from analysis.report import Reconstructions, ReportData, write_report
+from circuitsim.cohort import Cohort
 from circuitsim.config import spell
 from circuitsim.files import write_bytes
 from circuitsim.runfolder import metrics_frame
@@ -31,7 +32,7 @@ def finish(folder: Path, study: Study, config: Mapping[str, Any], samples: Recon
     """Write audit.json and report.html of a run."""
     varied = tuple(config["vary"])
     circuits = tuple((_label(study, cohort.members, varied), cohort.simulator.schedule) for cohort in study.cohorts)
-    judged = [judge(cohort.simulator.schedules) for cohort in study.cohorts]
+    judged = [_audited(study, cohort) for cohort in study.cohorts]
     audit = audit_all([(label, one) for (label, _), one in zip(circuits, judged, strict=True)])
     write_bytes(folder / "audit.json", json.dumps(audit, indent=2).encode())
     lost = sorted(set(range(len(study.settings))) - set(study.alive()))
@@ -46,6 +47,13 @@ def finish(folder: Path, study: Study, config: Mapping[str, Any], samples: Recon
         notes=tuple(f"replica {r} diverged and was dropped" for r in lost),
     )
     write_report(folder / "report.html", data)
+
+
+def _audited(study: Study, cohort: Cohort) -> Audit:
+    """The audit of a cohort's circuit, on the backend that ran it."""
+    one = cohort.design
+    dtype = study.common.dtype
+    return examine(one.circuit, one.protocol, one.parameters, backend=study.backend, dtype=dtype, measure=False)
 
 
 def reconstructions(study: Study, varied: tuple[str, ...]) -> Reconstructions:

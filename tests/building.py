@@ -134,6 +134,7 @@ def stack(sizes: tuple[int, ...] = (64, 7, 5), numbers: dict[Any, float] | None 
 def together(settings: Sequence[Setting | Built]) -> dict[Any, Any]:
     """The parameters of settings that share a circuit, one value for each replica."""
     each = [s.parameters() for s in settings]
+    assert all(parameters.keys() == each[0].keys() for parameters in each)
     return {key: [parameters[key] for parameters in each] for key in each[0]}
 
 

@@ -21,7 +21,7 @@ SIZES = {2: (64, 12, 10), 3: (64, 12, 8, 10), 4: (64, 12, 8, 9, 10)}
 RATES = (0.3, 0.2, 0.25, 0.1)
 BIAS_RATES = (0.15, 0.1, 0.05, 0.02)
 TOLERANCE = {"float64": 1e-10, "float32": 1e-4}
-UPDATES = {"numba": 50, "numpy": 12}
+UPDATES = {"numba": 50, "numpy": 10}
 ROWS = presentations(50)
 FEEDBACK = ("bp", "fa", "dfa", "kp", "wm", "ss", "urfb", "ia", "sa", "aa")
 COEFFICIENTS = {
@@ -250,7 +250,6 @@ def test_missing_synapses_and_other_activations_agree(backend: str, dtype: str) 
     check(others(), backend, dtype)
 
 
-@pytest.mark.xfail(strict=True, reason="the margin is held against f(S) where nothing else reads the top's O")
 @pytest.mark.parametrize("output", ["softmax", "logistic", "tanh"])
 @pytest.mark.parametrize("feedback", [f for f in FEEDBACK if f not in ("ia", "aa")])
 def test_hinge_is_of_the_summed_input_whatever_the_output_function(feedback: str, output: str) -> None:
@@ -322,7 +321,9 @@ def test_every_setting_learns_and_differs_from_its_neighbours(feedback: str) -> 
         if feedback in ("kp", "urfb"):
             changes += [{"step": 0.9}]
         if feedback == "wm":
-            named = ("centre", "normalise", "block_bias") if settings[0].bias else ("centre", "normalise")
+            named = ["centre", "normalise"]
+            if settings[0].bias and not settings[0].centre:  # a constant answer is gone with the mean
+                named.append("block_bias")
             changes += [{name: not getattr(settings[0], name)} for name in named]
         for change in changes:
             changed = replace(settings[0], **change).by_hand(begin, 6, **more)

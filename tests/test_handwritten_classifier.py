@@ -444,6 +444,9 @@ def test_synapses_that_do_not_exist_carry_and_learn_nothing(feedback: str) -> No
         assert name[0] != "W" or np.any(after[name][mask == 1.0] != w[name][mask == 1.0])
     other = {name: a + 7.0 * (1.0 - masks[name]) if name in masks else a for name, a in w.items()}
     assert same(after, train(x, y, other, **at), tolerance=0.0)
+    if feedback == "ss":  # the same magnitudes, redrawn for each presentation
+        redrawn = [{h: other[f"B{h}.weight"] for h in (2, 3)}] * len(rows)
+        assert same(after, train(x, y, w, magnitudes=redrawn, **at), tolerance=0.0)
 
 
 def test_the_given_weights_are_left_alone_and_updates_compose() -> None:

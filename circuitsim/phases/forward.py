@@ -6,6 +6,8 @@ and, in cycle 0, of neurons that take over the activity of colocated ones.
 
 from __future__ import annotations
 
+import numpy as np
+
 from circuitsim.events import Event
 from circuitsim.graph import Carries, Circuit
 from circuitsim.locality import Access
@@ -42,6 +44,7 @@ def bind(b: Binding) -> Step:
         return b.kernels.copy(b.view(taken[0].source, "O", 0), fired)  # type: ignore[no-any-return]
     bias = [b.view(name, "bias") for name in biases(b.circuit, p.name)]
     arriving, slope = b.view(p.name, "S", cycle), b.optional(p.name, "slope", cycle)
-    out = arriving if fired is None else fired
+    # where only the summed input or the slope is wanted, the input must stay what it is
+    out = np.empty_like(arriving) if fired is None else fired
     fire: Step = b.kernels.activate(p.activation, arriving, bias, out, slope)
     return in_turn([fire, b.kernels.centre(out)]) if p.centres else fire

@@ -15,6 +15,7 @@ from building import Built, Setting, classes, classifier, digits, presentations,
 from sample_rules import oja
 
 from circuits.classifier import layered_classifier
+from circuits.replacement import replacement_classifier
 from circuitsim import phases
 from circuitsim.graph import Circuit, Mirror, Noise
 from circuitsim.locality import Access, Mode
@@ -51,6 +52,7 @@ FAMILY = [
     classifier("ia", NARROW, primitives=("self", "sparse", "decay", "null", "amp")),
     Built("centred", lambda sizes: centred(sizes), NARROW),
     Built("remote", lambda sizes: remote(sizes), NARROW),
+    Built("replaced", replacement_classifier, NARROW, (("feedback", "urfb"), ("max_norm", 0.9))),
     stack((64, 5, 4, 3), numbers={"emits": 0.3, "remembers": 0.6, "momentum": 0.5}),
 ]
 each_setting = pytest.mark.parametrize("setting", FAMILY, ids=lambda s: s.label)

@@ -1,0 +1,200 @@
+"""The verdicts that are known: by every audit, static and interventional, on the circuits that run."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pytest
+
+from analysis.audit import Audit, audit
+from analysis.examine import examine
+from circuits.autoencoder import circular_autoencoder, variant_coefficients
+from circuits.classifier import layered_classifier
+from circuits.replacement import replacement_classifier
+from circuits.stack import stacked_autoencoders
+from circuitsim import Carries, Circuit, Exchange, Plasticity, Population, Projection, Protocol, timetable
+from circuitsim.graph import Mirror
+from circuitsim.rules import delta
+from circuitsim.schedule import timetables
+
+LAYERS = [7, 6, 5, 4, 7]
+CLASSES = [8, 6, 5, 3]
+LABEL = ("label", "W3")
+
+
+def autoencoder(rule: str, variant: str = "pr", **more: Any) -> Any:
+    parameters = variant_coefficients(variant, 0.4, 4) if rule == "rec" else {}
+    return (*circular_autoencoder(LAYERS, rule, **more), parameters)
+
+
+def classifier(feedback: str, output: str = "logistic", **more: Any) -> Any:
+    return (*layered_classifier(CLASSES, feedback, output=output, **more), {"density": 0.7})
+
+
+def standard_autoencoder() -> Any:
+    """Input and output at different places: the target has to be brought to the output."""
+    circuit = Circuit(
+        "standard autoencoder",
+        (
+            Population("layer0", 6),
+            Population("layer1", 4, "tanh"),
+            Population("layer2", 6),
+            Population("error2", 6, site="layer2", feedback=True),
+        ),
+        (Projection("A1", "layer0", "layer1"), Projection("A2", "layer1", "layer2", bias=True)),
+        inputs="layer0",
+        outputs="layer2",
+        exchanges=(
+            Exchange("layer0", "error2", Carries.TARGET, remote=True),
+            Exchange("layer2", "error2", Carries.ACTUAL),
+        ),
+        plasticity=(Plasticity("A2", delta, post="error2"),),
+    )
+    return circuit, Protocol(), {}
+
+
+def broadcast_error() -> Any:
+    """The output's error reaches the hidden layer through no projection."""
+    circuit = Circuit(
+        "broadcast error",
+        (
+            Population("layer0", 6),
+            Population("layer1", 6, "tanh"),
+            Population("layer2", 6, site="layer0"),
+            Population("error1", 6, site="layer1", feedback=True),
+        ),
+        (Projection("A1", "layer0", "layer1"), Projection("A2", "layer1", "layer2")),
+        inputs="layer0",
+        outputs="layer2",
+        exchanges=(
+            Exchange("layer0", "error1", Carries.TARGET, remote=True),
+            Exchange("layer2", "error1", Carries.ACTUAL, remote=True),
+        ),
+        plasticity=(Plasticity("A1", delta, post="error1"),),
+    )
+    return circuit, Protocol(), {}
+
+
+def shared_weights() -> Any:
+    """Two projections between different places with one set of weights."""
+    circuit = Circuit(
+        "shared",
+        (Population("layer0", 6), Population("layer1", 6, "tanh"), Population("layer2", 6, site="layer0")),
+        (Projection("A1", "layer0", "layer1"), Projection("A2", "layer1", "layer2", shares="A1")),
+        inputs="layer0",
+        outputs="layer2",
+        plasticity=(Plasticity("A1", delta),),
+    )
+    return circuit, Protocol(readouts=(("layer2", "O", 0),)), {}
+
+
+def transported(*names: str) -> set[tuple[str, str]]:
+    return {("weight-transport", name) for name in names}
+
+
+def lateral(*names: str) -> set[tuple[str, str]]:
+    return {("lateral", name) for name in names}
+
+
+SOFTMAX = lateral("W3")
+KNOWN: dict[str, tuple[Any, set[tuple[str, str]]]] = {
+    **{f"rec {v}": (autoencoder("rec", v), set()) for v in ("pr", "ccr", "rcc", "ccrcc", "rwcc")},
+    "rec, three cycles": (autoencoder("rec", "rwcc", cycles=3, reference_cycle=1), set()),
+    "rec, own top rule": (autoencoder("rec", "rcc", cycles=2, top_rule="own"), set()),
+    "rec-symmetric": (autoencoder("rec-symmetric"), set()),
+    "error-rec": (autoencoder("error-rec"), set()),
+    "bound on incoming weights": (autoencoder("rec", bounded=True), set()),
+    "bp": (autoencoder("bp"), transported("B2", "B3", "B4")),
+    **{rule: (autoencoder(rule), set()) for rule in ("rbp", "srbp", "arbp", "top")},
+    "softmax output": (autoencoder("rec", output="softmax"), lateral("A4")),
+    "stack": ((*stacked_autoencoders([8, 6, 5, 4]), {}), set()),
+    "classifier bp": (classifier("bp"), {LABEL, *transported("B2", "B3")}),
+    "sign symmetry": (classifier("ss"), {LABEL, *transported("B2", "B3")}),
+    **{f: (classifier(f), {LABEL}) for f in ("fa", "dfa", "kp", "urfb", "wm")},
+    "softmax classifier": (classifier("fa", "softmax"), {LABEL, *SOFTMAX}),
+    "hinge": (classifier("fa", loss="hinge"), {LABEL}),
+    "masked": (classifier("kp", masked=True), {LABEL}),
+    **{p: (classifier("ia", primitives=[p]), {LABEL}) for p in ("decay", "amp", "null")},
+    "sparse": (classifier("aa", primitives=["sparse"]), {LABEL, *lateral("B2", "B3")}),
+    "self": (classifier("sa", primitives=["self"]), {LABEL, *transported("B2", "B3")}),
+    "information alignment": (classifier("ia"), {LABEL}),
+    "symmetric alignment": (classifier("sa"), {LABEL, *transported("B2", "B3")}),
+    "activation alignment": (classifier("aa"), {LABEL, *lateral("B2", "B3")}),
+    "mirror, blocked biases": (classifier("wm", mirror=Mirror("", block_bias=True)), {LABEL}),
+    "mirror, centred answers": (classifier("wm", mirror=Mirror("", centre=True)), {LABEL, *lateral("B2", "B3")}),
+    "mirror, normalised": (classifier("wm", normalise=True), {LABEL, *lateral("B2", "B3")}),
+    "feedback replacement": ((*replacement_classifier(CLASSES, output="logistic"), {}), {LABEL}),
+    "standard autoencoder": (standard_autoencoder(), {("remote-target", "A2")}),
+    "broadcast error": (broadcast_error(), {("remote-target", "A1"), ("remote-error", "A1")}),
+    "shared weights": (shared_weights(), {("weight-sharing", "A2")}),
+}
+each_circuit = pytest.mark.parametrize("name", KNOWN)
+
+
+@cache
+def examined(name: str, backend: str) -> Audit:
+    return examine(*KNOWN[name][0], backend=backend, dtype="float64")
+
+
+@each_circuit
+def test_the_static_verdict(name: str) -> None:
+    (circuit, protocol, _), expected = KNOWN[name]
+    found = audit(timetables(circuit, protocol))
+    pairs = [(f["kind"], f["projection"]) for f in found["findings"]]
+    assert set(pairs) == expected and len(pairs) == len(expected)
+    assert found["local"] is all(kind == "label" for kind, _ in expected)
+    assert all(f["remedy"] and f["read"] for f in found["findings"])
+
+
+@each_circuit
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_no_experiment_finds_anything_else(name: str, backend: str) -> None:
+    found = examined(name, backend)
+    assert {(f["kind"], f["projection"]) for f in found["findings"]} == KNOWN[name][1]
+    assert found["tried"]["backend"] == backend and sum(found["tried"]["synapses"].values()) > 0
+
+
+@each_circuit
+def test_the_experiments_alone_find_what_is_declared(name: str) -> None:
+    """Without the declarations: what is non-local shows itself. Labels are local by definition."""
+    said, expected = examined(name, "numba")["tried"]["said"], KNOWN[name][1] - {LABEL}
+    for kind, projection in expected:
+        assert f"{kind} in {projection}" in said
+    assert expected or "nothing outside changed a bit" in said
+
+
+def test_a_bound_reads_its_own_neuron_and_is_no_finding() -> None:
+    certificates = examined("bound on incoming weights", "numba")["certificates"]
+    bounds = [c["reads"] for c in certificates if c["rule"] == "bound"]
+    assert len(bounds) == 4 and all(reads[0]["place"] == "neuron" for reads in bounds)
+
+
+@pytest.mark.parametrize("top", range(2, 7))
+def test_windows_of_a_loop(top: int) -> None:
+    """L + 1 ticks for hidden synapses, L for the top."""
+    sizes = [5] * (top + 1)
+    windows = timetable(*circular_autoencoder(sizes)).windows
+    assert windows == {f"A{h}": top + 1 for h in range(1, top)} | {f"A{top}": top}
+
+
+@pytest.mark.parametrize("top", range(2, 7))
+def test_windows_of_feedback(top: int) -> None:
+    """2 (L - h) + 1 ticks at layer h."""
+    expected = {f"W{h}": 2 * (top - h) + 1 for h in range(1, top + 1)}
+    for made in (layered_classifier([5] * (top + 1), "fa"), replacement_classifier([5] * (top + 1), "fa")):
+        assert timetable(*made).windows == expected
+
+
+def test_windows_of_a_stack_do_not_grow() -> None:
+    for blocks in range(1, 7):
+        windows = timetable(*stacked_autoencoders([4] * (blocks + 1))).windows
+        assert set(windows.values()) == {2, 3} and max(windows.values()) == 3
+
+
+def test_an_audit_says_what_it_covers() -> None:
+    hashes = {
+        examined(name, "numba")["covers"]["sha256"] for name in ("rec pr", "rec, three cycles", "bp", "rbp", "fa")
+    }
+    assert len(hashes) == 5
+    assert examined("rec pr", "numba")["covers"] == examined("rec rwcc", "numba")["covers"]  # coefficients are no parts
