@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -42,7 +41,7 @@ def _findings(audit: Audit) -> Iterator[RenderableType]:
         rule = f", rule {finding['rule']}" if finding["rule"] else ""
         lag = "" if finding["lag"] is None else f", {_count(finding['lag'], 'tick')} old"
         yield Text(f"\n{finding['kind']} in {finding['projection']}{rule}", style="bold")
-        yield Padding(Text(f"reads {finding['read']}{lag}\nremedy: {finding['remedy']}"), (0, 0, 0, 4), expand=False)
+        yield Text(f"    reads {finding['read']}{lag}\n    remedy: {finding['remedy']}")
 
 
 def _readings(audit: Audit) -> Table:

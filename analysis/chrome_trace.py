@@ -153,7 +153,7 @@ def _in_lanes(slices: Sequence[Slice]) -> list[Slice]:
     free: dict[tuple[bool, int, int], int] = {}
     laid: dict[int, Slice] = {}
     for one in sorted(slices, key=lambda s: (s.begin, s.end)):
-        while free.get(one.track, 0) > one.begin:
+        while free.get(one.track, one.begin) > one.begin:
             one = replace(one, lane=one.lane + 1)
         free[one.track] = one.end
         laid[one.number] = one

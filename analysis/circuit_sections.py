@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from analysis.audit_text import scores
 from analysis.drawing import circuit_figure
 from analysis.gantt import gantt_figure
 from analysis.page import details, figure, heading, paragraph, plural, section, side_by_side, table
@@ -71,8 +72,33 @@ def locality(audit: Audit) -> str:
         "Local: each synapse reads its presynaptic neuron, its postsynaptic neuron and itself, and nothing older than "
         "neurons remember. The window is the age in ticks of the oldest thing that a projection's rules read."
     )
-    return section("Locality audit", paragraph(said, "good" if good else "note"), *found, heading("What rules read"),
-                   explained, *reads)  # fmt: skip
+    return section("Locality audit", paragraph(said, "good" if good else "note"), *found, *_tried(each, several),
+                   heading("What rules read"), explained, *reads, *_covered(each))  # fmt: skip
+
+
+def _tried(each: Sequence[Audit], several: bool) -> list[str]:
+    """What experiments changed, and to what effect; and the scorecard where there is one."""
+    tried = [one for one in each if one.get("tried")]
+    if not tried:
+        return []
+    header = (["circuit"] if several else []) + ["experiment"]
+    rows = [([str(one.get("label", ""))] if several else []) + [str(one["tried"]["said"])] for one in tried]
+    how = paragraph(
+        "Everything outside what locality permits to a synapse was changed, and what it permits held, on a twin of the "
+        "circuit with random weights and examples; its update was compared bit by bit."
+    )
+    parts = [heading("What was tried"), how, table(header, rows)]
+    for one in each:
+        if one.get("scorecard"):
+            measured = table(("problem", "measured"), scores(one["scorecard"]))
+            parts.append(details(f"Five problems, and costs: {one.get('label', 'this circuit')}", measured))
+    return parts
+
+
+def _covered(each: Sequence[Audit]) -> list[str]:
+    """The hash of each circuit with its rules, without which an audit could be of anything."""
+    covers = [f"{one['covers']['circuit']} {one['covers']['sha256'][:16]}" for one in each if one.get("covers")]
+    return [paragraph(f"This audit covers (SHA-256 of circuit and rules): {'; '.join(covers)}.")] if covers else []
 
 
 def _circuit(schedule: Schedule) -> list[str]:

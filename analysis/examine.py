@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -56,11 +57,16 @@ def examine_simulator(simulator: Simulator, rows: np.ndarray, *, seed: int = 0, 
     ----------
     simulator : with its examples in use. rows : numbers of the examples to show.
     """
-    tried = intervene(simulator, rows, seed=seed)
-    found = audit(simulator.schedules, (*tried.findings, *audit_hooks(simulator, seed=seed)))
+    tried, hooked = intervene(simulator, rows, seed=seed), audit_hooks(simulator, seed=seed)
+    named = {(finding.kind, finding.projection) for finding in hooked}  # there with the line that does it
+    found = audit(simulator.schedules, (*hooked, *(f for f in tried.findings if (f.kind, f.projection) not in named)))
     experiment = {"backend": tried.backend, "synapses": tried.synapses, "events": tried.events, "said": tried.text}
-    measured = {"scorecard": scorecard(simulator, rows)} if measure else {}
-    return {**found, "tried": experiment, **measured}
+    if not measure:
+        return {**found, "tried": experiment}
+    card = scorecard(simulator, rows)
+    kinds = Counter(finding["kind"] for finding in found["findings"])
+    card["locality"] = {"local": found["local"], "findings": dict(kinds)}  # of all audits, not of the description alone
+    return {**found, "tried": experiment, "scorecard": card}
 
 
 def random_examples(circuit: Circuit, seed: int) -> tuple[np.ndarray, np.ndarray | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,11 +21,35 @@ REPEATS = 2  # a scrambled value may by chance do nothing, as in a neuron that d
 
 @dataclass(frozen=True)
 class StepTrial:
-    """One step alone, with everything scrambled that an element of what it makes must not depend on."""
+    """One step alone, with everything scrambled that an element of what it makes must not depend on.
+
+    `invented`: what the element may depend on is random too, not what the presentation made of it, which may hide a
+    dependence: silent neurons pass nothing on.
+    """
 
     stage: Stage
     index: int
     element: Element
+    invented: bool = False
+
+    @cached_property
+    def before(self) -> Sequence[Array]:
+        """Memory before the step."""
+        memory = self.stage.memory
+        memory.load(self.stage.at[self.index])
+        if self.invented:
+            memory.scramble(memory.everything)
+        return memory.copy() if self.invented else self.stage.at[self.index]
+
+    @cached_property
+    def expected(self) -> list[Array]:
+        """What the step makes of the element undisturbed."""
+        memory = self.stage.memory
+        if not self.invented:
+            return [np.array(self.stage.at[self.index + 1][memory.of[key]][index]) for key, index in self.made]
+        memory.load(self.before)
+        self.stage.part.steps[self.index]()
+        return memory.read(self.made)
 
     @cached_property
     def pieces(self) -> list[Piece]:
@@ -43,13 +67,13 @@ class StepTrial:
 
     def differs(self, where: Where) -> bool:
         """Whether the element comes out differently when these blocks of memory are scrambled."""
-        memory, before = self.stage.memory, self.stage.at[self.index]
+        memory, before, expected = self.stage.memory, self.before, self.expected
         memory.load(before)
         pieces = self.pieces  # found before scrambling: a clamped neuron's own depend on the numbers of the examples
         memory.scramble(where)
         memory.hold(pieces, before)
         self.stage.part.steps[self.index]()
-        return _changed(self.stage, self.made, self.stage.at[self.index + 1])
+        return _changed(expected, memory.read(self.made))
 
 
 @dataclass(frozen=True)
@@ -82,7 +106,7 @@ class SynapseTrial:
                 self._scramble(where, k)
             step()
             memory.hold(self.pieces[k + 1], stage.at[k + 1])
-        return _changed(stage, self.own, stage.at[-1])
+        return _changed([stage.at[-1][memory.of[key]][index] for key, index in self.own], memory.read(self.own))
 
     def _scramble(self, where: Where, k: int) -> None:
         """Scramble what is outside; the synapse keeps what this run has made of it, its neurons what they recorded."""
@@ -130,9 +154,5 @@ def _name(stage: Stage, block: int) -> Key:
     return sorted(stage.memory.keys[block], key=lambda key: key[1] in ("S", "slope"))[0]
 
 
-def _changed(stage: Stage, pieces: list[Piece], expected: Sequence[Array]) -> bool:
-    memory = stage.memory
-    return any(
-        not same_bits(np.asarray(memory.blocks[memory.of[key]][index]), np.asarray(expected[memory.of[key]][index]))
-        for key, index in pieces
-    )
+def _changed(expected: Iterable[Array], found: Iterable[Array]) -> bool:
+    return not all(same_bits(np.asarray(a), np.asarray(b)) for a, b in zip(expected, found, strict=True))

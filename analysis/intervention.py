@@ -115,8 +115,8 @@ class _Experiment:
         chosen = {name: self._synapses(stage, name) for name in learning}
         for k in range(len(stage.entries)):
             elements, known = self._elements(stage, k, chosen), set[int]()
-            for element in elements:
-                self._try_step(stage, k, element, known)
+            for number, element in enumerate(elements):
+                self._try_step(StepTrial(stage, k, element, invented=number % 2 == 1), known)
             self._try_writes(stage, k, elements[0])
         for name, synapses in chosen.items():
             self.synapses[name] = self.synapses.get(name, 0) + len(synapses)
@@ -167,15 +167,15 @@ class _Experiment:
                 found.append(Synapse(name, r, i))
         return found
 
-    def _try_step(self, stage: Stage, k: int, element: Element, known: set[int]) -> None:
+    def _try_step(self, trial: StepTrial, known: set[int]) -> None:
         """Scramble what the element must not see before one step; if that changes it, search for the culprits."""
-        trial = StepTrial(stage, k, element)
+        stage = trial.stage
         outside = {block: None for block in stage.memory.everything if block not in known}
         self.trials += 1
         if not trial.differs(outside):
             return
         for culprit in culprits(stage, trial.differs, outside):
-            self._note(stage, k, element, culprit)
+            self._note(stage, trial.index, trial.element, culprit)
             known.update(outside if culprit.key is None else [stage.memory.of[culprit.key]])
 
     def _try_synapse(self, stage: Stage, synapse: Synapse) -> None:

@@ -68,17 +68,17 @@ def light_cone(
     """
     with stages(simulator, rows, np.random.default_rng(0)) as (stage, *_):
         first = _firing(stage, population, cycle)
-        reach = Reach(
-            simulator.circuit,
-            simulator.protocol,
-            lambda name, which: tuple(simulator.state.parameter(name, which).tolist()),
-            (population, cycle, neuron),
-        )
-        watch = _Watch(stage, reach, example, replica)
+        shared = any(len(a) < stage.replicas for k, a in stage.arrays.items() if k[0] == population and k[2] == cycle)
+        replicas = slice(None) if shared else slice(replica, replica + 1)  # what is held once, all see
+
+        def mixtures(name: str, which: str) -> tuple[float, ...]:
+            return tuple(simulator.state.parameter(name, which)[replicas].tolist())
+
+        reach = Reach(simulator.circuit, simulator.protocol, mixtures, (population, cycle, neuron))
+        watch = _Watch(stage, reach, example, replica, shared)
         watch.follow(first)
-        return LightCone(
-            population, cycle, neuron, example, watch.predicted, watch.observed, tuple(dict.fromkeys(watch.violations))
-        )
+        found = tuple(dict.fromkeys(watch.violations))
+        return LightCone(population, cycle, neuron, example, watch.predicted, watch.observed, found)
 
 
 @dataclass
@@ -89,9 +89,9 @@ class _Watch:
     reach: Reach
     example: int
     replica: int
+    shared: bool
     observed: dict[Where, int] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
-    shared: bool = False
 
     def __post_init__(self) -> None:
         self.cones: dict[Where, Spread] = {}
@@ -129,7 +129,6 @@ class _Watch:
         blocks = {memory.of[k] for k in memory.of if k[0] == population and k[1] in ("O", "E") and k[2] == cycle}
         for block in blocks:
             array = memory.blocks[block]
-            self.shared = len(array) < stage.replicas  # held once for all replicas: then all of them see it
             array[min(self.replica, len(array) - 1), self.example, neuron] += DISTURBANCE
         self._compare(first)
         for index in range(first + 1, len(stage.entries)):
@@ -148,7 +147,7 @@ class _Watch:
         owner, quantity, cycle = key
         if cycle is not None:
             self._note_activity(owner, cycle, places, tick)
-        elif owner in self.stage.circuit.rules:
+        elif owner in self.stage.circuit.rules or (quantity in ("weight", "bias") and self._scaled_with(owner)):
             self._note_synapses(owner, quantity, places, tick)
         else:
             self.violations.append(f"{owner}.{quantity} changed at tick {tick}; nothing can reach it")
@@ -184,7 +183,7 @@ class _Watch:
     def _scaled_with(self, name: str) -> list[str]:
         """The projections whose weights are scaled together with its own, where any are."""
         q = self.stage.circuit.projection(name)
-        bounded = self.stage.circuit.population(q.target).bounded
+        bounded = self.stage.circuit.population(q.target).bounded and not q.feedback
         incoming = [other.name for other in self.stage.circuit.incoming[q.target]] if bounded else []
         return incoming or [name] * q.normalised
 

@@ -15,6 +15,7 @@ from circuitsim.simulator import Simulator
 from circuitsim.trace import Key, Record
 
 Neuron = int | None  # None: all of the population
+SUMMING = (phases.FORWARD, phases.RECIRCULATION)  # where a softmax is one: in mirror mode it answers with its sum
 Asked = dict[int, dict[Neuron, set[Key]]]  # by record and neuron: what was wanted of it
 
 
@@ -47,10 +48,9 @@ class History:
         What no event has changed is as it was given.
         """
         at = self.segment.first + index
-        start = self.segment.first if key[2] is not None else 0  # activity does not outlive its segment
         if key in self._all[at].before:
             return self._of_replica(self._all[at].before[key])
-        for record in reversed(self._all[start:at]):
+        for record in reversed(self._all[:at]):
             if key in record.made:
                 return self._of_replica(record.made[key])
         for record in self._all[at:]:
@@ -117,7 +117,7 @@ def _reach(record: Record, circuit: Circuit, neuron: Neuron) -> tuple[Neuron, ..
     if record.event.phase == phases.DELIVERY:
         return (None,)
     population = circuit.population(record.subject)
-    lateral = population.activation == "softmax" or population.centres
+    lateral = population.centres or (record.event.phase in SUMMING and population.activation == "softmax")
     return (neuron, None) if lateral and neuron is not None else (neuron,)
 
 
@@ -134,7 +134,7 @@ def _delivered(history: History, index: int, neuron: Neuron, asked: set[Key]) ->
     if neuron is None:
         return f"{np.count_nonzero(used)} synapses into {len(used)} neurons", _spread(history, "arrived", arrived)
     values = {"arrived": history.number(arrived, key, neuron)}
-    if len(history.circuit.incoming[q.target]) > 1:
+    if sum(r.event.phase == phases.DELIVERY and key in r.made for r in history.segment.records) > 1:
         values[f"{spell(key, q.target)} so far"] = history.number(total, key, neuron)
     return f"{np.count_nonzero(used[neuron])} synapses into neuron {neuron}", values
 
@@ -168,19 +168,21 @@ def _deed(circuit: Circuit, record: Record, p: Population) -> str:
     clamped = next((k[1] for k in read if k[0] == "data" and k[1] in "xy"), None)
     if clamped:
         return "clamped to the data" if clamped == "x" else "clamped to the label"
-    if record.phase == "recirculation cycle" and circuit.exchanged(p.name, *RECIRCULATES):
+    if record.event.phase == phases.RECIRCULATION and circuit.exchanged(p.name, *RECIRCULATES):
         return "what came around, mixed with what was held"
-    if record.phase == "feedback":
+    if record.event.phase in (phases.FEEDBACK, phases.REPLACEMENT):
         if circuit.exchanged(p.name, Carries.MARGIN):
             return "summed input held against a margin"
         return "target less output" if circuit.exchanged(p.name, Carries.TARGET) else "arriving error times slope"
     if (p.name, "S", cycle_of_record(record)) not in read:
-        return "noise" if record.phase == "mirror mode" else "taken from colocated neurons"
-    of = f" over all {p.size} neurons" if p.activation == "softmax" else ""
-    mixed = ", mixed with what was held" if record.phase == "recirculation cycle" else ""
+        return "noise" if record.event.phase == phases.MIRROR else "taken from colocated neurons"
+    lateral = p.activation == "softmax"
+    of = f" over all {p.size} neurons" if lateral and record.event.phase in SUMMING else ""
+    activation = "identity" if lateral and not of else p.activation
+    mixed = ", mixed with what was held" if record.event.phase == phases.RECIRCULATION else ""
     centred = ", less the mean over the batch" if p.centres else ""
     bias = " + bias" if any(key[1] == "bias" for key in read) else ""
-    return f"{p.activation}(S{bias}){of}{centred}{mixed}"
+    return f"{activation}(S{bias}){of}{centred}{mixed}"
 
 
 def cycle_of_record(record: Record) -> int | None:

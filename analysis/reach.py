@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from circuitsim.causality import Protocol
-from circuitsim.graph import RECIRCULATES, Carries, Circuit, Exchange, Plasticity, Population
+from circuitsim.graph import RECIRCULATES, Carries, Circuit, Exchange, Plasticity, Population, Projection
 from circuitsim.locality import Place
 
 Signal = tuple[str, str, int]  # population, quantity (S, O or E), cycle
-Mixtures = Callable[[str, str], tuple[float, ...]]  # population and `emits` or `remembers`: each replica's coefficient
+Mixtures = Callable[[str, str], tuple[float, ...]]  # of a population, `emits` or `remembers` in disturbed replicas
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,28 @@ class Reach:
     def _last_cause(self, population: str, cycle: int) -> int | None:
         if cycle == 0 and population in self.circuit.clamped:
             return 0
-        if cycle > (0 if self.circuit.population(population).feedback else self.protocol.cycles):
+        p = self.circuit.population(population)
+        if cycle > (1 if p.replaced else 0 if p.feedback else self.protocol.cycles):
             return None
-        causes = [(self.fires(q.source, cycle), q.delay) for q in self.circuit.incoming[population]]
-        causes += [(self.fires(x.source, from_), 0) for x, from_ in self._exchanges(population, cycle)]
+        causes = [(self.fires(q.source, cycle), q.delay) for q in self._incoming(p, cycle)]
+        causes += [(self.fires(x.source, from_), 0) for x, from_ in self._exchanges(p, cycle)]
+        causes += [(self.fires(population, 0), 0)] if p.replaced and cycle else []
         known = [tick + delay for tick, delay in causes if tick is not None]
         return max(known) if causes and len(known) == len(causes) else None
 
-    def _exchanges(self, population: str, cycle: int) -> Iterator[tuple[Exchange, int]]:
+    def _incoming(self, p: Population, cycle: int) -> Iterator[Projection]:
+        """The projections over which something arrives in a cycle: what replaces activity comes by feedback ones."""
+        for q in self.circuit.incoming[p.name]:
+            replacing = bool(cycle) and self.circuit.population(q.source).replaced
+            if q.feedback == replacing:
+                yield q
+
+    def _exchanges(self, p: Population, cycle: int) -> Iterator[tuple[Exchange, int]]:
         """What a population takes over in a cycle, and from which cycle of the source."""
         for x in self.circuit.exchanges:
-            if x.target == population and (x.carries in RECIRCULATES) == (cycle > 0):
-                yield x, cycle - 1 if x.carries in RECIRCULATES else cycle
+            later = x.carries in RECIRCULATES or p.replaced
+            if x.target == p.name and later == (cycle > 0):
+                yield x, cycle - 1 if later else cycle
 
     @cached_property
     def signals(self) -> dict[Signal, Spread]:
@@ -77,13 +87,13 @@ class Reach:
         while found != before:  # each pass goes at least one step further, and nothing is ever taken back
             before = dict(found)
             for p in self.circuit.populations:
-                for c in range(self.protocol.cycles + 1):
+                for c in range(max(self.protocol.cycles, p.replaced) + 1):
                     if self.fires(p.name, c) is not None and (p.name, c) != (population, cycle):
                         self._extend(p, c, found)
         return found
 
     def _extend(self, p: Population, cycle: int, found: dict[Signal, Spread]) -> None:
-        for q in self.circuit.incoming[p.name]:
+        for q in self._incoming(p, cycle):
             mixes = bool(cycle) and self.circuit.population(q.source).mixes
             if (q.source, "E" if mixes else "O", cycle) in found:
                 arrived = (self.fires(q.source, cycle) or 0) + q.delay
@@ -100,13 +110,15 @@ class Reach:
         """What changes that a population computes its activity from."""
         mixing = self.mixtures(p.name, coefficient) if p.mixes and cycle else (0.0,)
         fresh = any(value != 1 for value in mixing)
-        taken = list(self._exchanges(p.name, cycle))
+        taken = list(self._exchanges(p, cycle))
         sources: list[Signal] = [(p.name, "S", cycle)] if fresh else []
         for x, from_ in taken if fresh else ():
             sources.append((x.source, "S" if x.carries in (Carries.SLOPE, Carries.MARGIN) else "O", from_))
         memory = any(value != 0 for value in mixing) or any(x.carries is Carries.ERROR for x, _ in taken)
         if p.mixes and cycle and memory:
             sources.append((p.name, "O", 0))
+        if p.replaced and cycle:
+            sources.append((p.name, "O" if taken else "S", 0))  # subtracted from the target, or the slope
         yield from (found[signal] for signal in sources if signal in found)
 
     def increments(self, learning: Plasticity) -> tuple[int, frozenset[int] | None, frozenset[int] | None] | None:

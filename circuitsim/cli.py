@@ -15,10 +15,19 @@ from rich.table import Table
 
 from circuitsim import config
 from circuitsim.errors import CircuitsimError, ConfigError
-from circuitsim.scenario import Design, Scenario, circuit_descriptions, load_scenario, load_tool, scenario_names
+from circuitsim.scenario import (
+    AnyScenario,
+    Design,
+    circuit_descriptions,
+    expect_circuits,
+    kind_of,
+    load_scenario,
+    load_tool,
+    scenario_names,
+)
 
 if TYPE_CHECKING:
-    from circuitsim.study import Study
+    from circuitsim.request import Conclusion
 
 app = typer.Typer(
     add_completion=False,
@@ -43,7 +52,8 @@ def list_() -> None:
     """Show scenarios and circuits, a line each."""
     table = _table("name", "kind", "what it is")
     for name in scenario_names():
-        table.add_row(name, "scenario", load_scenario(name).description)
+        found = load_scenario(name)
+        table.add_row(name, kind_of(found), found.description)
     for name, description in circuit_descriptions():
         table.add_row(name, "circuit", description)
     _out().print(table)
@@ -63,7 +73,7 @@ def run(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")] = False,
 ) -> None:
     """Run a scenario and write its run folder."""
-    from circuitsim.runner import Request
+    from circuitsim.request import Request
     from circuitsim.runner import run as carry_out
 
     found = load_scenario(scenario)
@@ -71,32 +81,34 @@ def run(
     varied = _vary(found, vary, defaults | given)
     values = {key: value for key, value in defaults.items() if key not in varied} | given
     folder = out or Path("runs") / f"{scenario}-{datetime.now():%Y%m%d-%H%M%S}"
-    study = carry_out(Request(found, values, varied, backend, folder, init, overwrite), _out())
-    _conclude(folder, study, list(varied))
+    _conclude(carry_out(found, Request(values, varied, backend, folder, init, overwrite), _out()))
 
 
 @app.command()
 def resume(folder: Annotated[Path, typer.Argument(metavar="DIR")]) -> None:
     """Go on where a run in DIR stopped."""
-    from circuitsim.runfolder import read_config
     from circuitsim.runner import resume as carry_on
 
-    _conclude(folder, carry_on(folder, _out()), list(read_config(folder)["vary"]))
+    _conclude(carry_on(folder, _out()))
 
 
 @app.command()
 def schedule(scenario: str, set_: Sets = None, config_file: ConfigFile = None, quick: Quick = False) -> None:
     """Show the timetable of one presentation, as a table."""
-    from circuitsim.schedule import timetable
+    from circuitsim.schedule import timetables
 
-    _, design = _designed(scenario, set_, config_file, quick)
-    plan = timetable(design.circuit, design.protocol)
-    table = _table("tick", "phase", "of", "cycle", "reads", "changes")
-    for row in plan.table():
-        table.add_row(*row)
-    _out().print(table)
-    windows = ", ".join(f"{name} {ticks}" for name, ticks in plan.windows.items())
-    _out().print(f"{plan.duration} ticks a presentation; window of {plan.window} ticks, needed: {windows}")
+    _, design = _designed("schedule", scenario, set_, config_file, quick)
+    for plan in timetables(design.circuit, design.protocol):
+        mirror = plan.protocol.mirror
+        if mirror:
+            _out().print(f"\nmirror mode of {mirror}, {design.protocol.passes} time(s) after each presentation")
+        table = _table("tick", "phase", "of", "cycle", "reads", "changes")
+        for row in plan.table():
+            table.add_row(*row)
+        _out().print(table)
+        windows = ", ".join(f"{name} {ticks}" for name, ticks in plan.windows.items())
+        what = "wave" if mirror else "presentation"
+        _out().print(f"{plan.duration} ticks a {what}; window of {plan.window} ticks, needed: {windows}")
 
 
 @app.command()
@@ -109,7 +121,7 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="The whole audit, for programs.")] = False,
 ) -> None:
     """Audit the locality of a scenario's circuit, without training."""
-    settings, design = _designed(scenario, set_, config_file, quick)
+    settings, design = _designed("audit", scenario, set_, config_file, quick)
     found = load_tool("audit")(design, settings, backend)
     if as_json:
         print(json.dumps(found, indent=2))
@@ -130,7 +142,7 @@ def trace(
     """Write one presentation of random numbers as a Chrome-trace file."""
     from circuitsim.files import refuse_taken, write_bytes
 
-    settings, design = _designed(scenario, set_, config_file, quick)
+    settings, design = _designed("trace", scenario, set_, config_file, quick)
     refuse_taken(out, overwrite)
     write_bytes(out, load_tool("trace")(design, settings))
     _out().print(f"written: {out}. Open it at https://ui.perfetto.dev", soft_wrap=True)
@@ -201,10 +213,10 @@ def _carry_out(arguments: list[str]) -> int:
 
 
 def _values(
-    scenario: Scenario, sets: list[str] | None, file: Path | None, seed: int | None, quick: bool
+    scenario: AnyScenario, sets: list[str] | None, file: Path | None, seed: int | None, quick: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The keys that `--seed`, `--config` and `--quick` give, by precedence, and those that `--set` gives."""
-    values: dict[str, Any] = {} if seed is None else {"seed": seed, "data_seed": seed}
+    values: dict[str, Any] = {} if seed is None else _seeds(scenario, seed)
     values |= config.read_config(file) if file else {}
     values |= dict(scenario.quick) if quick else {}
     given: dict[str, Any] = {}
@@ -216,15 +228,27 @@ def _values(
     return values, given
 
 
-def _designed(scenario: str, sets: list[str] | None, file: Path | None, quick: bool) -> tuple[config.Settings, Design]:
+def _seeds(scenario: AnyScenario, seed: int) -> dict[str, Any]:
+    """The keys whose default `--seed` is."""
+    found = {key: seed for key in ("seed", "data_seed") if key in scenario.settings.model_fields}
+    if not found:
+        raise ConfigError(
+            f"--seed {seed}", got=f"{scenario.name}, which draws nothing", expected="no seed", remedy="Leave it out."
+        )
+    return found
+
+
+def _designed(
+    command: str, scenario: str, sets: list[str] | None, file: Path | None, quick: bool
+) -> tuple[config.Settings, Design]:
     """The settings and the design of a scenario's one replica."""
-    found = load_scenario(scenario)
+    found = expect_circuits(load_scenario(scenario), command)
     defaults, given = _values(found, sets, file, None, quick)
     settings = config.build(found.settings, defaults | given)
     return settings, found.design(settings)
 
 
-def _vary(scenario: Scenario, varies: list[str] | None, values: dict[str, Any]) -> dict[str, Any]:
+def _vary(scenario: AnyScenario, varies: list[str] | None, values: dict[str, Any]) -> dict[str, Any]:
     """What to vary: the user's wishes, and of the scenario's own those keys that are not given."""
     asked = config.parse_vary(varies or [])
     own = {key: list(v) for key, v in scenario.vary.items() if key not in asked and key not in values}
@@ -239,18 +263,16 @@ def _vary(scenario: Scenario, varies: list[str] | None, values: dict[str, Any]) 
     return own | asked
 
 
-def _conclude(folder: Path, study: Study, vary: list[str]) -> None:
-    """Say how each group of replicas ended on the test split, and where everything is."""
-    lost = sorted(set(range(len(study.settings))) - set(study.alive()))
-    if lost:
-        _out().print(f"diverged and dropped: replica {', '.join(map(str, lost))}", highlight=False, soft_wrap=True)
-    rows = study.summary(vary)
-    if rows:
-        table = _table(*rows[0])
-        for row in rows:
+def _conclude(ended: Conclusion) -> None:
+    """Say how the run ended, and where everything is."""
+    for note in ended.notes:
+        _out().print(note, highlight=False, soft_wrap=True)
+    if ended.rows:
+        table = _table(*ended.rows[0])
+        for row in ended.rows:
             table.add_row(*row.values())
         _out().print(table)
-    _out().print(f"done: {folder}\nreport: {folder / 'report.html'}", soft_wrap=True)
+    _out().print(f"done: {ended.folder}\nreport: {ended.folder / 'report.html'}", soft_wrap=True)
 
 
 def _out() -> Console:

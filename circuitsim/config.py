@@ -24,10 +24,17 @@ _WORD = re.compile(r"[^\s\"'\[\]{},=#]+")
 _HIDDEN = "identity, tanh, logistic, relu or saturated"
 
 
-class Settings(BaseModel):
-    """The keys that all scenarios share. A field's description is what its error message expects."""
+class Keys(BaseModel):
+    """The keys of a scenario of any kind. A field's description is what its error message expects."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    FIXED: ClassVar[tuple[str, ...]] = ()
+    """Keys that change shapes or the course of the run: one value for all replicas."""
+
+
+class Settings(Keys):
+    """The keys that all scenarios which train circuits share."""
 
     dataset: str = Field("digits", description="a data set's name or the path of an .npz file")
     sizes: list[int] = Field(
@@ -67,7 +74,6 @@ class Settings(BaseModel):
         "on_divergence",
         "checkpoint_every",
     )
-    """Keys that change shapes or the course of the run: one value for all replicas."""
 
     def model_post_init(self, _: Any) -> None:
         """Checks that a single key cannot make; fills what follows from other keys."""
@@ -94,7 +100,7 @@ class Settings(BaseModel):
 
 
 S = TypeVar("S", bound=BaseModel)
-T = TypeVar("T", bound=Settings)
+T = TypeVar("T", bound=Keys)
 
 
 def refuse(key: str, got: Any, expected: str, remedy: str) -> None:

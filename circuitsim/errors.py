@@ -74,6 +74,15 @@ class Diverged(CircuitsimError):
 
 
 class Interrupted(CircuitsimError):
-    """The user stopped the run; a checkpoint is on disk."""
+    """The user stopped the run, whose folder has what is needed to go on.
+
+    Parameters
+    ----------
+    where : how far it was. folder : the run folder.
+    """
 
     exit_status = 130
+
+    def __init__(self, where: str, folder: object) -> None:
+        self.where = where
+        super().__init__(f"{where}; go on with: circuitsim resume {folder}")

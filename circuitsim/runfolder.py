@@ -6,9 +6,9 @@ import importlib.metadata
 import json
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import safetensors.numpy
@@ -16,14 +16,22 @@ from safetensors import SafetensorError
 from threadpoolctl import threadpool_info
 
 from circuitsim import checkpoint
-from circuitsim.config import Settings
+from circuitsim.config import Keys, build
 from circuitsim.errors import RunFolderError, TensorError
 from circuitsim.files import remove_partial, write_bytes, write_whole
 from circuitsim.study import Study
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 CONFIG, METRICS, INITIAL, FINAL = "config.json", "metrics.parquet", "initial.safetensors", "final.safetensors"
-FILES = (CONFIG, METRICS, INITIAL, FINAL, "audit.json", "report.html")
-CHECKPOINTS = "checkpoint"
+PROGRESS = "members.json"  # of a campaign
+FILES = (CONFIG, METRICS, INITIAL, FINAL, PROGRESS, "audit.json", "report.html")
+CHECKPOINTS, FIGURES, MEMBERS = "checkpoint", "figures", "members"
+FOLDERS = (CHECKPOINTS, FIGURES, MEMBERS)
+T = TypeVar("T", bound=Keys)
+_DRAWN = (".svg", ".csv")  # what is in the folder of figures
+COLUMNS = ("replica", "epoch", "split", "metric", "value")  # of metrics.parquet
 _VERSIONED = ("circuitsim", "numpy", "numba", "scipy", "sympy", "networkx", "pandas", "scikit-learn")
 
 
@@ -38,33 +46,76 @@ def check_free(folder: Path, overwrite: bool) -> None:
     held = {path.name for path in folder.iterdir()} if folder.exists() else set()
     if held and not overwrite:
         raise _refused(folder, f"a folder with {len(held)} files", "a new or empty folder", "Add --overwrite.")
-    foreign = sorted(name for name in held if name not in (*FILES, CHECKPOINTS) and not name.endswith(".partial"))
+    foreign = next(_foreign(folder), None) if held else None
     if foreign:
         raise _refused(
-            folder, f"{foreign[0]}, which no run wrote", "an earlier run's folder", "Move it, or choose another --out."
+            folder,
+            f"{foreign.relative_to(folder)}, which no run wrote",
+            "an earlier run's folder",
+            "Move it, or choose another --out.",
         )
+
+
+def _foreign(folder: Path) -> Iterator[Path]:
+    """What no run of any kind writes into its folder."""
+    for path in sorted(folder.iterdir()):
+        if path.name in (*FILES, CHECKPOINTS) or path.name.endswith(".partial"):
+            continue
+        if path.name == FIGURES and path.is_dir():
+            yield from (one for one in sorted(path.iterdir()) if one.suffix not in (*_DRAWN, ".partial"))
+        elif path.name == MEMBERS and path.is_dir():
+            for one in sorted(path.iterdir()):
+                yield from _foreign(one) if one.is_dir() else (one,)
+        else:
+            yield path
 
 
 def start(folder: Path, study: Study, config: Mapping[str, Any]) -> None:
     """Clear the folder and write what is known before training; config.json comes last and makes it a run folder."""
+    clear(folder)
+    save_tensors(folder / INITIAL, study.tensors())
+    write_json(folder / CONFIG, config)
+
+
+def clear(folder: Path) -> None:
+    """Make the folder, and remove what an earlier run left in it; config.json goes first."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    for name in FOLDERS:
+        shutil.rmtree(folder / name, ignore_errors=True)
     remove_partial(folder)
     for name in FILES:
         (folder / name).unlink(missing_ok=True)
-    save_tensors(folder / INITIAL, study.tensors())
-    write_bytes(folder / CONFIG, json.dumps(config, indent=2).encode())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file, whole or not at all."""
+    write_bytes(path, json.dumps(content, indent=2).encode())
+
+
+def describe_study(study: Study, vary: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """What config.json holds of a study: as of any run, with the windows that its schedules have."""
+    windows = {index: c.simulator.schedule.window for c in study.cohorts for index in c.members}
+    used = [{"window": windows[index]} for index in range(len(study.settings))]
+    return describe(study.scenario.name, study.settings, vary, study.backend, used)
 
 
 def describe(
-    scenario: str, settings: Sequence[Settings], vary: Mapping[str, Sequence[Any]], backend: str, study: Study
+    scenario: str,
+    settings: Sequence[Keys],
+    vary: Mapping[str, Sequence[Any]],
+    backend: str,
+    used_instead: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """What config.json holds: every key with the value used (a list where varied), the seed, and versions."""
+    """What config.json holds: every key with the value used (a list where varied), the seed, and versions.
+
+    Parameters
+    ----------
+    used_instead : for each replica, values that were used in the place of those given.
+    """
     each = [s.model_dump() for s in settings]
-    for cohort in study.cohorts:
-        for index in cohort.members:
-            each[index]["window"] = cohort.simulator.schedule.window
+    for one, instead in zip(each, used_instead, strict=False):
+        one |= instead
     used = {key: _used([one[key] for one in each], key in vary) for key in each[0]}
     blas = [f"{i['internal_api']} {i['version']}, {i['num_threads']} threads" for i in threadpool_info()]
     return {
@@ -102,6 +153,18 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
+def read_settings(folder: Path, config: Mapping[str, Any], model: type[T]) -> list[T]:
+    """The settings of each replica, as a run's config.json gives them."""
+    try:
+        settings = [build(model, one) for one in config["given"]["settings"]]
+        _ = settings[0], [getattr(settings[0], key) for key in config["vary"]]
+    except (TypeError, LookupError, AttributeError) as error:
+        raise _refused(
+            folder, f"settings that cannot be read ({error})", "config.json as the run wrote it", "Start the run again."
+        ) from None
+    return settings
+
+
 def save_checkpoint(folder: Path, study: Study) -> None:
     """Write a checkpoint of the study."""
     checkpoint.write(folder / CHECKPOINTS, study.epoch * study.batches + study.batch, study.snapshot())
@@ -135,20 +198,36 @@ def _restore_initial(study: Study, name: str, values: np.ndarray) -> None:
 
 def write_metrics(folder: Path, study: Study, vary: Sequence[str]) -> None:
     """Write metrics.parquet."""
-    frame = metrics_frame(study, vary)
-    write_whole(folder / METRICS, lambda path: frame.to_parquet(path, index=False))
+    write_frame(folder / METRICS, metrics_frame(study, vary))
 
 
-def metrics_frame(study: Study, vary: Sequence[str]):  # type: ignore[no-untyped-def]
-    """The metrics as a pandas DataFrame: replica, epoch, split, metric, value, and each varied key."""
+def write_frame(path: Path, frame: pd.DataFrame) -> None:
+    """Write a Parquet file, whole or not at all."""
+    write_whole(path, lambda temporary: frame.to_parquet(temporary, index=False))
+
+
+def read_frame(path: Path) -> pd.DataFrame:
+    """Read a Parquet file."""
     import pandas as pd
 
-    frame = pd.DataFrame(study.metrics, columns=["replica", "epoch", "split", "metric", "value"])
-    if len(study.settings) > 1:
+    return pd.read_parquet(path)
+
+
+def metrics_frame(study: Study, vary: Sequence[str]) -> pd.DataFrame:
+    """The metrics of a study: replica, epoch, split, metric, value, and each varied key."""
+    import pandas as pd
+
+    frame = pd.DataFrame(study.metrics, columns=list(COLUMNS))
+    return with_varied(frame, study.settings, vary)
+
+
+def with_varied(frame: pd.DataFrame, settings: Sequence[Keys], vary: Sequence[str]) -> pd.DataFrame:
+    """Add a column for each varied key to a table that has the column `replica`."""
+    if len(settings) > 1:
         for key in vary:
-            values = [getattr(s, key) for s in study.settings]
-            plain = all(isinstance(v, (int, float, str, bool)) for v in values)
-            column = values if plain else [json.dumps(v) for v in values]
+            values = [getattr(s, key) for s in settings]
+            plain = all(isinstance(v, str) for v in values) or all(isinstance(v, (int, float)) for v in values)
+            column = values if plain else [v if isinstance(v, str) else json.dumps(v) for v in values]
             frame[key] = [column[replica] for replica in frame["replica"]]
     return frame
 

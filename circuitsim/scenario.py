@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from circuitsim.config import Settings
+from circuitsim.config import Keys, Settings
 from circuitsim.data import Dataset
 from circuitsim.errors import ConfigError
 from circuitsim.graph import Circuit
@@ -20,6 +20,8 @@ from circuitsim.simulator import Simulator
 from circuitsim.state import Parameters
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from circuitsim.study import Study
 
 GROUP = "circuitsim.scenarios"
@@ -94,6 +96,86 @@ class Scenario:
     vary: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Computation:
+    """An experiment without training: settings to numbers, numbers to figures.
+
+    Parameters
+    ----------
+    name, description, settings, quick, vary : as of a `Scenario`.
+    compute : settings of a replica to its numbers, a table with the columns epoch, split, metric, value and any others.
+    finish : writes figures, tables and report into the run folder, of metrics.parquet and config.json alone.
+    """
+
+    name: str
+    description: str
+    settings: type[Keys]
+    compute: Callable[[Any], pd.DataFrame]
+    finish: Callable[[Path, pd.DataFrame, Mapping[str, Any]], None]
+    quick: Mapping[str, Any] = field(default_factory=dict)
+    vary: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a campaign.
+
+    Parameters
+    ----------
+    name : of its folder. scenario : the name of one that trains circuits. values, vary : as `--set` and `--vary`.
+    optional : whether the campaign goes on without it where its data set is missing.
+    """
+
+    name: str
+    scenario: str
+    values: Mapping[str, Any]
+    vary: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class MemberRun:
+    """What has become of a campaign's member.
+
+    Parameters
+    ----------
+    state : complete, diverged, or skipped. reason : why it diverged or was skipped. folder : an ordinary run folder.
+    """
+
+    member: Member
+    folder: Path
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """Runs of other scenarios, one after the other, and what is seen in all of them together.
+
+    Parameters
+    ----------
+    name, description, settings, quick : as of a `Scenario`.
+    members : settings to runs, in order.
+    finish : writes figures, tables and report into the run folder, of what the members wrote; those skipped are named.
+    """
+
+    name: str
+    description: str
+    settings: type[Keys]
+    members: Callable[[Any], Sequence[Member]]
+    finish: Callable[[Path, Sequence[MemberRun], Mapping[str, Any]], None]
+    quick: Mapping[str, Any] = field(default_factory=dict)
+    vary: Mapping[str, tuple[Any, ...]] = field(default_factory=dict, init=False)
+
+
+AnyScenario = Scenario | Computation | Campaign
+
+
+def kind_of(scenario: AnyScenario) -> str:
+    """What `circuitsim list` calls it."""
+    return type(scenario).__name__.lower()
+
+
 def scenario_names() -> list[str]:
     """The names of the scenarios that are installed."""
     return sorted({point.name for point in entry_points(group=GROUP)})
@@ -105,11 +187,11 @@ def circuit_descriptions() -> list[tuple[str, str]]:
     return [(name, (function.__doc__ or "").strip().split("\n")[0]) for name, function in sorted(found.items())]
 
 
-def load_scenario(name: str) -> Scenario:
+def load_scenario(name: str) -> AnyScenario:
     """Return a scenario by name; ConfigError for an unknown one."""
     for point in entry_points(group=GROUP):
         if point.name == name:
-            found: Scenario = point.load()
+            found: AnyScenario = point.load()
             return found
     close = difflib.get_close_matches(name, scenario_names(), 1)
     raise ConfigError(
@@ -117,6 +199,27 @@ def load_scenario(name: str) -> Scenario:
         got="an unknown name",
         expected=f"one of {', '.join(scenario_names())}",
         remedy=f"Did you mean {close[0]}?" if close else "`circuitsim list` shows them.",
+    )
+
+
+def expect_circuits(found: AnyScenario, for_what: str) -> Scenario:
+    """A scenario that trains circuits of its own; ConfigError names what stands in for another kind.
+
+    Parameters
+    ----------
+    for_what : the command, or the member of a campaign, that needs it.
+    """
+    if isinstance(found, Scenario):
+        return found
+    remedy = "`circuitsim list` shows which scenarios do."
+    if isinstance(found, Campaign):
+        names = dict.fromkeys(member.scenario for member in found.members(found.settings()))
+        remedy = f"Name the scenario of its members: {', '.join(names)}."
+    raise ConfigError(
+        f"{for_what} {found.name}",
+        got=f"a {kind_of(found)}",
+        expected="a scenario that trains circuits of its own",
+        remedy=remedy,
     )
 
 

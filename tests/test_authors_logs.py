@@ -2,12 +2,13 @@
 
 Their program draws all biases, then all forward weights, then all feedback weights, the first layer's (which nothing
 uses) included, as NumPy's legacy generator gives them: biases (n_h, 1), W (n_h, n_{h-1}), B (n_{h-1}, n_h), each times
-sqrt(1 / (n_h + n_{h-1})). Of the layouts that fit the shapes no other gives these numbers. Its bias steps are divided by
-the batch size a second time.
+sqrt(1 / (n_h + n_{h-1})). Of the layouts tried (W and B transposed or not, B with or without the first layer) no other
+gives these numbers. Its bias steps are divided by the batch size a second time.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ PUBLISHED = {  # rate; what is printed, in percent right and degrees, with the d
 def drawn() -> dict[str, np.ndarray]:
     """The authors' initial weights, under this project's names."""
     random = np.random.RandomState(SEED)
-    pairs = list(zip(SIZES, SIZES[1:], strict=False))
+    pairs = list(pairwise(SIZES))
 
     def draw(below: int, above: int, *shape: int) -> np.ndarray:
         return np.sqrt(1 / (below + above)) * random.randn(*shape)

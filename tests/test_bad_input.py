@@ -146,6 +146,11 @@ OPTIONS = {
     "run zzz": r"scenario zzz: got an unknown name; expected .*`circuitsim list` shows them",
     "schedule zzz": r"scenario zzz: got an unknown name",
     "schedule autoencoder --set window=1": r"Set the window to",
+    "audit zzz": r"scenario zzz: got an unknown name",
+    "audit autoencoder --set lr=-0.1": rf"key lr: got -0\.1; expected {RATES}",
+    "audit autoencoder --set window=1": r"Set the window to",
+    "audit autoencoder --backend gpu": r"backend: got 'gpu'; expected one of numpy, numba",
+    "audit autoencoder --set rule=none.py:rule": r"key rule: got 'none\.py:rule'; expected the path of a Python file",
     "trace autoencoder": r"Missing option '--out'\. `circuitsim --help` shows",
     "trace zzz --out t.json": r"scenario zzz: got an unknown name",
     "trace autoencoder --out t.json --set lr=-0.1": rf"key lr: got -0\.1; expected {RATES}",
@@ -177,6 +182,8 @@ OPTIONS = {
     "run autoencoder --init noise": r"weights noise: got .*; expected a safetensors file",
     "run autoencoder --init bfloat": r"weights bfloat: got 'BF16'; expected a safetensors file of float32 or float64",
     "run autoencoder --init name": r"tensor W1\.weight of name: got an unknown name; expected one of A1\.bias, A1\.w",
+    "run classifier --init nan": r"tensor A1\.bias of nan: got an unknown name; expected one of B2\.weight, D1\.weight",
+    "run classifier --init feedback": r"tensor B2\.weight of feedback: got shape \(10, 32\); expected \(32, 10\), as",
     "run autoencoder --init shape": r"tensor A1\.weight of shape: got shape \(64, 16\); expected \(16, 64\), as sizes",
     "run autoencoder --init replicas": r"tensor A1\.weight of replicas: got shape \(2, 16, 64\); expected \(16, 64\)",
     "run autoencoder --init ints": r"tensor A1\.weight of ints: got int32, or .*; expected finite float32 or float64",
@@ -216,6 +223,61 @@ OPTIONS = {
     "resume none": r"run folder none: got no config\.json; expected a run folder\. Name the --out of an earlier run",
     "resume folder": r"run folder folder: got no config\.json; expected a run folder",
     "resume file": r"run folder file/config\.json: got .*Not a directory",
+}
+
+KINDS = "one of bp, fa, dfa, kp, wm, ss, urfb, ia, sa, aa"
+
+CLASSIFIER = {
+    "feedback=backprop": rf"key feedback: got 'backprop'; expected {KINDS}\. Correct the value of feedback\.",
+    "feedback=rec": rf"key feedback: got 'rec'; expected {KINDS}",
+    "rule=bp": r"key rule: got 'bp'; expected one of angle_examples, batch, .*, window",
+    "loss=mse": r"key loss: got 'mse'; expected error or hinge",
+    "hinge_margin=2": r"key hinge_margin: got 2; expected one or mu",
+    "ss_kind=random": r"key ss_kind: got 'random'; expected uniform or fixed",
+    "output=sigmoid": r"key output: got 'sigmoid'; expected identity, tanh, logistic, relu or saturated; or softmax",
+    "hidden=softmax": r"key hidden: got 'softmax'; expected identity, .* or saturated",
+    "weight_decay=-1e-4": r"key weight_decay: got -0\.0001; expected a number >= 0",
+    "density=0": r"key density: got 0; expected a number above 0, up to 1",
+    "density=1.5": r"key density: got 1\.5; expected a number above 0, up to 1",
+    "angle_examples=0": r"key angle_examples: got 0; expected a whole number >= 1",
+    "lr=[0.1]": r"key lr: got \[0\.1\]; expected one number, or 2 for layers 1 to 2",
+    # a step where no synapse takes it
+    "feedback_step=0.5": r"key feedback_step: got 0\.5; expected none with feedback bp\. Leave it out, or choose fe",
+    "feedback=wm feedback_step=1": r"key feedback_step: got 1\.0; expected none with feedback wm\. .* fa, urfb, kp\.",
+    "feedback=sa feedback_step=0": r"key feedback_step: got 0\.0; expected none with feedback sa",
+    "feedback=kp feedback_step=-1": r"key feedback_step: got -1; expected none, or a number >= 0",
+    # tables
+    "mirror=3": r"key mirror: got 3; expected a table",
+    "mirror={noises=1}": r"key mirror\.noises: got 1; expected one of block_bias, .*, scale\. Did you mean noise\?",
+    "mirror={noise=pink}": r"key mirror: got '\{noise=pink\}'; expected a TOML value or a bare word",
+    "mirror={noise='pink'}": r"key mirror\.noise: got 'pink'; expected gaussian or uniform\. Correct .* mirror\.noise",
+    "mirror={scale=-1}": r"key mirror\.scale: got -1; expected a number >= 0\. Correct the value of mirror\.scale",
+    "mirror={rate=inf}": r"key mirror\.rate: got inf; expected a number >= 0",
+    "mirror={decay='no'}": r"key mirror\.decay: got 'no'; expected a number >= 0",
+    "mirror={centre=1}": r"key mirror\.centre: got 1; expected true or false",
+    "mirror={block_bias=0}": r"key mirror\.block_bias: got 0; expected true or false",
+    "mirror={normalise='x'}": r"key mirror\.normalise: got 'x'; expected true or false",
+    "mirror={passes_before=-1}": r"key mirror\.passes_before: got -1; expected a whole number >= 0",
+    "mirror={passes_per_update=0.5}": r"key mirror\.passes_per_update: got 0\.5; expected a whole number >= 0",
+    "primitives=all": r"key primitives: got 'all'; expected none, or a table of decay, amp, null, sparse, self and r",
+    "primitives={amps=1}": r"key primitives\.amps: got 1; expected one of amp, .*, sparse\. Did you mean amp\?",
+    "primitives={amp=nan}": r"key primitives\.amp: got nan; expected a number\. Correct the value of primitives\.amp",
+    "feedback=ia primitives={rate=-1}": r"key primitives\.rate: got -1; expected a number >= 0",
+    # what does not fit the data
+    "sizes=[63,32,10]": r"key sizes: got \[63, 32, 10\]; expected 64 units in layer 0, as digits .*\[64,\.\.\.,10\]",
+    "sizes=[64,32,9]": r"key sizes: got \[64, 32, 9\]; expected 10 units in layer 2, a class of digits each\. Set si",
+    "sizes=[64,16,64]": r"key sizes: got \[64, 16, 64\]; expected 10 units in layer 2",
+    "train_limit=100 sizes=[64,9]": r"key sizes: got \[64, 9\]; expected at least 10 units in layer 1, a class of dig",
+    "dataset=lowrank": r"key dataset: got 'lowrank'; expected a data set with classes\. Choose another, or add 'y' to",
+    "dataset=five.npz sizes=[5,2]": r"key dataset: got 'five\.npz'; expected a data set with classes",
+    "delay=3 window=5": r"window of 5 ticks .* Set the window to \d+ or more",
+    "dataset=one.npz sizes=[5,1] loss=hinge": r"exchange layer1 -> error1: got .*margin.*; expected two or more neur",
+}
+
+CLASSIFIER_VARIED = {
+    "angle_examples=1,2": r"key angle_examples: got '--vary angle_examples'; expected a key that changes neither",
+    "feedback=bp,backprop": rf"key feedback: got 'backprop'; expected {KINDS}",
+    "mirror={scale=1},{scale=-1}": r"key mirror\.scale: got -1; expected a number >= 0",
 }
 
 RULES = """SCALE = 3
@@ -274,6 +336,7 @@ def _files(folder: Path) -> None:
     header = json.dumps({"A1.bias": {"dtype": "BF16", "shape": [16], "data_offsets": [0, 32]}}).encode()
     (folder / "bfloat").write_bytes(struct.pack("<Q", len(header)) + header + bytes(32))
     _weights(folder, "name", A1_weight=weight, W1_weight=weight)
+    _weights(folder, "feedback", B2_weight=np.zeros((10, 32), np.float32))
     _weights(folder, "shape", A1_bias=bias, A1_weight=weight.T.copy())
     _weights(folder, "replicas", A1_weight=np.stack([weight, weight]))
     _weights(folder, "ints", A1_weight=weight.astype(np.int32))
@@ -282,6 +345,7 @@ def _files(folder: Path) -> None:
     x = np.arange(50.0).reshape(10, 5)
     np.savez(folder / "features.npz", x=x / 50)
     np.savez(folder / "five.npz", x=x)
+    np.savez(folder / "one.npz", x=x / 50, y=np.zeros(10, np.int64))
     (folder / "cut.npz").write_bytes((folder / "five.npz").read_bytes()[:-30])
     np.savez(folder / "without.npz", y=np.arange(10))
     np.savez(folder / "other.npz", x=x, z=x)
@@ -316,6 +380,18 @@ def test_set(setting: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize("setting", VARIED)
 def test_vary(setting: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     _refused(["run", "autoencoder", "--out", "out", "--vary", setting], VARIED[setting], folder, capfd)
+
+
+@pytest.mark.parametrize("settings", CLASSIFIER)
+def test_set_of_a_classifier(settings: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    _files(folder)
+    sets = [part for setting in settings.split() for part in ("--set", setting)]
+    _refused(["run", "classifier", "--out", "out", *sets], CLASSIFIER[settings], folder, capfd)
+
+
+@pytest.mark.parametrize("setting", CLASSIFIER_VARIED)
+def test_vary_of_a_classifier(setting: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    _refused(["run", "classifier", "--out", "out", "--vary", setting], CLASSIFIER_VARIED[setting], folder, capfd)
 
 
 @pytest.mark.parametrize("line", OPTIONS)

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from building import Tensors, classes, classifier, digits, distance, presentations, simulator, train, weights_of
+from building import Built, Tensors, classes, classifier, digits, distance, presentations, simulator, train, weights_of
 
 from circuits.classifier import FEEDBACK, KNOWN, PRIMITIVES, layered_classifier
+from circuits.replacement import FEEDBACK as REPLACED
+from circuits.replacement import replacement_classifier
 from circuitsim.errors import CircuitError
 from circuitsim.graph import Carries, Exchange, Mirror
 from circuitsim.locality import is_local
@@ -439,6 +441,22 @@ def test_what_is_shown_without_learning_needs_no_labels() -> None:
     ((part, fired, summed),) = list(made.outputs(digits()[:7]))
     assert part == slice(0, 7) and fired.shape == summed.shape == (1, 7, 10)
     np.testing.assert_allclose(fired.sum(axis=2), 1)
+
+
+# -------------------------------------------------------------------------------------------- feedback replacement
+
+
+@both
+@pytest.mark.parametrize("feedback", REPLACED)
+def test_a_signal_that_replaces_activity_teaches_what_feedback_neurons_teach(feedback: str, backend: str) -> None:
+    for options in ({"hidden": "tanh"}, {"hidden": "saturated", "bias": False, "output": "logistic"}):
+        expected = train(simulator([classifier(feedback, DEEP, LIVELY, **options)], backend=backend), ROWS)
+        described = Built("replaced", replacement_classifier, DEEP, (("feedback", feedback), *options.items()))
+        made = train(simulator([described.having(LIVELY)], backend=backend), ROWS)
+        assert distance(weights_of(made), weights_of(expected)) < 1e-12
+        assert made.schedule.windows == expected.schedule.windows
+        kinds = [[(f.kind, f.projection) for f in m.schedule.findings if f.kind != "label"] for m in (made, expected)]
+        assert kinds[0] == kinds[1]
 
 
 # ------------------------------------------------------------------------------------------------------- refusals

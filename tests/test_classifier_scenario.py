@@ -184,8 +184,9 @@ def test_keys_reach_the_circuit(feedback: str, tmp_path: Path) -> None:
 def test_fixed_feedback_is_fixed_unless_it_is_given_steps(tmp_path: Path) -> None:
     fixed = run(tmp_path / "fa", feedback="fa", lr=0.3)
     np.testing.assert_array_equal(fixed["B2.weight"], initial(tmp_path / "fa")["B2.weight"])
+    updated = run(tmp_path / "urfb", feedback="urfb", lr=0.3)
     for name, values in run(tmp_path / "stepped", feedback="fa", feedback_step=1, lr=0.3).items():
-        np.testing.assert_array_equal(run(tmp_path / "urfb", "--overwrite", feedback="urfb", lr=0.3)[name], values)
+        np.testing.assert_array_equal(updated[name], values)
 
 
 def test_only_kolen_pollack_decays_feedback(tmp_path: Path) -> None:
@@ -217,6 +218,16 @@ def test_mirror_passes_are_counted(before: int, after: int, tmp_path: Path) -> N
     first = initial(tmp_path / "run")
     expected = 0.99**before * np.linalg.norm(first["B3.weight"]) / np.linalg.norm(first["W3.weight"])
     assert ratio == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("feedback", ["wm", "ia", "sa", "aa"])
+def test_decay_of_the_rates_leaves_other_rates_alone(feedback: str, tmp_path: Path) -> None:
+    constant, decayed = (
+        run(tmp_path / f"{factor}", feedback=feedback, lr=0, lr_decay=factor, primitives={"rate": 0.2})["B2.weight"]
+        for factor in (1, 0.5)
+    )
+    assert (constant != initial(tmp_path / "1")["B2.weight"]).all()
+    np.testing.assert_array_equal(constant, decayed)
 
 
 def test_mirror_mode_aligns_feedback_before_training(tmp_path: Path) -> None:
@@ -299,15 +310,14 @@ def test_replicas_of_one_circuit_may_differ_in_all_that_is_a_number(tmp_path: Pa
             np.testing.assert_allclose(together[name][replica], values, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("keep", [0, 1, 2])
-def test_resume_ends_in_the_same_bits(keep: int, tmp_path: Path) -> None:
-    """From a checkpoint within an epoch, from one before, and from none at all; mirror noise included."""
+@pytest.mark.parametrize(("every", "keep"), [(4, 1), (None, 1), (None, 0)])
+def test_resume_ends_in_the_same_bits(every: int | None, keep: int, tmp_path: Path) -> None:
+    """From a checkpoint within an epoch, from one at its end, and from none at all; mirror noise included."""
     options = vary(feedback="wm,kp,ia", data_seed="0,1")
-    keys = {"lr": 0.3, "momentum": 0.5, "lr_decay": 0.8, "mirror": {"passes_before": 3}, "checkpoint_every": 4}
+    keys = {"lr": 0.3, "momentum": 0.5, "lr_decay": 0.8, "mirror": {"passes_before": 3}, "checkpoint_every": every}
     run(tmp_path / "run", *options, **keys)
     before = outcome(tmp_path / "run")
-    newest = checkpoints(tmp_path / "run")
-    for path in newest[:0:-1] if keep == 1 else newest if keep == 0 else ():
+    for path in checkpoints(tmp_path / "run")[keep:]:
         path.unlink()
     (tmp_path / "run" / "final.safetensors").unlink()
     assert circuitsim("resume", tmp_path / "run") == 0

@@ -24,7 +24,7 @@ def test_list_is_a_line_each(capfd: pytest.CaptureFixture[str]) -> None:
     assert {"autoencoder", "quickstart", "circular_autoencoder"} <= set(names)
 
 
-@pytest.mark.parametrize("command", ["", "run", "resume", "schedule", "trace", "list", "data", "data fetch"])
+@pytest.mark.parametrize("command", ["", "run", "resume", "schedule", "audit", "trace", "list", "data", "data fetch"])
 def test_help(command: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert circuitsim(*command.split(), "--help") == 0
     out, err = capfd.readouterr()
@@ -40,6 +40,36 @@ def test_schedule(capfd: pytest.CaptureFixture[str]) -> None:
     assert ticks == sorted(ticks)
     assert {0, 2, 4, 6} <= set(ticks)
     assert re.fullmatch(r"7 ticks a presentation; window of 6 ticks, needed: A1 6, A2 4", lines[-1])
+
+
+def test_schedule_has_mirror_mode_too(capfd: pytest.CaptureFixture[str]) -> None:
+    assert circuitsim("schedule", "classifier", "--set", "feedback=wm", "--set", "sizes=[64,8,10]") == 0
+    out = capfd.readouterr().out
+    assert "mirror mode of W2, 1 time(s) after each presentation" in out
+    assert re.search(r"^1 +mirror mode +layer2", out, re.M) and "2 ticks a wave; window of 1 ticks, needed: B2 1" in out
+
+
+def test_audit_for_a_person(capfd: pytest.CaptureFixture[str]) -> None:
+    """The verdict first, findings with remedies, what was tried; sizes that fit no data set will do."""
+    assert circuitsim("audit", "autoencoder", "--set", "sizes=[30,6,30]", "--set", "rule=bp") == 0
+    out, err = capfd.readouterr()
+    assert out.startswith("autoencoder with bp: NOT local: 1 finding\n\nweight-transport in B2\n") and err == ""
+    assert "    reads the transposed weights of A2\n    remedy: give the feedback projection its own weights" in out
+    assert "tried on backend numba, found: weight-transport in B2" in out
+    assert re.search(r"^distances +an error travels up to 1 hop, 1 tick *$", out, re.M)
+    assert circuitsim("audit", "autoencoder", "--backend", "numpy") == 0
+    out = capfd.readouterr().out
+    assert out.startswith("circular autoencoder: local in space and time\n")
+    assert "tried on backend numpy, nothing outside changed a bit" in out
+
+
+def test_audit_for_a_program(capfd: pytest.CaptureFixture[str]) -> None:
+    assert circuitsim("audit", "autoencoder", "--set", "rule=arbp", "--set", "max_norm=1.0", "--json") == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["local"] is True and found["findings"] == [] and found["window"] == {"A1": 3, "A2": 1, "B2": 1}
+    assert {"certificates", "covers", "tried", "scorecard", "circuit", "label"} < set(found)
+    places = {read["place"] for certificate in found["certificates"] for read in certificate["reads"]}
+    assert places == {"pre", "post", "neuron"}
 
 
 def test_trace(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -35,6 +35,15 @@ def test_what_is_not_local_is_refused_and_the_readme_quotes_it() -> None:
         assert re.sub(r"line \d+", "line 18", refusal) in readme
 
 
+def test_a_hook_that_copies_weights_is_found_and_a_synapse_explained() -> None:
+    said = printed("examples/audit.py")
+    assert said.startswith("not local\nlabel in W2: ")
+    found = re.findall(r"^weight-transport in B2: W2.weight \(hook keep_aligned, line (\d+): (.*)\)$", said, re.M)
+    lines = (ROOT / "examples/audit.py").read_text(encoding="utf-8").splitlines()
+    assert len(found) == 1 and lines[int(found[0][0]) - 1].strip() == found[0][1]
+    assert "W1.weight[2, 5], from neuron 5 of layer0 to neuron 2 of layer1" in said and "after = " in said
+
+
 def test_the_readme_program_runs(tmp_path: Path) -> None:
     program = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
     assert len(program) == 1
@@ -45,7 +54,7 @@ def test_the_readme_program_runs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    re.findall(r"^(circuitsim (?:run|schedule|data).*?)\s+#", (ROOT / "README.md").read_text(encoding="utf-8"), re.M),
+    re.findall(r"^(circuitsim (?:run|schedule|audit|trace|data).*?)\s+#", (ROOT / "README.md").read_text(encoding="utf-8"), re.M),
 )
 def test_the_readme_commands_are_understood(line: str, tmp_path: Path) -> None:
     import shlex

@@ -466,6 +466,42 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, exp
         "mirror 'up'",
         "one of ['on']. Add it to mirrors.",
     ),
+    *(
+        (
+            populations(*changed) | parts,
+            f"replaced population {changed[0].name}",
+            f"{targets} target(s) and no feedback projection(s)",
+            "one target or feedback projections, in neurons that are neither clamped, mixing nor feedback neurons. "
+            "Give it what takes the place of its activity.",
+        )
+        for changed, parts, targets in (
+            ([replace(OUT, replaced=True)], {}, 0),
+            ([replace(IN, replaced=True)], {}, 0),
+            ([replace(ERROR, replaced=True)], {}, 1),
+            ([replace(OUT, replaced=True, mixes=True)], exchanges(Exchange("in", "out", Carries.TARGET)), 1),
+        )
+    ),
+    (
+        {
+            "populations": (
+                IN,
+                Population("hid", 2, "softmax", replaced=True),
+                Population("out", 3, site="in", replaced=True),
+            ),
+            "projections": (UP, ON, Projection("down", "out", "hid", feedback=True)),
+            "exchanges": (Exchange("in", "out", Carries.TARGET),),
+            "plasticity": (),
+        },
+        "replaced population hid",
+        "the slope of a softmax",
+        "a slope of its own. Use another one.",
+    ),
+    (
+        projections(replace(ON, feedback=True)),
+        "projection on",
+        "feedback with a bias, or between neurons that are not replaced",
+        "replaced neurons at both ends, and no bias. Set replaced=True there, or feedback=False here.",
+    ),
     (
         populations(Population("lost", 2)),
         "circuit c",

@@ -15,12 +15,13 @@ from building import Setting, digits, simulator
 from analysis.chrome_trace import chrome_trace, trace_design
 from circuits.autoencoder import circular_autoencoder
 from circuits.classifier import layered_classifier
+from circuits.replacement import replacement_classifier
 from circuits.stack import stacked_autoencoders
 from circuitsim import phases
 from circuitsim.config import Settings
 from circuitsim.errors import CircuitError
 from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
-from circuitsim.rules import recirculation
+from circuitsim.rules import delta, recirculation
 from circuitsim.scenario import Design
 from circuitsim.schedule import Protocol, timetables
 from circuitsim.simulator import Simulator
@@ -50,6 +51,19 @@ def slow_side() -> tuple[Circuit, Protocol]:
     return circuit, Protocol(cycles=3)
 
 
+def two_ways() -> tuple[Circuit, Protocol]:
+    """Two projections that deliver to the same neurons."""
+    circuit = Circuit(
+        "two ways up",
+        (Population("low", 64), Population("high", 6, "tanh")),
+        (Projection("quick", "low", "high"), Projection("slow", "low", "high", delay=3)),
+        inputs="low",
+        outputs="high",
+        plasticity=(Plasticity("quick", delta),),
+    )
+    return circuit, Protocol()
+
+
 def recorded(described: tuple[Circuit, Protocol]) -> Simulator:
     made = Simulator(*described, batch=4, evidence=True)
     made.use(digits(), np.arange(200) % 10 if described[0].labels else None)
@@ -72,7 +86,9 @@ MADE = {
     "bounded": lambda: presented(simulator([replace(REC, max_norm=1.0)], evidence=True)),
     "stack": lambda: recorded(stacked_autoencoders([64, 8, 5], delay=2)),
     "several rules": lambda: recorded(layered_classifier([64, 8, 6, 10], "ia")),
+    "replacement": lambda: recorded(replacement_classifier([64, 8, 6, 10], delay=2)),
     "mirrors": lambda: recorded(layered_classifier([64, 8, 6, 10], "wm", passes=2)),
+    "two ways": lambda: recorded(two_ways()),
     "overlapping": lambda: recorded(slow_side()),
 }
 

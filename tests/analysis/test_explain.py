@@ -15,6 +15,7 @@ from sample_rules import oja, quotient, soft_bound
 from analysis.explain import Explanation, Happening, explain
 from circuits.autoencoder import circular_autoencoder
 from circuits.classifier import layered_classifier
+from circuits.replacement import replacement_classifier
 from circuitsim.errors import CircuitError
 from circuitsim.graph import Circuit, Plasticity, Population, Projection
 from circuitsim.rules import delta
@@ -240,6 +241,27 @@ def test_softmax_neurons_depend_on_their_whole_layer() -> None:
     assert "neuron 3: clamped to the label" in {e.what for e in events}
     delivered = [e.what for e in events if (e.phase, e.subject) == ("delivery", "W3")]
     assert delivered == ["12 synapses into neuron 3", "120 synapses into 10 neurons"]
+
+
+def test_feedback_that_takes_the_place_of_activity() -> None:
+    """At the top it is what the neuron held against its own label; below it is what arrives, gated."""
+    made = Simulator(*replacement_classifier([64, 16, 10]), batch=4, evidence=True, dtype="float64")
+    made.use(digits(), np.arange(200) % 10)
+    made.present(np.arange(4))
+    below = explain(made, "W1", 3, 20, example=1)
+    closes(below, 4)
+    [gated] = [e for e in below.events if e.phase == "feedback replacement" and e.subject == "layer1"]
+    assert gated.what == "neuron 3: arriving error times slope"
+    assert gated.values["O(1)"] == pytest.approx(gated.values["S(1)"] * gated.values["slope(0)"], rel=1e-12)
+    assert not any("so far" in name for e in below.events for name in e.values)
+    [held] = [e for e in explain(made, "W2", 1, 5, example=1).events if e.phase == "feedback replacement"]
+    assert held.what == "neuron 1: target less output"
+    assert held.values["O(1)"] == pytest.approx(1 - held.values["O(0)"], rel=1e-12)  # its class is 1
+
+
+def test_a_softmax_answers_noise_with_its_sum() -> None:
+    [answer] = [e for e in explain(classifier("wm"), "B3", 3, 5).events if e.subject == "layer3"]
+    assert answer.what == "neuron 5: identity(S + bias)"
 
 
 def test_mirror_mode() -> None:

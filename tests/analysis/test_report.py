@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.audit import audit_all
+from analysis.audit import audit, audit_all
 from analysis.drawing import circuit_figure
+from analysis.examine import examine
 from analysis.groups import group_results
 from analysis.layout import arrange
 from analysis.page import number
@@ -72,6 +73,15 @@ def metrics(replicas=1, epochs=3, value=lambda replica, epoch: 0.1 / (1 + epoch 
     return frame
 
 
+def audited(circuits):
+    """The audit of all circuits, with what was tried on the first of them."""
+    found = [(label, audit([schedule])) for label, schedule in circuits]
+    if circuits:
+        first = circuits[0][1]
+        found[0] = circuits[0][0], examine(first.circuit, first.protocol)
+    return audit_all(found)
+
+
 def report(**changes):
     circuits = changes.pop("circuits", (("rec", scheduled()),))
     given = {
@@ -79,7 +89,7 @@ def report(**changes):
         "config": {"rule": "rec", "lr": 0.1, "versions": {"numpy": "2.0"}, "vary": {}},
         "metrics": metrics(),
         "circuits": circuits,
-        "audit": audit_all(circuits),
+        "audit": audited(circuits),
     }
     return ReportData(**(given | changes))
 
@@ -123,6 +133,12 @@ def test_the_sections_come_in_order(whole):
         "Settings",
         "Versions",
     ]
+
+
+def test_it_tells_what_was_tried_and_what_that_covers(whole):
+    assert "<h3>What was tried</h3>" in whole and "nothing outside changed a bit" in whole
+    assert "Five problems, and costs: rec" in whole and "an error travels up to 1 hop, 1 tick" in whole
+    assert re.search(r"This audit covers \(SHA-256 of circuit and rules\): circular autoencoder [0-9a-f]{16}; ", whole)
 
 
 def test_it_tells_metrics_circuits_findings_settings(whole):

@@ -52,7 +52,7 @@ FAMILY = [
     classifier("ia", NARROW, primitives=("self", "sparse", "decay", "null", "amp")),
     Built("centred", lambda sizes: centred(sizes), NARROW),
     Built("remote", lambda sizes: remote(sizes), NARROW),
-    Built("replaced", replacement_classifier, NARROW, (("feedback", "urfb"), ("max_norm", 0.9))),
+    Built("replaced", replacement_classifier, NARROW, (("feedback", "urfb"),)),
     stack((64, 5, 4, 3), numbers={"emits": 0.3, "remembers": 0.6, "momentum": 0.5}),
 ]
 each_setting = pytest.mark.parametrize("setting", FAMILY, ids=lambda s: s.label)

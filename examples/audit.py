@@ -1,0 +1,33 @@
+"""Does your code carry weights from one place to another? The audit finds it, with the line; and why a synapse changed.
+
+Run: python examples/audit.py
+"""
+
+import numpy as np
+
+from analysis.audit_text import scores
+from analysis.examine import examine_simulator
+from analysis.explain import explain
+from circuits.classifier import layered_classifier
+from circuitsim import Hook, Simulator
+
+
+def keep_aligned(tensors):
+    """What some libraries do to make feedback alignment work better."""
+    tensors["B2.weight"][...] = tensors["W2.weight"].transpose(0, 2, 1)
+
+
+circuit, protocol = layered_classifier([8, 6, 3], "fa", output="logistic")
+random = np.random.default_rng(0)
+simulator = Simulator(circuit, protocol, batch=4, hooks=[Hook(keep_aligned, after="update")], evidence=True)
+simulator.use(random.random((20, 8)), random.integers(0, 3, 20))
+
+audit = examine_simulator(simulator, np.arange(4))
+print("local" if audit["local"] else "not local")
+for finding in audit["findings"]:
+    print(f"{finding['kind']} in {finding['projection']}: {finding['read']} ({finding['rule'] or 'declared'})")
+for problem, measured in scores(audit["scorecard"]):
+    print(f"{problem:<11} {measured}")
+
+simulator.present(np.arange(4))
+print(explain(simulator, "W1", 2, 5))
