@@ -39,7 +39,7 @@ def costs(simulator: Simulator) -> dict[str, Any]:
             for s in simulator.schedules[1:]
         },
         "synapses": {
-            q.name: [what for what in ("weight", "increment", "velocity") if (q.name, what, None) in arrays]
+            q.name: [what for what in ("weight", "increment", "velocity", "pending") if (q.name, what, None) in arrays]
             for q in simulator.circuit.projections
             if q.own
         },

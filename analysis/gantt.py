@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 MOST_TICKS, MOST_ROWS, MOST_ARROWS = 48, 60, 250
 ROW = 0.3  # inches
-SLOTS = {phases.DELIVERY: 0, **dict.fromkeys(FIRING, 1), phases.PLASTICITY: 2, phases.UPDATE: 3, phases.BOUND: 4}
+SLOTS = {phases.REFRESH: 0, phases.DELIVERY: 0, **dict.fromkeys(FIRING, 1), phases.REPLACEMENT: 2}
+SLOTS |= {phases.PLASTICITY: 2, phases.UPDATE: 3, phases.BOUND: 4}
 COLOURS = {
+    phases.REFRESH: "#8A8A8A",
     phases.DELIVERY: "#C9C9C9",
     phases.FORWARD: "#0072B2",
     phases.RECIRCULATION: "#E69F00",
+    phases.MIRROR: "#56B4E9",
+    phases.REPLACEMENT: "#D55E00",
     phases.FEEDBACK: "#F0E442",
     phases.PLASTICITY: "#009E73",
     phases.UPDATE: "#000000",

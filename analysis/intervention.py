@@ -23,7 +23,7 @@ from circuitsim.locality import Finding
 from circuitsim.schedule import FIRING
 from circuitsim.simulator import Simulator
 
-OF_SYNAPSES = (phases.PLASTICITY, phases.UPDATE)
+OF_SYNAPSES = (phases.REFRESH, phases.PLASTICITY, phases.UPDATE)
 
 
 @dataclass(frozen=True)

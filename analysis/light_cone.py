@@ -14,6 +14,7 @@ import numpy as np
 from analysis.memory import Array, differences, same_bits
 from analysis.reach import Reach, Spread
 from analysis.stage import Stage, stages
+from circuitsim.causality import Updates
 from circuitsim.errors import CircuitError
 from circuitsim.schedule import FIRING, Key
 from circuitsim.simulator import Simulator
@@ -64,8 +65,11 @@ def light_cone(
 
     Raises
     ------
-    CircuitError : rows that cannot be shown, or a population that does not fire in that cycle.
+    CircuitError : rows that cannot be shown, a population that does not fire in that cycle, or updates that come
+        before a presentation's last event: then weights carry the disturbance too, which is not predicted here.
     """
+    if simulator.protocol.updates is not Updates.LAST:
+        _refuse_updates(simulator.circuit.name, simulator.protocol.updates.value)
     with stages(simulator, rows, np.random.default_rng(0)) as (stage, *_):
         first = _firing(stage, population, cycle)
         shared = any(len(a) < stage.replicas for k, a in stage.arrays.items() if k[0] == population and k[2] == cycle)
@@ -219,6 +223,15 @@ def _of_either(place: Array, posts: Neurons, pres: Neurons) -> bool:
     """Whether a synapse, or a bias (replica, post), is of one of these neurons; None: they are all meant."""
     post = posts is None or int(place[1]) in posts
     return post or (len(place) == 3 and (pres is None or int(place[2]) in pres))
+
+
+def _refuse_updates(circuit: str, when: str) -> None:
+    raise CircuitError(
+        f"light-cone in circuit {circuit}",
+        got=f"updates {when}",
+        expected="updates after a presentation's last event",
+        remedy="Follow the disturbance with Protocol(updates=Updates.LAST).",
+    )
 
 
 def _firing(stage: Stage, population: str, cycle: int) -> int:

@@ -130,7 +130,7 @@ def _delivered(history: History, index: int, neuron: Neuron, asked: set[Key]) ->
     arrived = total - history.segment.records[index].before[key][_at(history, index, key)] if earlier else total
     weight = history.seen(index, (q.weights, "weight", None))
     assert weight is not None
-    used = weight.T if q.transports and not q.signs else weight
+    used = weight.T if q.weights == q.transports else weight
     if neuron is None:
         return f"{np.count_nonzero(used)} synapses into {len(used)} neurons", _spread(history, "arrived", arrived)
     values = {"arrived": history.number(arrived, key, neuron)}

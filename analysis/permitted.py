@@ -20,7 +20,10 @@ from circuitsim.schedule import FIRING, Entry, Key
 
 ALL = slice(None)
 HELD = ("S", "O", "E", "slope")
-SYNAPTIC = {"weight": ("weight", "increment", "velocity", "mask"), "bias": ("bias", "bias_increment", "bias_velocity")}
+SYNAPTIC = {
+    "weight": ("weight", "increment", "velocity", "pending", "mask"),
+    "bias": ("bias", "bias_increment", "bias_velocity", "bias_pending"),
+}
 Arrays = Mapping[Key, Array]
 Ticks = Mapping[Key, int]  # when each activity of this presentation was last written
 
@@ -153,7 +156,7 @@ def incoming_synapses(circuit: Circuit, arrays: Arrays, q: Projection, replica: 
 
 def physical(circuit: Circuit, q: Projection) -> str | None:
     """The projection that has the weights of q's synapses as matter: itself, or one between the same sites."""
-    if q.transports and not q.signs:
+    if q.weights == q.transports:
         return None  # what goes the other way is another synapse
     if q.shares is None:
         return q.name
@@ -174,11 +177,6 @@ def written(circuit: Circuit, arrays: Arrays, entries: Sequence[Entry]) -> list[
         fresh = {key: entry.event.tick for key in _written_by(circuit, entry.event) if key in arrays}
         ticks.append({**ticks[-1], **fresh})
     return ticks
-
-
-def within(ticks: Ticks, now: int, window: int) -> dict[Key, int]:
-    """What is not older than the window."""
-    return {key: tick for key, tick in ticks.items() if now - tick <= window}
 
 
 _GIVEN = ("data", "circuit")

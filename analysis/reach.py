@@ -64,7 +64,7 @@ class Reach:
     def _incoming(self, p: Population, cycle: int) -> Iterator[Projection]:
         """The projections over which something arrives in a cycle: what replaces activity comes by feedback ones."""
         for q in self.circuit.incoming[p.name]:
-            replacing = bool(cycle) and self.circuit.population(q.source).replaced
+            replacing = bool(cycle) and (p.replaced or self.circuit.population(q.source).replaced)
             if q.feedback == replacing:
                 yield q
 

@@ -134,9 +134,14 @@ def stages(simulator: Simulator, rows: Any, random: np.random.Generator) -> Iter
             vars(simulator.evidence).update(evidence)
 
 
+_COUNT = ("circuit", "presentation", None)
+
+
 def _opened(simulator: Simulator, rows: Array, random: np.random.Generator) -> Iterator[Stage]:
     for schedule, part in zip(simulator.schedules, _parts(simulator, rows), strict=True):
         if len(part.entries):
+            if _COUNT in part.arrays:
+                part.arrays[_COUNT][...] = 0  # when all that happens every so often does
             part.rows[...] = np.arange(part.rows.size).reshape(part.rows.shape)
             yield recorded(schedule, part, random)
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from circuitsim.errors import CircuitError
 from circuitsim.graph import Carries, Circuit, Exchange, Mirror, Plasticity, Population, Projection
 from circuitsim.rules import amp, decay, delta, null, self_alignment, sparse
-from circuitsim.schedule import Protocol
+from circuitsim.schedule import Protocol, Updates
 
 PRIMITIVES = {
     "ia": ("amp", "decay", "null"),
@@ -41,6 +41,10 @@ def layered_classifier(
     passes: int = 1,
     bounded: bool = False,
     masked: bool = False,
+    refreshed: bool = False,
+    redrawn: bool = False,
+    waits: bool = False,
+    updates: Updates = Updates.LAST,
     window: int | None = None,
 ) -> tuple[Circuit, Protocol]:
     """A classifier of any depth whose errors come down a feedback path, and one presentation of it.
@@ -61,6 +65,10 @@ def layered_classifier(
     passes : for wm: how often mirror mode follows a presentation.
     bounded : whether neurons bound the norm of their incoming weights (parameter max_norm).
     masked : whether only some of the synapses exist, forward and feedback drawn apart (parameter density).
+    refreshed : for bp: feedback weights are a copy, taken over in every k-th presentation (parameter `every` of B).
+    redrawn : for ss: the magnitudes beside the signs are drawn anew for every presentation.
+    waits : increments add up until a random presentation lets them through (parameter `chance`).
+    updates : when increments are applied: last, at once, or by a coin either.
     window : how long neurons remember, ticks; None: as long as the rules need.
 
     Source
@@ -71,8 +79,11 @@ def layered_classifier(
     top = len(sizes) - 1
     forward = [Projection(f"W{h}", f"layer{h - 1}", f"layer{h}", delay, bias) for h in range(1, top + 1)]
     down = _feedback(feedback, top, delay, normalise)
+    down = [replace(q, refreshed=refreshed and feedback == "bp", redrawn=redrawn and feedback == "ss") for q in down]
     if masked:
         forward, down = ([replace(q, masked=q.own) for q in part] for part in (forward, down))
+    if waits:
+        forward = [replace(q, waits=True) for q in forward]
     chosen = tuple(primitives or PRIMITIVES.get(feedback, ()))
     extra, carriers = _echoes(chosen, sizes, delay)
     rules = [Plasticity(f"W{h}", delta, post=f"error{h}") for h in range(1, top + 1)]
@@ -89,7 +100,7 @@ def layered_classifier(
         mirrors=tuple(mirrors),
         labels="labels",
     )
-    return circuit, Protocol(window=window, passes=passes if mirrors else 0)
+    return circuit, Protocol(window=window, passes=passes if mirrors else 0, updates=updates)
 
 
 def _check(sizes: Sequence[int], feedback: str, primitives: Sequence[str] | None, loss: str) -> None:

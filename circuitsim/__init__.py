@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
     from circuitsim.hooks import Hook
     from circuitsim.rules import Rule, local_rule
-    from circuitsim.schedule import Protocol, Schedule, timetable
+    from circuitsim.schedule import Protocol, Schedule, Updates, timetable
     from circuitsim.simulator import Simulator
 
 # where each public name lives; imported when first asked for, so that the command line starts quickly
@@ -19,7 +19,7 @@ _HOME = {
     **dict.fromkeys(("Carries", "Circuit", "Exchange", "Plasticity", "Population", "Projection"), "graph"),
     "Hook": "hooks",
     **dict.fromkeys(("Rule", "local_rule"), "rules"),
-    **dict.fromkeys(("Protocol", "Schedule", "timetable"), "schedule"),
+    **dict.fromkeys(("Protocol", "Schedule", "Updates", "timetable"), "schedule"),
     "Simulator": "simulator",
 }
 
@@ -38,6 +38,7 @@ __all__ = [
     "Rule",
     "Schedule",
     "Simulator",
+    "Updates",
     "local_rule",
     "timetable",
 ]

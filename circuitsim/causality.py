@@ -7,16 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from circuitsim import phases
 from circuitsim.errors import ScheduleError
 from circuitsim.events import Event, EventQueue
 from circuitsim.graph import RECIRCULATES, Carries, Circuit, Exchange, Plasticity, Population
-from circuitsim.phases import mirror
+from circuitsim.phases import mirror, update
 from circuitsim.phases.plasticity import readings
 
 Key = tuple[str, str, int | None]
 FIRING = (phases.FORWARD, phases.RECIRCULATION, phases.MIRROR, phases.REPLACEMENT, phases.FEEDBACK)
+
+
+class Updates(str, Enum):
+    """When a presentation's increments are applied."""
+
+    LAST = "last"
+    AT_ONCE = "at once"
+    EITHER = "either"
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,8 @@ class Protocol:
     learn : whether the circuit's plasticity takes part.
     mirror : the projection that noise is fired through; then this is one wave of its mirror mode, and no presentation.
     passes : how often the waves of all mirrors follow a presentation, >= 0.
+    updates : when increments are applied: after a presentation's last event, as soon as a projection's rules have
+        proposed them, or by a coin for each projection and presentation one or the other.
     readouts : further quantities that must be there at the end, as (population, quantity, cycle).
     window : how long neurons remember, in ticks; None: as long as the rules need.
     """
@@ -39,6 +50,7 @@ class Protocol:
     window: int | None = None
     mirror: str = ""
     passes: int = 0
+    updates: Updates = Updates.LAST
 
 
 Learning = tuple[str, int]  # a projection and the place of a rule among its rules
@@ -60,6 +72,7 @@ class Causality:
     def __init__(self, circuit: Circuit, protocol: Protocol) -> None:
         self.circuit, self.protocol = circuit, protocol
         self._waiting: dict[tuple[str, int], set[tuple[str, str, int]]] = {}
+        self._proposing = list(active(circuit, protocol))  # rules that have not run yet
         self._learning = {
             learning: {(key[0], key[2]) for _, _, key in readings(circuit, p) if key[1] == "O"}
             for learning, p in active(circuit, protocol).items()
@@ -75,7 +88,8 @@ class Causality:
         if self.protocol.mirror:
             source = self.circuit.projection(self.protocol.mirror).source
             return [Event(0, phases.MIRROR, self.circuit.index[source], self._mirror(mirror.NOISE)), *learned]
-        return [*(Event(0, phases.FORWARD, self.circuit.index[name], 0) for name in self.circuit.clamped), *learned]
+        clamped = [Event(0, phases.FORWARD, self.circuit.index[name], 0) for name in self.circuit.clamped]
+        return [*self._refreshed(), *clamped, *learned]
 
     def consequences(self, event: Event) -> list[Event]:
         """The events that follow from one that has just happened."""
@@ -85,6 +99,8 @@ class Causality:
         if event.phase == phases.DELIVERY:
             target = self.circuit.projections[event.which].target
             return self._arrived(event.tick, target, event.detail, ("projection", subject, event.detail))
+        if event.phase == phases.PLASTICITY:
+            return self._applied(event, subject)
         if event.phase not in FIRING:
             return []
         return [
@@ -93,6 +109,19 @@ class Causality:
             *self._replaced(event, subject),
             *self._learned(event, subject, event.detail),
         ]
+
+    def _refreshed(self) -> list[Event]:
+        """Projections that take over or draw weights do so before a presentation that teaches."""
+        fresh = [q for q in self.circuit.projections if (q.refreshed or q.redrawn) and self.protocol.learn]
+        return [Event(0, phases.REFRESH, self.circuit.index[q.name]) for q in fresh]
+
+    def _applied(self, event: Event, subject: str) -> list[Event]:
+        """Where updates are not left to the end, one follows the last of a projection's rules."""
+        self._proposing.remove((subject, event.detail))
+        if self.protocol.updates is Updates.LAST or any(name == subject for name, _ in self._proposing):
+            return []
+        detail = update.AT_ONCE if self.protocol.updates is Updates.EITHER else update.CERTAIN
+        return [Event(event.tick, phases.UPDATE, event.which, detail)]
 
     def stuck(self) -> dict[tuple[str, int], set[tuple[str, str, int]]]:
         """The populations that wait for something that has not come."""

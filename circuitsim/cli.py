@@ -230,7 +230,7 @@ def _values(
 
 def _seeds(scenario: AnyScenario, seed: int) -> dict[str, Any]:
     """The keys whose default `--seed` is."""
-    found = {key: seed for key in ("seed", "data_seed") if key in scenario.settings.model_fields}
+    found: dict[str, Any] = {key: seed for key in ("seed", "data_seed") if key in scenario.settings.model_fields}
     if not found:
         raise ConfigError(
             f"--seed {seed}", got=f"{scenario.name}, which draws nothing", expected="no seed", remedy="Leave it out."

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from circuitsim import kernels, runfolder, signals
+from circuitsim import kernels, runfolder, signals, tables
 from circuitsim.config import Keys, replicas
 from circuitsim.errors import Interrupted
+from circuitsim.files import remove_partial
 from circuitsim.request import Conclusion, Request, refuse_init
 from circuitsim.scenario import Computation
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+TELLING = 2.0  # seconds between lines of progress, at least
 
 
 def run(computation: Computation, request: Request, console: Console) -> Conclusion:
@@ -46,13 +50,13 @@ def carry_out(
     ------
     Interrupted : the numbers are not in the folder, or all of them are.
     """
-    runfolder.remove_partial(folder)
+    remove_partial(folder)
     path = folder / runfolder.METRICS
     try:
         with signals.at_once():
             if not path.exists():
-                runfolder.write_frame(path, _computed(computation, settings, list(config["vary"]), console))
-            computation.finish(folder, runfolder.read_frame(path), config)
+                tables.write_frame(path, _computed(computation, settings, list(config["vary"]), console))
+            computation.finish(folder, tables.read_frame(path), config)
     except KeyboardInterrupt:
         where = "in its figures" if path.exists() else "before its numbers were complete, and none are kept"
         raise Interrupted(f"computation {computation.name}: interrupted {where}", folder) from None
@@ -65,11 +69,13 @@ def _computed(
     """The numbers of all replicas, one below the other."""
     import pandas as pd
 
-    begin, parts = time.monotonic(), []
+    begin, told, parts = time.monotonic(), 0.0, []
     for replica, one in enumerate(settings):
         frame = computation.compute(one)
         frame.insert(0, "replica", replica)
         parts.append(frame)
         seconds = time.monotonic() - begin
-        console.print(f"computed {replica + 1} of {len(settings)}  {seconds:.1f} s", highlight=False)
-    return runfolder.with_varied(pd.concat(parts, ignore_index=True), settings, vary)
+        if seconds - told >= TELLING or replica + 1 == len(settings):
+            told = seconds
+            console.print(f"computed {replica + 1} of {len(settings)}  {seconds:.1f} s", highlight=False)
+    return tables.with_varied(pd.concat(parts, ignore_index=True), settings, vary)

@@ -66,6 +66,10 @@ class Projection:
     bias : each target neuron also has a synapse from a unit whose activity is always 1.
     transports : the projection whose transposed weights this one uses; a declared non-local wire.
     signs : of the transported weights only the signs are used; the magnitudes are this projection's own.
+    refreshed : the transported weights are taken over at the start of every `every`-th presentation (a parameter) and
+        kept in between: weight transport that comes late.
+    redrawn : the magnitudes beside `signs` are drawn anew for every presentation.
+    waits : its increments add up until a presentation at which they are applied, with the probability `chance`.
     shares : the projection whose weights this one uses as they are. Between the same sites these are the same synapses
         passing another signal at another time; anywhere else it is weight sharing, a declared non-local wire.
     normalised : after each update its weights are divided by their Frobenius norm; a declared non-local wire.
@@ -80,6 +84,9 @@ class Projection:
     bias: bool = False
     transports: str | None = None
     signs: bool = False
+    refreshed: bool = False
+    redrawn: bool = False
+    waits: bool = False
     shares: str | None = None
     normalised: bool = False
     feedback: bool = False
@@ -88,7 +95,7 @@ class Projection:
     @property
     def weights(self) -> str:
         """The projection whose weights pass the signals."""
-        return (None if self.signs else self.transports) or self.shares or self.name
+        return (None if self.signs or self.refreshed else self.transports) or self.shares or self.name
 
     @property
     def own(self) -> bool:

@@ -15,10 +15,10 @@ import safetensors.numpy
 from safetensors import SafetensorError
 from threadpoolctl import threadpool_info
 
-from circuitsim import checkpoint
+from circuitsim import checkpoint, tables
 from circuitsim.config import Keys, build
 from circuitsim.errors import RunFolderError, TensorError
-from circuitsim.files import remove_partial, write_bytes, write_whole
+from circuitsim.files import remove_partial, write_bytes
 from circuitsim.study import Study
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ CHECKPOINTS, FIGURES, MEMBERS = "checkpoint", "figures", "members"
 FOLDERS = (CHECKPOINTS, FIGURES, MEMBERS)
 T = TypeVar("T", bound=Keys)
 _DRAWN = (".svg", ".csv")  # what is in the folder of figures
-COLUMNS = ("replica", "epoch", "split", "metric", "value")  # of metrics.parquet
 _VERSIONED = ("circuitsim", "numpy", "numba", "scipy", "sympy", "networkx", "pandas", "scikit-learn")
 
 
@@ -198,38 +197,15 @@ def _restore_initial(study: Study, name: str, values: np.ndarray) -> None:
 
 def write_metrics(folder: Path, study: Study, vary: Sequence[str]) -> None:
     """Write metrics.parquet."""
-    write_frame(folder / METRICS, metrics_frame(study, vary))
-
-
-def write_frame(path: Path, frame: pd.DataFrame) -> None:
-    """Write a Parquet file, whole or not at all."""
-    write_whole(path, lambda temporary: frame.to_parquet(temporary, index=False))
-
-
-def read_frame(path: Path) -> pd.DataFrame:
-    """Read a Parquet file."""
-    import pandas as pd
-
-    return pd.read_parquet(path)
+    tables.write_frame(folder / METRICS, metrics_frame(study, vary))
 
 
 def metrics_frame(study: Study, vary: Sequence[str]) -> pd.DataFrame:
     """The metrics of a study: replica, epoch, split, metric, value, and each varied key."""
     import pandas as pd
 
-    frame = pd.DataFrame(study.metrics, columns=list(COLUMNS))
-    return with_varied(frame, study.settings, vary)
-
-
-def with_varied(frame: pd.DataFrame, settings: Sequence[Keys], vary: Sequence[str]) -> pd.DataFrame:
-    """Add a column for each varied key to a table that has the column `replica`."""
-    if len(settings) > 1:
-        for key in vary:
-            values = [getattr(s, key) for s in settings]
-            plain = all(isinstance(v, str) for v in values) or all(isinstance(v, (int, float)) for v in values)
-            column = values if plain else [v if isinstance(v, str) else json.dumps(v) for v in values]
-            frame[key] = [column[replica] for replica in frame["replica"]]
-    return frame
+    frame = pd.DataFrame(study.metrics, columns=list(tables.COLUMNS))
+    return tables.with_varied(frame, study.settings, vary)
 
 
 def save_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:

@@ -139,7 +139,8 @@ class MemberRun:
 
     Parameters
     ----------
-    state : complete, diverged, or skipped. reason : why it diverged or was skipped. folder : an ordinary run folder.
+    folder : an ordinary run folder. state : complete, diverged, or skipped.
+    reason : why it diverged or was skipped; of a complete one, what is to be said of it.
     """
 
     member: Member

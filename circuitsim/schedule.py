@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from circuitsim import phases
-from circuitsim.causality import FIRING, Key, Protocol, active, unroll
+from circuitsim.causality import FIRING, Key, Protocol, Updates, active, unroll
 from circuitsim.errors import ScheduleError
 from circuitsim.events import Event
 from circuitsim.graph import Circuit
 from circuitsim.locality import Access, Finding, Mode, Place, Reading, verdict
+from circuitsim.phases import update
 from circuitsim.phases.plasticity import readings
 
-__all__ = ["FIRING", "Entry", "Key", "Protocol", "Row", "Schedule", "timetable", "timetables", "unroll"]
+__all__ = ["FIRING", "Entry", "Key", "Protocol", "Row", "Schedule", "Updates", "timetable", "timetables", "unroll"]
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def _needed(circuit: Circuit, protocol: Protocol, happened: list[Event]) -> list
     kept: list[Entry] = []
     for event in reversed(happened):
         touched = phases.accesses(circuit, event)
-        rule = event.phase == phases.PLASTICITY
+        rule = event.phase in (phases.PLASTICITY, phases.UPDATE)
         made = [a for a in touched if a.mode is not Mode.READ and (rule or a.key in needed)]
         if made:
             read = [a for a in touched if a.mode is Mode.READ or a.mode is Mode.ADD]
@@ -153,10 +154,12 @@ def _needed(circuit: Circuit, protocol: Protocol, happened: list[Event]) -> list
 
 
 def _with_updates(circuit: Circuit, protocol: Protocol, entries: list[Entry]) -> list[Entry]:
-    """Append the updates after the last event, in the order of their keys, and then the bounds."""
+    """Append the updates that come after the last event, in the order of their keys, and then the bounds."""
     last = entries[-1].event.tick if entries else 0
     learning = sorted({circuit.index[name] for name, _ in active(circuit, protocol)})
-    events = [Event(last, phases.UPDATE, index) for index in learning]
+    detail = update.AT_LAST if protocol.updates is Updates.EITHER else update.CERTAIN
+    left = learning if protocol.updates is not Updates.AT_ONCE else []
+    events = [Event(last, phases.UPDATE, index, detail) for index in left]
     bounded = [index for index, p in enumerate(circuit.populations) if p.bounded and not protocol.mirror]
     events += [Event(last, phases.BOUND, index) for index in bounded]
     return entries + [Entry(event, phases.accesses(circuit, event)) for event in events]

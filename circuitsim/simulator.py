@@ -159,7 +159,7 @@ class Simulator:
         begin = tick
         for _ in range(self.protocol.passes if passes is None else passes):
             for plan in self._waves:
-                self.state.tick[0] = tick
+                self.state.set_clock(tick, self.presentations)
                 if self.evidence is not None:
                     self.evidence.start = tick
                 plan.run(np.zeros((1, batch), np.int64))  # noise belongs to no example
@@ -167,7 +167,7 @@ class Simulator:
         return tick - begin
 
     def _begin(self, tick: int) -> None:
-        self.state.tick[0] = tick
+        self.state.set_clock(tick, self.presentations)
         if self.evidence is not None:
             self.evidence.begin(tick)
 
@@ -272,11 +272,10 @@ class Simulator:
     def _through_queue(self, rows: np.ndarray, order: Order) -> None:
         target, steps = self._plan.bound(rows.shape[-1])
         target[...] = rows
-        bound = {entry.event: step for entry, step in zip(self.schedule.entries, steps, strict=True)}
-        unroll(self.circuit, self.protocol, lambda event: bound.get(event, _nothing)(), order)
-        for event, step in bound.items():
-            if event.phase > phases.PLASTICITY:
-                step()
+        left = {entry.event: step for entry, step in zip(self.schedule.entries, steps, strict=True)}
+        unroll(self.circuit, self.protocol, lambda event: left.pop(event, _nothing)(), order)
+        for step in left.values():  # updates after the last event, and bounds
+            step()
 
     def _observing(self, keys: tuple[Key, ...]) -> Plan:
         """The plan of a presentation that teaches nothing and keeps what is asked for."""

@@ -18,9 +18,9 @@ from circuitsim.randomness import generator
 Key = tuple[str, str, int | None]
 Parameters = Mapping[str | tuple[str, str], Any]
 DEFAULTS = {"lr": 0.01, "momentum": 0.0, "emits": 0.0, "remembers": 0.0, "max_norm": np.inf}
-DEFAULTS |= {"weight_decay": 0.0, "noise_scale": 1.0, "margin": 1.0, "density": 1.0}
+DEFAULTS |= {"weight_decay": 0.0, "noise_scale": 1.0, "margin": 1.0, "density": 1.0, "every": 1.0, "chance": 1.0}
 OF_POPULATIONS = ("emits", "remembers", "max_norm", "margin")
-OF_PROJECTIONS = ("lr", "lr_bias", "momentum", "weight_decay", "noise_scale", "density")
+OF_PROJECTIONS = ("lr", "lr_bias", "momentum", "weight_decay", "noise_scale", "density", "every", "chance")
 
 
 class State:
@@ -32,8 +32,8 @@ class State:
     seeds : one whole number >= 0 for each replica; it draws the replica's weights.
     dtype : float32 or float64.
     parameters : numbers, one or one for each replica, keyed by (owner, quantity) or by quantity for all owners:
-        lr, lr_bias (default lr), momentum, weight_decay, noise_scale, density of projections; emits, remembers,
-        max_norm, margin of populations; and `rule.parameter` of a rule.
+        lr, lr_bias (default lr), momentum, weight_decay, noise_scale, density, every, chance of projections; emits,
+        remembers, max_norm, margin of populations; and `rule.parameter` of a rule.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class State:
             ("circuit", "alive", None): np.ones(self.replicas, np.bool_),
             ("circuit", "seeds", None): np.array(seeds, object),  # whole numbers of any size
             ("circuit", "tick", None): np.zeros(1, np.int64),
+            ("circuit", "presentation", None): np.zeros(1, np.int64),
         }
         for q in circuit.projections:
             if q.own:
@@ -69,6 +70,8 @@ class State:
         for quantity, prefix in (("weight", ""), ("bias", "bias_"))[: 2 if q.bias else 1]:
             shaped = self._arrays[q.name, quantity, None]
             self._arrays[q.name, f"{prefix}increment", None] = np.zeros_like(shaped)
+            if q.waits:
+                self._arrays[q.name, f"{prefix}pending", None] = np.zeros_like(shaped)
             if fast:
                 self._arrays[q.name, f"{prefix}velocity", None] = np.zeros_like(shaped)
 
@@ -169,13 +172,13 @@ class State:
 
     def persistent(self) -> dict[str, np.ndarray]:
         """All that a checkpoint must hold: weights, biases, velocities, which replicas are alive."""
-        kept = ("weight", "bias", "velocity", "bias_velocity", "alive")
+        kept = ("weight", "bias", "velocity", "bias_velocity", "pending", "bias_pending", "alive")
         return {f"{o}.{q}": a for (o, q, _), a in self._arrays.items() if q in kept}
 
-    @property
-    def tick(self) -> np.ndarray:
-        """The clock that noise is keyed by, (1,)."""
-        return self._arrays["circuit", "tick", None]
+    def set_clock(self, tick: int, presentation: int) -> None:
+        """Tell what is keyed by time, or counts, when it is."""
+        self._arrays["circuit", "tick", None][0] = tick
+        self._arrays["circuit", "presentation", None][0] = presentation
 
     @property
     def alive(self) -> np.ndarray:

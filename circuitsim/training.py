@@ -117,9 +117,7 @@ def _train(
 
 def _stop(folder: Path, study: Study) -> None:
     runfolder.save_checkpoint(folder, study)
-    raise Interrupted(
-        f"interrupted in epoch {study.epoch + 1} after {study.batch} of {study.batches} batches", folder
-    )
+    raise Interrupted(f"interrupted in epoch {study.epoch + 1} after {study.batch} of {study.batches} batches", folder)
 
 
 def _initialise(study: Study, scenario: Scenario, path: Path) -> None:

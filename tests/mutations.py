@@ -1,9 +1,9 @@
-"""A broken engine, seventy times over: each fault is small, named, and planted in a copy of one function's source.
+"""Faults of the engine: each is small, named, and planted in a copy of one function's source.
 
-`FAULTS` says which suites must catch each. A suite is a function of a bench and a backend that raises where it finds
-something wrong: I, the interventional audit; C, the light cones; K, the contract of kernels; P, that of phases; R, that
-of rules; H, the hand-written loops; M, the tests of mirror mode. What is local but wrong (a sign, a missing term)
-changes nothing that a synapse may not know: the intervention is rightly silent, and a contract or the loops speak.
+Suites, by the letter that `caught` names them with: I, the interventional audit; C, light cones; K, the contract of
+kernels; P, of phases; R, of rules; H, the hand-written loops; M, the tests of mirror mode's noise. What is local but
+wrong (a sign, a missing term, a wrong cycle) tells a synapse nothing that it may not know: there I must be silent, and
+a contract or the loops speak.
 """
 
 from __future__ import annotations
@@ -11,61 +11,333 @@ from __future__ import annotations
 import inspect
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
-import handwritten_classifier
 import numpy as np
 import pytest
-import test_mirror
-import test_random_circuits
-from building import (
-    Built,
-    Setting,
-    Tensors,
-    classes,
-    classifier,
-    digits,
-    distance,
-    presentations,
-    simulator,
-    together,
-    train,
-    weights_of,
-)
-from sample_rules import far_bound, oja, saturating
-from test_classifier_against_handwritten import fired
 
-from analysis.intervention import intervene
-from analysis.light_cone import light_cone
-from circuits.autoencoder import circular_autoencoder
-from circuits.replacement import replacement_classifier
-from circuitsim import kernels, phases
-from circuitsim.graph import Circuit, Projection
+from circuitsim import causality, plan, simulator, state
 from circuitsim.kernels import cpu, reference
-from circuitsim.phases import (
-    base,
-    bound,
-    delivery,
-    feedback,
-    forward,
-    mirror,
-    plasticity,
-    recirculation,
-    replacement,
-    update,
-)
-from circuitsim.plan import Plan, _alike, _shared_memory
+from circuitsim.phases import base, delivery, feedback, forward, mirror, plasticity, recirculation, replacement, update
 from circuitsim.rules import codegen, compiler, separation
-from circuitsim.schedule import FIRING, Protocol
-from circuitsim.simulator import Simulator
-from circuitsim.state import Activity, State
 
-sys.path.append(str(Path(__file__).with_name("contracts")))
+Plant = Callable[[pytest.MonkeyPatch], None]
 
-import test_kernel_contract as of_kernels  # noqa: E402
-import test_phase_contract as of_phases  # noqa: E402
-import test_rule_contract as of_rules  # noqa: E402
+
+@dataclass(frozen=True)
+class Fault:
+    """One planted fault: what it is, the bench and the backend that show it, and the suites that must catch it."""
+
+    name: str
+    backend: str
+    bench: str
+    caught: str
+    plant: Plant
+
+    @property
+    def local(self) -> bool:
+        """Whether it is wrong without being non-local."""
+        return "I" not in self.caught
+
+
+def turned(array: np.ndarray) -> np.ndarray:
+    """The last two axes swapped, where only a square array lets that pass."""
+    return array.swapaxes(-1, -2) if array.shape[-1] == array.shape[-2] else array
+
+
+def rolled(array: np.ndarray, axis: int) -> np.ndarray:
+    """Each place has what its neighbour should have."""
+    return np.roll(array, 1, axis)
+
+
+def edit(owner: Any, name: str, *pairs: tuple[str, str]) -> Plant:
+    """Replace pieces of a function's source, each of which must be there, wherever the engine holds the function."""
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        function = vars(owner)[name]
+        plain = getattr(function, "py_func", function)
+        source = textwrap.dedent(inspect.getsource(plain))
+        source = source[source.index("def ") :]  # without @njit: what is broken runs in Python
+        for old, new in pairs:
+            assert old in source, f"{name} has no {old!r}"
+            source = source.replace(old, new)
+        made: dict[str, Any] = {}
+        exec(source, {**plain.__globals__, "turned": turned, "rolled": rolled}, made)
+        substitute(patch, owner, name, made[name])
+
+    return plant
+
+
+def substitute(patch: pytest.MonkeyPatch, owner: Any, name: str, made: Any) -> None:
+    """Put something in the place of an attribute, under every name and in every table that the engine has it in."""
+    original = vars(owner)[name]
+    patch.setattr(owner, name, made)
+    for module in [m for n, m in sys.modules.items() if n.startswith("circuitsim")]:
+        for key, value in list(vars(module).items()):
+            if value is original:
+                patch.setattr(module, key, made)
+            for place in [k for k, v in value.items() if v is original] if isinstance(value, dict) else ():
+                patch.setitem(value, place, made)
+
+
+def both(*plants: Plant) -> Plant:
+    """Several edits that make one fault."""
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        for one in plants:
+            one(patch)
+
+    return plant
+
+
+def in_python(plant: Plant) -> Plant:
+    """Generated loops run in Python: no cache keeps a broken one, and a wrong index is an error."""
+
+    def uncompiled(source: str) -> Any:
+        made: dict[str, Any] = {}
+        exec(source, made)
+        return made["kernel"]
+
+    return both(lambda patch: patch.setattr(codegen, "_compiled", uncompiled), plant)
+
+
+def table(backend: str, module: Any, *rows: tuple[Any, ...]) -> list[Fault]:
+    """Rows (what, bench, caught, function or plant, edits of its source ...)."""
+    found = []
+    for what, bench, caught, target, *pairs in rows:
+        if isinstance(target, str):
+            owner = module
+            if "." in target:
+                kind, target = target.split(".")
+                owner = vars(module)[kind]
+            plant = edit(owner, target, *pairs)
+        else:
+            plant = target
+        of = module.__name__.rpartition(".")[2] if isinstance(module, ModuleType) else module
+        found.append(Fault(f"{of}: {what}", backend, bench, caught, plant))
+    return found
+
+
+def constant(module: ModuleType, name: str, old: str, new: str) -> Plant:
+    """Replace a piece of a template."""
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        assert old in getattr(module, name)
+        substitute(patch, module, name, getattr(module, name).replace(old, new))
+
+    return plant
+
+
+FORWARDS, KEPT = "def delivery() -> None:\n        np.matmul(emitted,", "kept = emitted.copy()\n\n    def delivery() -> None:\n        np.matmul(kept,"  # fmt: skip  # noqa: E501
+ARRIVES = "across, out=arriving)"
+
+NUMBA = table(
+    "numba",
+    cpu,
+    ("weights transposed", "loop", "?", "deliver", (ARRIVES, "turned(across), out=arriving)")),
+    ("the neighbour's synapses", "loop", "?", "deliver", (ARRIVES, "rolled(across, 2), out=arriving)")),
+    ("the next example's emission", "loop", "?", "deliver", ("emitted, across, out=arr", "rolled(emitted, 1), across, out=arr")),
+    ("batch and neurons swapped", "loop", "?", "deliver", ("emitted, across, out=arr", "turned(emitted), across, out=arr")),
+    ("the last presynaptic neuron left out", "loop", "?", "deliver", ("emitted, across, out=arr", "emitted[..., :-1], across[:, :-1], out=arr")),
+    ("another replica's weights", "loop", "?", "deliver", (ARRIVES, "rolled(across, 0), out=arriving)")),
+    ("added to the presentation before", "loop", "?", "deliver", ("if accumulate:", "if True:")),
+    ("a second projection replaces the first", "skip", "?", "deliver", ("if accumulate:", "if False:")),
+    ("the emission of the call before", "loop", "?", "deliver", (FORWARDS, KEPT), (ARRIVES, ARRIVES + "\n        kept[...] = emitted")),
+    ("signs of the weights the other way", "ss", "?", "deliver_signed", ("_signed(magnitude, other,", "_signed(magnitude, turned(other),")),
+    ("magnitudes with a sign of their own", "ss", "?", "_signed", ("abs(magnitude[r, i, j])", "magnitude[r, i, j]")),
+    ("the next example", "loop", "?", "gather", ("x, row,", "x, row + 1,")),
+    ("classes shifted by one", "fa", "?", "_one_hot", ("y[rows[r, b]]]", "y[rows[r, b]] - 1]")),
+    ("the label of another example", "fa", "?", "_one_hot", ("rows[r, b]", "rows[r, b - 1]")),
+    ("the label before it left in", "fa", "?", "_one_hot", ("out[...] = 0", "pass")),
+    ("taken from the neighbour", "stack", "?", "copy", ("np.copyto(out, source)", "np.copyto(out, rolled(source, 2))")),
+    ("the mean of the layer", "centred", "?", "centre", ("(out.shape[0], 1, out.shape[2])", "(*out.shape[:2], 1)"), ("axis=1", "axis=2")),
+    ("noise that is not redrawn", "wm", "?", "noise", ("name, tick,", "name, 0 * tick,")),
+    ("one noise for all replicas", "wm", "?", "noise", ("(seeds, name", "(seeds[[0] * len(seeds)], name")),
+    ("the neighbour's bias", "loop", "?", "_add_bias", ("bias[r, i]", "bias[r, i - 1]")),
+    ("another replica's bias", "loop", "?", "_add_bias", ("bias[r, i]", "bias[r - 1, i]")),
+    ("no bias", "loop", "?", "activate", ("for bias in biases:", "for bias in biases[1:]:")),
+    ("divided by the layer's mean", "loop", "?", "_tanh", ("np.tanh(s, out", "np.tanh(s / (1 + np.abs(s).mean(axis=2, keepdims=True)), out")),
+    ("the slope of another function", "fa", "?", "_tanh", ("slope, 0, one", "slope, 1, one")),
+    ("the slope of the presentation before", "fa", "?", "_tanh", ("slope is not None", "slope is not None and not slope.any()")),
+    ("softmax over the batch", "softmax", "?", "_softmax", ("(*s.shape[:-1], 1)", "(s.shape[0], 1, s.shape[2])"), ("axis=-1", "axis=1")),
+    ("what another example held", "loop", "?", "_mix", ("h[b, i]", "h[b - 1, i]")),
+    ("another replica's coefficient", "loop", "?", "_mix", ("coefficient[r]", "coefficient[r - 1]")),
+    ("held and computed swapped", "loop", "?", "_mix", ("c * h[b, i] + (one - c) * s[b, i]", "c * s[b, i] + (one - c) * h[b, i]")),
+    ("the error's sign", "error", "?", "_mix_error", ("(h[b, i] - s[b, i])", "(s[b, i] - h[b, i])")),
+    ("the neighbour's class", "hinge", "?", "_hinge", ("wanted[b, i]", "wanted[b, i - 1]")),
+    ("another replica's margin", "hinge", "?", "_hinge", ("margin[r]", "margin[r - 1]")),
+    ("target less the batch's mean", "fa", "?", "subtract", ("actual, out", "actual.mean(axis=1, keepdims=True), out")),
+    ("the error's sign", "fa", "?", "subtract", ("(target, actual,", "(actual, target,")),
+    ("the neighbour's slope", "fa", "?", "multiply", ("second, out", "rolled(second, 2), out")),
+    ("the neighbour's momentum", "loop", "?", "_apply_momentum", ("mu * velocity[r, i]", "mu * velocity[r, i - 1]")),
+    ("no momentum", "loop", "?", "_apply_momentum", ("mu * velocity[r, i] +", "")),
+    ("another replica's rate", "loop", "?", "_apply_momentum", ("rate[r]", "rate[r - 1]")),
+    ("no decay", "fa", "?", "_apply", ("- loss * weight[r, i]", "")),
+    ("decay towards the layer's mean", "fa", "?", "_apply", ("loss * weight[r, i]", "loss * (weight[r, i] - weight[r].mean())")),
+    ("the neighbouring synapse's increment", "fa", "?", "_apply", ("increment[r, i]", "increment[r, i - 1]")),
+    ("the last synapse left out", "fa", "?", "_apply", ("range(weight.shape[1])", "range(weight.shape[1] - 1)")),
+    ("absent synapses learn", "fa", "?", "mask", ("np.multiply(weight, kept, out=weight)", "None")),
+    ("another replica's norm", "normalised", "?", "_normalise", ("total += float(weight[r, i, j])", "total += float(weight[r - 1, i, j])")),
+    ("one norm for the layer", "loop", "?", "_squares", ("out[r, i] += total", "out[r] += total")),
+    ("the bias not bounded", "loop", "?", "bound", ("*(b[:, :, None] for b in biases)", "")),
+)  # fmt: skip
+
+ARRIVED, FIRED = "contribution if accumulate else contribution", "out[...] = fired"
+
+NUMPY = table(
+    "numpy",
+    reference,
+    ("weights transposed", "loop", "?", "deliver", ("e, across[r])", "e, turned(across[r]))")),
+    ("the neighbour's synapses", "loop", "?", "deliver", ("e, across[r])", "e, rolled(across[r], 1))")),
+    ("the next example's emission", "loop", "?", "deliver", ("e, across[r])", "rolled(e, 0), across[r])")),
+    ("another replica's emission", "loop", "?", "deliver", ("emitted[min(r, emitted.shape[0] - 1)]", "emitted[r - 1]")),
+    ("the last presynaptic neuron left out", "loop", "?", "deliver", ("e, across[r])", "e[:, :-1], across[r, :-1])")),
+    ("added to the presentation before", "loop", "?", "deliver", (ARRIVED, "contribution")),
+    ("a second projection replaces the first", "skip", "?", "deliver", (f"arriving[r] + {ARRIVED}", "contribution")),
+    ("magnitudes of the next neuron", "ss", "?", "deliver_signed", ("np.abs(magnitude)", "np.abs(rolled(magnitude, 1))")),
+    ("the next example", "loop", "?", "gather", ("x[rows[r]]", "x[rows[r] - 1]")),
+    ("the label of another example", "fa", "?", "one_hot", ("y[rows[r]]", "y[rolled(rows[r], 0)]")),
+    ("taken from the neighbour", "stack", "?", "copy", ("= source", "= rolled(source, 2)")),
+    ("the mean of the layer", "centred", "?", "centre", ("axis=1", "axis=2")),
+    ("noise that is not redrawn", "wm", "?", "noise", ("int(tick[0])", "0")),
+    ("no bias", "loop", "?", "activate", ("in biases:", "in biases[1:]:")),
+    ("the neighbour's bias", "loop", "?", "activate", ("bias[:, None, :]", "rolled(bias, 1)[:, None, :]")),
+    ("the neighbour's activity", "loop", "?", "activate", (FIRED, "out[...] = rolled(fired, 2)")),
+    ("the layer's mean taken off", "loop", "?", "activate", (FIRED, "out[...] = fired - 0.1 * fired.mean(axis=2, keepdims=True)")),
+    ("the slope of the activity", "fa", "?", "activate", ("derivative(arriving)", "derivative(fired)")),
+    ("the slope of another example", "fa", "?", "activate", ("derivative(arriving)", "rolled(derivative(arriving), 1)")),
+    ("softmax over the batch", "softmax", "?", "_softmax", ("axis=-1", "axis=1")),
+    ("held and computed swapped", "loop", "?", "mix", ("c * held + (1 - c) * computed", "c * computed + (1 - c) * held")),
+    ("what another example held", "loop", "?", "mix", ("c * held", "c * rolled(held, 1)")),
+    ("another replica's coefficient", "loop", "?", "mix", ("= coefficient", "= rolled(coefficient, 0)")),
+    ("the error's sign", "error", "?", "mix_error", ("(held - returned)", "(returned - held)")),
+    ("the other classes unweighted", "hinge", "?", "hinge", ("1 / (out.shape[2] - 1)", "1")),
+    ("the mean target of the batch", "fa", "?", "subtract", ("target - actual", "target.mean(axis=1, keepdims=True) - actual")),
+    ("the neighbour's slope", "fa", "?", "multiply", ("* second", "* rolled(second, 2)")),
+    ("the gate left out", "fa", "?", "multiply", ("* second", "")),
+    ("another replica's velocity", "loop", "?", "apply", ("* velocity[r] +", "* velocity[r - 1] +")),
+    ("decay in the velocity", "fast", "?", "apply", ("scale)", "scale) - decay[r] * weight[r]"), ("- decay[r] * weight[r]\n", "\n")),
+    ("the transposed increment", "loop", "?", "apply", ("increment[r] *", "(turned(increment[r]) if increment.ndim == 3 else increment[r]) *")),
+    ("absent synapses learn", "fa", "?", "mask", ("np.multiply(weight, kept, out=weight)", "None")),
+    ("divided by each neuron's norm", "normalised", "?", "normalise", (".sum())", ".sum(axis=1, keepdims=True))"), ("if norm > 0", "if True")),
+    ("one norm for the layer", "loop", "?", "bound", (".sum(axis=1)", ".sum()")),
+)  # fmt: skip
+
+ACROSS = "np.matmul(across, pre, out=target)"
+OTHER = "lambda k: symbol"
+OF_RULES = [
+    *table(
+        "numba",
+        compiler,
+        ("increments transposed", "loop", "?", "_multiply", (ACROSS, "target[...] = turned(across @ pre)")),
+        ("another example's presynaptic activity", "loop", "?", "_multiply", ("across, pre,", "across, rolled(pre, 1),")),
+        ("means over the batch", "loop", "?", "_multiply", ("across, pre,", "across, 0 * pre + pre.mean(axis=1, keepdims=True),")),
+        ("the last example left out", "loop", "?", "_multiply", ("across, pre,", "across[:, :, :-1], pre[:, :-1],")),
+        ("another replica's activity", "loop", "?", "_multiply", ("across, pre,", "rolled(across, 0), pre,")),
+        ("the neighbour's activity", "loop", "?", "_multiply", ("across, pre,", "across, rolled(pre, 2),")),
+        ("cycle 0 for 1", "loop", "?", "_arrays", ("memory[meaning.cycle]", "memory[min(memory)]")),
+        ("pre and post swapped", "fa", "?", "_arrays", ("if meaning.place is Place.PRE", "if meaning.place is Place.POST")),
+        ("another neuron's activity in a loop", "every", "?", in_python(edit(compiler, "_lower_every", ("[b, j]", "[b, j - 1]")))),
+        ("another example's activity in a loop", "every", "?", in_python(edit(compiler, "_lower_every", ('"[b, j]"', '"[b - 1, j]"')))),
+        ("the transposed weight", "oja", "?", in_python(lambda patch: patch.setattr(compiler, "SYNAPSES", dict.fromkeys(compiler.SYNAPSES, "[j, i]")))),
+        ("increments not reset", "ia", "?", in_python(edit(compiler, "_accumulate", ('"=" if first else "+="', '"+="')))),
+        ("biases with a presynaptic 0", "loop", "?", "_lower_bias", ("s: ONE", "s: 0 * ONE")),
+    ),
+    *table(
+        "numba",
+        codegen,
+        ("a sum that is not reset", "every", "?", in_python(constant(codegen, "EVERY", "                total = T(0.0)\n", "                total = out[r, i - 1, j - 1]\n"))),
+        ("parameters of replica 0", "ia", "?", in_python(edit(codegen, "generate", ("min(r, {name}.shape[0] - 1)", "0")))),
+    ),
+    *table(
+        "numba",
+        separation,
+        ("a constant lost", "ia", "?", in_python(edit(separation, "_split", ("parts[home] *= constant", "pass")))),
+        ("a term lost", "oja", "?", in_python(edit(separation, "_merge", (".get((p.pre, p.synapse), sympy.Integer(0)) + p.post", ".get((p.pre, p.synapse), p.post)"), ("by_post.get((post, synapse), sympy.Integer(0)) + pre", "pre")))),
+    ),
+    *table(
+        "numpy",
+        compiler,
+        ("another example's presynaptic activity, mapped", "loop", "?", "mapped", ("[:, b, None, :]", "[:, b - 1, None, :]")),
+        ("the neighbour's activity, mapped", "loop", "?", "mapped", ("column(operands.post[k][:, b])", "column(rolled(operands.post[k], 2)[:, b])")),
+        ("the transposed weight, mapped", "oja", "?", "mapped", ("                synapse,", "                turned(synapse) if weights else synapse,")),
+        ("increments not reset, mapped", "loop", "?", "mapped", ("out[...] = 0", "pass")),
+        ("cycle 0 for 1, mapped", "loop", "?", "mapped", ("operands.post[k]", "operands.post[min(operands.post)]")),
+        ("parameters of replica 0, mapped", "ia", "?", "mapped", ("k: v.reshape", "k: (0 * v + v[0]).reshape")),
+        ("the last example left out, mapped", "loop", "?", "mapped", ("range(operands.batch)", "range(operands.batch - 1)")),
+    ),
+]  # fmt: skip
+
+ELSEWHERE = [
+    *table("numba", base,
+        ("what is remembered in the place of what is emitted", "loop", "?", "emission", ('"E" if', '"O" if')),
+        ("no biases", "loop", "?", "biases", ("if q.bias", "if False")),
+    ),
+    *table("numpy", base,
+        ("what is remembered in the place of what is emitted", "loop", "?", "emission", ('"E" if', '"O" if')),
+    ),
+    *table("numba", delivery,
+        ("all weights transposed", "loop", "?", "bind", ("weight if q.transports else weight.transpose(0, 2, 1)", "turned(weight if q.transports else weight.transpose(0, 2, 1))")),
+        ("transported weights straight", "bp", "?", "bind", ("weight if q.transports else", "turned(weight) if q.transports else")),
+    ),
+    *table("numpy", recirculation,
+        ("cycle 0 returned for the one before", "cycles", "?", both(edit(recirculation, "accesses", ("cycle - 1", "0")), edit(recirculation, "bind", ("cycle - 1", "0")))),
+        ("remembers as it emits", "loop", "?", "_outputs", ('"remembers"', '"emits"')),
+    ),
+    *table("numba", recirculation,
+        ("shared memory written first", "loop", "?", "bind", ("_same(pair[1], arriving))", "not _same(pair[1], arriving))")),
+    ),
+    *table("numba", feedback,
+        ("a margin on O for S", "hinge", "?", both(edit(feedback, "accesses", ('held.source, "S", 0', 'held.source, "O", 0')), edit(feedback, "bind", ('held.source, "S", 0', 'held.source, "O", 0')))),
+    ),
+    *table("numpy", feedback,
+        ("the error's sign", "fa", "?", "bind", ('subtract(wanted, b.view(held.source, "O", 0)', 'subtract(b.view(held.source, "O", 0), wanted')),
+    ),
+    *table("numpy", forward,
+        ("nothing centred", "centred", "?", "bind", ("if p.centres", "if False")),
+    ),
+    *table("numpy", mirror,
+        ("the bias left out", "wm", "?", both(edit(mirror, "accesses", ("if mirror.block_bias", "if True")), edit(mirror, "bind", ("if mirror.block_bias", "if True")))),
+        ("one noise for all mirrors", "wm", "?", "bind", ("noise through {mirror.projection}", "noise")),
+    ),
+    *table("numpy", replacement,
+        ("the error's sign", "replaced", "?", "bind", ('b.view(target[0].source, "O", 0), b.view(name, "O", 0)', 'b.view(name, "O", 0), b.view(target[0].source, "O", 0)')),
+    ),
+    *table("numba", plasticity,
+        ("activity in the place of the error", "fa", "?", both(edit(plasticity, "readings", ("rule.post or q.target", "q.target")), edit(plasticity, "bind", ("rule.post or q.target", "q.target")))),
+        ("the source in the place of a colocated memory", "kp", "?", both(edit(plasticity, "readings", ("rule.post or q.target", "q.target")), edit(plasticity, "bind", ("rule.post or q.target", "q.target")))),
+    ),
+    *table("numpy", update,
+        ("decay of the bias", "fa", "?", "bind", ("np.zeros_like(decay)", "decay")),
+        ("the sum of the batch", "fa", "?", "bind", ("1.0 / batch", "1.0")),
+        ("the weights' rate for biases", "loop", "?", "_tensors", ('"lr_bias"', '"lr"')),
+    ),
+    *table("numpy", causality,
+        ("a tick too late", "cycles", "?", "Causality._emitted", ("event.tick + q.delay", "event.tick + q.delay + (q.target == 'layer2')")),
+        ("all delays one tick", "slow", "?", "Causality._emitted", ("event.tick + q.delay", "event.tick + 1")),
+    ),
+    *table("numba", plan,
+        ("a second rule replaces the first", "ia", "?", "Plan._bind", ("access.key not in seen", "True")),
+        ("nothing starts afresh", "fa", "?", "Plan._bind", ("access.key not in seen", "False")),
+        ("S overwritten while it is read", "hinge", "?", "_shared_memory", ("and summed not in read", "")),
+        ("emitted and remembered in one memory", "loop", "?", "_alike", ('(state.parameter(population, "emits") == state.parameter(population, "remembers")).all()', "True")),
+        ("the next examples", "fa", "?", "Plan.run", ("= rows", "= (rows + 1) % 200")),
+        ("all memory writable", "fa", "?", "_read_only", ("view.flags.writeable = False", "pass")),
+    ),
+    *table("numpy", plan,
+        ("a second rule replaces the first", "ia", "?", "Plan._bind", ("access.key not in seen", "True")),
+    ),
+    *table("numpy", state,
+        ("parameters of another replica", "loop", "?", "State._spread", ("given.reshape(-1),", "given.reshape(-1)[::-1],")),
+        ("the mask not applied", "fa", "?", "State._allocate", ("*= self._arrays[q.name", "+= 0 * self._arrays[q.name")),
+        ("the end of the memory for a small batch", "fa", "?", "Activity.array", ("[: replicas * batch * size]", "[-replicas * batch * size :]")),
+    ),
+    *table("numba", simulator,
+        ("the clock stands still in mirror mode", "wm", "?", "Simulator._mirror", ("self.state.tick[0] = tick", "pass")),
+    ),
+]  # fmt: skip
+
+FAULTS = [*NUMBA, *NUMPY, *OF_RULES, *ELSEWHERE]

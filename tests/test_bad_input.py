@@ -182,7 +182,7 @@ OPTIONS = {
     "run autoencoder --init noise": r"weights noise: got .*; expected a safetensors file",
     "run autoencoder --init bfloat": r"weights bfloat: got 'BF16'; expected a safetensors file of float32 or float64",
     "run autoencoder --init name": r"tensor W1\.weight of name: got an unknown name; expected one of A1\.bias, A1\.w",
-    "run classifier --init nan": r"tensor A1\.bias of nan: got an unknown name; expected one of B2\.weight, D1\.weight",
+    "run classifier --init loop": r"tensor A1\.weight of loop: got an unknown name; expected one of B2\.weight, D1\.w",
     "run classifier --init feedback": r"tensor B2\.weight of feedback: got shape \(10, 32\); expected \(32, 10\), as",
     "run autoencoder --init shape": r"tensor A1\.weight of shape: got shape \(64, 16\); expected \(16, 64\), as sizes",
     "run autoencoder --init replicas": r"tensor A1\.weight of replicas: got shape \(2, 16, 64\); expected \(16, 64\)",
@@ -337,6 +337,7 @@ def _files(folder: Path) -> None:
     (folder / "bfloat").write_bytes(struct.pack("<Q", len(header)) + header + bytes(32))
     _weights(folder, "name", A1_weight=weight, W1_weight=weight)
     _weights(folder, "feedback", B2_weight=np.zeros((10, 32), np.float32))
+    _weights(folder, "loop", A1_weight=weight)
     _weights(folder, "shape", A1_bias=bias, A1_weight=weight.T.copy())
     _weights(folder, "replicas", A1_weight=np.stack([weight, weight]))
     _weights(folder, "ints", A1_weight=weight.astype(np.int32))

@@ -379,7 +379,7 @@ def test_interrupt_before_anything_is_done(tmp_path: Path, capfd: pytest.Capture
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("circuitsim.runner.make_study", interrupted)
+        patch.setattr("circuitsim.training.make_study", interrupted)
         assert run(tmp_path / "run", **FULL) == 130
     assert "interrupted before anything new was done" in capfd.readouterr().err
     assert not (tmp_path / "run").exists()

@@ -28,6 +28,8 @@ def check_plasticity(circuit: Circuit) -> None:
             )
         seen.add(key)
         q = projections[learning.projection]
+        if q.refreshed or q.redrawn:
+            refuse(label, "weights that are taken over or redrawn", "weights that only rules change", "Remove it.")
         if not q.own:
             refuse(label, f"weights that are {q.weights}'s", "a projection with weights of its own", "Remove it.")
         other = learning.bias_rule

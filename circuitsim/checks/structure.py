@@ -57,6 +57,10 @@ def _check_borrowed(circuit: Circuit, q: Projection) -> None:
     label = f"projection {q.name}"
     if q.signs and not q.transports:
         refuse(label, "signs of nothing", "transports, the projection whose signs it uses", "Name one.")
+    if q.refreshed and (not q.transports or q.signs):
+        refuse(label, "weights that are taken over from nowhere", "transports without signs", "Name a projection.")
+    if q.redrawn and not q.signs:
+        refuse(label, "magnitudes that are redrawn", "signs, beside which they stand", "Set signs=True.")
     if q.masked and not q.own:
         refuse(label, f"a mask on the weights of {q.weights}", "weights of its own", "Mask that projection.")
     if q.transports is not None and q.shares is not None:

@@ -108,6 +108,19 @@ def path(name: str) -> Path:
     return place.folder
 
 
+def missing(name: str) -> DataError | None:
+    """What says that `name` is not here and how to get it; None where it is, or needs no files."""
+    if name in _FILELESS:
+        return None
+    if not _is_npz(name) and locate.find(SOURCES[_known(name)]) is not None:
+        return None
+    try:
+        path(name)
+    except DataError as error:
+        return error
+    return None
+
+
 def fetch(name: str) -> Path:
     """Download `name` into the cache folder, replacing damaged files there, and return its folder.
 

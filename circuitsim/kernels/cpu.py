@@ -335,6 +335,29 @@ def mask(weight: Array, kept: Array) -> Step:
     return lambda: np.multiply(weight, kept, out=weight)
 
 
+@njit(cache=True, nogil=True)
+def _accumulate(increment, pending, scale):  # type: ignore[no-untyped-def]
+    for r in range(pending.shape[0]):
+        for i in range(pending.shape[1]):
+            pending[r, i] += scale * increment[r, i]
+
+
+def accumulate(increment: Array, pending: Array, scale: float) -> Step:
+    """pending += scale * increment."""
+    more, sums, factor = _flat(increment), _flat(pending), pending.dtype.type(scale)
+    return lambda: _accumulate(more, sums, factor)
+
+
+def refresh(other: Array, count: Array, every: Array, weight: Array, alive: Array) -> Step:
+    """w[r, i, j] = other[r, j, i] where count is a multiple of every[r], for the replicas that are alive."""
+    return reference.refresh(other, count, every, weight, alive)
+
+
+def magnitudes(seeds: Array, tick: Array, name: str, weight: Array, alive: Array) -> Step:
+    """w[r] uniform from 0 to sqrt(6 / (pre + post)), drawn for (seed, name, tick), for the replicas that are alive."""
+    return reference.magnitudes(seeds, tick, name, weight, alive)
+
+
 def normalise(weight: Array, alive: Array) -> Step:
     """w = w / |w|, the norm taken over all synapses of a replica; a projection of zeros stays one."""
     return lambda: _normalise(weight, alive)

@@ -213,6 +213,37 @@ def mask(weight: Array, kept: Array) -> Step:
     return lambda: np.multiply(weight, kept, out=weight)
 
 
+def accumulate(increment: Array, pending: Array, scale: float) -> Step:
+    """pending += scale * increment."""
+
+    def gather_up() -> None:
+        pending[...] = pending + increment * pending.dtype.type(scale)
+
+    return gather_up
+
+
+def refresh(other: Array, count: Array, every: Array, weight: Array, alive: Array) -> Step:
+    """w[r, i, j] = other[r, j, i] where count is a multiple of every[r], for the replicas that are alive."""
+
+    def take_over() -> None:
+        for r in np.flatnonzero(alive):
+            if int(count[0]) % max(1, int(every[r])) == 0:
+                weight[r] = other[r].T
+
+    return take_over
+
+
+def magnitudes(seeds: Array, tick: Array, name: str, weight: Array, alive: Array) -> Step:
+    """w[r] uniform from 0 to sqrt(6 / (pre + post)), drawn for (seed, name, tick), for the replicas that are alive."""
+    limit = np.sqrt(6.0 / sum(weight.shape[1:]))
+
+    def draw() -> None:
+        for r in np.flatnonzero(alive):
+            weight[r] = limit * generator(seeds[r], name, int(tick[0])).random(weight.shape[1:])
+
+    return draw
+
+
 def normalise(weight: Array, alive: Array) -> Step:
     """w = w / |w|, the norm taken over all synapses of a replica; a projection of zeros stays one."""
 

@@ -11,10 +11,22 @@ from types import ModuleType
 from circuitsim.events import Event
 from circuitsim.graph import Circuit
 from circuitsim.locality import Access
-from circuitsim.phases import bound, delivery, feedback, forward, mirror, plasticity, recirculation, replacement, update
+from circuitsim.phases import (
+    bound,
+    delivery,
+    feedback,
+    forward,
+    mirror,
+    plasticity,
+    recirculation,
+    refresh,
+    replacement,
+    update,
+)
 from circuitsim.phases.base import Binding, Step
 
 PHASES: tuple[ModuleType, ...] = (
+    refresh,
     delivery,
     forward,
     recirculation,
@@ -25,8 +37,8 @@ PHASES: tuple[ModuleType, ...] = (
     update,
     bound,
 )
-DELIVERY, FORWARD, RECIRCULATION, MIRROR, REPLACEMENT, FEEDBACK, PLASTICITY, UPDATE, BOUND = range(len(PHASES))
-OF_PROJECTIONS = (DELIVERY, PLASTICITY, UPDATE)
+REFRESH, DELIVERY, FORWARD, RECIRCULATION, MIRROR, REPLACEMENT, FEEDBACK, PLASTICITY, UPDATE, BOUND = range(len(PHASES))
+OF_PROJECTIONS = (REFRESH, DELIVERY, PLASTICITY, UPDATE)
 
 __all__ = [
     "BOUND",
@@ -38,6 +50,7 @@ __all__ = [
     "PHASES",
     "PLASTICITY",
     "RECIRCULATION",
+    "REFRESH",
     "REPLACEMENT",
     "UPDATE",
     "Binding",

@@ -34,5 +34,5 @@ def bind(b: Binding) -> Step:
         other = b.view(q.transports, "weight")
         return b.kernels.deliver_signed(emitted, weight, other, arriving, accumulate=not b.first)  # type: ignore[no-any-return]
     # (replica, pre, post), as the product needs it; a transported weight already lies that way
-    across = weight if q.transports else weight.transpose(0, 2, 1)
+    across = weight if q.weights == q.transports else weight.transpose(0, 2, 1)
     return b.kernels.deliver(emitted, across, arriving, accumulate=not b.first)  # type: ignore[no-any-return]

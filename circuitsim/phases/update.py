@@ -1,26 +1,37 @@
 """Update: the proposed increments are applied, v <- mu v + mean_batch(dw), w <- w + eta v - lambda w.
 
 Biases do not decay. Synapses that do not exist stay zero. A normalised projection's weights are then divided by their
-Frobenius norm. All of a presentation's updates come after its last event, so every increment was computed from the
-weights that its passes used. A replica that has diverged is left as it is.
+Frobenius norm. A replica that has diverged is left as it is.
+
+When it happens is the timetable's affair (`Protocol.updates`): after the last event, so that every increment was
+computed from the weights that all passes used; as soon as the rules have proposed; or, by a coin for each presentation,
+one or the other. The increments of a projection that waits add up until its own coin lets them through.
 """
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from circuitsim.events import Event
-from circuitsim.graph import Circuit
+from circuitsim.graph import Circuit, Projection
 from circuitsim.locality import Access
 from circuitsim.phases.base import Binding, Step, adds, in_turn, reads
+from circuitsim.randomness import generator
 
 NAME = "update"
+CERTAIN, AT_ONCE, AT_LAST = 0, 1, 2  # an event's detail: always, or the first or second of two of which one happens
 
 
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
     """Reads increments and rates, adds to weights and velocities."""
     q = circuit.projections[event.which]
     found = [reads("circuit", "alive"), reads("data", "rows"), reads(q.name, "weight_decay")]
+    if event.detail or q.waits:
+        found += [reads("circuit", "seeds"), reads("circuit", "tick")]
+    if q.waits:
+        found += [reads(q.name, "chance"), *(adds(q.name, f"{prefix}pending") for _, prefix, _ in _tensors(q.bias))]
     for weight, prefix, rate in _tensors(q.bias):
         found += [reads(q.name, f"{prefix}increment"), reads(q.name, rate), adds(q.name, weight)]
         if q.masked and weight == "weight":
@@ -33,26 +44,58 @@ def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
 def bind(b: Binding) -> Step:
     """Bind one application for the weights and one for the biases."""
     q = b.circuit.projections[b.event.which]
-    alive, batch = b.view("circuit", "alive"), b.view("data", "rows").shape[-1]
+    scale = 1.0 / b.view("data", "rows").shape[-1]
+    due, steps = _due(b, q)
     decay = b.view(q.name, "weight_decay")
-    steps = [
-        b.kernels.apply(
-            b.view(q.name, weight),
-            b.view(q.name, f"{prefix}increment"),
-            b.optional(q.name, f"{prefix}velocity"),
-            b.view(q.name, rate),
-            b.optional(q.name, "momentum"),
-            decay if weight == "weight" else np.zeros_like(decay),
-            1.0 / batch,
-            alive,
+    for weight, prefix, rate in _tensors(q.bias):
+        increment = b.view(q.name, f"{prefix}increment")
+        if q.waits:
+            pending = b.view(q.name, f"{prefix}pending")
+            steps.append(b.kernels.accumulate(increment, pending, scale))
+        steps.append(
+            b.kernels.apply(
+                b.view(q.name, weight),
+                pending if q.waits else increment,
+                b.optional(q.name, f"{prefix}velocity"),
+                b.view(q.name, rate),
+                b.optional(q.name, "momentum"),
+                decay if weight == "weight" else np.zeros_like(decay),
+                1.0 if q.waits else scale,
+                due,
+            )
         )
-        for weight, prefix, rate in _tensors(q.bias)
-    ]
+        if q.waits:
+            steps.append(partial(_clear, pending, due))
     if q.masked:
         steps.append(b.kernels.mask(b.view(q.name, "weight"), b.view(q.name, "mask")))
     if q.normalised:
-        steps.append(b.kernels.normalise(b.view(q.name, "weight"), alive))
+        steps.append(b.kernels.normalise(b.view(q.name, "weight"), due))
     return in_turn(steps)
+
+
+def _due(b: Binding, q: Projection) -> tuple[np.ndarray, list[Step]]:
+    """Which replicas are updated, (replica,) of bool, and what has to be done to know it."""
+    alive = b.view("circuit", "alive")
+    if not (b.event.detail or q.waits):
+        return alive, []
+    due, seeds, tick = np.zeros_like(alive), b.view("circuit", "seeds"), b.view("circuit", "tick")
+    chance = b.optional(q.name, "chance")
+
+    def toss() -> None:
+        now = int(tick[0])
+        for r, seed in enumerate(seeds):
+            due[r] = alive[r]
+            if b.event.detail:
+                early = generator(seed, f"order of updates of {q.name}", now).random() < 0.5
+                due[r] &= early == (b.event.detail == AT_ONCE)
+            if chance is not None:
+                due[r] &= generator(seed, f"time of updates of {q.name}", now).random() < chance[r]
+
+    return due, [toss]
+
+
+def _clear(pending: np.ndarray, due: np.ndarray) -> None:
+    pending[due] = 0
 
 
 def _tensors(bias: bool) -> list[tuple[str, str, str]]:

@@ -13,8 +13,11 @@ from building import Setting, simulator
 from analysis.intervention import Intervention, intervene
 from circuits.autoencoder import circular_autoencoder
 from circuits.classifier import FEEDBACK, layered_classifier
+from circuits.replacement import FEEDBACK as REPLACING
+from circuits.replacement import replacement_classifier
 from circuits.stack import stacked_autoencoders
 from circuitsim import local_rule
+from circuitsim.causality import Updates
 from circuitsim.errors import CircuitError
 from circuitsim.graph import Carries, Circuit, Exchange, Mirror, Plasticity, Population, Projection
 from circuitsim.hooks import Hook
@@ -123,6 +126,12 @@ def test_classifiers_are_found_to_be_what_they_declare(feedback: str) -> None:
     assert kinds(found) == declared(tried)
 
 
+@pytest.mark.parametrize("feedback", REPLACING)
+def test_feedback_replacement_is_found_to_be_what_it_declares(feedback: str) -> None:
+    tried = built(*replacement_classifier((6, 5, 4, 3), feedback))
+    assert kinds(intervene(tried, ROWS)) == declared(tried)
+
+
 def test_mirror_mode_masks_margins_and_norms_are_found_to_be_what_they_declare() -> None:
     mirrors = layered_classifier((6, 5, 4, 3), "wm", output="logistic", mirror=Mirror("", centre=True))
     masked = layered_classifier((6, 5, 4, 3), "kp", loss="hinge", output="identity", masked=True, bounded=True)
@@ -131,6 +140,22 @@ def test_mirror_mode_masks_margins_and_norms_are_found_to_be_what_they_declare()
         tried = built(circuit, protocol, parameters={"lr": 0.1, "density": 0.6, "max_norm": 0.5, "weight_decay": 0.1})
         assert kinds(intervene(tried, ROWS)) == declared(tried)
     assert declared(tried) == {("lateral", "B2"), ("lateral", "B3")}
+
+
+@pytest.mark.parametrize("updates", Updates)
+def test_updates_at_any_time_are_local(updates: Updates) -> None:
+    circuit, protocol = layered_classifier((6, 5, 4, 3), "kp", output="logistic")
+    waiting = replace(circuit, projections=tuple(replace(q, waits=q.name[0] == "W") for q in circuit.projections))
+    tried = built(waiting, replace(protocol, updates=updates), parameters={"lr": 0.1, "chance": 0.5})
+    assert intervene(tried, ROWS).findings == ()
+
+
+def test_weights_taken_over_every_so_often_are_transported_in_whichever_presentation() -> None:
+    circuit, protocol = layered_classifier((6, 5, 4, 3), "bp", output="logistic")
+    down = tuple(replace(q, refreshed=bool(q.transports)) for q in circuit.projections)
+    tried = built(replace(circuit, projections=down), protocol, parameters={"lr": 0.1, "every": 3})
+    tried.present(ROWS)  # the next presentation takes over nothing
+    assert kinds(intervene(tried, ROWS)) == {("weight-transport", "B2"), ("weight-transport", "B3")}
 
 
 def two_layers(**more: Any) -> Circuit:

@@ -12,7 +12,9 @@ from building import Setting, simulator
 from analysis.light_cone import LightCone, light_cone
 from circuits.autoencoder import circular_autoencoder
 from circuits.classifier import layered_classifier
+from circuits.replacement import replacement_classifier
 from circuits.stack import stacked_autoencoders
+from circuitsim.causality import Updates
 from circuitsim.errors import CircuitError
 from circuitsim.kernels import cpu
 from circuitsim.simulator import Simulator
@@ -57,6 +59,16 @@ def test_nothing_changes_outside_the_light_cone_and_all_within_it_does(setting: 
 @pytest.mark.parametrize("feedback", ["bp", "dfa", "ss", "ia", "sa", "aa", "kp"])
 def test_classifiers_keep_to_their_light_cones(feedback: str) -> None:
     for cone in cones(classifier(feedback)):
+        assert cone.violations == ()
+        assert cone.observed == cone.predicted
+
+
+@pytest.mark.parametrize("feedback", ["urfb", "bp", "ss"])
+def test_replaced_activity_keeps_to_its_light_cone(feedback: str) -> None:
+    made = Simulator(*replacement_classifier((6, 5, 4, 3), feedback, hidden="tanh"), batch=6)
+    random = np.random.default_rng(0)
+    made.use(random.random((20, 6)), random.integers(0, 3, 20))
+    for cone in cones(made):
         assert cone.violations == ()
         assert cone.observed == cone.predicted
 
@@ -166,6 +178,13 @@ def test_the_simulator_is_left_as_it_was() -> None:
     before = made.snapshot()
     light_cone(made, ROWS, "layer1")
     assert all(before[name].tobytes() == array.tobytes() for name, array in made.snapshot().items())
+
+
+def test_updates_that_do_not_wait_are_refused() -> None:
+    circuit, protocol = layered_classifier((6, 5, 4, 3), "fa")
+    made = Simulator(circuit, replace(protocol, updates=Updates.AT_ONCE), batch=6)
+    with pytest.raises(CircuitError, match="got updates at once; expected updates after a presentation's last event"):
+        light_cone(made, ROWS, "layer1")
 
 
 def test_a_population_that_does_not_fire_is_refused() -> None:

@@ -1,0 +1,129 @@
+"""Linear networks whose errors come down feedback weights of their own, learning in continuous time.
+
+    dW_l/dt = R_{l+1} ... R_L E (W_{l-1} ... W_1 X)^T,    E = Y - W_L ... W_1 X,    dR_l/dt = epsilon (dW_l/dt)^T
+
+epsilon = 0 is feedback alignment, 1 updated random feedback. Since every R_l moves in proportion to W_l,
+
+    R_l(t) = R_l(0) + epsilon (W_l(t) - W_l(0))^T,
+
+so that the forward weights alone are integrated. Where R(0) is W(0) transposed and epsilon is 1 this is
+backpropagation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+Matrices = tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class FeedbackSystem:
+    """A linear network, its feedback weights, and what it is to learn; layers are counted from 1.
+
+    Parameters
+    ----------
+    weights : W_1(0) ... W_L(0), each (n_l, n_{l-1}).
+    feedback : R_1(0) ... R_L(0), each (n_{l-1}, n_l); R_1 carries nothing, but learns as the others do.
+    step : epsilon, >= 0. inputs : X, (n_0, examples). targets : Y, (n_L, examples).
+
+    Source
+    ------
+    Amit 2019, section 5, for any initial weights and inputs; there W(0) = 0 and X is the unit matrix.
+    """
+
+    weights: Matrices
+    feedback: Matrices
+    step: float
+    inputs: np.ndarray
+    targets: np.ndarray
+
+    def feedback_at(self, weights: Sequence[np.ndarray]) -> Matrices:
+        """R_1 ... R_L when the forward weights are these."""
+        parts = zip(self.feedback, weights, self.weights, strict=True)
+        return tuple(r + self.step * (w - first).T for r, w, first in parts)
+
+    def residual(self, weights: Sequence[np.ndarray]) -> np.ndarray:
+        """E = Y - W_L ... W_1 X."""
+        found: np.ndarray = self.targets - reduce(lambda x, w: w @ x, weights, self.inputs)
+        return found
+
+    def error(self, weights: Sequence[np.ndarray]) -> float:
+        """e = tr(E^T E)."""
+        return float((self.residual(weights) ** 2).sum())
+
+    def rates(self, weights: Sequence[np.ndarray]) -> Matrices:
+        """dW_1/dt ... dW_L/dt, sums over the examples."""
+        activities = [self.inputs]
+        for w in weights:
+            activities.append(w @ activities[-1])
+        deltas = [self.targets - activities[-1]]
+        for r in reversed(self.feedback_at(weights)[1:]):
+            deltas.append(r @ deltas[-1])
+        return tuple(d @ x.T for d, x in zip(reversed(deltas), activities, strict=False))
+
+    def flat(self, weights: Sequence[np.ndarray]) -> np.ndarray:
+        """Matrices as one vector."""
+        return np.concatenate([w.ravel() for w in weights])
+
+    def shaped(self, vector: np.ndarray) -> Matrices:
+        """One vector as matrices."""
+        ends = np.cumsum([w.size for w in self.weights])[:-1]
+        return tuple(part.reshape(w.shape) for part, w in zip(np.split(vector, ends), self.weights, strict=True))
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a system went: weights at each of the times, and when the error first was at each level (NaN: never)."""
+
+    times: np.ndarray
+    weights: tuple[Matrices, ...]
+    reached: np.ndarray
+
+
+def integrate(
+    system: FeedbackSystem, times: np.ndarray, levels: Sequence[float] = (), *, rtol: float = 1e-7, atol: float = 1e-9
+) -> Course:
+    """Integrate a system from time 0.
+
+    Parameters
+    ----------
+    times : to report, ascending, from 0 on. levels : errors whose first time is wanted. rtol, atol : of each weight.
+
+    Source
+    ------
+    Dormand & Prince's method of order 8 (scipy's DOP853).
+    """
+
+    def level(value: float):  # type: ignore[no-untyped-def]
+        return lambda _, vector: np.log(system.error(system.shaped(vector)) / value)
+
+    found = solve_ivp(
+        lambda _, vector: system.flat(system.rates(system.shaped(vector))),
+        (0.0, float(times[-1])),
+        system.flat(system.weights),
+        method="DOP853",
+        t_eval=times,
+        events=[level(value) for value in levels] or None,
+        rtol=rtol,
+        atol=atol,
+    )
+    if not found.success:
+        raise ArithmeticError(f"the integration stopped at time {found.t[-1]:.4g}: {found.message}")
+    first = [crossed[0] if len(crossed) else np.nan for crossed in found.t_events or ()]
+    return Course(times, tuple(system.shaped(vector) for vector in found.y.T), np.array(first))
+
+
+def correlations(system: FeedbackSystem, weights: Sequence[np.ndarray]) -> np.ndarray:
+    """Pearson's correlation of W_l and R_l transposed over synapses, for each layer; NaN where either is constant."""
+    found = []
+    for w, r in zip(weights, system.feedback_at(weights), strict=True):
+        u, v = w.ravel() - w.mean(), r.T.ravel() - r.mean()
+        length = np.linalg.norm(u) * np.linalg.norm(v)
+        found.append(float(u @ v / length) if length else np.nan)
+    return np.array(found)

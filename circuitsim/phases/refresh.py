@@ -1,0 +1,34 @@
+"""Refresh: at the start of a presentation a projection takes over another's transposed weights, or draws magnitudes.
+
+w <- a^T in every k-th presentation, k a parameter of each replica; or |w| uniform within the limit of Glorot & Bengio
+2010, anew for each presentation.
+"""
+
+from __future__ import annotations
+
+from circuitsim.events import Event
+from circuitsim.graph import Circuit
+from circuitsim.locality import Access
+from circuitsim.phases.base import Binding, Step, adds, reads
+
+NAME = "refresh"
+
+
+def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
+    """Reads the other's weights, or the clock; changes the weights."""
+    q = circuit.projections[event.which]
+    always = reads("circuit", "alive"), adds(q.name, "weight")
+    if q.redrawn:
+        return reads("circuit", "seeds"), reads("circuit", "tick"), *always
+    return reads(str(q.transports), "weight"), reads("circuit", "presentation"), reads(q.name, "every"), *always
+
+
+def bind(b: Binding) -> Step:
+    """Bind a copy, or a drawing."""
+    q = b.circuit.projections[b.event.which]
+    weight, alive = b.view(q.name, "weight"), b.view("circuit", "alive")
+    if q.redrawn:
+        clock = b.view("circuit", "seeds"), b.view("circuit", "tick")
+        return b.kernels.magnitudes(*clock, f"magnitudes of {q.name}", weight, alive)  # type: ignore[no-any-return]
+    count, every = b.view("circuit", "presentation"), b.view(q.name, "every")
+    return b.kernels.refresh(b.view(str(q.transports), "weight"), count, every, weight, alive)  # type: ignore[no-any-return]
