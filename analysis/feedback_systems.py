@@ -87,7 +87,7 @@ class Course:
 
 
 def integrate(
-    system: FeedbackSystem, times: np.ndarray, levels: Sequence[float] = (), *, rtol: float = 1e-7, atol: float = 1e-9
+    system: FeedbackSystem, times: np.ndarray, levels: Sequence[float] = (), *, rtol: float = 1e-10, atol: float = 1e-12
 ) -> Course:
     """Integrate a system from time 0.
 

@@ -89,7 +89,7 @@ def intervene(simulator: Simulator, rows: Any, *, samples: int = 4, seed: int = 
         for stage in parts:
             experiment.try_stage(stage)
         return Intervention(
-            simulator._kernels.NAME,
+            simulator.backend,
             experiment.synapses,
             sum(len(stage.entries) for stage in parts),
             experiment.trials,

@@ -93,6 +93,8 @@ def _panel(ax: Axes, panel: Panel, labels: Sequence[str]) -> None:
         _curve(ax, panel, values, labels.index(label))
     if panel.limits:
         ax.set_ylim(*panel.limits)
+    if panel.logarithmic:
+        _powers(ax)
     if panel.whole:
         _whole(ax)
     ax.grid(axis="y", color="#e4e4e4", linewidth=0.6)
@@ -123,6 +125,16 @@ def _middles(values: np.ndarray, logarithmic: bool) -> np.ndarray:
     return found
 
 
+def _powers(ax: Axes) -> None:
+    """Label powers of ten, or 1, 2 and 5 of each where the axis has few."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = ax.get_ylim()
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 300 else (1,), numticks=8))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
 def _whole(ax: Axes) -> None:
     from matplotlib.ticker import MaxNLocator
 
@@ -140,7 +152,7 @@ def _legend(figure: Figure, labels: Sequence[str], columns: int) -> None:
 def _per_line(labels: Sequence[str], columns: int) -> int:
     """Labels that fit beside one another."""
     longest = max(map(len, labels))
-    return max(1, min(len(labels), int((columns * WIDTH - 0.2) / (0.75 + 0.075 * longest))))
+    return max(1, min(len(labels), int((columns * WIDTH - 0.2) / (0.7 + 0.07 * longest))))
 
 
 def _place(column: int, row: int, width: float, height: float) -> tuple[float, float, float, float]:

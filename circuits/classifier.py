@@ -73,7 +73,7 @@ def layered_classifier(
 
     Source
     ------
-    Akrout et al. 2019 (weight mirrors, Kolen-Pollack); Kunin et al. 2020 (primitives); updated random feedback.
+    Akrout et al. 2019 (weight mirrors, Kolen-Pollack); Kunin et al. 2020 (primitives); Amit 2019 (urfb).
     """
     _check(sizes, feedback, primitives, loss)
     top = len(sizes) - 1

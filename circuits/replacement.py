@@ -43,7 +43,7 @@ def replacement_classifier(
 
     Source
     ------
-    Updated random feedback, section 2 and Remark 1: the signal replaces the activity of a layer before the synapses
+    Amit 2019, section 2 and Remark 1: the signal replaces the activity of a layer before the synapses
     into it are updated, with the forward activity of the layer below.
     """
     if feedback not in FEEDBACK or len(sizes) < 2:

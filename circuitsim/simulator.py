@@ -172,6 +172,11 @@ class Simulator:
             self.evidence.begin(tick)
 
     @property
+    def backend(self) -> str:
+        """The name of the kernels that run."""
+        return str(self._kernels.NAME)
+
+    @property
     def tick(self) -> int:
         """The tick at which the next presentation starts."""
         return int(self.queue.pending()[0, 0])

@@ -1,4 +1,4 @@
-"""Takes the README's pictures out of a report.
+"""Draws the documents' pictures: two out of a report, and the windows that rules need as depth grows.
 
 Run: circuitsim run quickstart --out DIR && python docs/pictures.py DIR
 """
@@ -8,6 +8,8 @@ import re
 import sys
 from pathlib import Path
 
+from analysis.windows import draw_windows, window_table
+
 report = (Path(sys.argv[1]) / "report.html").read_text(encoding="utf-8")
 images = re.findall(r'src="data:image/([a-z+]+);base64,([^"]+)"', report)
 curves = next(data for kind, data in images if kind == "svg+xml")  # the first figure: test error
@@ -15,3 +17,4 @@ digits = next(data for kind, data in images if kind == "png")  # the only pixels
 here = Path(__file__).parent
 (here / "quickstart-curves.svg").write_bytes(base64.b64decode(curves))
 (here / "quickstart-digits.png").write_bytes(base64.b64decode(digits))
+draw_windows(window_table()).savefig(here / "windows.svg", metadata={"Date": None})

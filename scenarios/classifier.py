@@ -40,6 +40,7 @@ def design(settings: ClassifierSettings) -> Design:
         passes=mirror["passes_per_update"],
         bounded=settings.max_norm is not None,
         masked=settings.density < 1,
+        redrawn=settings.ss_kind == "batch",
         window=settings.window,
     )
     stepped = settings.feedback_step is not None

@@ -59,7 +59,7 @@ class ClassifierSettings(Settings):
     hinge_margin: Literal["one", "mu"] = Field("one", description="one or mu")
     feedback_step: float | None = Field(None, ge=0, description="none, or a number >= 0")
     weight_decay: float = Field(0.0, ge=0, description=_POSITIVE)
-    ss_kind: Literal["uniform", "fixed"] = Field("uniform", description="uniform or fixed")
+    ss_kind: Literal["uniform", "fixed", "batch"] = Field("uniform", description="uniform, fixed or batch")
     primitives: dict[str, Any] | None = Field(None, description=f"none, or a table of {', '.join(KNOWN)} and rate")
     mirror: dict[str, Any] = Field(default_factory=dict, description="a table")
     density: float = Field(1.0, gt=0, le=1, description="a number above 0, up to 1")

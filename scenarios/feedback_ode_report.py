@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TIME = "time (1 / learning rate)"
+FLOOR = (1e-9, 2e3)  # below it the integration's own errors show
 TITLE = "feedback-ode – linear networks whose feedback learns at ε times the rate of forward weights"
 CAPTION = (
     "Lines are means over seeds (of the logarithm, for the error); bands reach from the least to the greatest seed. "
@@ -61,7 +62,7 @@ def _figure(groups: Groups, layers: list[str]) -> Exhibit:
     first = next(iter(groups.values()))
     times = first[["epoch", "time"]].drop_duplicates("epoch").sort_values("epoch")["time"].to_numpy()
     error = {label: _series(rows, "error", len(times)) for label, rows in groups.items()}
-    panels = [Panel("squared error", TIME, "tr(EᵀE), sum over outputs", times, error, logarithmic=True)]
+    panels = [Panel("squared error", TIME, "tr(EᵀE), sum over outputs", times, error, True, FLOOR)]
     for layer in layers:
         curves = {k: _series(rows, f"correlation/{layer}", len(times)) for k, rows in groups.items() if k != "bp"}
         place = " (top)" if layer == layers[0] else " (input)" if layer == layers[-1] else ""

@@ -53,6 +53,11 @@ def rolled(array: np.ndarray, axis: int) -> np.ndarray:
     return np.roll(array, 1, axis)
 
 
+def alike(first: dict[Any, np.ndarray], second: dict[Any, np.ndarray]) -> bool:
+    """Whether two neurons' memories could be taken for each other."""
+    return first.keys() == second.keys() and all(first[k].shape[2] == second[k].shape[2] for k in first)
+
+
 def edit(owner: Any, name: str, *pairs: tuple[str, str]) -> Plant:
     """Replace pieces of a function's source, each of which must be there, wherever the engine holds the function."""
 
@@ -65,7 +70,7 @@ def edit(owner: Any, name: str, *pairs: tuple[str, str]) -> Plant:
             assert old in source, f"{name} has no {old!r}"
             source = source.replace(old, new)
         made: dict[str, Any] = {}
-        exec(source, {**plain.__globals__, "turned": turned, "rolled": rolled}, made)
+        exec(source, {**plain.__globals__, "turned": turned, "rolled": rolled, "alike": alike}, made)
         substitute(patch, owner, name, made[name])
 
     return plant
@@ -79,8 +84,11 @@ def substitute(patch: pytest.MonkeyPatch, owner: Any, name: str, made: Any) -> N
         for key, value in list(vars(module).items()):
             if value is original:
                 patch.setattr(module, key, made)
-            for place in [k for k, v in value.items() if v is original] if isinstance(value, dict) else ():
-                patch.setitem(value, place, made)
+            for place, held in list(value.items()) if isinstance(value, dict) else ():
+                if held is original:
+                    patch.setitem(value, place, made)
+                elif isinstance(held, tuple) and original in held:
+                    patch.setitem(value, place, tuple(made if part is original else part for part in held))
 
 
 def both(*plants: Plant) -> Plant:
@@ -212,7 +220,7 @@ NUMPY = table(
     ("softmax over the batch", "softmax", "?", "_softmax", ("axis=-1", "axis=1")),
     ("held and computed swapped", "loop", "?", "mix", ("c * held + (1 - c) * computed", "c * computed + (1 - c) * held")),
     ("what another example held", "loop", "?", "mix", ("c * held", "c * rolled(held, 1)")),
-    ("another replica's coefficient", "loop", "?", "mix", ("= coefficient", "= rolled(coefficient, 0)")),
+    ("another replica's coefficient", "loop", "?", "mix", ("= coefficient[", "= coefficient[::-1][")),
     ("the error's sign", "error", "?", "mix_error", ("(held - returned)", "(returned - held)")),
     ("the other classes unweighted", "hinge", "?", "hinge", ("1 / (out.shape[2] - 1)", "1")),
     ("the mean target of the batch", "fa", "?", "subtract", ("target - actual", "target.mean(axis=1, keepdims=True) - actual")),
@@ -239,10 +247,10 @@ OF_RULES = [
         ("another replica's activity", "loop", "?", "_multiply", ("across, pre,", "rolled(across, 0), pre,")),
         ("the neighbour's activity", "loop", "?", "_multiply", ("across, pre,", "across, rolled(pre, 2),")),
         ("cycle 0 for 1", "loop", "?", "_arrays", ("memory[meaning.cycle]", "memory[min(memory)]")),
-        ("pre and post swapped", "fa", "?", "_arrays", ("if meaning.place is Place.PRE", "if meaning.place is Place.POST")),
+        ("pre and post swapped", "fa", "?", "_arrays", ("if meaning.place is Place.PRE", "if (meaning.place is Place.PRE) != alike(operands.pre, operands.post)")),
         ("another neuron's activity in a loop", "every", "?", in_python(edit(compiler, "_lower_every", ("[b, j]", "[b, j - 1]")))),
         ("another example's activity in a loop", "every", "?", in_python(edit(compiler, "_lower_every", ('"[b, j]"', '"[b - 1, j]"')))),
-        ("the transposed weight", "oja", "?", in_python(lambda patch: patch.setattr(compiler, "SYNAPSES", dict.fromkeys(compiler.SYNAPSES, "[j, i]")))),
+        ("the transposed weight", "oja", "?", "_arrays", ("meaning.place], weight))", "meaning.place], turned(weight)))")),
         ("increments not reset", "ia", "?", in_python(edit(compiler, "_accumulate", ('"=" if first else "+="', '"+="')))),
         ("biases with a presynaptic 0", "loop", "?", "_lower_bias", ("s: ONE", "s: 0 * ONE")),
     ),
@@ -263,7 +271,7 @@ OF_RULES = [
         compiler,
         ("another example's presynaptic activity, mapped", "loop", "?", "mapped", ("[:, b, None, :]", "[:, b - 1, None, :]")),
         ("the neighbour's activity, mapped", "loop", "?", "mapped", ("column(operands.post[k][:, b])", "column(rolled(operands.post[k], 2)[:, b])")),
-        ("the transposed weight, mapped", "oja", "?", "mapped", ("                synapse,", "                turned(synapse) if weights else synapse,")),
+        ("the transposed weight, mapped", "oja", "?", "mapped", ("else operands.synapse ", "else turned(operands.synapse) if weights else operands.synapse ")),
         ("increments not reset, mapped", "loop", "?", "mapped", ("out[...] = 0", "pass")),
         ("cycle 0 for 1, mapped", "loop", "?", "mapped", ("operands.post[k]", "operands.post[min(operands.post)]")),
         ("parameters of replica 0, mapped", "ia", "?", "mapped", ("k: v.reshape", "k: (0 * v + v[0]).reshape")),
@@ -280,8 +288,8 @@ ELSEWHERE = [
         ("what is remembered in the place of what is emitted", "loop", "?", "emission", ('"E" if', '"O" if')),
     ),
     *table("numba", delivery,
-        ("all weights transposed", "loop", "?", "bind", ("weight if q.transports else weight.transpose(0, 2, 1)", "turned(weight if q.transports else weight.transpose(0, 2, 1))")),
-        ("transported weights straight", "bp", "?", "bind", ("weight if q.transports else", "turned(weight) if q.transports else")),
+        ("all weights transposed", "loop", "?", "bind", ("weight.transpose(0, 2, 1)", "turned(weight.transpose(0, 2, 1))")),
+        ("transported weights straight", "bp", "?", "bind", ("weight if", "turned(weight) if")),
     ),
     *table("numpy", recirculation,
         ("cycle 0 returned for the one before", "cycles", "?", both(edit(recirculation, "accesses", ("cycle - 1", "0")), edit(recirculation, "bind", ("cycle - 1", "0")))),
@@ -301,6 +309,8 @@ ELSEWHERE = [
     ),
     *table("numpy", mirror,
         ("the bias left out", "wm", "?", both(edit(mirror, "accesses", ("if mirror.block_bias", "if True")), edit(mirror, "bind", ("if mirror.block_bias", "if True")))),
+    ),
+    *table("numba", mirror,
         ("one noise for all mirrors", "wm", "?", "bind", ("noise through {mirror.projection}", "noise")),
     ),
     *table("numpy", replacement,
@@ -312,7 +322,7 @@ ELSEWHERE = [
     ),
     *table("numpy", update,
         ("decay of the bias", "fa", "?", "bind", ("np.zeros_like(decay)", "decay")),
-        ("the sum of the batch", "fa", "?", "bind", ("1.0 / batch", "1.0")),
+        ("the sum of the batch", "fa", "?", "bind", ("1.0 / b.view", "1.0 + 0 * b.view")),
         ("the weights' rate for biases", "loop", "?", "_tensors", ('"lr_bias"', '"lr"')),
     ),
     *table("numpy", causality,

@@ -233,7 +233,7 @@ CLASSIFIER = {
     "rule=bp": r"key rule: got 'bp'; expected one of angle_examples, batch, .*, window",
     "loss=mse": r"key loss: got 'mse'; expected error or hinge",
     "hinge_margin=2": r"key hinge_margin: got 2; expected one or mu",
-    "ss_kind=random": r"key ss_kind: got 'random'; expected uniform or fixed",
+    "ss_kind=random": r"key ss_kind: got 'random'; expected uniform, fixed or batch",
     "output=sigmoid": r"key output: got 'sigmoid'; expected identity, tanh, logistic, relu or saturated; or softmax",
     "hidden=softmax": r"key hidden: got 'softmax'; expected identity, .* or saturated",
     "weight_decay=-1e-4": r"key weight_decay: got -0\.0001; expected a number >= 0",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -271,9 +272,21 @@ def test_magnitudes_of_signs(tmp_path: Path) -> None:
     assert len(np.unique(np.abs(fixed["B2.weight"]))) == 63
 
 
-@pytest.mark.parametrize("feedback", ["kp", "ss", "dfa"])
-def test_density(feedback: str, tmp_path: Path) -> None:
-    found = run(tmp_path / "run", feedback=feedback, sizes=[64, 40, 30, 10], density=0.3, lr=0.3)
+def test_magnitudes_that_are_redrawn(tmp_path: Path) -> None:
+    """Each presentation has its own, so runs of other lengths end with others."""
+    ends = [run(tmp_path / f"{n}", feedback="ss", ss_kind="batch", lr=0, epochs=n)["B2.weight"] for n in (1, 2, 3)]
+    limit = np.sqrt(6 / 16)
+    for values in ends:
+        assert len(np.unique(np.abs(values))) == 63
+        assert 0.8 * limit < np.abs(values).max() <= limit
+    assert all((np.abs(a) != np.abs(b)).all() for a, b in pairwise(ends))
+
+
+@pytest.mark.parametrize(
+    ("feedback", "ss_kind"), [("kp", "fixed"), ("dfa", "fixed"), ("ss", "uniform"), ("ss", "batch")]
+)
+def test_density(feedback: str, ss_kind: str, tmp_path: Path) -> None:
+    found = run(tmp_path / "run", feedback=feedback, ss_kind=ss_kind, sizes=[64, 40, 30, 10], density=0.3, lr=0.3)
     kept = {name: values != 0 for name, values in found.items() if name.endswith("weight")}
     assert all(abs(k.mean() - 0.3) < 4 * np.sqrt(0.21 / k.size) for k in kept.values())
     before = initial(tmp_path / "run")
@@ -313,8 +326,15 @@ def test_replicas_of_one_circuit_may_differ_in_all_that_is_a_number(tmp_path: Pa
 @pytest.mark.parametrize(("every", "keep"), [(4, 1), (None, 1), (None, 0)])
 def test_resume_ends_in_the_same_bits(every: int | None, keep: int, tmp_path: Path) -> None:
     """From a checkpoint within an epoch, from one at its end, and from none at all; mirror noise included."""
-    options = vary(feedback="wm,kp,ia", data_seed="0,1")
-    keys = {"lr": 0.3, "momentum": 0.5, "lr_decay": 0.8, "mirror": {"passes_before": 3}, "checkpoint_every": every}
+    options = vary(feedback="wm,kp,ia,ss", data_seed="0,1")
+    keys = {
+        "ss_kind": "batch",
+        "lr": 0.3,
+        "momentum": 0.5,
+        "lr_decay": 0.8,
+        "mirror": {"passes_before": 3},
+        "checkpoint_every": every,
+    }
     run(tmp_path / "run", *options, **keys)
     before = outcome(tmp_path / "run")
     for path in checkpoints(tmp_path / "run")[keep:]:

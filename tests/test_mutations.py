@@ -14,6 +14,7 @@ from typing import Any
 import handwritten_classifier
 import numpy as np
 import pytest
+import test_classifier_circuits
 import test_mirror
 from building import (
     Built,
@@ -32,7 +33,7 @@ from building import (
 )
 from mutations import FAULTS, Fault
 from sample_rules import covariance, oja, saturating, three_products
-from test_classifier_against_handwritten import fired
+from test_classifier_against_handwritten import fired, test_mirror_mode_alone_and_its_noise
 from test_random_circuits import Recursion
 
 from analysis.intervention import intervene
@@ -41,7 +42,7 @@ from circuits.autoencoder import circular_autoencoder
 from circuits.classifier import layered_classifier
 from circuits.replacement import replacement_classifier
 from circuitsim import Circuit, Protocol, Simulator, rules
-from circuitsim.graph import Projection
+from circuitsim.graph import Noise, Projection
 from circuitsim.kernels import backend as module_of
 from circuitsim.kernels import cpu
 from circuitsim.parts import ACTIVATIONS
@@ -90,6 +91,7 @@ def trained(setting: Built, weights: Tensors, heard: list[Any], feedback: str) -
     """What `handwritten_classifier` makes of a classifier."""
     options, numbers = dict(setting.options), dict(setting.numbers)
     given = {name: options[name] for name in ("loss", "hidden", "output") if name in options}
+    given["hinge_margin"] = "one" if numbers.get("margin", 1.0) == 1.0 else "mu"
     given |= {name: numbers[name] for name in ("lr", "lr_bias", "momentum", "weight_decay") if name in numbers}
     if options.get("masked"):
         given["masks"] = {n: (a != 0.0) * 1.0 for n, a in weights.items() if n.endswith("weight")}
@@ -102,7 +104,8 @@ def trained(setting: Built, weights: Tensors, heard: list[Any], feedback: str) -
 
 def recursive(first: Setting | Built) -> Bench:
     """A circuit that has no loops of its own: one presentation is held against the recursion over its graph."""
-    return Bench(first, first.with_rate(0.2))
+    same = {"lr_bias": 0.2} if isinstance(first, Setting) else {}
+    return Bench(first, replace(first.with_rate(0.2), **same))
 
 
 def skipping(sizes: Sequence[int]) -> tuple[Circuit, Protocol]:
@@ -127,24 +130,24 @@ HALF = {**FAST, "density": 0.6, "momentum": 0.0}
 BENCHES = {
     "loop": looped(),
     "cycles": looped(cycles=2, reference_cycle=1),
-    "error": looped(rule="error-rec"),
+    "error": looped(rule="error-rec", variant="pr"),
     "bp": fed("bp", output="logistic"),
     "fa": fed("fa", HALF, output="logistic", masked=True),
     "fast": fed("fa", FAST, output="logistic"),
     "kp": fed("kp", FAST, output="logistic"),
-    "hinge": fed("fa", loss="hinge", output="tanh"),
+    "hinge": replace(hinged := fed("fa", {"margin": 1 / 9}, loss="hinge", output="logistic"), second=hinged.first.having(margin=1.0)),
     "softmax": fed("fa"),
     "wm": fed("wm", output="logistic"),
     "normalised": fed("wm", normalise=True),
     "ss": fed("ss", output="logistic"),
     "ia": fed("ia", {"decay.c": 0.4, "amp.c": 0.6, "null.c": 0.3}, output="logistic", primitives=("decay", "amp", "null")),
     "replaced": Bench(
-        (replacing := Built("replaced", replacement_classifier, CLASSIFIER, (("feedback", "urfb"), ("hidden", "tanh")))),
+        (replacing := Built("replaced", replacement_classifier, CLASSIFIER, (("feedback", "urfb"), ("hidden", "tanh")), (("lr", 0.3),))),
         replacing.with_rate(0.2),
         lambda setting, weights, heard: trained(setting, weights, heard, "urfb"),
     ),
-    "oja": recursive(Setting(LOOP, rule=oja)),
-    "every": recursive(Setting(LOOP, rule=saturating)),
+    "oja": recursive(Setting(LOOP, rule=oja, lr_bias=0.1)),
+    "every": recursive(Setting(LOOP, rule=saturating, lr_bias=0.1)),
     "stack": recursive(stack((64, 5, 5, 5))),
     "skip": recursive(Built("skip", skipping, LOOP)),
     "slow": recursive(Built("slow", slow, LOOP)),
@@ -207,17 +210,21 @@ def by_hand(bench: Bench, backend: str) -> None:
 
 
 def by_recursion(bench: Bench, backend: str) -> None:
-    """One presentation of the small circuit, with the parameters of its first replica."""
+    """Two presentations of the small circuit; for batch statistics, which the recursion lacks, a test of their own."""
     made = small(bench, backend)
     if any(p.centres for p in made.circuit.populations):
-        return  # the recursion has no batch statistics
+        return test_classifier_circuits.test_centred_neurons_fire_without_mean(backend)
     x, y = (made.anatomy(3).arrays.get(("data", name, None), np.zeros(7, int)) for name in ("x", "y"))
     rates = made.state.parameter(made.circuit.plasticity[0].projection, "lr")
-    mixing = {(p.name, role): value for p in made.circuit.populations for role, value in (("emits", 0.3), ("remembers", 0.6))}
     for rows in (np.array([3, 1, 4]), np.array([5, 2])):
         before = [weights_of(made, replica) for replica in range(2)]
         made.present(rows)
         for replica, weights in enumerate(before):
+            mixing = {
+                (p.name, role): made.state.parameter(p.name, role)[replica]
+                for p in made.circuit.populations
+                for role in ("emits", "remembers")
+            }
             expected = Recursion(made.circuit, weights, x[rows], y[rows], mixing).updated()
             learned = {n: weights[n] + rates[replica] / 0.3 * (expected[n] - weights[n]) for n in expected}
             assert distance(weights_of(made, replica), learned) < 1e-10
@@ -272,6 +279,7 @@ def rule_contract(bench: Bench, backend: str) -> None:
 
 def mirror_mode(bench: Bench, backend: str) -> None:
     test_mirror.test_noise_is_keyed_by_presentation_replica_and_projection(backend)
+    test_mirror_mode_alone_and_its_noise(Noise.GAUSSIAN)
 
 
 SUITES = {

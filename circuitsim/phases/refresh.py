@@ -1,7 +1,7 @@
 """Refresh: at the start of a presentation a projection takes over another's transposed weights, or draws magnitudes.
 
 w <- a^T in every k-th presentation, k a parameter of each replica; or |w| uniform within the limit of Glorot & Bengio
-2010, anew for each presentation.
+2010, anew for each presentation. Synapses that do not exist stay zero.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from circuitsim.events import Event
 from circuitsim.graph import Circuit
 from circuitsim.locality import Access
-from circuitsim.phases.base import Binding, Step, adds, reads
+from circuitsim.phases.base import Binding, Step, adds, in_turn, reads
 
 NAME = "refresh"
 
@@ -17,7 +17,8 @@ NAME = "refresh"
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
     """Reads the other's weights, or the clock; changes the weights."""
     q = circuit.projections[event.which]
-    always = reads("circuit", "alive"), adds(q.name, "weight")
+    kept = [reads(q.name, "mask")] if q.masked else []
+    always = reads("circuit", "alive"), *kept, adds(q.name, "weight")
     if q.redrawn:
         return reads("circuit", "seeds"), reads("circuit", "tick"), *always
     return reads(str(q.transports), "weight"), reads("circuit", "presentation"), reads(q.name, "every"), *always
@@ -29,6 +30,8 @@ def bind(b: Binding) -> Step:
     weight, alive = b.view(q.name, "weight"), b.view("circuit", "alive")
     if q.redrawn:
         clock = b.view("circuit", "seeds"), b.view("circuit", "tick")
-        return b.kernels.magnitudes(*clock, f"magnitudes of {q.name}", weight, alive)  # type: ignore[no-any-return]
-    count, every = b.view("circuit", "presentation"), b.view(q.name, "every")
-    return b.kernels.refresh(b.view(str(q.transports), "weight"), count, every, weight, alive)  # type: ignore[no-any-return]
+        step = b.kernels.magnitudes(*clock, f"magnitudes of {q.name}", weight, alive)
+    else:
+        count, every = b.view("circuit", "presentation"), b.view(q.name, "every")
+        step = b.kernels.refresh(b.view(str(q.transports), "weight"), count, every, weight, alive)
+    return in_turn([step, b.kernels.mask(weight, b.view(q.name, "mask"))]) if q.masked else step  # type: ignore[no-any-return]

@@ -1,7 +1,7 @@
 """Feedback replacement: in cycle 1 the feedback signal takes the place of the forward activity in the same neuron.
 
 At the top O(1) = T - O(0), below it O_h(1) = f'(S_h(0)) * sum_k b_hk O_k(1). The forward activity O(0) is remembered
-for the window; the rules of the synapses into and out of the neuron need both (updated random feedback, section 2 and
+for the window; the rules of the synapses into and out of the neuron need both (Amit 2019, section 2 and
 Remark 1).
 """
 

@@ -15,7 +15,7 @@ def replacement(pre: Any, post: Any) -> Any:
 
     Source
     ------
-    Updated random feedback, section 2 and Remark 1.
+    Amit 2019, section 2 and Remark 1.
     """
     return post.at(1) * pre.at(0)
 
@@ -28,6 +28,6 @@ def replacement_feedback(pre: Any, post: Any) -> Any:
 
     Source
     ------
-    Updated random feedback, section 2.
+    Amit 2019, section 2.
     """
     return post.at(0) * pre.at(1)
