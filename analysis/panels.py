@@ -14,6 +14,7 @@ from analysis.plots import COLOURS, DASHES, MARKERS, drawing, inline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 3.45, 2.65  # inches of a panel with its labels
@@ -30,8 +31,8 @@ class Panel:
     Parameters
     ----------
     title, xlabel, ylabel : with units. x : (points,). curves : a label's values, (points, replicas), NaN where missing.
-    logarithmic : whether the axis of values is. limits : its range; None: what the values need. whole : whether x
-        counts something.
+    logarithmic : whether the axis of values is. limits : its range; None: what the values need. whole : the axes
+        on which something is counted: "", "x" or "xy".
     """
 
     title: str
@@ -41,7 +42,7 @@ class Panel:
     curves: Mapping[str, np.ndarray] = field(default_factory=dict)
     logarithmic: bool = False
     limits: tuple[float, float] | None = None
-    whole: bool = False
+    whole: str = ""
 
 
 def draw_panels(panels: Sequence[Panel], labels: Sequence[str], *, columns: int = 2, what: str = "") -> Image:
@@ -95,8 +96,8 @@ def _panel(ax: Axes, panel: Panel, labels: Sequence[str]) -> None:
         ax.set_ylim(*panel.limits)
     if panel.logarithmic:
         _powers(ax)
-    if panel.whole:
-        _whole(ax)
+    for axis in panel.whole:
+        _count(ax.xaxis if axis == "x" else ax.yaxis)
     ax.grid(axis="y", color="#e4e4e4", linewidth=0.6)
     ax.set_axisbelow(True)
     ax.set_xlabel(panel.xlabel)
@@ -135,10 +136,10 @@ def _powers(ax: Axes) -> None:
     ax.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _whole(ax: Axes) -> None:
+def _count(axis: Axis) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
+    axis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
 
 
 def _legend(figure: Figure, labels: Sequence[str], columns: int) -> None:

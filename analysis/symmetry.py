@@ -149,10 +149,15 @@ def _product(matrices: list[np.ndarray]) -> np.ndarray:
 
 
 def _redraw(trial: Trial, draw: int) -> None:
-    """Draw every weight that there is, uniform about nought; scales do not matter to an angle."""
-    for (owner, quantity, _), array in trial.presentation.arrays.items():
+    """Draw every weight that there is, uniform about nought, and let copies be taken; scales do not matter to an angle."""
+    part = trial.presentation
+    for (owner, quantity, _), array in part.arrays.items():
         if quantity == "weight":
             array[...] = generator(draw, f"{owner} redrawn for symmetry").uniform(-1, 1, array.shape)
+    part.arrays["circuit", "presentation", None][...] = 0  # of every number a multiple
+    for entry, step in zip(part.entries, part.steps, strict=True):
+        if entry.event.phase == phases.REFRESH:
+            step()
 
 
 def _deliveries(trial: Trial, cycle: int) -> list[tuple[int, Any]]:

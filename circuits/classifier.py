@@ -35,6 +35,7 @@ def layered_classifier(
     output: str = "softmax",
     bias: bool = True,
     delay: int = 1,
+    feedback_delay: int | None = None,
     primitives: Sequence[str] | None = None,
     mirror: Mirror | None = None,
     normalise: bool = False,
@@ -58,6 +59,7 @@ def layered_classifier(
     loss : error (target less output) or hinge: output neurons hold their summed input against a margin, 1 for the right
         class, the parameter `margin` of the top error neurons for the others (1, or 1/(C-1)).
     hidden, output : activations. bias : whether neurons have one. delay : of every projection, ticks.
+    feedback_delay : of the feedback synapses; None: as of the others.
     primitives : for ia, sa and aa: which of decay, amp, null, sparse and self change the feedback synapses, in the
         place of the sum that the name stands for.
     mirror : for wm: the noise, and what the answering neurons leave out; its projection is filled in.
@@ -78,14 +80,15 @@ def layered_classifier(
     _check(sizes, feedback, primitives, loss)
     top = len(sizes) - 1
     forward = [Projection(f"W{h}", f"layer{h - 1}", f"layer{h}", delay, bias) for h in range(1, top + 1)]
-    down = _feedback(feedback, top, delay, normalise)
+    back = delay if feedback_delay is None else feedback_delay
+    down = _feedback(feedback, top, back, normalise)
     down = [replace(q, refreshed=refreshed and feedback == "bp", redrawn=redrawn and feedback == "ss") for q in down]
     if masked:
         forward, down = ([replace(q, masked=q.own) for q in part] for part in (forward, down))
     if waits:
         forward = [replace(q, waits=True) for q in forward]
     chosen = tuple(primitives or PRIMITIVES.get(feedback, ()))
-    extra, carriers = _echoes(chosen, sizes, delay)
+    extra, carriers = _echoes(chosen, sizes, back)
     rules = [Plasticity(f"W{h}", delta, post=f"error{h}") for h in range(1, top + 1)]
     between = range(2, top + 1)
     mirrors = [_named(mirror or Mirror(""), f"W{h}") for h in between] if feedback == "wm" else []

@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from circuitsim import data, runfolder, signals, tables, training
-from circuitsim.config import build, refuse, replicas
+from circuitsim.config import build, replicas
 from circuitsim.errors import BadInput, ConfigError, DataError, Diverged, Interrupted, RunFolderError
 from circuitsim.files import remove_partial
 from circuitsim.request import Conclusion, Request, refuse_init
@@ -31,7 +31,12 @@ def run(campaign: Campaign, request: Request, console: Console) -> Conclusion:
     runfolder.check_free(request.out, request.overwrite)
     refuse_init(request, "campaign")
     for key in request.vary:
-        refuse(key, f"--vary of {campaign.name}, a campaign", "--set", "Its keys say which runs there are: set them.")
+        raise ConfigError(
+            f"--vary {key}",
+            got=f"a key of {campaign.name}, a campaign",
+            expected="--set: its keys say which runs there are",
+            remedy="Make a campaign for each value.",
+        )
     settings = build(campaign.settings, request.values)
     members = _named_apart(campaign, campaign.members(settings))
     config = runfolder.describe(campaign.name, [settings], {}, request.backend)
@@ -66,7 +71,8 @@ def carry_out(folder: Path, campaign: Campaign, config: Mapping[str, Any], runs:
                         raise Interrupted(f"interrupted before member {member.name}", folder)
                     _say(console, f"member {member.name} ({number + 1} of {len(members)}): {member.scenario}")
                     runs[member.name] = _member(folder, member, config, console, received)
-                runfolder.write_json(folder / runfolder.PROGRESS, [_row(one) for one in runs.values()])
+                rows = [_row(runs[one.name]) for one in members if one.name in runs]
+                runfolder.write_json(folder / runfolder.PROGRESS, rows)
         return _finished(folder, campaign, config, [runs[member.name] for member in members])
     except KeyboardInterrupt:
         raise Interrupted("interrupted outside of training", folder) from None
@@ -152,7 +158,7 @@ def _some_left(members: Sequence[object], runs: Runs) -> Runs:
 
 
 def _scenario(member: Member) -> Scenario:
-    return expect_circuits(load_scenario(member.scenario), f"member {member.name}: scenario")
+    return expect_circuits(load_scenario(member.scenario), "scenario")
 
 
 def _folder(folder: Path, member: Member) -> Path:

@@ -7,16 +7,16 @@ import json
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from circuitsim import config
-from circuitsim.errors import CircuitsimError, ConfigError
+from circuitsim.arguments import values_of, vary_of
+from circuitsim.errors import CircuitsimError
 from circuitsim.scenario import (
-    AnyScenario,
     Design,
     circuit_descriptions,
     expect_circuits,
@@ -77,8 +77,8 @@ def run(
     from circuitsim.runner import run as carry_out
 
     found = load_scenario(scenario)
-    defaults, given = _values(found, set_, config_file, seed, quick)
-    varied = _vary(found, vary, defaults | given)
+    defaults, given = values_of(found, set_, config_file, seed, quick)
+    varied = vary_of(found, vary, defaults | given)
     values = {key: value for key, value in defaults.items() if key not in varied} | given
     folder = out or Path("runs") / f"{scenario}-{datetime.now():%Y%m%d-%H%M%S}"
     _conclude(carry_out(found, Request(values, varied, backend, folder, init, overwrite), _out()))
@@ -212,55 +212,14 @@ def _carry_out(arguments: list[str]) -> int:
     return 0
 
 
-def _values(
-    scenario: AnyScenario, sets: list[str] | None, file: Path | None, seed: int | None, quick: bool
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The keys that `--seed`, `--config` and `--quick` give, by precedence, and those that `--set` gives."""
-    values: dict[str, Any] = {} if seed is None else _seeds(scenario, seed)
-    values |= config.read_config(file) if file else {}
-    values |= dict(scenario.quick) if quick else {}
-    given: dict[str, Any] = {}
-    for text in sets or []:
-        key, value = config.parse_setting("--set", text)
-        if key in given:
-            config.refuse(key, text, "one --set for each key", "Remove one of them.")
-        given[key] = config.parse_value(key, value)
-    return values, given
-
-
-def _seeds(scenario: AnyScenario, seed: int) -> dict[str, Any]:
-    """The keys whose default `--seed` is."""
-    found: dict[str, Any] = {key: seed for key in ("seed", "data_seed") if key in scenario.settings.model_fields}
-    if not found:
-        raise ConfigError(
-            f"--seed {seed}", got=f"{scenario.name}, which draws nothing", expected="no seed", remedy="Leave it out."
-        )
-    return found
-
-
 def _designed(
     command: str, scenario: str, sets: list[str] | None, file: Path | None, quick: bool
 ) -> tuple[config.Settings, Design]:
     """The settings and the design of a scenario's one replica."""
     found = expect_circuits(load_scenario(scenario), command)
-    defaults, given = _values(found, sets, file, None, quick)
+    defaults, given = values_of(found, sets, file, None, quick)
     settings = config.build(found.settings, defaults | given)
     return settings, found.design(settings)
-
-
-def _vary(scenario: AnyScenario, varies: list[str] | None, values: dict[str, Any]) -> dict[str, Any]:
-    """What to vary: the user's wishes, and of the scenario's own those keys that are not given."""
-    asked = config.parse_vary(varies or [])
-    own = {key: list(v) for key, v in scenario.vary.items() if key not in asked and key not in values}
-    for key in asked:
-        if key not in scenario.settings.model_fields:
-            raise ConfigError(
-                f"key {key}",
-                got="--vary of an unknown key",
-                expected=f"one of {', '.join(sorted(scenario.settings.model_fields))}",
-                remedy="Correct its name.",
-            )
-    return own | asked
 
 
 def _conclude(ended: Conclusion) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from circuitsim import kernels, runfolder, signals, tables
 from circuitsim.config import Keys, replicas
 from circuitsim.errors import Interrupted
 from circuitsim.files import remove_partial
-from circuitsim.request import Conclusion, Request, refuse_init
+from circuitsim.request import Conclusion, Place, Request, refuse_init
 from circuitsim.scenario import Computation
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def run(computation: Computation, request: Request, console: Console) -> Conclus
     refuse_init(request, "computation")
     kernels.backend(request.backend)
     settings = replicas(computation.settings, request.values, request.vary)
+    for one in settings:
+        computation.check(one)
     config = runfolder.describe(computation.name, settings, request.vary, request.backend)
     runfolder.clear(request.out)
     runfolder.write_json(request.out / runfolder.CONFIG, config)
@@ -36,8 +39,10 @@ def run(computation: Computation, request: Request, console: Console) -> Conclus
 
 
 def resume(computation: Computation, folder: Path, config: Mapping[str, Any], console: Console) -> Conclusion:
-    """Compute again what was not completed; of what was, draw the figures again."""
+    """Compute again what was not completed, or go on with it; of what was completed, draw the figures again."""
     settings = runfolder.read_settings(folder, config, computation.settings)
+    for one in () if (folder / runfolder.METRICS).exists() else settings:
+        computation.check(one)
     return carry_out(folder, computation, settings, config, console)
 
 
@@ -48,34 +53,37 @@ def carry_out(
 
     Raises
     ------
-    Interrupted : the numbers are not in the folder, or all of them are.
+    Interrupted : the numbers are not in the folder, or all of them are; or `keeps` has those that were done.
     """
     remove_partial(folder)
     path = folder / runfolder.METRICS
     try:
         with signals.at_once():
             if not path.exists():
-                tables.write_frame(path, _computed(computation, settings, list(config["vary"]), console))
+                tables.write_frame(path, _computed(folder, computation, settings, config, console))
             computation.finish(folder, tables.read_frame(path), config)
     except KeyboardInterrupt:
-        where = "in its figures" if path.exists() else "before its numbers were complete, and none are kept"
+        kept = f"{computation.keeps} has those that were" if computation.keeps else "and none are kept"
+        where = "in its figures" if path.exists() else f"before its numbers were complete, {kept}"
         raise Interrupted(f"computation {computation.name}: interrupted {where}", folder) from None
     return Conclusion(folder)
 
 
 def _computed(
-    computation: Computation, settings: Sequence[Keys], vary: Sequence[str], console: Console
+    folder: Path, computation: Computation, settings: Sequence[Keys], config: Mapping[str, Any], console: Console
 ) -> pd.DataFrame:
     """The numbers of all replicas, one below the other."""
     import pandas as pd
 
+    place = Place(folder, str(config["backend"]), partial(console.print, markup=False, highlight=False, soft_wrap=True))
+    given = (place,) if computation.keeps else ()
     begin, told, parts = time.monotonic(), 0.0, []
     for replica, one in enumerate(settings):
-        frame = computation.compute(one)
+        frame = computation.compute(one, *given)
         frame.insert(0, "replica", replica)
         parts.append(frame)
         seconds = time.monotonic() - begin
         if seconds - told >= TELLING or replica + 1 == len(settings):
             told = seconds
             console.print(f"computed {replica + 1} of {len(settings)}  {seconds:.1f} s", highlight=False)
-    return tables.with_varied(pd.concat(parts, ignore_index=True), settings, vary)
+    return tables.with_varied(pd.concat(parts, ignore_index=True), settings, list(config["vary"]))

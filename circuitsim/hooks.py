@@ -19,7 +19,8 @@ class Hook:
     ----------
     function : called with the weights and biases themselves by name ("A1.weight"), each with a leading replica axis,
         which it may change in place.
-    after : the phase: delivery, forward pass, recirculation cycle, feedback, plasticity, update or bound.
+    after : the phase: refresh, delivery, forward pass, recirculation cycle, mirror mode, feedback replacement,
+        feedback, plasticity, update or bound.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,20 @@ class Request:
     out: Path
     init: Path | None = None
     overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a computation is carried out.
+
+    Parameters
+    ----------
+    folder : the run folder. backend : the kernels. tell : shows the user a line.
+    """
+
+    folder: Path
+    backend: str
+    tell: Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 CONFIG, METRICS, INITIAL, FINAL = "config.json", "metrics.parquet", "initial.safetensors", "final.safetensors"
 PROGRESS = "members.json"  # of a campaign
-FILES = (CONFIG, METRICS, INITIAL, FINAL, PROGRESS, "audit.json", "report.html")
+STUDY = ("study.db", "study.db-journal")  # of a search
+FILES = (CONFIG, METRICS, INITIAL, FINAL, PROGRESS, *STUDY, "audit.json", "report.html")
 CHECKPOINTS, FIGURES, MEMBERS = "checkpoint", "figures", "members"
 FOLDERS = (CHECKPOINTS, FIGURES, MEMBERS)
 T = TypeVar("T", bound=Keys)

@@ -98,20 +98,25 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Computation:
-    """An experiment without training: settings to numbers, numbers to figures.
+    """An experiment of numbers alone: settings to numbers, numbers to figures.
 
     Parameters
     ----------
     name, description, settings, quick, vary : as of a `Scenario`.
     compute : settings of a replica to its numbers, a table with the columns epoch, split, metric, value and any others.
+    check : refuses settings that cannot be computed, before anything is written.
+    keeps : the file of the run folder in which `compute` keeps what it has done, so as to go on after an interruption;
+        then it is given its `Place` too. None: it starts anew.
     finish : writes figures, tables and report into the run folder, of metrics.parquet and config.json alone.
     """
 
     name: str
     description: str
     settings: type[Keys]
-    compute: Callable[[Any], pd.DataFrame]
+    compute: Callable[..., pd.DataFrame]
     finish: Callable[[Path, pd.DataFrame, Mapping[str, Any]], None]
+    check: Callable[[Any], object] = _nothing
+    keeps: str | None = None
     quick: Mapping[str, Any] = field(default_factory=dict)
     vary: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 

@@ -51,6 +51,8 @@ class State:
         for q in circuit.projections:
             if q.own:
                 self._allocate(q, seeds)
+        for q in circuit.projections:
+            self._take_over(q)
         self._check_given()
 
     def _allocate(self, q: Projection, seeds: Sequence[int]) -> None:
@@ -74,6 +76,13 @@ class State:
                 self._arrays[q.name, f"{prefix}pending", None] = np.zeros_like(shaped)
             if fast:
                 self._arrays[q.name, f"{prefix}velocity", None] = np.zeros_like(shaped)
+
+    def _take_over(self, q: Projection) -> None:
+        """Weights that the first presentation takes over are those from the outset."""
+        if q.refreshed:
+            weight, mask = self._arrays[q.name, "weight", None], self._arrays.get((q.name, "mask", None))
+            weight[...] = self._arrays[str(q.transports), "weight", None].transpose(0, 2, 1)
+            weight *= 1 if mask is None else mask
 
     def parameter(self, owner: str, quantity: str) -> np.ndarray:
         """The parameter's array (replica,), made when first asked for and kept."""
@@ -169,6 +178,10 @@ class State:
         mask = self._arrays.get((name.removesuffix(".weight"), "mask", None))
         if mask is not None:
             tensors[name] *= mask  # synapses that do not exist have no weight
+        if not self._arrays["circuit", "presentation", None][0]:
+            for q in self.circuit.projections:
+                if f"{q.transports}.weight" == name:
+                    self._take_over(q)
 
     def persistent(self) -> dict[str, np.ndarray]:
         """All that a checkpoint must hold: weights, biases, velocities, which replicas are alive."""

@@ -46,7 +46,7 @@ def of_members(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
     for name, frame in frames.items():
         frame.insert(0, "member", name)
     found = pd.concat(list(frames.values()), ignore_index=True)
-    for key in found.select_dtypes("object"):
+    for key in (key for key in found if found[key].dtype == "object"):
         known = found[key].notna()
         found[key] = found[key].where(~known, found[key].map(lambda v: v if isinstance(v, str) else json.dumps(v)))
     return found

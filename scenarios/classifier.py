@@ -15,25 +15,42 @@ from circuitsim.config import refuse
 from circuitsim.data import Dataset
 from circuitsim.graph import Circuit, Mirror, Noise
 from circuitsim.scenario import Design, Figures, Scenario
+from circuitsim.schedule import Protocol, Updates
 from circuitsim.simulator import Simulator
-from scenarios.classifier_settings import ClassifierSettings
+from scenarios.classifier_settings import NEVER, ClassifierSettings
 from scenarios.reporting import finish
 
 Given = dict[str | tuple[str, str], float]
 FIGURES = ("angle", "norm_ratio", "correlation", "angle_spread")  # the order in which reports have them
+UPDATES = {"last": Updates.LAST, "at-once": Updates.AT_ONCE, "either": Updates.EITHER}
 RULES = {"self": "self_alignment"}  # primitives whose rule has another name
 
 
 def design(settings: ClassifierSettings) -> Design:
     """Settings to circuit, protocol, parameters, and which of the rates are learning rates."""
-    mirror, top = settings.mirror, f"layer{settings.top}"
-    circuit, protocol = layered_classifier(
+    circuit, protocol = described(settings)
+    top = f"layer{settings.top}"
+    stepped = settings.feedback_step is not None
+    return Design(
+        circuit,
+        replace(protocol, readouts=((top, "O", 0), (top, "S", 0))),
+        parameters(settings, circuit),
+        decaying=tuple(q for q in circuit.rules if q.startswith("W") or stepped),
+        passes_before=settings.mirror["passes_before"] if circuit.mirrors else 0,
+    )
+
+
+def described(settings: ClassifierSettings) -> tuple[Circuit, Protocol]:
+    """What exists, and one presentation of it."""
+    mirror = settings.mirror
+    return layered_classifier(
         settings.sizes,
         _feedback(settings),
         loss=settings.loss,
         hidden=settings.hidden,
         output=settings.output,
         delay=settings.delay,
+        feedback_delay=settings.feedback_delay,
         primitives=_chosen(settings) or None,
         mirror=Mirror("", Noise(mirror["noise"]), mirror["block_bias"], mirror["centre"]),
         normalise=mirror["normalise"],
@@ -41,15 +58,10 @@ def design(settings: ClassifierSettings) -> Design:
         bounded=settings.max_norm is not None,
         masked=settings.density < 1,
         redrawn=settings.ss_kind == "batch",
+        refreshed=bool(settings.feedback_refresh),
+        waits=settings.update_chance < 1,
+        updates=UPDATES[settings.updates],
         window=settings.window,
-    )
-    stepped = settings.feedback_step is not None
-    return Design(
-        circuit,
-        replace(protocol, readouts=((top, "O", 0), (top, "S", 0))),
-        parameters(settings, circuit),
-        decaying=tuple(q for q in circuit.rules if q.startswith("W") or stepped),
-        passes_before=mirror["passes_before"] if circuit.mirrors else 0,
     )
 
 
@@ -75,6 +87,11 @@ def parameters(settings: ClassifierSettings, circuit: Circuit) -> Given:
         found[f"W{h}", "weight_decay"] = settings.weight_decay
         if f"B{h}" in circuit.rules:
             found |= _of_feedback(settings, h)
+    if settings.update_chance < 1:
+        found |= {(q.name, "chance"): settings.update_chance for q in circuit.projections if q.waits}
+    if settings.feedback_refresh:
+        every = np.inf if settings.feedback_refresh == NEVER else float(settings.feedback_refresh)
+        found |= {(q.name, "every"): every for q in circuit.projections if q.refreshed}
     if settings.max_norm is not None:
         found |= {(p.name, "max_norm"): settings.max_norm for p in circuit.populations if p.bounded}
     if settings.loss == "hinge":
@@ -112,22 +129,14 @@ def check(settings: ClassifierSettings, data: Dataset) -> None:
     if data.train_labels is None or data.test_labels is None:
         refuse("dataset", settings.dataset, "a data set with classes", "Choose another, or add 'y' to the .npz file.")
         return
-    if settings.sizes[0] != data.features:
-        refuse(
-            "sizes",
-            settings.sizes,
-            f"{data.features} units in layer 0, as {data.name} has features",
-            f"Set sizes=[{data.features},...,{settings.sizes[-1]}].",
-        )
-    classes = 1 + int(max(data.train_labels.max(), data.test_labels.max()))
-    limited = settings.train_limit is not None or settings.test_limit is not None
-    if settings.sizes[-1] < classes or (settings.sizes[-1] > classes and not limited):
-        refuse(
-            "sizes",
-            settings.sizes,
-            f"{'at least ' if limited else ''}{classes} units in layer {settings.top}, a class of {data.name} each",
-            f"Set sizes=[{data.features},...,{classes}].",
-        )
+    n, classes = settings.sizes, 1 + int(max(data.train_labels.max(), data.test_labels.max()))
+    if n[0] != data.features:
+        expected = f"{data.features} units in layer 0, as {data.name} has features"
+        refuse("sizes", n, expected, f"Set sizes=[{data.features},...,{n[-1]}].")
+    limited = settings.train_limit is not None or settings.test_limit is not None  # then there may be more classes
+    if n[-1] < classes or (n[-1] > classes and not limited):
+        expected = f"{'at least ' * limited}{classes} units in layer {settings.top}, a class of {data.name} each"
+        refuse("sizes", n, expected, f"Set sizes=[{data.features},...,{classes}].")
 
 
 def prepare(settings: ClassifierSettings, data: Dataset) -> dict[str, np.ndarray]:

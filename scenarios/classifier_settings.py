@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,7 +11,9 @@ from circuitsim.config import Output, Settings, build, refuse
 
 _ANY = "a number"
 _POSITIVE = "a number >= 0"
+_FRACTION = "a number above 0, up to 1"
 STEPS = {"fa": 0.0, "urfb": 1.0, "kp": 1.0}
+NEVER = "never"
 
 
 class Table(BaseModel):
@@ -62,7 +64,15 @@ class ClassifierSettings(Settings):
     ss_kind: Literal["uniform", "fixed", "batch"] = Field("uniform", description="uniform, fixed or batch")
     primitives: dict[str, Any] | None = Field(None, description=f"none, or a table of {', '.join(KNOWN)} and rate")
     mirror: dict[str, Any] = Field(default_factory=dict, description="a table")
-    density: float = Field(1.0, gt=0, le=1, description="a number above 0, up to 1")
+    density: float = Field(1.0, gt=0, le=1, description=_FRACTION)
+    updates: Literal["last", "at-once", "either"] = Field("last", description="last, at-once or either")
+    update_chance: float = Field(1.0, gt=0, le=1, description=_FRACTION)
+    feedback_refresh: Annotated[int, Field(ge=0, le=2**24)] | Literal["never"] | None = Field(
+        None, description="none, never, or a whole number of presentations from 0 (none) to 2^24"
+    )
+    feedback_delay: int | None = Field(
+        None, ge=1, le=1000, description="none, or a whole number of ticks from 1 to 1000"
+    )
     angle_examples: int = Field(1000, ge=1, description="a whole number >= 1")
 
     FIXED: ClassVar[tuple[str, ...]] = (*Settings.FIXED, "angle_examples")
@@ -76,6 +86,13 @@ class ClassifierSettings(Settings):
                 self.feedback_step,
                 f"none with feedback {self.feedback}",
                 f"Leave it out, or choose feedback {', '.join(STEPS)}.",
+            )
+        if self.feedback != "bp" and self.feedback_refresh:
+            refuse(
+                "feedback_refresh",
+                self.feedback_refresh,
+                f"none with feedback {self.feedback}",
+                "Leave it out, or choose feedback bp, whose weights can be copies.",
             )
         if self.feedback_step is None and self.feedback in STEPS:
             object.__setattr__(self, "feedback_step", STEPS[self.feedback])

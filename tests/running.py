@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from circuitsim.cli import main
 from circuitsim.config import spell
 from circuitsim.files import write_bytes
 from circuitsim.runfolder import read_tensors
+from circuitsim.scenario import GROUP, AnyScenario
 
 REAL_DATA = os.environ.get("CIRCUITSIM_DATA", "")
 COMMAND = (sys.executable, "-c", "from circuitsim.cli import main; main()")
@@ -111,3 +113,23 @@ def tree(folder: Path) -> dict[str, bytes | None]:
 def flat(lists: Iterable[list[int]]) -> list[int]:
     """One list of many."""
     return [number for one in lists for number in one]
+
+
+class _Point:
+    """An entry point that is not installed."""
+
+    def __init__(self, scenario: AnyScenario) -> None:
+        self.name, self._scenario = scenario.name, scenario
+
+    def load(self) -> AnyScenario:
+        return self._scenario
+
+
+def installed(monkeypatch: pytest.MonkeyPatch, *scenarios: AnyScenario) -> None:
+    """Let the command line find these scenarios beside those that are installed."""
+
+    def points(group: str) -> list[Any]:
+        own = [_Point(one) for one in scenarios] if group == GROUP else []
+        return [*own, *entry_points(group=group)]
+
+    monkeypatch.setattr("circuitsim.scenario.entry_points", points)

@@ -110,9 +110,13 @@ def test_error_and_loss(keys: dict[str, Any], tmp_path: Path) -> None:
             assert (found["error"], found["loss"]) == pytest.approx(evaluated(w, split, **keys), rel=1e-9)
 
 
-@pytest.mark.parametrize("feedback", KINDS)
-def test_angles(feedback: str, tmp_path: Path) -> None:
-    w = run(tmp_path / "run", feedback=feedback, lr=0.3, angle_examples=30)
+WAYS = [(kind, {}, kind) for kind in KINDS]  # feedback, further keys, and what it is by hand
+WAYS += [("ss", {"ss_kind": "batch"}, "ss"), ("bp", {"feedback_refresh": 4}, "fa")]
+
+
+@pytest.mark.parametrize(("kind", "keys", "feedback"), WAYS, ids=str)
+def test_angles(kind: str, keys: dict[str, Any], feedback: str, tmp_path: Path) -> None:
+    w = run(tmp_path / "run", feedback=kind, lr=0.3, angle_examples=30, **keys)
     found = figures(tmp_path / "run", 3, "train")
     angles: dict[int, list[float]] = {1: [], 2: []}
     for example, right in zip(small().train[:30], small().train_labels[:30], strict=True):
@@ -282,6 +286,76 @@ def test_magnitudes_that_are_redrawn(tmp_path: Path) -> None:
     assert all((np.abs(a) != np.abs(b)).all() for a, b in pairwise(ends))
 
 
+def test_copies_of_every_so_many_presentations(tmp_path: Path) -> None:
+    """Also across epochs, of six presentations each; between two copies feedback is fixed."""
+    found = run(tmp_path / "run", lr=0.3, shuffle=False, feedback_refresh=4)
+    w = initial(tmp_path / "run")
+    for k, part in enumerate(rows(3)):
+        if k % 4 == 0:
+            w |= {f"B{h}.weight": w[f"W{h}.weight"].T for h in (2, 3)}
+        w = by_hand.train(small().train, small().train_labels, w, rows=[part], feedback="fa", lr=0.3)
+    for name, values in w.items():
+        np.testing.assert_allclose(found[name], values, rtol=0, atol=1e-12)
+
+
+def test_copies_at_the_extremes(tmp_path: Path) -> None:
+    """Taken over always they are backpropagation; never again, fixed feedback; the angle is that with the copy."""
+    plain = run(tmp_path / "plain", lr=0.3)
+    many = run(tmp_path / "many", *vary(feedback_refresh="0,1,3,never"), lr=0.3)
+    for name, values in plain.items():
+        np.testing.assert_array_equal(many[name][0], values)
+        np.testing.assert_allclose(many[name][1], values, rtol=0, atol=1e-12)
+        assert np.abs(many[name][2] - values).max() > 1e-4
+    assert json.loads((tmp_path / "many" / "config.json").read_text())["feedback_refresh"] == [0, 1, 3, "never"]
+    assert len(json.loads((tmp_path / "many" / "audit.json").read_text())["circuits"]) == 2
+    copies = {f"B{h}.weight": initial(tmp_path / "plain")[f"W{h}.weight"].T.copy() for h in (2, 3)}
+    save_tensors(tmp_path / "init", copies)
+    fixed = run(tmp_path / "fixed", "--init", tmp_path / "init", feedback="fa", lr=0.3)
+    frame = measured(tmp_path / "many")
+    for name, values in fixed.items():
+        np.testing.assert_allclose(many[name][3], values, rtol=0, atol=1e-12)
+    never = frame[(frame["replica"] == 3) & (frame["epoch"] == 3)].set_index(["split", "metric"])["value"]
+    for h in (2, 3):
+        expected = degrees(fixed[f"W{h}.weight"].T, copies[f"B{h}.weight"])
+        assert never["train", f"angle/W{h}"] == pytest.approx(expected, abs=1e-4)
+    start = frame[(frame["epoch"] == 0) & frame["metric"].isin(["angle/W2", "angle/W3", "angle/delta1"])]  # of W itself
+    assert len(start) == 12 and (start["value"] < 1e-5).all()
+
+
+def test_updates_by_chance(tmp_path: Path) -> None:
+    """What has not been let through has changed nothing; between that and certainty lies the chance."""
+    certain = run(tmp_path / "certain", lr=0.3)
+    before = initial(tmp_path / "certain")
+    many = run(tmp_path / "many", *vary(update_chance="1,0.5,1e-9"), lr=0.3)
+    for name, values in certain.items():
+        np.testing.assert_array_equal(many[name][0], values)
+        assert (np.abs(many[name][1] - before[name]) > 0).any() and np.abs(many[name][1] - values).max() > 1e-4
+        np.testing.assert_array_equal(many[name][2], before[name])
+
+
+def test_updates_at_once(tmp_path: Path) -> None:
+    """Fixed feedback does not notice; transposed weights do."""
+    last, at_once, either = (
+        run(tmp_path / when, *vary(feedback="bp,fa"), updates=when, lr=0.3) for when in ("last", "at-once", "either")
+    )
+    for name in ("W1.weight", "W2.bias"):
+        assert np.abs(last[name][0] - at_once[name][0]).max() > 1e-4 < np.abs(last[name][0] - either[name][0]).max()
+        assert np.abs(either[name][0] - at_once[name][0]).max() > 1e-4
+        np.testing.assert_array_equal(last[name][1], at_once[name][1])
+        np.testing.assert_array_equal(last[name][1], either[name][1])
+
+
+@pytest.mark.parametrize(
+    ("feedback", "window"), [("bp", {"W1": 11, "W2": 6, "W3": 1}), ("dfa", {"W1": 7, "W2": 6, "W3": 1})]
+)
+def test_errors_that_take_long(feedback: str, window: dict[str, int], tmp_path: Path) -> None:
+    """By hand: layer 3 fires in tick 3, and each feedback projection takes 4. What is learned is the same."""
+    slow = run(tmp_path / "slow", feedback=feedback, feedback_delay=4)
+    assert json.loads((tmp_path / "slow" / "audit.json").read_text())["window"] == window
+    for name, values in run(tmp_path / "fast", feedback=feedback).items():
+        np.testing.assert_array_equal(slow[name], values)
+
+
 @pytest.mark.parametrize(
     ("feedback", "ss_kind"), [("kp", "fixed"), ("dfa", "fixed"), ("ss", "uniform"), ("ss", "batch")]
 )
@@ -338,6 +412,17 @@ def test_resume_ends_in_the_same_bits(every: int | None, keep: int, tmp_path: Pa
     run(tmp_path / "run", *options, **keys)
     before = outcome(tmp_path / "run")
     for path in checkpoints(tmp_path / "run")[keep:]:
+        path.unlink()
+    (tmp_path / "run" / "final.safetensors").unlink()
+    assert circuitsim("resume", tmp_path / "run") == 0
+    assert outcome(tmp_path / "run") == before
+
+
+def test_what_waits_and_what_is_copied_is_resumed(tmp_path: Path) -> None:
+    options = vary(feedback_refresh="0,4,never", update_chance="1,0.3")
+    run(tmp_path / "run", *options, lr=0.3, momentum=0.5, updates="either", checkpoint_every=4)
+    before = outcome(tmp_path / "run")
+    for path in checkpoints(tmp_path / "run")[1:]:
         path.unlink()
     (tmp_path / "run" / "final.safetensors").unlink()
     assert circuitsim("resume", tmp_path / "run") == 0

@@ -295,6 +295,45 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, exp
         "weights transported and shared",
         "one or neither. Remove one.",
     ),
+    *(
+        (
+            projections(replace(BACK, refreshed=True, **origin)),
+            "projection back",
+            "weights that are taken over from nowhere",
+            "transports without signs. Name a projection.",
+        )
+        for origin in ({}, {"shares": "on"}, {"transports": "on", "signs": True})
+    ),
+    *(
+        (
+            projections(replace(BACK, redrawn=True, **origin)),
+            "projection back",
+            "magnitudes that are redrawn",
+            "signs, beside which they stand. Set signs=True.",
+        )
+        for origin in ({}, {"transports": "on"}, {"transports": "on", "refreshed": True})
+    ),
+    *(
+        (
+            projections(replace(BACK, transports="on", **kind)) | plasticity(Plasticity("back", delta, post="beside")),
+            "plasticity of back",
+            "weights that are taken over or redrawn",
+            "weights that only rules change. Remove it.",
+        )
+        for kind in ({"refreshed": True}, {"signs": True, "redrawn": True})
+    ),
+    (
+        projections(replace(BACK, waits=True)),
+        "projection back",
+        "increments that wait, and no rule",
+        "a rule. Add one, or set waits=False.",
+    ),
+    (
+        projections(replace(BACK, transports="up", refreshed=True)),
+        "projection back",
+        "shape (2, 3)",
+        "(3, 2), up transposed. Match the layers.",
+    ),
     (
         projections(replace(BACK, transports="on", shares="up", signs=True)),
         "projection back",

@@ -227,16 +227,17 @@ def mask(weight: Array, kept: Array) -> Step:
 
 
 @njit(cache=True, nogil=True)
-def _accumulate(increment, pending, scale):  # type: ignore[no-untyped-def]
+def _accumulate(increment, pending, scale, alive):  # type: ignore[no-untyped-def]
     for r in range(pending.shape[0]):
-        for i in range(pending.shape[1]):
-            pending[r, i] += scale * increment[r, i]
+        if alive[r]:
+            for i in range(pending.shape[1]):
+                pending[r, i] += scale * increment[r, i]
 
 
-def accumulate(increment: Array, pending: Array, scale: float) -> Step:
-    """pending += scale * increment."""
+def accumulate(increment: Array, pending: Array, scale: float, alive: Array) -> Step:
+    """pending += scale * increment, for the replicas alive."""
     more, sums, factor = _flat(increment), _flat(pending), pending.dtype.type(scale)
-    return lambda: _accumulate(more, sums, factor)
+    return lambda: _accumulate(more, sums, factor, alive)
 
 
 def refresh(other: Array, count: Array, every: Array, weight: Array, alive: Array) -> Step:

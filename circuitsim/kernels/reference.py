@@ -213,11 +213,12 @@ def mask(weight: Array, kept: Array) -> Step:
     return lambda: np.multiply(weight, kept, out=weight)
 
 
-def accumulate(increment: Array, pending: Array, scale: float) -> Step:
-    """pending += scale * increment."""
+def accumulate(increment: Array, pending: Array, scale: float, alive: Array) -> Step:
+    """pending += scale * increment, for the replicas alive."""
 
     def gather_up() -> None:
-        pending[...] = pending + increment * pending.dtype.type(scale)
+        for r in np.flatnonzero(alive):
+            pending[r] += increment[r] * pending.dtype.type(scale)
 
     return gather_up
 
@@ -227,7 +228,7 @@ def refresh(other: Array, count: Array, every: Array, weight: Array, alive: Arra
 
     def take_over() -> None:
         for r in np.flatnonzero(alive):
-            if int(count[0]) % max(1, int(every[r])) == 0:
+            if int(count[0]) % max(1.0, float(every[r])) == 0:  # of infinity only 0 is a multiple
                 weight[r] = other[r].T
 
     return take_over

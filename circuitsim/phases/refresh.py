@@ -30,8 +30,8 @@ def bind(b: Binding) -> Step:
     weight, alive = b.view(q.name, "weight"), b.view("circuit", "alive")
     if q.redrawn:
         clock = b.view("circuit", "seeds"), b.view("circuit", "tick")
-        step = b.kernels.magnitudes(*clock, f"magnitudes of {q.name}", weight, alive)
+        step: Step = b.kernels.magnitudes(*clock, f"magnitudes of {q.name}", weight, alive)
     else:
         count, every = b.view("circuit", "presentation"), b.view(q.name, "every")
         step = b.kernels.refresh(b.view(str(q.transports), "weight"), count, every, weight, alive)
-    return in_turn([step, b.kernels.mask(weight, b.view(q.name, "mask"))]) if q.masked else step  # type: ignore[no-any-return]
+    return in_turn([step, b.kernels.mask(weight, b.view(q.name, "mask"))]) if q.masked else step

@@ -45,13 +45,13 @@ def bind(b: Binding) -> Step:
     """Bind one application for the weights and one for the biases."""
     q = b.circuit.projections[b.event.which]
     scale = 1.0 / b.view("data", "rows").shape[-1]
-    due, steps = _due(b, q)
+    taken, due, steps = _due(b, q)
     decay = b.view(q.name, "weight_decay")
     for weight, prefix, rate in _tensors(q.bias):
         increment = b.view(q.name, f"{prefix}increment")
         if q.waits:
             pending = b.view(q.name, f"{prefix}pending")
-            steps.append(b.kernels.accumulate(increment, pending, scale))
+            steps.append(b.kernels.accumulate(increment, pending, scale, taken))
         steps.append(
             b.kernels.apply(
                 b.view(q.name, weight),
@@ -73,25 +73,29 @@ def bind(b: Binding) -> Step:
     return in_turn(steps)
 
 
-def _due(b: Binding, q: Projection) -> tuple[np.ndarray, list[Step]]:
-    """Which replicas are updated, (replica,) of bool, and what has to be done to know it."""
+def _due(b: Binding, q: Projection) -> tuple[np.ndarray, np.ndarray, list[Step]]:
+    """Whose increments are taken now, and whose are applied, (replica,) of bool; and what has to be done to know it.
+
+    Of two events of a presentation one takes the increments, so that those that wait are counted once.
+    """
     alive = b.view("circuit", "alive")
     if not (b.event.detail or q.waits):
-        return alive, []
-    due, seeds, tick = np.zeros_like(alive), b.view("circuit", "seeds"), b.view("circuit", "tick")
-    chance = b.optional(q.name, "chance")
+        return alive, alive, []
+    taken, due = np.zeros_like(alive), np.zeros_like(alive)
+    seeds, tick, chance = b.view("circuit", "seeds"), b.view("circuit", "tick"), b.optional(q.name, "chance")
 
     def toss() -> None:
         now = int(tick[0])
         for r, seed in enumerate(seeds):
-            due[r] = alive[r]
+            taken[r] = alive[r]
             if b.event.detail:
                 early = generator(seed, f"order of updates of {q.name}", now).random() < 0.5
-                due[r] &= early == (b.event.detail == AT_ONCE)
+                taken[r] &= early == (b.event.detail == AT_ONCE)
+            due[r] = taken[r]
             if chance is not None:
                 due[r] &= generator(seed, f"time of updates of {q.name}", now).random() < chance[r]
 
-    return due, [toss]
+    return taken, due, [toss]
 
 
 def _clear(pending: np.ndarray, due: np.ndarray) -> None:

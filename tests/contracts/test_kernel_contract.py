@@ -89,8 +89,8 @@ def functions(module: ModuleType) -> dict[str, Any]:
 def test_every_backend_has_the_same_functions(kernels: ModuleType) -> None:
     assert functions(kernels) == functions(reference)
     assert sorted(functions(reference)) == [
-        "activate", "apply", "bound", "centre", "copy", "deliver", "deliver_signed", "gather", "hinge", "mask", "mix",
-        "mix_error", "multiply", "noise", "normalise", "one_hot", "subtract",
+        "accumulate", "activate", "apply", "bound", "centre", "copy", "deliver", "deliver_signed", "gather", "hinge",
+        "magnitudes", "mask", "mix", "mix_error", "multiply", "noise", "normalise", "one_hot", "refresh", "subtract",
     ]  # fmt: skip
     assert {module.NAME for module in (reference, *OTHERS)} == set(BACKENDS)
     assert kernels.COMPILED and not reference.COMPILED
@@ -228,6 +228,30 @@ def test_masks_and_norms(kernels: ModuleType, dtype: str, seed: int, replicas: i
     same(kernels, "normalise", {"weight": np.zeros_like(weight), "alive": alive}, dtype)
 
 
+@each_backend
+@each_dtype
+@modest
+@given(seed=seeds, replicas=st.sampled_from([1, 3]), shape=st.sampled_from([(4,), (4, 3)]))
+def test_accumulate(kernels: ModuleType, dtype: str, seed: int, replicas: int, shape: tuple[int, ...]) -> None:
+    draw = Draw(seed, dtype)
+    arrays = {"increment": draw(replicas, *shape), "pending": draw(replicas, *shape), "scale": 1 / 7}
+    same(kernels, "accumulate", arrays | {"alive": draw.flags(replicas)}, dtype)
+
+
+@each_backend
+@each_dtype
+@modest
+@given(seed=seeds, replicas=st.sampled_from([1, 3]), count=st.integers(0, 12))
+def test_refresh_and_magnitudes(kernels: ModuleType, dtype: str, seed: int, replicas: int, count: int) -> None:
+    draw = Draw(seed, dtype)
+    weight, alive = draw(replicas, 4, 3), draw.flags(replicas)
+    every = draw.random.choice([1, 2, 3, np.inf], replicas).astype(dtype)
+    given = {"other": draw(replicas, 3, 4), "count": np.array([count]), "every": every}
+    same(kernels, "refresh", given | {"weight": weight, "alive": alive}, dtype)
+    drawn = {"seeds": np.array([3, 10**30, 3][:replicas], object), "tick": np.array([count]), "name": "m"}
+    same(kernels, "magnitudes", drawn | {"weight": weight, "alive": alive}, dtype)
+
+
 # -------------------------------------------------------------------------------------------- against what is known
 
 
@@ -346,6 +370,50 @@ def test_noise_is_keyed(kernels: ModuleType, gaussian: bool) -> None:
 
 
 @all_backends
+def test_magnitudes_are_keyed(kernels: ModuleType) -> None:
+    """By seed, name and tick, and by nothing else; uniform from 0 to the limit of Glorot & Bengio."""
+
+    def drawn(seed: int, name: str = "m", tick: int = 5) -> np.ndarray:
+        w, on = np.full((1, 90, 60), np.nan), np.array([True])
+        kernels.magnitudes(np.array([seed], object), np.array([tick]), name, w, on)()
+        return w[0]
+
+    first = drawn(1)
+    assert np.array_equal(first, drawn(1))
+    for other in (drawn(2), drawn(1, "n"), drawn(1, tick=6)):
+        assert abs(np.corrcoef(first.ravel(), other.ravel())[0, 1]) < 0.06
+    assert 0 <= first.min() and 0.199 < first.max() <= 0.2  # sqrt(6 / 150)
+    assert abs(first.mean() - 0.1) < 0.002
+
+
+@all_backends
+def test_copies_are_taken_over_at_multiples(kernels: ModuleType) -> None:
+    """Of each replica's own number, from the first count on; and of what lies there at that moment."""
+    other, w, count = np.arange(18.0).reshape(3, 2, 3), np.zeros((3, 3, 2)), np.zeros(1, np.int64)
+    take_over = kernels.refresh(other, count, np.array([1.0, 3.0, np.inf]), w, np.ones(3, bool))
+    taken: list[list[int]] = [[], [], []]
+    for now in range(8):
+        count[0] = now
+        other += 100
+        before = other.transpose(0, 2, 1).copy()
+        take_over()
+        for r in range(3):
+            if np.array_equal(w[r], before[r]):
+                taken[r].append(now)
+    assert taken == [list(range(8)), [0, 3, 6], [0]]
+
+
+@all_backends
+def test_increments_add_up(kernels: ModuleType) -> None:
+    dw, waiting = np.array([[[1.0, -2.0]]]), np.array([[[10.0, 20.0]]])
+    add = kernels.accumulate(dw, waiting, 0.5, np.array([True]))
+    add()
+    dw[...] = 8
+    add()
+    assert waiting[0].tolist() == [[14.5, 23]] and (dw == 8).all()
+
+
+@all_backends
 def test_weights_shrink_and_absent_ones_are_zero(kernels: ModuleType) -> None:
     w, v, on = np.full((1, 2, 2), 8.0), np.zeros((1, 2, 2)), np.array([True])
     dw, decay, none = np.ones((1, 2, 2)), np.array([0.25]), np.zeros(1)
@@ -360,7 +428,7 @@ def test_weights_shrink_and_absent_ones_are_zero(kernels: ModuleType) -> None:
 @all_backends
 @pytest.mark.parametrize("function", [
     "mix", "mix_error", "subtract", "multiply", "deliver", "deliver_signed", "apply", "copy", "centre", "hinge", "mask",
-    "normalise",
+    "normalise", "accumulate", "refresh",
 ])  # fmt: skip
 def test_nothing_hides_what_is_not_a_number(kernels: ModuleType, function: str) -> None:
     """Except a mixture's coefficient of zero, which takes the computed value as it is."""
@@ -380,6 +448,8 @@ def test_nothing_hides_what_is_not_a_number(kernels: ModuleType, function: str) 
         "hinge": lambda: kernels.hinge(b, a, half, out),
         "mask": lambda: kernels.mask(itself, kept),
         "normalise": lambda: kernels.normalise(itself, on),
+        "accumulate": lambda: kernels.accumulate(a, out, 1.0, on),
+        "refresh": lambda: kernels.refresh(a.transpose(0, 2, 1), np.zeros(1, int), half * 2, out, on),
     }
     steps[function]()()
     found = itself if function in ("centre", "mask", "normalise") else out
@@ -405,3 +475,10 @@ def test_a_replica_that_is_not_alive_is_left_alone(kernels: ModuleType) -> None:
     w[1] = 2
     kernels.bound([w], [], one, alive)()
     assert (w[0] == 2).all() and np.allclose(np.linalg.norm(w[1], axis=1), 1)
+    v[...] = 1
+    kernels.accumulate(dw, v, 0.5, alive)()
+    assert (v[0] == 1).all() and (v[1] == 1.5).all()
+    kernels.refresh(np.full((2, 4, 3), 7.0), np.zeros(1, np.int64), one, w, alive)()
+    assert (w[0] == 2).all() and (w[1] == 7).all()
+    kernels.magnitudes(np.array([0, 0], object), np.zeros(1, np.int64), "m", w, alive)()
+    assert (w[0] == 2).all() and (w[1] < 1).all()

@@ -1,0 +1,82 @@
+"""The simulated circuit whose small-rate limit the equations describe: identity units, no biases, full batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from circuits.autoencoder import circular_autoencoder, variant_coefficients
+from circuitsim.simulator import Simulator
+
+Matrices = tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A linear circular autoencoder in the simulator.
+
+    Parameters
+    ----------
+    weights : A^1 ... A^L before learning. sigma : the second moment of its examples, (n_0, n_0).
+    rate : of learning, > 0: the time that one presentation stands for.
+    rule : of circular_autoencoder. feedback : B^2 ... B^L of rbp.
+    n, m : the cycles compared. own : whether the top compares what layer L computed, not what layer 0 remembers.
+    variant, lam : how activity of several cycles combines.
+    """
+
+    weights: Matrices
+    sigma: np.ndarray
+    rate: float
+    rule: str = "rec"
+    feedback: Matrices = ()
+    n: int = 0
+    m: int = 1
+    own: bool = False
+    variant: str = "pr"
+    lam: float = 0.0
+
+    def run(self, presentations: int) -> Matrices:
+        """The weights after so many presentations of all examples; Diverged where one is not finite."""
+        simulator = self._simulator()
+        for _ in range(presentations):
+            simulator.present(np.arange(len(self.sigma)))
+        tensors = simulator.tensors()
+        return tuple(tensors[f"A{h}.weight"][0].copy() for h in range(1, len(self.weights) + 1))
+
+    def _simulator(self) -> Simulator:
+        sizes = [len(self.sigma), *(len(w) for w in self.weights)]
+        circuit, protocol = circular_autoencoder(
+            sizes,
+            self.rule,
+            hidden="identity",
+            output="identity",
+            bias=False,
+            cycles=self.m,
+            reference_cycle=self.n,
+            top_rule="own" if self.own else "same",
+        )
+        parameters = {"lr": self.rate}
+        if self.rule == "rec":
+            parameters |= variant_coefficients(self.variant, self.lam, len(self.weights))  # type: ignore[arg-type]
+        made = Simulator(circuit, protocol, batch=len(self.sigma), dtype="float64", parameters=parameters)  # type: ignore[arg-type]
+        made.use(examples(self.sigma))
+        for h, w in enumerate(self.weights, start=1):
+            made.load(f"A{h}.weight", w)
+        for h, b in enumerate(self.feedback, start=2):
+            made.load(f"B{h}.weight", b)
+        return made
+
+
+def chain(weights: Sequence[float], rate: float, beta: float = 1.0, **options: object) -> Experiment:
+    """The experiment of A*[1, ..., 1] with weights a_1 ... a_L."""
+    shaped = tuple(np.array([[a]], np.float64) for a in weights)
+    return Experiment(shaped, np.array([[beta]]), rate, **options)  # type: ignore[arg-type]
+
+
+def examples(sigma: np.ndarray) -> np.ndarray:
+    """As many examples as units whose mean of x x^t is sigma, (n_0, n_0), a row each; exact but for rounding."""
+    values, vectors = np.linalg.eigh(sigma)
+    found: np.ndarray = (vectors * np.sqrt(np.maximum(values, 0) * len(sigma))).T
+    return found

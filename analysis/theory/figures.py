@@ -1,0 +1,123 @@
+"""Figures of linear systems: gap against rate, invariants along solutions, lost symmetry, where learning rests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analysis.page import Image
+from analysis.panels import style
+from analysis.plots import drawing, inline
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SIZE = (7.0, 3.3)  # inches
+NAMES = {"rec": "outputs (rec)", "error-rec": "errors (error-rec)", "bp": "backpropagation", "rbp": "random bp"}
+
+
+def two_axes(figure: Figure, bottom: float = 0.15) -> Any:
+    """Two panels beside one another."""
+    figure.subplots_adjust(left=0.115, right=0.985, bottom=bottom, top=0.9, wspace=0.32)
+    return figure.subplots(1, 2)
+
+
+def dressed(ax: Axes, title: str, xlabel: str, ylabel: str) -> None:
+    """Title and labels in the report's style."""
+    ax.set_title(title, loc="left", fontsize=9.5, fontweight="bold")
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
+
+
+def plain_ticks(ax: Axes) -> None:
+    """Logarithmic axes with their numbers as decimals, where the fonts of powers are not wanted."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    for axis in (ax.xaxis, ax.yaxis):
+        if axis.get_scale() == "log":
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+            axis.set_minor_formatter(NullFormatter())
+
+
+def gaps(rows: pd.DataFrame) -> Image:
+    """The gap between circuit and equations against the circuit's rate, a panel for each depth."""
+    found = rows[rows["metric"] == "gap"]
+    with drawing(*SIZE) as figure:
+        for ax, depth in zip(two_axes(figure, 0.27), ("L = 2", "L = 3"), strict=True):
+            for index, (rule, name) in enumerate(NAMES.items()):
+                one = found[found["case"] == f"{rule}, {depth}"].groupby("x")["value"].median()
+                size = 9 if rule == "rec" else 5  # the markers of what coincides with it fit within
+                ax.loglog(one.index, one, markersize=size, linewidth=1.3, label=name, **style(index))
+            x = np.array(sorted(found["x"].unique()))
+            ax.loglog(x, 0.6 * found["value"].min() * x / x[0], color="#767676", linewidth=0.9, label="slope 1")
+            ax.set_xticks(x)
+            dressed(
+                ax, f"{depth}, at time 1", "learning rate (time of one presentation)", "largest difference of a weight"
+            )
+            plain_ticks(ax)
+        figure.legend(
+            *ax.get_legend_handles_labels(), loc="lower center", ncols=5, fontsize=8, frameon=False, handlelength=2.6
+        )
+        return inline(figure, "Gap between simulated circuits and their equations against the learning rate, slope 1")
+
+
+def constants(rows: pd.DataFrame) -> Image:
+    """Drift of the invariants over time, and orbits on the curves that the invariants draw."""
+    with drawing(*SIZE) as figure:
+        left, right = two_axes(figure)
+        cases = sorted(rows.loc[rows["metric"] == "drift", "case"].unique())
+        for index, case in enumerate(cases):
+            one = rows[rows["case"] == case]
+            _drift(left, one[one["metric"] == "drift"], case.partition(", ")[2], index)
+            _orbit(right, one[one["metric"] == "orbit"], index)
+        left.axhline(1e-6, color="#767676", linestyle=(0, (6, 2)), linewidth=1)
+        left.text(0.98, 1.3e-6, "bound 10⁻⁶", ha="right", fontsize=8.5, transform=left.get_yaxis_transform())
+        left.set_ylim(1e-17, 1e-4)
+        left.set_yticks([1e-16, 1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4])
+        plain_ticks(left)
+        left.legend(fontsize=8.5, frameon=False, loc="center right", handlelength=3)
+        dressed(left, "drift of eq. 42's invariants, L = 5", "time (1 / learning rate, β = 1)", "largest |K − K(0)|")
+        dressed(right, "orbits on |a₂| = K exp(a₁²/2)", "a₁ (weight)", "a₂ (weight)")
+        return inline(figure, "Drift of the invariants over time, below 10^-12; orbits of a1 and a2 on their curves")
+
+
+def _drift(ax: Axes, rows: pd.DataFrame, label: str, index: int) -> None:
+    looks = {**style(index), "markevery": (3 * index, 9)}
+    ax.semilogy(rows["x"], np.maximum(rows["value"], 1e-17), label=label, markersize=4, linewidth=1.2, **looks)
+
+
+def _orbit(ax: Axes, rows: pd.DataFrame, index: int) -> None:
+    u, v = rows["x"].to_numpy(), rows["y"].to_numpy()
+    reach = 0.25 * np.ptp(u) + 0.05
+    curve = np.linspace(u.min() - reach, u.max() + reach, 200)
+    ax.plot(curve, v[0] * np.exp((curve**2 - u[0] ** 2) / 2), color="#b5b5b5", linewidth=0.9)
+    ax.plot(u, v, linewidth=2.2, color=style(index)["color"], linestyle=style(index)["linestyle"])
+    ax.plot(u[:1], v[:1], color=style(index)["color"], marker=style(index)["marker"], markersize=6)
+
+
+def symmetry(rows: pd.DataFrame) -> Image:
+    """How a symmetric start loses its symmetry; how much more error than the least is left where learning rests."""
+    with drawing(*SIZE) as figure:
+        left, right = two_axes(figure)
+        for index, case in enumerate(rows.loc[rows["metric"] == "asymmetry", "case"].unique()):
+            one = rows[rows["case"] == case]
+            looks = {key: value for key, value in style(index).items() if not key.startswith("marker")}
+            line, dots = one[one["metric"] == "asymmetry"], one[one["metric"] == "asymmetry of circuit"]
+            left.plot(line["x"], line["value"], label=case.replace("E(I I^t)", "Σ"), linewidth=1.4, **looks)
+            left.plot(dots["x"], dots["value"], "o", color=style(index)["color"], markersize=5, clip_on=False)
+        left.legend(fontsize=8.5, frameon=False, loc="center right", handlelength=3)
+        dressed(left, "A*[2,1,2] from A = Bᵗ (dots: circuit)", "time (1 / learning rate)", "largest |A − Bᵗ|")
+        _excess(right, rows[rows["metric"] == "excess"])
+        return inline(figure, "Loss of symmetry over time; error over its least value where rec and bp are at time 50")
+
+
+def _excess(ax: Axes, rows: pd.DataFrame) -> None:
+    for index, rule in enumerate(("rec", "bp")):
+        values = np.sort(rows.loc[rows["case"] == rule, "value"].to_numpy())
+        ax.plot(np.arange(1, len(values) + 1), values, label=NAMES[rule], markersize=5, linewidth=1.2, **style(index))
+    ax.legend(fontsize=8.5, frameon=False, loc="upper left", handlelength=3)
+    ax.set_xlim(0, len(rows) // 2 + 1)
+    dressed(ax, "A*[4,2,4] at time 50", "system, sorted by error", "error / least error of rank 2")
