@@ -32,7 +32,8 @@ class Panel:
     ----------
     title, xlabel, ylabel : with units. x : (points,). curves : a label's values, (points, replicas), NaN where missing.
     logarithmic : whether the axis of values is. limits : its range; None: what the values need. whole : the axes
-        on which something is counted: "", "x" or "xy".
+        on which something is counted: "", "x" or "xy". ticks : places on the axis of x and what is written there; none:
+        as matplotlib has them.
     """
 
     title: str
@@ -43,6 +44,7 @@ class Panel:
     logarithmic: bool = False
     limits: tuple[float, float] | None = None
     whole: str = ""
+    ticks: Mapping[float, str] = field(default_factory=dict)
 
 
 def draw_panels(panels: Sequence[Panel], labels: Sequence[str], *, columns: int = 2, what: str = "") -> Image:
@@ -96,6 +98,8 @@ def _panel(ax: Axes, panel: Panel, labels: Sequence[str]) -> None:
         ax.set_ylim(*panel.limits)
     if panel.logarithmic:
         _powers(ax)
+    if panel.ticks:
+        ax.set_xticks(list(panel.ticks), list(panel.ticks.values()))
     for axis in panel.whole:
         _count(ax.xaxis if axis == "x" else ax.yaxis)
     ax.grid(axis="y", color="#e4e4e4", linewidth=0.6)

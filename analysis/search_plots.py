@@ -65,8 +65,8 @@ def draw_history(searches: Sequence[Searched], ylabel: str) -> Image:
     with drawing(width, height) as figure:
         for index, search in enumerate(searches):
             ax = _axes(figure, index, columns, (width, height), PANEL)
-            _course(ax, search)
             _value_axis(ax, low, high, ylabel)
+            _course(ax, search, low)
             ax.set_xlabel("trial")
             ax.set_title(search.name, loc="left", fontsize=9.5, fontweight="bold")
         figure.legend(*ax.get_legend_handles_labels(), loc="lower left", ncols=2, fontsize=8.5, frameon=False)
@@ -88,8 +88,10 @@ def draw_slices(searches: Sequence[Searched], labels: Mapping[str, str], ylabel:
     with drawing(width, height) as figure:
         for index, (search, key) in enumerate((search, key) for search in searches for key in labels):
             ax = _axes(figure, index, columns, (width, height), SLICE)
-            _slice(ax, search, key, ends[key])
             _value_axis(ax, low, high, ylabel if index % columns == 0 else "")
+            _slice(ax, search.tried[key], np.maximum(search.values, low), search.least)
+            ax.set_xlim(*ends[key])
+            _labelled(ax.xaxis, *ends[key])
             ax.set_xlabel(labels[key])
             if index % columns == 0:
                 ax.set_title(search.name, loc="left", fontsize=9.5, fontweight="bold")
@@ -114,25 +116,27 @@ def draw_matrices(matrices: Sequence[Matrix], xlabel: str) -> Image:
         return inline(figure, " ".join(map(_in_words, matrices)))
 
 
-def _course(ax: Axes, search: Searched) -> None:
+def _course(ax: Axes, search: Searched, low: float) -> None:
     trials = np.arange(1, len(search.values) + 1)
-    ax.plot(trials, search.values, "o", color=COLOURS[0], markersize=4, markerfacecolor="white", label="trial")
-    least = np.minimum.accumulate(search.values)
-    ax.plot(trials, least, color=COLOURS[1], linewidth=1.5, drawstyle="steps-post", label="least so far")
+    values = np.maximum(search.values, low)
+    ax.plot(trials, values, "o", color=COLOURS[0], markersize=4, markerfacecolor="white", label="trial")
+    ax.plot(
+        trials,
+        np.minimum.accumulate(values),
+        color=COLOURS[1],
+        linewidth=1.5,
+        drawstyle="steps-post",
+        label="least so far",
+    )
     _whole(ax.xaxis)
 
 
-def _slice(ax: Axes, search: Searched, key: str, ends: tuple[float, float]) -> None:
+def _slice(ax: Axes, x: np.ndarray, values: np.ndarray, best: int) -> None:
     """Later trials are darker."""
-    x = search.tried[key]
     ax.set_xscale("log")
-    order = np.arange(len(x))
-    ax.scatter(x, search.values, c=-order, cmap=MAP, s=16, edgecolors="#1b1b1b", linewidths=0.4, zorder=3)
-    best = search.least
-    ax.plot(x[best], search.values[best], "o", markersize=10, markerfacecolor="none", markeredgecolor=COLOURS[1],
-            markeredgewidth=1.6, zorder=4)  # fmt: skip
-    ax.set_xlim(*ends)
-    _labelled(ax.xaxis, *ends)
+    ax.scatter(x, values, c=-np.arange(len(x)), cmap=MAP, s=16, edgecolors="#1b1b1b", linewidths=0.4, zorder=3)
+    ring: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": COLOURS[1], "markeredgewidth": 1.6}
+    ax.plot(x[best], values[best], "o", markersize=10, zorder=4, **ring)
 
 
 def _matrix(figure: Figure, matrix: Matrix, box: tuple[float, ...], size: tuple[float, float], xlabel: str) -> None:

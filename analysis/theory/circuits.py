@@ -45,6 +45,10 @@ class Experiment:
         tensors = simulator.tensors()
         return tuple(tensors[f"A{h}.weight"][0].copy() for h in range(1, len(self.weights) + 1))
 
+    def _parameters(self) -> dict[str | tuple[str, str], float]:
+        mixing = variant_coefficients(self.variant, self.lam, len(self.weights)) if self.rule == "rec" else {}
+        return {"lr": self.rate, **mixing}
+
     def _simulator(self) -> Simulator:
         sizes = [len(self.sigma), *(len(w) for w in self.weights)]
         circuit, protocol = circular_autoencoder(
@@ -57,10 +61,7 @@ class Experiment:
             reference_cycle=self.n,
             top_rule="own" if self.own else "same",
         )
-        parameters = {"lr": self.rate}
-        if self.rule == "rec":
-            parameters |= variant_coefficients(self.variant, self.lam, len(self.weights))  # type: ignore[arg-type]
-        made = Simulator(circuit, protocol, batch=len(self.sigma), dtype="float64", parameters=parameters)  # type: ignore[arg-type]
+        made = Simulator(circuit, protocol, batch=len(self.sigma), dtype="float64", parameters=self._parameters())
         made.use(examples(self.sigma))
         for h, w in enumerate(self.weights, start=1):
             made.load(f"A{h}.weight", w)

@@ -49,7 +49,9 @@ def _basin(ax: Axes, rows: pd.DataFrame, name: str) -> None:
     reach = float(np.abs(rows[["x", "y"]].to_numpy()).max())
     for end, (_, colour, marker) in ENDS.items():
         some = rows[rows["value"] == end]
-        ax.plot(some["x"], some["y"], marker, color=colour, markersize=3, markeredgewidth=0.7, linewidth=0)
+        ax.plot(
+            some["x"], some["y"], marker, color=colour, markersize=3, markeredgewidth=0.7, linewidth=0, rasterized=True
+        )
     x = np.linspace(0.5 / reach, reach, 200)
     for sign in (1, -1):
         ax.plot(sign * x, sign / x, color="#000000", linewidth=1.3)

@@ -53,87 +53,89 @@ _ENDS_63 = {
 }
 
 
-def _linear() -> list[Statement]:
-    return [
-        Statement(
-            "eqs. 20, 35, 38, 39",
-            "they are the circuit's limit for small rates (gap falls as rate; slope within 0.1)",
-            "linear",
-        ),
-        Statement(
-            "section 6.3, errors and outputs",
-            "linear circuits that recirculate errors and outputs learn the same",
-            "linear",
-        ),
-        Statement("section 6.3.3", "in linear circuits CCR and RCC are PR at a rate times 1 - lambda", "linear"),
-        Statement("eq. 21, h <= L - 2", "dA^{h+1}/dt = A^{h+1} (dA^h/dt) (A^h)^t", "linear"),
-        Statement(
-            "eq. 21, h = L - 1",
-            "the same at the top (eqs. 21 and 36 give no range of h; eq. 41 does)",
-            "linear",
-            "needs h <= L - 2: the right side is P times the left. A*[1, 1, 1], a = (1, 1/2): 1/2 against 1/4",
-        ),
-        Statement("eq. 21, h = L - 1, corrected", "A^L (dA^{L-1}/dt) (A^{L-1})^t = P dA^L/dt", "linear", ours=True),
-        Statement(
-            "Abstract, rec rests",
-            "A*[4, 2, 4]: learning comes to rest by time 50 (rates below 10^-6)",
-            "linear",
-            ours=True,
-        ),
-        Statement(
-            "Abstract, rec rests at a critical point",
-            "the algorithms converge to critical points of the global error",
-            "linear",
-            "eq. 37 rests wherever A = Sigma B^t (B Sigma B^t)^-1, whatever B; the error's gradient is nought "
-            "there only "
-            "if Sigma leaves B's rows among themselves. A*[2, 1, 2], Sigma = diag(1, 2), b = (1, 1), a = (1, 2) /"
-            " 3: at rest, "
-            "error 4/3, least 1, gradient (-2/9, 2/9)",
-        ),
-        Statement(
-            "section 6.2, rec is bp, at A = B^t", "in the symmetric linear case eqs. 32 and 34 are the same", "linear"
-        ),
-        Statement(
-            "section 6.2, any Sigma",
-            "a symmetric start stays symmetric (largest |A - B^t| below 10^-6)",
-            "linear",
-            "needs (Sigma B^t B - B^t B Sigma) B^t = 0. A*[2, 1, 2], Sigma = diag(1, 2), b = (1/2, 1/2): broken "
-            "at once",
-        ),
-        Statement("section 6.2, Sigma = Id", "the same where Sigma is a multiple of Id", "linear", ours=True),
-        Statement(
-            "section 6.2, rec is bp, afterwards",
-            "so rec and bp stay identical from a symmetric start",
-            "linear",
-            "needs lasting symmetry, as above",
-        ),
-    ]
+_LINEAR = [
+    Statement(
+        "eqs. 20, 35, 38, 39",
+        "they are the circuit's limit for small rates (gap falls as rate; slope within 0.1)",
+        "linear",
+    ),
+    Statement(
+        "section 6.3, errors and outputs",
+        "linear circuits that recirculate errors and outputs learn the same",
+        "linear",
+    ),
+    Statement("section 6.3.3", "in linear circuits CCR and RCC are PR at a rate times 1 - lambda", "linear"),
+    Statement("eq. 21, h <= L - 2", "dA^{h+1}/dt = A^{h+1} (dA^h/dt) (A^h)^t", "linear"),
+    Statement(
+        "eq. 21, h = L - 1",
+        "the same at the top (eqs. 21 and 36 give no range of h; eq. 41 does)",
+        "linear",
+        "needs h <= L - 2: the right side is P times the left. A*[1, 1, 1], a = (1, 1/2): 1/2 against 1/4",
+    ),
+    Statement("eq. 21, h = L - 1, corrected", "A^L (dA^{L-1}/dt) (A^{L-1})^t = P dA^L/dt", "linear", ours=True),
+    Statement(
+        "Abstract, rec rests",
+        "A*[4, 2, 4]: learning comes to rest by time 50 (rates below 10^-6)",
+        "linear",
+        ours=True,
+    ),
+    Statement(
+        "Abstract, rec rests at a critical point",
+        "the algorithms converge to critical points of the global error",
+        "linear",
+        "eq. 37 rests wherever A = Sigma B^t (B Sigma B^t)^-1, whatever B; the error's gradient is nought "
+        "there only "
+        "if Sigma leaves B's rows among themselves. A*[2, 1, 2], Sigma = diag(1, 2), b = (1, 1), a = (1, 2) /"
+        " 3: at rest, "
+        "error 4/3, least 1, gradient (-2/9, 2/9)",
+    ),
+    Statement(
+        "section 6.2, rec is bp, at A = B^t", "in the symmetric linear case eqs. 32 and 34 are the same", "linear"
+    ),
+    Statement(
+        "section 6.2, any Sigma",
+        "a symmetric start stays symmetric (largest |A - B^t| below 10^-6)",
+        "linear",
+        "needs (Sigma B^t B - B^t B Sigma) B^t = 0. A*[2, 1, 2], Sigma = diag(1, 2), b = (1/2, 1/2): broken at once",
+    ),
+    Statement("section 6.2, Sigma = Id", "the same where Sigma is a multiple of Id", "linear", ours=True),
+    Statement(
+        "section 6.2, rec is bp, afterwards",
+        "so rec and bp stay identical from a symmetric start",
+        "linear",
+        "needs lasting symmetry, as above",
+    ),
+]
 
 
-def _chain() -> list[Statement]:
-    found = [
-        Statement("eq. 42, L = 5", "log|a_{h+1}| - a_h^2 / 2 is constant, h <= L - 2 (drift below 10^-6)", "chain"),
-        Statement(
-            "eq. 47",
-            "L = 2: a_1 rests at 0, which repels, and at (-K ± sqrt(K^2 + 4)) / 2, which attract, P = 1",
-            "chain",
-        ),
-        Statement("Theorem 6.1", _LEARNS, "chain"),
-        Statement("Theorem 6.1, excluded", "a_1 ... a_{L-1} = 0: P = 0 for ever", "chain"),
-        Statement(
-            "Theorem 6.1, excluded, all weights stay",
-            "(not in the paper) and no weight moves",
-            "chain",
-            "needs a_1 = 0: below the first weight of nought weights grow for ever. (1, 0, 1): a_1 = e^t",
-            ours=True,
-        ),
-        Statement(
-            "Theorem 6.1, excluded, a_i0 ... a_L = 0",
-            "proof: a_{i0} ... a_L remain constant and equal to 0",
-            "chain",
-            "constant they are, but only a_{i0} is 0. A*[1, 1, 1], a = (0, 5): a_2 stays 5",
-        ),
-    ]
+_CHAIN = [
+    Statement("eq. 42, L = 5", "log|a_{h+1}| - a_h^2 / 2 is constant, h <= L - 2 (drift below 10^-6)", "chain"),
+    Statement(
+        "eq. 47",
+        "L = 2: a_1 rests at 0, which repels, and at (-K ± sqrt(K^2 + 4)) / 2, which attract, P = 1",
+        "chain",
+    ),
+    Statement("Theorem 6.1", _LEARNS, "chain"),
+    Statement("Theorem 6.1, excluded", "a_1 ... a_{L-1} = 0: P = 0 for ever", "chain"),
+    Statement(
+        "Theorem 6.1, excluded, all weights stay",
+        "(not in the paper) and no weight moves",
+        "chain",
+        "needs a_1 = 0: below the first weight of nought weights grow for ever. (1, 0, 1): a_1 = e^t",
+        ours=True,
+    ),
+    Statement(
+        "Theorem 6.1, excluded, a_i0 ... a_L = 0",
+        "proof: a_{i0} ... a_L remain constant and equal to 0",
+        "chain",
+        "constant they are, but only a_{i0} is 0. A*[1, 1, 1], a = (0, 5): a_2 stays 5",
+    ),
+]
+
+
+def _readings() -> list[Statement]:
+    """Theorems 6.2 and 6.3, for each law that they are checked with."""
+    found = []
     for n in (2, 3, 4):
         name = f"Theorem 6.2, n = {n}"
         found += [
@@ -150,40 +152,39 @@ def _chain() -> list[Statement]:
     return found
 
 
-def _hidden() -> list[Statement]:
-    return [
-        Statement("eqs. 53, 54, 55", "dP/dt, dA/dt and dB/dt follow from eq. 52", "hidden"),
-        Statement(
-            "eq. 56",
-            "d(AB)/dt = 2 beta P (1 - P) (1 + B)",
-            "hidden",
-            "it is 2 beta B (1 - P) (P + A). N = 1, a = 1/2, b = 1: 3/4, and not 1",
-        ),
-        Statement("eq. 56, corrected", "d(AB)/dt = 2 beta B (1 - P) (P + A)", "hidden", ours=True),
-        Statement(
-            "eq. 56, AB falls where P < 0",
-            "Theorem 6.4, proof: where P < 0, AB decreases",
-            "hidden",
-            "only where A < -P. N = 1, a = -2, b = 1: d(AB)/dt = 12 beta",
-        ),
-        Statement("Theorem 6.4", "beta > 0 and b(0) != 0: learning ends at P = 1", "hidden"),
-        Statement(
-            "Theorem 6.4, the end in closed form",
-            "b = u b(0), u = (B - P + sqrt((B - P)^2 + 4 B)) / (2 B) of the start",
-            "hidden",
-            ours=True,
-        ),
-        Statement("Theorem 6.4, excluded", "b(0) = 0: all weights stay", "hidden"),
-        Statement(
-            "Theorem 6.4, proof: A = 0 where P = 0, N = 1", "cases 3, 4: P rises and A falls until A = P = 0", "hidden"
-        ),
-        Statement(
-            "Theorem 6.4, proof: A = 0 where P = 0, N = 2",
-            "the same for N = 2",
-            "hidden",
-            "needs a and b parallel: P = 0 where a is orthogonal to b. a = (-1, 1), b = (1, 0): there a = (0, 1)",
-        ),
-    ]
+_HIDDEN = [
+    Statement("eqs. 53, 54, 55", "dP/dt, dA/dt and dB/dt follow from eq. 52", "hidden"),
+    Statement(
+        "eq. 56",
+        "d(AB)/dt = 2 beta P (1 - P) (1 + B)",
+        "hidden",
+        "it is 2 beta B (1 - P) (P + A). N = 1, a = 1/2, b = 1: 3/4, and not 1",
+    ),
+    Statement("eq. 56, corrected", "d(AB)/dt = 2 beta B (1 - P) (P + A)", "hidden", ours=True),
+    Statement(
+        "eq. 56, AB falls where P < 0",
+        "Theorem 6.4, proof: where P < 0, AB decreases",
+        "hidden",
+        "only where A < -P. N = 1, a = -2, b = 1: d(AB)/dt = 12 beta",
+    ),
+    Statement("Theorem 6.4", "beta > 0 and b(0) != 0: learning ends at P = 1", "hidden"),
+    Statement(
+        "Theorem 6.4, the end in closed form",
+        "b = u b(0), u = (B - P + sqrt((B - P)^2 + 4 B)) / (2 B) of the start",
+        "hidden",
+        ours=True,
+    ),
+    Statement("Theorem 6.4, excluded", "b(0) = 0: all weights stay", "hidden"),
+    Statement(
+        "Theorem 6.4, proof: A = 0 where P = 0, N = 1", "cases 3, 4: P rises and A falls until A = P = 0", "hidden"
+    ),
+    Statement(
+        "Theorem 6.4, proof: A = 0 where P = 0, N = 2",
+        "the same for N = 2",
+        "hidden",
+        "needs a and b parallel: P = 0 where a is orthogonal to b. a = (-1, 1), b = (1, 0): there a = (0, 1)",
+    ),
+]
 
 
-STATEMENTS = (*_linear(), *_chain(), *_hidden())
+STATEMENTS = (*_LINEAR, *_CHAIN, *_readings(), *_HIDDEN)

@@ -271,7 +271,7 @@ def asynchronous_code() -> Any:
 REFUSED = {
     another_synapse: "rule rule, line .*got the name 'weights'",
     a_closure: "got a variable of an enclosing function, 'neighbour'",
-    a_default_argument: "rule rule, line .*expected a finite number",
+    a_default_argument: r"rule rule, line (.|\n)*expected a finite number",
     a_default_list: r"memory=\[\]; expected a finite number",
     a_label: "got the name 'labels'",
     a_global_mean: "got the attribute 'mean'",
