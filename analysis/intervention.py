@@ -17,9 +17,11 @@ from analysis.culprits import Culprit, Reader, findings
 from analysis.interference import StepTrial, SynapseTrial, culprits
 from analysis.memory import same_bits
 from analysis.permitted import Arrival, Element, Neuron, Synapse
-from analysis.stage import Stage, stages
+from analysis.stage import Stage, rebound, singly, stages
+from analysis.summation import unsummed
 from circuitsim import phases
-from circuitsim.locality import Finding
+from circuitsim.locality import REMEDIES, Finding
+from circuitsim.plan import Anatomy
 from circuitsim.schedule import FIRING
 from circuitsim.simulator import Simulator
 
@@ -70,8 +72,10 @@ def intervene(simulator: Simulator, rows: Any, *, samples: int = 4, seed: int = 
     """Try whether each synapse's update depends on nothing but what locality permits.
 
     Whole presentations are run with everything scrambled that is not a sampled synapse or one of its two neurons;
-    each event of the timetable with everything scrambled that a sampled element of what it makes must not see; and a
-    presentation is repeated after a different one. Mirror mode likewise. The simulator is left as it was, to the bit.
+    each event of the timetable with everything scrambled that a sampled element of what it makes must not see. A
+    presentation is repeated after a different one, and with steps that were bound anew in between; what rules propose
+    for a batch is compared with the sum over its examples. Mirror mode likewise. The simulator is left as it was, to
+    the bit.
 
     Parameters
     ----------
@@ -88,6 +92,10 @@ def intervene(simulator: Simulator, rows: Any, *, samples: int = 4, seed: int = 
         experiment = _Experiment(samples, random, hooked=bool(simulator.hooks))
         for stage in parts:
             experiment.try_stage(stage)
+        for stage, single in singly(simulator, parts):
+            experiment.try_singly(stage, single)
+        for stage, again in rebound(simulator, parts):
+            experiment.try_again(stage, again)
         return Intervention(
             simulator.backend,
             experiment.synapses,
@@ -109,10 +117,7 @@ class _Experiment:
 
     def try_stage(self, stage: Stage) -> None:
         """All trials of one timetable."""
-        learning = dict.fromkeys(
-            _subject(stage, k) for k, e in enumerate(stage.entries) if e.event.phase in OF_SYNAPSES
-        )
-        chosen = {name: self._synapses(stage, name) for name in learning}
+        chosen = self._chosen(stage)
         for k in range(len(stage.entries)):
             elements, known = self._elements(stage, k, chosen), set[int]()
             for number, element in enumerate(elements):
@@ -122,7 +127,28 @@ class _Experiment:
             self.synapses[name] = self.synapses.get(name, 0) + len(synapses)
             for synapse in synapses:
                 self._try_synapse(stage, synapse)
-        self._repeat(stage, chosen)
+        self._repeat(stage, stage.part, chosen)
+
+    def try_singly(self, stage: Stage, single: Anatomy) -> None:
+        """What a rule proposes for a batch must be the sum of what it proposes for each example alone."""
+        for k, entry in enumerate(stage.entries):
+            name = _subject(stage, k)
+            if entry.event.phase == phases.PLASTICITY and not self._has(name):
+                self.trials += 1
+                for quantity in unsummed(stage, single, k):
+                    rule = stage.circuit.rules[name][entry.event.detail].rule.name
+                    read = f"one example together with others of the batch, for {quantity}"
+                    found = Finding("lateral", name, rule, read, "remote", None, REMEDIES["lateral"])
+                    self.found.setdefault((found.kind, found.projection), found)
+
+    def try_again(self, stage: Stage, part: Anatomy) -> None:
+        """Steps that were bound while memory held something else must do the same."""
+        self._repeat(stage, part, self._chosen(stage))
+
+    def _chosen(self, stage: Stage) -> dict[str, list[Synapse]]:
+        """A sample of the synapses of every projection that learns."""
+        learning = [_subject(stage, k) for k, e in enumerate(stage.entries) if e.event.phase in OF_SYNAPSES]
+        return {name: self._synapses(stage, name) for name in dict.fromkeys(learning)}
 
     def _elements(self, stage: Stage, k: int, chosen: dict[str, list[Synapse]]) -> list[Element]:
         """A sample of what an entry makes."""
@@ -194,20 +220,25 @@ class _Experiment:
             key = stage.memory.keys[block][0]
             self._note(stage, k, element, Culprit(key, None, stage.arrays[key].shape, changed=True))
 
-    def _repeat(self, stage: Stage, chosen: dict[str, list[Synapse]]) -> None:
+    def _repeat(self, stage: Stage, part: Anatomy, chosen: dict[str, list[Synapse]]) -> None:
         """The same presentation after a different one must be the same."""
         self.trials += 1
         stage.memory.load(stage.at[0])
         stage.memory.scramble(stage.memory.everything)
-        for step in stage.part.steps:
+        for step in part.steps:
             step()
         stage.memory.load(stage.at[0])
-        for k, step in enumerate(stage.part.steps):
+        for k, step in enumerate(part.steps):
             step()
             pairs = zip(stage.memory.blocks, stage.at[k + 1], strict=True)
             if not all(same_bits(block, before) for block, before in pairs):
+                if part is not stage.part and self._has(_subject(stage, k)):
+                    return  # what an earlier trial has explained
                 self._note(stage, k, self._elements(stage, k, chosen)[0], Culprit(None))
                 return
+
+    def _has(self, name: str) -> bool:
+        return any(projection == name for _, projection in self.found)
 
     def _note(self, stage: Stage, k: int, element: Element, culprit: Culprit) -> None:
         reader = Reader(stage.entries[k], element, stage.written[k], stage.later(k))

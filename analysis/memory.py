@@ -24,9 +24,16 @@ class Memory:
     arrays : all arrays by address.
     below : for arrays of whole numbers, the number that random values stay below.
     random : where random values come from.
+    chosen : arrays in which one neuron of each example is 1 and the others 0: half of the random ones are so too.
     """
 
-    def __init__(self, arrays: Mapping[Key, Array], below: Mapping[Key, int], random: np.random.Generator) -> None:
+    def __init__(
+        self,
+        arrays: Mapping[Key, Array],
+        below: Mapping[Key, int],
+        random: np.random.Generator,
+        chosen: Iterable[Key] = (),
+    ) -> None:
         groups: dict[int, list[Key]] = {}
         for key, array in arrays.items():
             if key[0] != "circuit" and array.size:  # seeds, clock and the living are given, not remembered
@@ -34,7 +41,7 @@ class Memory:
         self.keys = tuple(tuple(group) for group in groups.values())
         self.blocks = tuple(arrays[group[0]] for group in self.keys)
         self.of = {key: block for block, group in enumerate(self.keys) for key in group}
-        self._below, self._random = below, random
+        self._below, self._random, self._chosen = below, random, frozenset(chosen)
         floats = [block for block in self.blocks if block.dtype.kind == "f"]
         largest = max(block.size for block in floats)
         self._pool = random.uniform(-1, 1, largest + SLACK).astype(floats[0].dtype)
@@ -80,6 +87,9 @@ class Memory:
         (_, quantity, cycle), block = self.keys[number][0], self.blocks[number]
         if block.dtype.kind in "iu":
             return self._random.integers(0, self._below[self.keys[number][0]], block.shape)
+        if self._chosen.intersection(self.keys[number]) and self._random.random() < 0.5:  # else as any other
+            picked = self._random.integers(0, block.shape[-1], block.shape[:-1])
+            return np.asarray(np.eye(block.shape[-1], dtype=block.dtype)[picked])
         if block.dtype.kind == "b":
             return self._random.random(block.shape) < 0.5
         if cycle is None and block.ndim == 1:  # a parameter of each replica: what is zero or infinite stays so

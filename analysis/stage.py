@@ -94,7 +94,8 @@ def recorded(schedule: Schedule, part: Anatomy, random: np.random.Generator) -> 
     below: dict[Key, int] = {("data", "rows", None): 1 if data is None else len(data)}
     if circuit.labels:
         below["data", "y", None] = circuit.population(circuit.labels).size
-    memory = Memory(arrays, below, random)
+    labels: list[Key] = [(circuit.labels, "O", 0)] if circuit.labels else []
+    memory = Memory(arrays, below, random, labels)
     at = [memory.copy()]
     for step in part.steps:
         step()
@@ -132,6 +133,25 @@ def stages(simulator: Simulator, rows: Any, random: np.random.Generator) -> Iter
                 part.arrays[key][...] = values
         if simulator.evidence:
             vars(simulator.evidence).update(evidence)
+
+
+def rebound(simulator: Simulator, opened: Sequence[Stage]) -> Iterator[tuple[Stage, Anatomy]]:
+    """The same timetables with steps bound anew, while memory held something else.
+
+    A step that took a copy when it was bound has another one now.
+    """
+    for stage in opened:
+        stage.memory.load(stage.at[0])
+        stage.memory.scramble(stage.memory.everything)
+    simulator.unbind()
+    for stage, part in zip(opened, _parts(simulator, opened[0].part.rows), strict=True):
+        part.rows[...] = np.arange(part.rows.size).reshape(part.rows.shape)
+        yield stage, part
+
+
+def singly(simulator: Simulator, opened: Sequence[Stage]) -> Iterator[tuple[Stage, Anatomy]]:
+    """The same timetables for presentations of one example each."""
+    yield from zip(opened, _parts(simulator, opened[0].part.rows[:, :1]), strict=True)
 
 
 _COUNT = ("circuit", "presentation", None)

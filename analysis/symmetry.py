@@ -149,7 +149,7 @@ def _product(matrices: list[np.ndarray]) -> np.ndarray:
 
 
 def _redraw(trial: Trial, draw: int) -> None:
-    """Draw every weight that there is, uniform about nought, and let copies be taken; scales do not matter to an angle."""
+    """Draw every weight that there is, uniform about nought (an angle has no scale), and let copies be taken."""
     part = trial.presentation
     for (owner, quantity, _), array in part.arrays.items():
         if quantity == "weight":

@@ -90,9 +90,9 @@ class Finding:
 
 
 REMEDIES = {
-    "weight-transport": "give the feedback projection its own weights (rbp, arbp), or recirculate",
+    "weight-transport": "give the feedback projection weights and rules of its own, or recirculate",
     "weight-sharing": "give each location its own weights",
-    "lateral": "use an output function of the neuron's own input",
+    "lateral": "let each neuron use its own input and its own synapses alone",
     "remote-target": "bring the target through a projection, or use a circular circuit",
     "remote-error": "carry the error through a declared projection to a colocated feedback neuron",
     "time-window": "widen the window or shorten the delays",

@@ -78,6 +78,10 @@ class Plan:
     def use(self, x: np.ndarray, y: np.ndarray | None = None) -> None:
         """Take the examples (example, feature), and their classes, that rows will refer to."""
         self._x, self._y = x, y
+        self.unbind()
+
+    def unbind(self) -> None:
+        """Forget the bound steps: they are bound anew when next needed."""
         self._bound.clear()
 
     def run(self, rows: np.ndarray) -> None:

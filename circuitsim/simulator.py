@@ -233,6 +233,11 @@ class Simulator:
         """A presentation, or a wave of mirror mode, laid open for audits: its timetable, steps and all memory."""
         return (self._plan if mirror is None else self._waves[mirror]).anatomy(batch)
 
+    def unbind(self) -> None:
+        """Forget all bound steps, for audits: they are bound anew when next needed, and must do the same."""
+        for plan in (self._plan, *self._waves):
+            plan.unbind()
+
     def tensors(self) -> dict[str, np.ndarray]:
         """The weights and biases themselves, by name, each with a leading replica axis."""
         return self.state.tensors()

@@ -134,9 +134,9 @@ def _panel(
 
 
 def _places(stale: np.ndarray) -> tuple[np.ndarray, dict[float, str]]:
-    """Where each staleness is on an axis of powers of two, never one and a half beyond the last, and what is told."""
+    """Where each staleness is on an axis of powers of two, never a quarter of it beyond the last, and what is told."""
     known = stale[np.isfinite(stale)]
-    places = np.log2(np.where(np.isfinite(stale), stale, known[-1] * 2**1.5))
+    places = np.log2(np.where(np.isfinite(stale), stale, max(2.0, known[-1] ** 1.25)))
     step = max(1, -(-len(known) // TICKS))
     told = [*range(0, len(known), step), *range(len(known), len(stale))]
     return places, {float(places[k]): _spell(float(stale[k])) for k in told}

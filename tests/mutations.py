@@ -242,15 +242,15 @@ OF_RULES = [
         "numba",
         compiler,
         ("increments transposed", "loop", "ICH", "_multiply", (ACROSS, "target[...] = turned(across @ pre)")),
-        ("another example's presynaptic activity", "loop", "RH", "_multiply", ("across, pre,", "across, rolled(pre, 1),")),
-        ("means over the batch", "loop", "RH", "_multiply", ("across, pre,", "across, 0 * pre + pre.mean(axis=1, keepdims=True),")),
-        ("the last example left out", "loop", "RH", "_multiply", ("across, pre,", "across[:, :, :-1], pre[:, :-1],")),
+        ("another example's presynaptic activity", "loop", "IRH", "_multiply", ("across, pre,", "across, rolled(pre, 1),")),
+        ("means over the batch", "loop", "IRH", "_multiply", ("across, pre,", "across, 0 * pre + pre.mean(axis=1, keepdims=True),")),
+        ("the last example left out", "loop", "IRH", "_multiply", ("across, pre,", "across[:, :, :-1], pre[:, :-1],")),
         ("another replica's activity", "loop", "ICRH", "_multiply", ("across, pre,", "rolled(across, 0), pre,")),
         ("the neighbour's activity", "loop", "IRH", "_multiply", ("across, pre,", "across, rolled(pre, 2),")),
         ("cycle 0 for 1", "loop", "RH", "_arrays", ("memory[meaning.cycle]", "memory[min(memory)]")),
         ("pre and post swapped", "fa", "ICH", "_arrays", ("if meaning.place is Place.PRE", "if (meaning.place is Place.PRE) != alike(operands.pre, operands.post)")),
         ("another neuron's activity in a loop", "every", "IRH", in_python(edit(compiler, "_lower_every", ("[b, j]", "[b, j - 1]")))),
-        ("another example's activity in a loop", "every", "RH", in_python(edit(compiler, "_lower_every", ('"[b, j]"', '"[b - 1, j]"')))),
+        ("another example's activity in a loop", "every", "IRH", in_python(edit(compiler, "_lower_every", ('"[b, j]"', '"[b - 1, j]"')))),
         ("the transposed weight", "oja", "IH", "_arrays", ("meaning.place], weight))", "meaning.place], turned(weight)))")),
         ("increments not reset", "ia", "PH", in_python(edit(compiler, "_accumulate", ('"=" if first else "+="', '"+="')))),
         ("biases with a presynaptic 0", "loop", "RH", "_lower_bias", ("s: ONE", "s: 0 * ONE")),
@@ -270,13 +270,13 @@ OF_RULES = [
     *table(
         "numpy",
         compiler,
-        ("another example's presynaptic activity, mapped", "loop", "RH", "mapped", ("[:, b, None, :]", "[:, b - 1, None, :]")),
+        ("another example's presynaptic activity, mapped", "loop", "IRH", "mapped", ("[:, b, None, :]", "[:, b - 1, None, :]")),
         ("the neighbour's activity, mapped", "loop", "ICRH", "mapped", ("column(operands.post[k][:, b])", "column(rolled(operands.post[k], 2)[:, b])")),
         ("the transposed weight, mapped", "oja", "IH", "mapped", ("else operands.synapse ", "else turned(operands.synapse) if weights else operands.synapse ")),
         ("increments not reset, mapped", "loop", "PRH", "mapped", ("out[...] = 0", "pass")),
         ("cycle 0 for 1, mapped", "loop", "RH", "mapped", ("operands.post[k]", "operands.post[min(operands.post)]")),
         ("parameters of replica 0, mapped", "ia", "IRH", "mapped", ("k: v.reshape", "k: (0 * v + v[0]).reshape")),
-        ("the last example left out, mapped", "loop", "RH", "mapped", ("range(operands.batch)", "range(operands.batch - 1)")),
+        ("the last example left out, mapped", "loop", "IRH", "mapped", ("range(operands.batch)", "range(operands.batch - 1)")),
     ),
 ]  # fmt: skip
 
@@ -350,7 +350,6 @@ ELSEWHERE = [
 FAULTS = [*NUMBA, *NUMPY, *OF_RULES, *ELSEWHERE]
 
 DECLARED = "the circuit declares a wire of this kind in this projection, and what it may bring is not told apart"
-BATCH = "an update sums over the examples, which stand for presentations one after the other: all are permitted"
 GIVEN = "seeds, clock and parameters are given, not learned from"
 SILENT = {  # not local, and yet the intervention says nothing
     "cpu: signs of the weights the other way": DECLARED,
@@ -360,10 +359,6 @@ SILENT = {  # not local, and yet the intervention says nothing
     "cpu: softmax over the batch": DECLARED,
     "reference: softmax over the batch": DECLARED,
     "cpu: another replica's norm": DECLARED,
-    "compiler: another example's presynaptic activity": BATCH,
-    "compiler: another example's presynaptic activity, mapped": BATCH,
-    "compiler: another example's activity in a loop": BATCH,
-    "compiler: means over the batch": BATCH,
     "cpu: noise that is not redrawn": GIVEN,
     "reference: noise that is not redrawn": GIVEN,
     "simulator: the clock stands still between waves": GIVEN,

@@ -54,7 +54,10 @@ def test_audit_for_a_person(capfd: pytest.CaptureFixture[str]) -> None:
     assert circuitsim("audit", "autoencoder", "--set", "sizes=[30,6,30]", "--set", "rule=bp") == 0
     out, err = capfd.readouterr()
     assert out.startswith("autoencoder with bp: NOT local: 1 finding\n\nweight-transport in B2\n") and err == ""
-    assert "    reads the transposed weights of A2\n    remedy: give the feedback projection its own weights" in out
+    assert (
+        "    reads the transposed weights of A2\n    remedy: give the feedback projection weights and rules of its own"
+        in out
+    )
     assert "tried on backend numba, found: weight-transport in B2" in out
     assert re.search(r"^distances +an error travels up to 1 hop, 1 tick *$", out, re.M)
     assert circuitsim("audit", "autoencoder", "--backend", "numpy") == 0

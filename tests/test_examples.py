@@ -54,7 +54,11 @@ def test_the_readme_program_runs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    re.findall(r"^(circuitsim (?:run|schedule|audit|trace|data).*?)\s+#", (ROOT / "README.md").read_text(encoding="utf-8"), re.M),
+    re.findall(
+        r"^(circuitsim (?:run|schedule|audit|trace|data).*?)\s+#",
+        (ROOT / "README.md").read_text(encoding="utf-8"),
+        re.M,
+    ),
 )
 def test_the_readme_commands_are_understood(line: str, tmp_path: Path) -> None:
     import shlex

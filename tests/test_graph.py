@@ -552,8 +552,8 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, exp
         "circuit c",
         "1 finding(s), first weight-transport in back, which reads the transposed weights of on",
         (
-            "no non-local wire in a circuit declared local. Give the feedback projection its own weights "
-            "(rbp, arbp), or recirculate; or build it with local=False."
+            "no non-local wire in a circuit declared local. Give the feedback projection weights and rules of its own, "
+            "or recirculate; or build it with local=False."
         ),
     ),
     (

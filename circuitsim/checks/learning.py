@@ -39,7 +39,9 @@ def check_plasticity(circuit: Circuit) -> None:
         _check_far(circuit, learning, shape_of(circuit, q))
     for q in circuit.projections:
         if q.waits and all(p.projection != q.name for p in circuit.plasticity):
-            refuse(f"projection {q.name}", "increments that wait, and no rule", "a rule", "Add one, or set waits=False.")
+            refuse(
+                f"projection {q.name}", "increments that wait, and no rule", "a rule", "Add one, or set waits=False."
+            )
 
 
 def _check_memories(circuit: Circuit, label: str, ends: Iterable[tuple[str, str]]) -> None:

@@ -58,6 +58,9 @@ class Rule:
     function: Callable[..., Any]
     parameters: tuple[tuple[str, float | int], ...]
 
+    def __post_init__(self) -> None:
+        check_code(self.function, VOCABULARY)  # however it was made, and again whenever it is bound
+
     @property
     def name(self) -> str:
         """The function's name."""
@@ -200,7 +203,6 @@ def local_rule(function: Callable[..., Any]) -> Rule:
         name = str(getattr(function, "__name__", "without a name"))
         _refuse(name, f"a {type(function).__name__}", "a plain Python function", "Write it with def.")
     rule = Rule(function, _parameters(function))
-    check_code(function, VOCABULARY)
     _ = rule.certificate  # trace now, so that a rule that cannot be traced fails where it is written
     return rule
 

@@ -48,7 +48,7 @@ def test_the_line_that_does_it_is_named(make: Made) -> None:
 
 def test_what_is_read_is_named() -> None:
     (copied,) = [f for f in audited(next(iter(FOUND))) if f.projection == "B2"]
-    assert copied.read == "W2.weight" and "own weights" in copied.remedy
+    assert copied.read == "W2.weight" and "weights and rules of its own" in copied.remedy
 
 
 def test_the_simulator_is_left_as_it_was() -> None:

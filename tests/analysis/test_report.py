@@ -150,7 +150,7 @@ def test_it_tells_metrics_circuits_findings_settings(whole):
     for said in (
         "weight-transport",
         "the transposed weights of A2",
-        "give the feedback projection its own weights",
+        "give the feedback projection weights and rules of its own",
         "Of 2 circuits 1 are local in space and time; not local: bp",
         "replica 3 diverged at epoch 2",
         "recirculation cycle",
