@@ -64,8 +64,8 @@ def test_labels_alone_do_not_make_a_circuit_non_local() -> None:
 def test_the_refusal_names_the_first_that_is_no_label() -> None:
     message = (
         r"circuit c: got 2 finding\(s\), first weight-transport in B2, which reads the transposed weights of A2; "
-        r"expected no non-local wire in a circuit declared local\. Give the feedback projection weights and rules of its "
-        r"own, or recirculate; or build it with local=False\."
+        r"expected no non-local wire in a circuit declared local\. Give the feedback projection weights and rules of "
+        r"its own, or recirculate; or build it with local=False\."
     )
     with pytest.raises(CircuitError, match=message):
         refuse_nonlocal("c", verdict([LABEL, TRANSPORT, TRANSPORT], (), 0))
