@@ -5,9 +5,9 @@ Run: python examples/audit.py
 
 import numpy as np
 
-from analysis.audit_text import scores
-from analysis.examine import examine_simulator
-from analysis.explain import explain
+from analysis.audits.audit_text import scores
+from analysis.audits.examine import examine_simulator
+from analysis.tracing.explain import explain
 from circuits.classifier import layered_classifier
 from circuitsim import Hook, Simulator
 

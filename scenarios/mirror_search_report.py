@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.page import number
-from analysis.portfolio import Exhibit, write_portfolio
-from analysis.search_plots import Matrix, Searched, draw_history, draw_matrices, draw_slices
+from analysis.reports.page import number
+from analysis.reports.portfolio import Exhibit, write_portfolio
+from analysis.reports.search_plots import Matrix, Searched, draw_history, draw_matrices, draw_slices
 from scenarios.mirror_search_runs import COMPARED, HELD_OUT, MIRROR
 from scenarios.mirror_search_settings import SEARCHED
 

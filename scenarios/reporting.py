@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from analysis.audit import Audit, audit_all
-from analysis.examine import examine
-from analysis.groups import SEEDS, TELLING, telling
-from analysis.report import Reconstructions, ReportData, write_report
+from analysis.audits.audit import Audit, audit_all
+from analysis.audits.examine import examine
+from analysis.reports.groups import SEEDS, TELLING, telling
+from analysis.reports.report import Reconstructions, ReportData, write_report
 from circuitsim.cohort import Cohort
 from circuitsim.config import spell
 from circuitsim.files import write_bytes

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.page import number
-from analysis.panels import Panel, draw_panels
-from analysis.portfolio import Exhibit, write_portfolio
+from analysis.reports.page import number
+from analysis.reports.panels import Panel, draw_panels
+from analysis.reports.portfolio import Exhibit, write_portfolio
 from circuitsim.runfolder import METRICS
 from circuitsim.scenario import MemberRun
 from circuitsim.tables import read_frame

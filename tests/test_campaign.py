@@ -17,7 +17,7 @@ import pytest
 from pydantic import Field
 from running import ENTRIES, SMALL, circuitsim, installed, measured, metrics, outcome, skip_report, tree
 
-from analysis import portfolio
+from analysis.reports import portfolio
 from circuitsim import config, data, scenario, tables
 from circuitsim.config import Keys
 from circuitsim.errors import DataError

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 import sympy
 
-from analysis.audit import audit
-from analysis.examine import examine_simulator
-from analysis.intervention import intervene
+from analysis.audits.audit import audit
+from analysis.audits.examine import examine_simulator
+from analysis.audits.intervention import intervene
 from circuits.autoencoder import RULES, VARIANTS, circular_autoencoder, variant_coefficients
 from circuits.classifier import FEEDBACK, layered_classifier
 from circuits.replacement import replacement_classifier

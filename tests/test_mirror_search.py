@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from running import circuitsim, metrics, start, tree
 
-from analysis.search_plots import Matrix, Searched, draw_history, draw_matrices, draw_slices
+from analysis.reports.search_plots import Matrix, Searched, draw_history, draw_matrices, draw_slices
 from circuitsim import data
 from scenarios.mirror_search_report import ERROR, command, paired, transfer_table
 from scenarios.mirror_search_runs import Runs

@@ -35,8 +35,8 @@ from sample_rules import covariance, oja, saturating, three_products
 from test_classifier_against_handwritten import fired
 from test_random_circuits import Recursion
 
-from analysis.intervention import intervene
-from analysis.light_cone import light_cone
+from analysis.audits.intervention import intervene
+from analysis.audits.light_cone import light_cone
 from circuits.autoencoder import circular_autoencoder
 from circuits.classifier import layered_classifier
 from circuits.replacement import replacement_classifier

@@ -17,7 +17,7 @@ from building import Built, Tensors, classes, classifier, digits, distance, pres
 from handwritten import derivative
 from sample_rules import local_rule
 
-from analysis.examine import examine
+from analysis.audits.examine import examine
 from circuits.classifier import layered_classifier
 from circuitsim import Circuit, Plasticity, Protocol, Simulator, Updates
 

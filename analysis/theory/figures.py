@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.page import Image
-from analysis.panels import style
-from analysis.plots import drawing, inline
+from analysis.reports.page import Image
+from analysis.reports.panels import style
+from analysis.reports.plots import drawing, inline
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.page import Image
-from analysis.plots import drawing, inline
+from analysis.reports.page import Image
+from analysis.reports.plots import drawing, inline
 from analysis.theory.basins import edge_of_two
 from analysis.theory.checks_chain import LAWS
 from analysis.theory.figures import dressed

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.page import number
-from analysis.portfolio import Exhibit, write_portfolio
+from analysis.reports.page import number
+from analysis.reports.portfolio import Exhibit, write_portfolio
 from analysis.theory import figures, figures_basins
 from analysis.theory.checks_circuits import EXAMPLES
 from analysis.theory.statements import STATEMENTS

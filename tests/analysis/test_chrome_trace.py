@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from building import Setting, digits, simulator
 
-from analysis.chrome_trace import chrome_trace, trace_design
+from analysis.tracing.chrome_trace import chrome_trace, trace_design
 from circuits.autoencoder import circular_autoencoder
 from circuits.classifier import layered_classifier
 from circuits.replacement import replacement_classifier

@@ -12,7 +12,7 @@ import pytest
 from building import Setting, digits, simulator, weights_of
 from sample_rules import oja, quotient, soft_bound
 
-from analysis.explain import Explanation, Happening, explain
+from analysis.tracing.explain import Explanation, Happening, explain
 from circuits.autoencoder import circular_autoencoder
 from circuits.classifier import layered_classifier
 from circuits.replacement import replacement_classifier

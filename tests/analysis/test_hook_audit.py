@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hook_cheats import FOUND, HONEST, LINES, Made
 
-from analysis.hooks import audit_hooks
+from analysis.audits.hooks import audit_hooks
 from circuits.classifier import layered_classifier
 from circuitsim import Hook, Simulator
 from circuitsim.locality import Finding

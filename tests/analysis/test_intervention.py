@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from building import Setting, simulator
 
-from analysis.intervention import Intervention, intervene
+from analysis.audits.intervention import Intervention, intervene
 from circuits.autoencoder import circular_autoencoder
 from circuits.classifier import FEEDBACK, layered_classifier
 from circuits.replacement import FEEDBACK as REPLACING
@@ -407,7 +407,7 @@ def test_the_simulator_is_left_as_it_was(evidence: bool) -> None:
 def test_it_is_left_as_it_was_when_the_audit_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = made("rec")
     before = tried.snapshot()
-    monkeypatch.setattr("analysis.intervention.StepTrial.differs", lambda *_: 1 / 0)
+    monkeypatch.setattr("analysis.audits.intervention.StepTrial.differs", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         intervene(tried, ROWS)
     assert all(before[name].tobytes() == array.tobytes() for name, array in tried.snapshot().items())

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from analysis.audit import Audit, audit
-from analysis.examine import examine
+from analysis.audits.audit import Audit, audit
+from analysis.audits.examine import examine
 from circuits.autoencoder import circular_autoencoder, variant_coefficients
 from circuits.classifier import layered_classifier
 from circuits.replacement import replacement_classifier

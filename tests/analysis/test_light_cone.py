@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from building import Setting, simulator
 
-from analysis.light_cone import LightCone, light_cone
+from analysis.audits.light_cone import LightCone, light_cone
 from circuits.autoencoder import circular_autoencoder
 from circuits.classifier import layered_classifier
 from circuits.replacement import replacement_classifier

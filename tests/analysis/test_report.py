@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.audit import audit, audit_all
-from analysis.drawing import circuit_figure
-from analysis.examine import examine
-from analysis.groups import group_results
-from analysis.layout import arrange
-from analysis.page import number
-from analysis.plots import SMALL
-from analysis.report import Reconstructions, ReportData, render, write_report
+from analysis.audits.audit import audit, audit_all
+from analysis.audits.examine import examine
+from analysis.reports.drawing import circuit_figure
+from analysis.reports.groups import group_results
+from analysis.reports.layout import arrange
+from analysis.reports.page import number
+from analysis.reports.plots import SMALL
+from analysis.reports.report import Reconstructions, ReportData, render, write_report
 from circuits.autoencoder import circular_autoencoder
 from circuitsim.graph import Circuit, Population, Projection
 from circuitsim.schedule import timetable

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.costs import costs
-from analysis.dependencies import modularity
-from analysis.paths import causes, distances
-from analysis.scorecard import scorecard
-from analysis.symmetry import angle, channels, effective, symmetry
-from analysis.trials import trial
+from analysis.scores.costs import costs
+from analysis.scores.dependencies import modularity
+from analysis.scores.paths import causes, distances
+from analysis.scores.scorecard import scorecard
+from analysis.scores.symmetry import angle, channels, effective, symmetry
+from analysis.scores.trials import trial
 from circuits.autoencoder import circular_autoencoder, variant_coefficients
 from circuits.classifier import layered_classifier
 from circuits.stack import stacked_autoencoders

@@ -1,0 +1,204 @@
+"""What each synapse, arriving signal and neuron may depend on, from the circuit and the definition of locality alone.
+
+Nothing here looks at what phases declare or kernels do: that is what is tested against it. A synapse i <- j may depend
+on the neurons at the sites of i and j and on itself (Baldi & Sadowski 2018, eqs. 13-15); an arriving signal on what its
+presynaptic neurons emitted in its example and on its own synapses; a neuron on what its site holds in its example and
+on its own incoming synapses. Parameters are given. Everything else is outside: other examples (except to a synapse,
+whose update sums over them), other replicas, memory that is older than the window or that nothing has written yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from analysis.audits.memory import Array, Index, Piece
+from circuitsim import phases
+from circuitsim.events import Event
+from circuitsim.graph import Circuit, Projection
+from circuitsim.schedule import FIRING, Entry, Key
+
+ALL = slice(None)
+HELD = ("S", "O", "E", "slope")
+SYNAPTIC = {
+    "weight": ("weight", "increment", "velocity", "pending", "mask"),
+    "bias": ("bias", "bias_increment", "bias_velocity", "bias_pending"),
+}
+Arrays = Mapping[Key, Array]
+Ticks = Mapping[Key, int]  # when each activity of this presentation was last written
+
+
+@dataclass(frozen=True)
+class Synapse:
+    """A synapse of a projection in one replica, from neuron `pre` to neuron `post`; `pre` None: the bias of `post`."""
+
+    projection: str
+    replica: int
+    post: int
+    pre: int | None = None
+
+    def permitted(self, circuit: Circuit, arrays: Arrays, held: Ticks) -> list[Piece]:
+        """What it may depend on, itself left out."""
+        pieces: list[Piece] = []
+        for site, neuron in self.neurons(circuit):
+            pieces += [(k, (_of(arrays[k], self.replica), ALL, neuron)) for k in held if _site(circuit, k) == site]
+            if circuit.population(circuit.inputs).site == site and _X in arrays:
+                pieces.append((_X, (ALL, neuron)))
+        return pieces
+
+    def own(self, arrays: Arrays) -> list[Piece]:
+        """Itself: weight, increment and velocity."""
+        quantities, index = SYNAPTIC["bias"], (self.replica, self.post)
+        if self.pre is not None:
+            quantities, index = SYNAPTIC["weight"], (*index, self.pre)  # type: ignore[assignment]
+        keys = [(self.projection, quantity, None) for quantity in quantities]
+        return [(key, index) for key in keys if key in arrays]
+
+    def made(self, circuit: Circuit, arrays: Arrays, key: Key) -> Index | None:
+        """Where in an array that a step made it is."""
+        return dict(self.own(arrays)).get(key)
+
+    def neurons(self, circuit: Circuit) -> list[tuple[str, int]]:
+        """Its postsynaptic and presynaptic neuron, as site and number."""
+        q = circuit.projection(self.projection)
+        ends = [(circuit.population(q.target).site, self.post)]
+        return ends if self.pre is None else [*ends, (circuit.population(q.source).site, self.pre)]
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What arrives over a projection at one neuron, in one cycle of one example."""
+
+    projection: str
+    replica: int
+    example: int
+    post: int
+    cycle: int
+
+    def permitted(self, circuit: Circuit, arrays: Arrays, held: Ticks) -> list[Piece]:
+        """What it may depend on: its own synapses, what was emitted, what has arrived before."""
+        q = circuit.projection(self.projection)
+        mixes = bool(self.cycle) and circuit.population(q.source).mixes
+        emitted, arriving = (q.source, "E" if mixes else "O", self.cycle), (q.target, "S", self.cycle)
+        pieces: list[Piece] = []
+        if emitted in held:
+            pieces.append((emitted, (_of(arrays[emitted], self.replica), self.example, ALL)))
+        if arriving in held:
+            pieces.append((arriving, (_of(arrays[arriving], self.replica), self.example, self.post)))
+        return pieces + incoming_synapses(circuit, arrays, q, self.replica, self.post)
+
+    def made(self, circuit: Circuit, arrays: Arrays, key: Key) -> Index | None:
+        """Where in an array that a step made it is."""
+        mine = key == (circuit.projection(self.projection).target, "S", self.cycle)
+        return (_of(arrays[key], self.replica), self.example, self.post) if mine else None
+
+    def neurons(self, circuit: Circuit) -> list[tuple[str, int]]:
+        """The neuron at which it arrives, as site and number."""
+        return [(circuit.population(circuit.projection(self.projection).target).site, self.post)]
+
+
+@dataclass(frozen=True)
+class Neuron:
+    """A neuron of one replica in one example; `example` None: in all, as the owner of its incoming synapses."""
+
+    population: str
+    replica: int
+    post: int
+    example: int | None = None
+
+    def permitted(self, circuit: Circuit, arrays: Arrays, held: Ticks) -> list[Piece]:
+        """What it may depend on: its site's memory, its incoming synapses, and what it is clamped to."""
+        example: int | slice = ALL if self.example is None else self.example
+        ((site, _),) = self.neurons(circuit)
+        pieces: list[Piece] = [
+            (k, (_of(arrays[k], self.replica), example, self.post)) for k in held if _site(circuit, k) == site
+        ]
+        for q in circuit.incoming[self.population]:
+            pieces += incoming_synapses(circuit, arrays, q, self.replica, self.post)
+        if self.population in circuit.clamped and self.example is not None and _ROWS in arrays:
+            pieces += self._clamped_to(circuit, arrays, self.example)
+        return pieces
+
+    def _clamped_to(self, circuit: Circuit, arrays: Arrays, example: int) -> list[Piece]:
+        shown = (_of(arrays[_ROWS], self.replica), example)
+        row = int(arrays[_ROWS][shown])
+        value: Piece = (_X, (row, self.post)) if self.population == circuit.inputs else (_Y, (row,))
+        return [(_ROWS, shown), value]
+
+    def made(self, circuit: Circuit, arrays: Arrays, key: Key) -> Index | None:
+        """Where in an array that a step made it is."""
+        owner, quantity, cycle = key
+        if cycle is not None:
+            if owner != self.population or self.example is None:
+                return None
+            return _of(arrays[key], self.replica), self.example, self.post
+        own = self.example is None and quantity in ("weight", "bias")
+        return (self.replica, self.post) if own and owner in _names(circuit.incoming[self.population]) else None
+
+    def neurons(self, circuit: Circuit) -> list[tuple[str, int]]:
+        """Itself, as site and number."""
+        return [(circuit.population(self.population).site, self.post)]
+
+
+Element = Synapse | Arrival | Neuron
+_X, _Y, _ROWS = (("data", name, None) for name in ("x", "y", "rows"))
+
+
+def incoming_synapses(circuit: Circuit, arrays: Arrays, q: Projection, replica: int, post: int) -> list[Piece]:
+    """A neuron's own synapses of a projection: weights and bias; none where the weights are another's."""
+    owner = physical(circuit, q)
+    keys: list[Key] = [(name, "weight", None) for name in (owner,) if name]
+    if q.bias:
+        keys.append((q.name, "bias", None))
+    keys += [(name, "mask", None) for name in (owner,) if name]
+    return [(key, (replica, post)) for key in keys if key in arrays]
+
+
+def physical(circuit: Circuit, q: Projection) -> str | None:
+    """The projection that has the weights of q's synapses as matter: itself, or one between the same sites."""
+    if q.weights == q.transports:
+        return None  # what goes the other way is another synapse
+    if q.shares is None:
+        return q.name
+    origin = circuit.projection(q.shares)
+    ends = ((q.source, origin.source), (q.target, origin.target))
+    return origin.name if all(circuit.population(a).site == circuit.population(b).site for a, b in ends) else None
+
+
+def given(arrays: Arrays, replica: int) -> list[Piece]:
+    """The parameters of a replica, which everything in it may know."""
+    return [(k, (replica,)) for k, a in arrays.items() if k[2] is None and a.ndim == 1 and k[0] not in _GIVEN]
+
+
+def written(circuit: Circuit, arrays: Arrays, entries: Sequence[Entry]) -> list[dict[Key, int]]:
+    """Before each entry, and after the last: which activity has been written in this presentation, and when."""
+    ticks: list[dict[Key, int]] = [{}]
+    for entry in entries:
+        fresh = {key: entry.event.tick for key in _written_by(circuit, entry.event) if key in arrays}
+        ticks.append({**ticks[-1], **fresh})
+    return ticks
+
+
+_GIVEN = ("data", "circuit")
+
+
+def _written_by(circuit: Circuit, event: Event) -> list[Key]:
+    if event.phase == phases.DELIVERY:
+        return [(circuit.projections[event.which].target, "S", event.detail)]
+    if event.phase not in FIRING:
+        return []
+    cycle = 0 if event.phase == phases.MIRROR else event.detail
+    return [(circuit.populations[event.which].name, quantity, cycle) for quantity in HELD]
+
+
+def _of(array: Array, replica: int) -> int:
+    """The row of a replica, where what is the same for all is held once."""
+    return min(replica, len(array) - 1)
+
+
+def _site(circuit: Circuit, key: Key) -> str:
+    return circuit.population(key[0]).site
+
+
+def _names(projections: Sequence[Projection]) -> list[str]:
+    return [q.name for q in projections]

@@ -1,0 +1,1 @@
+"""Reports and figures: one file that opens offline."""

@@ -1,0 +1,168 @@
+"""The report's sections on circuits: drawings, timetables, and the locality audit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analysis.audits.audit_text import scores
+from analysis.reports.drawing import circuit_figure
+from analysis.reports.gantt import gantt_figure
+from analysis.reports.page import details, figure, heading, paragraph, plural, section, side_by_side, table
+from circuitsim.schedule import Schedule
+
+MOST_CIRCUITS = 8  # drawn; the audit has them all
+MOST_POPULATIONS = 80  # of a circuit that is drawn
+MOST_EVENTS = 400  # rows of a timetable
+OPEN_EVENTS = 30  # a longer table starts folded
+FINDING = ("kind", "projection", "rule", "read", "place", "lag", "remedy")
+
+Audit = Mapping[str, Any]
+
+
+def circuits(labelled: Sequence[tuple[str, Schedule]]) -> str:
+    """Every circuit's drawing and timetable."""
+    shown = labelled[:MOST_CIRCUITS]
+    if len(labelled) == 1:
+        return section("Circuit and timetable", *_circuit(shown[0][1]))
+    parts = [
+        details(f"{label}: {schedule.circuit.name}", *_circuit(schedule), opened=index == 0)
+        for index, (label, schedule) in enumerate(shown)
+    ]
+    left = ", ".join(label for label, _ in labelled[MOST_CIRCUITS:])
+    return section("Circuits and timetables", *parts, paragraph(f"Not drawn: {left}.") if left else "")
+
+
+def verdict(audit: Audit) -> str:
+    """The verdict in a sentence; nothing where there was no audit."""
+    each = _each(audit)
+    local = [one for one in each if one.get("local")]
+    if not any("local" in one for one in each):
+        return ""
+    if len(each) == 1:
+        count = plural(len(each[0].get("findings") or ()), "finding")
+        return "The circuit is local in space and time." if local else f"The circuit is not local: {count}."
+    if len(local) == len(each):
+        return f"All {len(each)} circuits are local in space and time."
+    others = [str(one.get("label", "")) for one in each if not one.get("local")]
+    names = ", ".join(others[:MOST_CIRCUITS]) + (" and others" if len(others) > MOST_CIRCUITS else "")
+    return f"Of {len(each)} circuits {len(local)} are local in space and time; not local: {names}."
+
+
+def locality(audit: Audit) -> str:
+    """The verdict, the findings with their remedies, and for each projection what is read and how far back."""
+    said = verdict(audit)
+    if not said:
+        return ""
+    each, several = _each(audit), len(_each(audit)) > 1
+    good = all(one.get("local") for one in each)
+    header = (["circuit"] if several else []) + list(FINDING)
+    rows = [
+        ([str(one.get("label", ""))] if several else []) + [_cell(finding.get(key)) for key in FINDING]
+        for one in each
+        for finding in one.get("findings") or ()
+    ]
+    found = [heading("Findings"), table(header, rows)] if rows else [paragraph("There are no findings.")]
+    reads = [
+        details(str(one.get("label", "")), _reads(one), opened=index == 0) if several else _reads(one)
+        for index, one in enumerate(each)
+    ]
+    explained = paragraph(
+        "Local: each synapse reads its presynaptic neuron, its postsynaptic neuron and itself, and nothing older than "
+        "neurons remember. The window is the age in ticks of the oldest thing that a projection's rules read."
+    )
+    return section("Locality audit", paragraph(said, "good" if good else "note"), *found, *_tried(each, several),
+                   heading("What rules read"), explained, *reads, *_covered(each))  # fmt: skip
+
+
+def _tried(each: Sequence[Audit], several: bool) -> list[str]:
+    """What experiments changed, and to what effect; and the scorecard where there is one."""
+    tried = [one for one in each if one.get("tried")]
+    if not tried:
+        return []
+    header = (["circuit"] if several else []) + ["experiment"]
+    rows = [([str(one.get("label", ""))] if several else []) + [str(one["tried"]["said"])] for one in tried]
+    how = paragraph(
+        "Everything outside what locality permits to a synapse was changed, and what it permits held, on a twin of the "
+        "circuit with random weights and examples; its update was compared bit by bit."
+    )
+    parts = [heading("What was tried"), how, table(header, rows)]
+    for one in each:
+        if one.get("scorecard"):
+            measured = table(("problem", "measured"), scores(one["scorecard"]))
+            parts.append(details(f"Five problems, and costs: {one.get('label', 'this circuit')}", measured))
+    return parts
+
+
+def _covered(each: Sequence[Audit]) -> list[str]:
+    """The hash of each circuit with its rules, without which an audit could be of anything."""
+    covers = [f"{one['covers']['circuit']} {one['covers']['sha256'][:16]}" for one in each if one.get("covers")]
+    return [paragraph(f"This audit covers (SHA-256 of circuit and rules): {'; '.join(covers)}.")] if covers else []
+
+
+def _circuit(schedule: Schedule) -> list[str]:
+    circuit = schedule.circuit
+    chart, note = gantt_figure(schedule)
+    caption = "Boxes are populations (number of neurons, activation)."
+    if any(p.feedback for p in circuit.populations):
+        caption += " Yellow ones are feedback neurons, which carry errors."
+    if len({p.site for p in circuit.populations}) < len(circuit.populations):
+        caption += " A shaded frame is one place: what is in it is colocated, neuron by neuron."
+    timing = (
+        "One presentation. Within a tick events run from left to right; digits count the cycle. Arrows are signals "
+        "under way, dotted ones exchanges between colocated neurons. "
+        f"Neurons remember {plural(schedule.window, 'tick')}. {note}"
+    )
+    if len(circuit.populations) > MOST_POPULATIONS:
+        drawn = paragraph(f"The circuit is too large to draw: {plural(len(circuit.populations), 'population')}.")
+    else:
+        drawn = figure(circuit_figure(circuit), caption)
+    return [side_by_side(drawn, figure(chart, timing)), _table(schedule)]
+
+
+def _table(schedule: Schedule) -> str:
+    every = schedule.table()
+    header = ("tick", "phase", "subject", "cycle", "reads", "changes")
+    title = f"The timetable as a table: {plural(len(every), 'event')}"
+    cut = f"The first {MOST_EVENTS} are shown; `circuitsim schedule` prints all." if len(every) > MOST_EVENTS else ""
+    rows = table(header, every[:MOST_EVENTS], numbers=(0,))
+    return details(title, rows, paragraph(cut) if cut else "", opened=len(every) <= OPEN_EVENTS)
+
+
+def _reads(one: Audit) -> str:
+    """One row for each projection and rule."""
+    windows: Mapping[str, Any] = one.get("window") or {}
+    certificates = list(one.get("certificates") or ())
+    certified = {c.get("projection") for c in certificates}
+    certificates += [{"projection": name} for name in windows if name not in certified]
+    rows = [
+        (
+            _cell(c.get("projection")),
+            _cell(c.get("rule")),
+            "; ".join(_reading(r) for r in c.get("reads") or ()) or "–",
+            _cell(windows.get(c.get("projection", ""))),
+        )
+        for c in certificates
+    ]
+    return table(("projection", "rule", "reads", "window (ticks)"), rows, numbers=(3,)) if rows else ""
+
+
+def _reading(read: Any) -> str:
+    """One quantity that a rule reads: its place, whose it is, its age."""
+    if not isinstance(read, Mapping) or "place" not in read:
+        return _cell(read)
+    cycle = "" if read.get("cycle") is None else f".at({read['cycle']})"
+    whose = f" = {read['of']}{cycle.removeprefix('.at')}" if read.get("of") else ""
+    lag = read.get("lag")
+    return f"{read['place']}{cycle}{whose}" + (f", {plural(lag, 'tick')} old" if lag else "")
+
+
+def _each(audit: Audit) -> list[Audit]:
+    return list(audit.get("circuits") or [audit])
+
+
+def _cell(value: Any) -> str:
+    if value is None or value == "":
+        return "–"
+    return value if isinstance(value, str) else json.dumps(value, default=str)

@@ -1,0 +1,84 @@
+"""The report of a computation or a campaign: figures with their numbers beside them, and one page that tells all."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.reports import sections
+from analysis.reports.page import Image, details, figure, number, page, paragraph, section, table
+from circuitsim.files import write_bytes
+from circuitsim.runfolder import FIGURES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """What is shown of a run, and its numbers.
+
+    Parameters
+    ----------
+    name : of its files. title, caption : on the page. numbers : the table beside it. image : the figure; None: the
+        table is all.
+    """
+
+    name: str
+    title: str
+    caption: str
+    numbers: pd.DataFrame
+    image: Image | None = None
+
+
+def write_portfolio(
+    folder: Path,
+    title: str,
+    lead: str,
+    exhibits: Sequence[Exhibit],
+    config: Mapping[str, Any],
+    *,
+    notes: Sequence[str] = (),
+    remarks: Sequence[str] = (),
+) -> None:
+    """Write figures/NAME.svg and figures/NAME.csv of each exhibit, then report.html: one file, which opens offline.
+
+    Parameters
+    ----------
+    folder : the run folder. lead : the result in a paragraph. config : as in config.json. notes : what the reader must
+        know first. remarks : how the numbers compare with others', a paragraph each.
+    """
+    (folder / FIGURES).mkdir(exist_ok=True)
+    for exhibit in exhibits:
+        write_bytes(folder / FIGURES / f"{exhibit.name}.csv", exhibit.numbers.to_csv(index=False).encode())
+        if exhibit.image is not None:
+            svg = base64.b64decode(exhibit.image.uri.partition(",")[2])
+            write_bytes(folder / FIGURES / f"{exhibit.name}.svg", svg)
+    told = {key: value for key, value in config.items() if key not in ("given", "members")}
+    content = page(
+        title,
+        paragraph(lead, "lead"),
+        *(paragraph(note, "note") for note in notes),
+        *(_shown(exhibit) for exhibit in exhibits),
+        section("How this compares", *map(paragraph, remarks)),
+        sections.settings(told),
+    )
+    write_bytes(folder / "report.html", content.encode())
+
+
+def _shown(exhibit: Exhibit) -> str:
+    numbers = exhibit.numbers
+    numeric = [index for index, kind in enumerate(numbers.dtypes) if kind.kind in "fiu"]
+    rows = [[_cell(value) for value in row] for row in numbers.itertuples(index=False, name=None)]
+    made = table([str(column) for column in numbers.columns], rows, numbers=numeric)
+    if exhibit.image is None:
+        return section(exhibit.title, paragraph(exhibit.caption, "caption"), made)
+    below = details(f"Numbers (figures/{exhibit.name}.csv)", made)
+    return section(exhibit.title, figure(exhibit.image, exhibit.caption), below)
+
+
+def _cell(value: object) -> str:
+    return number(value) if isinstance(value, float) else str(value)

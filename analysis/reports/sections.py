@@ -1,0 +1,170 @@
+"""The report's sections on results: each takes a part of the run and returns HTML, empty where there is nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from analysis.reports.groups import Group, Results
+from analysis.reports.images import Shape, reconstruction_figure
+from analysis.reports.page import figure, heading, number, paragraph, plural, section, side_by_side, table
+from analysis.reports.plots import MOST_GROUPS, MOST_OTHERS, learning_curves, other_curves, seconds_curve
+
+MOST_TEXT = 2000  # characters of one setting
+
+
+def headline(results: Results, verdict: str) -> str:
+    """The result in one paragraph, and the verdict on locality."""
+    metric = results.ranked_by
+    if metric is None or not results.groups:
+        return paragraph(f"No figure of the data was measured. {verdict}", "lead")
+    first, last = results.groups[0], int(results.epochs[-1])
+    if not first.final("test", metric).n:
+        return paragraph(f"No replica has a finite test {metric} at epoch {last}. {verdict}", "lead")
+    several = len(results.groups) > 1
+    text = f"After {plural(last, 'epoch')} the {'lowest ' if several else ''}test {metric} is {_spread(first, metric)}"
+    text += f", by {first.label}" if several else ""
+    best, at = first.best("test", metric)
+    if at >= 0 and results.epochs[at] != last:
+        text += f"; it was {number(best)} at its lowest, at epoch {results.epochs[at]}"
+    named = MOST_GROUPS if len(results.groups) <= MOST_GROUPS else 3
+    rest = [f"{g.label} ({_spread(g, metric)})" for g in results.groups[1:named]]
+    if rest:
+        more = len(results.groups) - 1 - len(rest)
+        text += f". {'Next' if more else 'The others'} are {'; '.join(rest)}"
+        text += f"; {plural(more, 'further group')} in the table" if more else ""
+    return paragraph(f"{text}. {_replicas(results)}{verdict}", "lead")
+
+
+def _spread(group: Group, metric: str) -> str:
+    """A group's final value, as mean ± SD, and how many of its replicas are finite if not all."""
+    final = group.final("test", metric)
+    spread = f" ± {number(final.sd)}" if final.n > 1 else ""
+    lost = "" if final.n == group.replicas else f", n = {final.n} of {group.replicas}"
+    return f"{number(final.mean)}{spread}{lost}"
+
+
+def _replicas(results: Results) -> str:
+    """How many replicas stand behind each value."""
+    counts = sorted({g.replicas for g in results.groups})
+    if counts[-1] == 1:
+        return "One replica each. " if len(results.groups) > 1 else ""
+    many = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else str(counts[0])
+    return f"Values are means ± SD of {many} replicas. "
+
+
+def curves(results: Results) -> str:
+    """Learning curves of the data's metrics, then of the others."""
+    if not results.measured:
+        return ""
+    parts = [side_by_side(*map(figure, learning_curves(results, metric))) for metric in results.data_metrics]
+    if results.other_metrics:
+        parts += [heading("Measured on the circuit"), side_by_side(*map(figure, other_curves(results)))]
+        left = results.other_metrics[MOST_OTHERS:]
+        parts += [paragraph(f"Not drawn, but in metrics.parquet: {', '.join(left)}.")] if left else []
+    caption = "Epoch 0 is before training."
+    if any(g.replicas > 1 for g in results.groups):
+        caption = (
+            "Lines are means over the replicas of a group, which differ in their seeds alone; bands reach from "
+            f"the least to the greatest replica. {caption}"
+        )
+    if len(results.groups) > MOST_GROUPS:
+        caption += (
+            f" Drawn are the best {MOST_GROUPS} of {len(results.groups)} groups by final test {results.ranked_by}; "
+            "the table below has all."
+        )
+    return section("Learning curves", *parts, paragraph(caption, "caption"))
+
+
+def finals(results: Results) -> str:
+    """Final values of every group."""
+    columns = [(s, m) for m in results.data_metrics for s in ("test", "train") if (s, m) in results.measured]
+    columns += [("train", m) for m in results.other_metrics]
+    if not columns:
+        return ""
+    header = ["group", "n"]
+    for split, metric in columns:
+        header += [f"{split} {metric}" if metric in results.data_metrics else metric, "SD"]
+    if results.ranked_by:
+        header += [f"lowest test {results.ranked_by}", "at epoch"]
+    rows = [_row(results, group, columns) for group in results.groups]
+    caption = (
+        f"Means at epoch {results.epochs[-1]} and standard deviations between replicas (n − 1); "
+        "n counts the replicas whose value is finite."
+    )
+    return section("Final values", table(header, rows, caption=caption, numbers=range(1, len(header))))
+
+
+def _row(results: Results, group: Group, columns: list[tuple[str, str]]) -> list[str]:
+    metric = results.ranked_by
+    found = [group.final(*column) for column in columns]
+    n = group.final("test", metric).n if metric else max(f.n for f in found)
+    row = [group.label, str(n) if n == group.replicas else f"{n} of {group.replicas}"]
+    for final in found:
+        row += [number(final.mean), number(final.sd)]
+    if metric:
+        best, at = group.best("test", metric)
+        row += [number(best), str(results.epochs[at]) if at >= 0 else "–"]
+    return row
+
+
+def samples(originals: np.ndarray, outputs: Mapping[str, np.ndarray], shape: Shape | None) -> str:
+    """Reconstructions of a few examples."""
+    if not len(originals) or not outputs:
+        return ""
+    caption = f"The first {len(originals)} test examples and what the first replica of each group makes of them."
+    return section("Sample reconstructions", figure(reconstruction_figure(originals, outputs, shape), caption))
+
+
+def seconds(results: Results) -> str:
+    """How long an epoch took."""
+    drawn = seconds_curve(results)
+    if drawn is None:
+        return ""
+    known = results.seconds[np.isfinite(results.seconds)]
+    replicas = plural(sum(g.replicas for g in results.groups), "replica")
+    caption = (
+        f"Training time of an epoch, all of the run ({replicas}): median {number(float(np.median(known)))} s, "
+        f"in all {number(float(known.sum()))} s."
+    )
+    return section("Seconds per epoch", figure(drawn, caption))
+
+
+def settings(config: Mapping[str, Any]) -> str:
+    """Every key with the value used, and what was varied; versions come under their own heading."""
+    varied: Mapping[str, Any] = config.get("vary") or {}
+    rows = [
+        (key, _cut(", ".join(map(_spell, varied[key]))), "varied") if key in varied else (key, _spell(value), "")
+        for key, value in _flat(config)
+        if key.split(".")[0] not in ("vary", "versions")
+    ]
+    versions = [(name, _spell(value)) for name, value in dict(config.get("versions") or {}).items()]
+    return section("Settings", table(("key", "value used", ""), rows) if rows else "") + section(
+        "Versions", table(("package", "version"), versions) if versions else ""
+    )
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for key, value in config.items():
+        nested = isinstance(value, Mapping) and value
+        found += _flat(value, f"{prefix}{key}.") if nested else [(f"{prefix}{key}", value)]
+    return found
+
+
+def _spell(value: Any) -> str:
+    """A value on one line; a long list as its distinct values, and a very long one cut."""
+    if isinstance(value, (list, tuple)) and len(value) > 8:
+        distinct = list(dict.fromkeys(_spell(one) for one in value))
+        if len(distinct) < len(value):
+            return _cut(f"{', '.join(distinct)} (of {len(value)} replicas)")
+    if value is None:
+        return "none"
+    return _cut(value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]} … ({len(text)} characters)"

@@ -1,0 +1,1 @@
+"""What learning costs in a circuit, measured: labels, symmetry, distances, modularity, operations, windows."""

@@ -1,0 +1,49 @@
+"""The scorecard: the five problems of learning in a physical circuit, and its costs, measured in one that runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from analysis.scores.costs import costs
+from analysis.scores.dependencies import label_use, modularity, target_use
+from analysis.scores.paths import Positions, distances
+from analysis.scores.symmetry import symmetry
+from analysis.scores.trials import trial
+from circuitsim.locality import is_local
+from circuitsim.simulator import Simulator
+
+
+def scorecard(simulator: Simulator, rows: Any, *, positions: Positions | None = None) -> dict[str, Any]:
+    """Measure how a circuit fares with labels, locality, symmetry, distances and modularity, and what it costs.
+
+    Nothing of it is asserted by the circuit: labels, weights and targets are changed in the running circuit, on its
+    backend, and what its synapses would then learn is compared. The simulator is left as it was, to the bit.
+
+    Parameters
+    ----------
+    simulator : with its examples in use, trained or not.
+    rows : numbers of the examples to show, (batch,) or (replica, batch), at most the simulator's batch.
+    positions : coordinates of every site; with them distances have lengths.
+
+    Returns
+    -------
+    A plain mapping with the keys circuit, labels, targets, locality, symmetry, distances, modularity, costs; what is in
+    each is said by the function that measures it.
+
+    Source
+    ------
+    Tavakoli, Sadowski & Baldi, Tourbillon, section 1.
+    """
+    findings = list(dict.fromkeys(f for schedule in simulator.schedules for f in schedule.findings))
+    with trial(simulator, rows) as measured:
+        return {
+            "circuit": simulator.circuit.name,
+            "labels": label_use(measured),
+            "targets": target_use(measured),
+            "locality": {"local": is_local(findings), "findings": dict(Counter(f.kind for f in findings))},
+            "symmetry": symmetry(measured),
+            "distances": distances(simulator.schedules, positions),
+            "modularity": modularity(measured),
+            "costs": costs(simulator),
+        }

@@ -1,0 +1,1 @@
+"""One presentation told: why a synapse changed, and a trace for Perfetto."""

@@ -1,0 +1,153 @@
+"""What rules and updates did to one synapse, in numbers that close."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+import numpy as np
+import sympy
+
+from analysis.tracing.dataflow import spell
+from analysis.tracing.lineage import Happening, History
+from circuitsim import phases
+from circuitsim.graph import Plasticity
+from circuitsim.locality import Place, Reading
+from circuitsim.rules import Rule
+from circuitsim.trace import Key
+
+
+class Changes:
+    """What a segment's rules and updates did to one synapse."""
+
+    def __init__(self, history: History, projection: str, i: int, j: int, example: int | None) -> None:
+        self._history, self._segment, self._example = history, history.segment, example
+        self._q, self._i, self._j = history.circuit.projection(projection), i, j
+        self._batch = self._segment.batch
+        self._rules = [
+            (index, history.circuit.rules[projection][record.event.detail])
+            for index, record in enumerate(self._segment.records)
+            if record.event.phase == phases.PLASTICITY and record.subject == projection
+        ]
+
+    def wanted(self) -> Iterator[tuple[int, Key, int]]:
+        """What the rules read of neurons."""
+        for index, plasticity in self._rules:
+            for reading in plasticity.rule.certificate.readings:
+                if reading.place in (Place.PRE, Place.POST):
+                    yield index, *self._address(plasticity, reading)
+
+    def told(self) -> Iterator[tuple[int, Happening]]:
+        """The rules' evaluations and what was done to the weight, each with the index of its record."""
+        for index, plasticity in self._rules:
+            yield from ((index, happening) for happening in self._evaluated(index, plasticity))
+        weight: Key = (self._q.name, "weight", None)
+        for index, record in enumerate(self._segment.records):
+            if weight in record.made:
+                applied = self._applied if record.event.phase == phases.UPDATE else self._rescaled
+                before, after = record.before[weight], record.made[weight]
+                at = self._history.replica, self._i, self._j
+                yield index, self._happening(index, *applied(index, float(before[at]), float(after[at])))
+
+    def _address(self, plasticity: Plasticity, reading: Reading) -> tuple[Key, int]:
+        if reading.place is Place.PRE:
+            return (plasticity.pre or self._q.source, "O", reading.cycle), self._j
+        return (plasticity.post or self._q.target, "O", reading.cycle), self._i
+
+    def _evaluated(self, index: int, plasticity: Plasticity) -> Iterator[Happening]:
+        rule = cast(Rule, plasticity.rule)
+        free = {name: float(self._seen(index, (self._q.name, f"{rule.name}.{name}", None))) for name in rule.free}
+        synapse, neurons = self._readings(index, plasticity)
+        dw = _evaluate(rule, neurons, synapse, free, self._batch)
+        yield self._happening(index, f"rule {rule.name}: dw = {_text(rule)}", synapse | free)
+        for k in range(self._batch) if self._example is None else (self._example,):
+            row = "" if self._history.rows is None else f", row {self._history.rows[k]}"
+            values = {name: float(activity[k]) for name, activity in neurons.items()}
+            yield self._happening(index, f"example {k}{row}", values | {"dw": float(dw[k])})
+        if self._example is not None and self._batch > 1:
+            others = float(dw.sum() - dw[self._example])
+            yield self._happening(index, f"the other {self._batch - 1} examples", {"dw": others})
+        total = self._history.made(index, (self._q.name, "increment", None))[self._i, self._j]
+        before = ", and what was there" if index != self._rules[0][0] else ""
+        yield self._happening(index, f"sum over {self._batch} examples{before}", {"increment": float(total)})
+
+    def _readings(self, index: int, plasticity: Plasticity) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+        """What the rule reads: numbers of the synapse, and activities (example,)."""
+        synapse, neurons = {}, {}
+        for reading in plasticity.rule.certificate.readings:
+            if reading.place is Place.SYNAPSE:
+                synapse["w"] = float(self._seen(index, (self._q.name, "weight", None))[self._i, self._j])
+            elif reading.place is Place.REMOTE:
+                far = self._seen(index, (str(plasticity.transports), "weight", None))
+                synapse["far"] = float(far[self._j, self._i])
+            else:
+                key, neuron = self._address(plasticity, reading)
+                name = f"{reading.place.value}.at({reading.cycle})"
+                neurons[name] = self._seen(index, key)[:, neuron].astype(np.float64)
+        return synapse, neurons
+
+    def _applied(self, index: int, before: float, after: float) -> tuple[str, dict[str, float]]:
+        name, at = self._q.name, (self._i, self._j)
+        mean = float(self._seen(index, (name, "increment", None))[at]) / self._batch
+        values, formula, v = {"mean dw": mean}, "w + lr v, v = mean dw", mean
+        velocity: Key = (name, "velocity", None)
+        if velocity in self._segment.records[index].made:
+            held, made = self._seen(index, velocity)[at], self._history.made(index, velocity)[at]
+            momentum = float(self._seen(index, (name, "momentum", None)))
+            values |= {"momentum": momentum, "velocity": float(held)}
+            formula, v = "w + lr v, v = momentum velocity + mean dw", float(made)
+        values |= {"v": v, "lr": float(self._seen(index, (name, "lr", None)))}
+        decay = float(self._seen(index, (name, "weight_decay", None)))
+        if decay:
+            values["weight_decay"], formula = decay, formula.replace("w + lr", "w - weight_decay w + lr", 1)
+        if self._q.masked and not self._seen(index, (name, "mask", None))[at]:
+            formula = "0: the mask says that this synapse does not exist"
+        if self._q.normalised:
+            formula += "; divided by the norm of all synapses"
+        if not self._seen(index, ("circuit", "alive", None)):
+            formula = "w, as it was: this replica has diverged"
+        return f"w becomes {formula}", values | {"before": before, "after": after}
+
+    def _rescaled(self, index: int, before: float, after: float) -> tuple[str, dict[str, float]]:
+        subject = self._segment.records[index].subject
+        bound = self._seen(index, (subject, "max_norm", None))
+        what = "scales its synapses" if before != after else "its synapses are within the bound"
+        return f"neuron {self._i}: {what}", {"max_norm": float(bound), "before": before, "after": after}
+
+    def _seen(self, index: int, key: Key) -> np.ndarray:
+        array = self._history.seen(index, key)
+        assert array is not None, f"{spell(key)} was declared to be read"
+        return array
+
+    def _happening(self, index: int, what: str, values: dict[str, float]) -> Happening:
+        record = self._segment.records[index]
+        return Happening(self._segment.start + record.event.tick, record.phase, record.subject, None, what, values)
+
+
+def _evaluate(
+    rule: Rule, neurons: Mapping[str, np.ndarray], synapse: Mapping[str, float], free: Mapping[str, float], batch: int
+) -> np.ndarray:
+    """The rule's own function on the values that it read, (example,)."""
+
+    def of(name: str) -> dict[int, np.ndarray]:
+        return {int(n[len(name) + 4 : -1]): values for n, values in neurons.items() if n.startswith(name)}
+
+    pre, post = of("pre"), of("post")
+    with np.errstate(all="ignore"):
+        dw = rule(pre.__getitem__, post.__getitem__, synapse.get("w"), synapse.get("far"), **free)
+    return np.broadcast_to(np.asarray(dw, np.float64), (batch,))
+
+
+def _text(rule: Rule) -> str:
+    """The traced expression in the words of whoever wrote the rule."""
+    named = {
+        symbol: sympy.Symbol(meaning if isinstance(meaning, str) else _spell(meaning), real=True)
+        for symbol, meaning in rule.symbols.items()
+    }
+    return str(rule.expression.xreplace(named))
+
+
+def _spell(reading: Reading) -> str:
+    if reading.cycle is None:
+        return "w" if reading.place is Place.SYNAPSE else "far"
+    return f"{reading.place.value}.at({reading.cycle})"

@@ -1,0 +1,237 @@
+"""One presentation as a Chrome-trace file, which https://ui.perfetto.dev and chrome://tracing open.
+
+Process 1 is simulated time, one tick a millisecond: a track for each population and each projection, a slice for each
+event of the timetable, arrows for what followed from what. Deliveries last as long as their delay. Process 2 is the
+wall clock: every kernel in the order in which it ran.
+
+Within its millisecond a tick's events stand in slots, in the order of their phases; what is simultaneous is not drawn
+as overlapping, and where two signals are on their way over one projection the later one gets a track of its own,
+because viewers refuse slices of a track that overlap without nesting, and bind arrows to the topmost slice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from analysis.tracing.dataflow import Segment, segments, spell
+from circuitsim import phases
+from circuitsim.config import Settings
+from circuitsim.events import Event
+from circuitsim.graph import Circuit
+from circuitsim.locality import Mode
+from circuitsim.randomness import generator
+from circuitsim.scenario import Design
+from circuitsim.simulator import Simulator
+from circuitsim.trace import Record
+
+TICK = 1000  # microseconds, the unit of all times in such a file
+FILLED = 900  # of a tick, so that a gap separates it from the next
+SIMULATED, WALL = 1, 2
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One event drawn: its record, on which of its subject's tracks (lane), from when to when, in microseconds.
+
+    number : its place among all records. emitted : the tick at which what a delivery brings was sent out.
+    """
+
+    record: Record
+    number: int
+    tick: int
+    begin: int
+    end: int
+    emitted: int | None = None
+    lane: int = 0
+
+    @property
+    def track(self) -> tuple[bool, int, int]:
+        """Populations come first, then projections, each with its lanes."""
+        return self.record.event.phase in phases.OF_PROJECTIONS, self.record.event.which, self.lane
+
+
+def chrome_trace(simulator: Simulator) -> Json:
+    """The last presentation of a simulator as an object in the Trace Event Format.
+
+    Parameters
+    ----------
+    simulator : made with `evidence=True`; it has presented.
+
+    Raises
+    ------
+    CircuitError : no evidence, or nothing presented.
+    """
+    found = segments(simulator, what="trace of a presentation")
+    circuit = simulator.circuit
+    slots = _Slots(found)
+    slices = _in_lanes([s for segment in found for s in slots.slices(segment)])
+    tids = _tids(circuit, slices)
+    events = [*_names(circuit, tids), *(_slice(circuit, s, tids) for s in slices)]
+    events += _arrows(found, slices, tids)
+    clock = len(tids) + 1  # numbers of tracks are unique in the file: some viewers name them by that alone
+    events += [*_named(WALL, "wall clock", {clock: "kernels, in the order run"}), *_kernels(found, clock)]
+    return {
+        "traceEvents": events,
+        "displayTimeUnit": "ms",
+        "otherData": {
+            "simulated time": "1 tick = 1 ms",
+            "circuit": circuit.name,
+            "presentation": simulator.presentations,
+            "window in ticks": simulator.schedule.window,
+            "ticks a presentation": sum(segment.schedule.duration for segment in found),
+        },
+    }
+
+
+def trace_design(design: Design, settings: Settings) -> bytes:
+    """What `circuitsim trace` writes: one presentation of random numbers in [0, 1], after one to warm up.
+
+    Parameters
+    ----------
+    design : a replica's circuit, protocol and parameters. settings : its batch, dtype and seeds.
+    """
+    simulator = Simulator(
+        design.circuit,
+        design.protocol,
+        batch=settings.batch,
+        seeds=(settings.seed,),
+        dtype=settings.dtype,
+        parameters=design.parameters,
+        evidence=True,
+    )
+    circuit, random = design.circuit, generator(settings.data_seed, "examples of a trace")
+    x = random.random((settings.batch, circuit.population(circuit.inputs).size))
+    classes = circuit.population(circuit.labels).size if circuit.labels else 0
+    simulator.use(x, random.integers(0, classes, settings.batch) if circuit.labels else None)
+    for _ in range(2):  # kernels are compiled when first run
+        simulator.present(np.arange(settings.batch))
+    return json.dumps(chrome_trace(simulator), separators=(",", ":")).encode()
+
+
+class _Slots:
+    """Where in its tick an event stands: one slot for each phase in use."""
+
+    def __init__(self, found: Sequence[Segment]) -> None:
+        used = sorted({record.event.phase for segment in found for record in segment.records})
+        self._width = FILLED // len(used)
+        self._place = {phase: place for place, phase in enumerate(used)}
+
+    def slices(self, segment: Segment) -> Iterator[Slice]:
+        for index, record in enumerate(segment.records):
+            tick = segment.start + record.event.tick
+            begin, end = self._span(tick, record.event)
+            emission = self._emission(segment, index)
+            if emission is None:
+                yield Slice(record, segment.first + index, tick, begin, end)
+            else:  # on its way since the firing
+                emitted = segment.start + emission.tick
+                began = self._span(emitted, emission)[1]
+                yield Slice(record, segment.first + index, tick, began, end, emitted)
+
+    def _span(self, tick: int, event: Event) -> tuple[int, int]:
+        begin = TICK * tick + self._width * self._place[event.phase]
+        return begin, begin + self._width
+
+    def _emission(self, segment: Segment, index: int) -> Event | None:
+        """The firing that a delivery comes from: what it reads is one activity."""
+        if segment.records[index].event.phase != phases.DELIVERY:
+            return None
+        (source,) = (s for key, made in segment.sources[index].items() if key[2] is not None for s in made)
+        return segment.records[source].event
+
+
+def _in_lanes(slices: Sequence[Slice]) -> list[Slice]:
+    """Give each slice the first lane of its track in which it overlaps with none; keep their order."""
+    free: dict[tuple[bool, int, int], int] = {}
+    laid: dict[int, Slice] = {}
+    for one in sorted(slices, key=lambda s: (s.begin, s.end)):
+        while free.get(one.track, one.begin) > one.begin:
+            one = replace(one, lane=one.lane + 1)
+        free[one.track] = one.end
+        laid[one.number] = one
+    return [laid[one.number] for one in slices]
+
+
+def _tids(circuit: Circuit, slices: Sequence[Slice]) -> dict[tuple[bool, int, int], int]:
+    """A number for each track: populations, then projections, in the circuit's order; each with its lanes."""
+    tracks = {(False, index, 0) for index in range(len(circuit.populations))}
+    tracks |= {(True, index, 0) for index in range(len(circuit.projections))}
+    return {track: tid for tid, track in enumerate(sorted(tracks | {s.track for s in slices}), start=1)}
+
+
+def _names(circuit: Circuit, tids: dict[tuple[bool, int, int], int]) -> list[Json]:
+    named = {}
+    for (projection, index, lane), tid in tids.items():
+        name = circuit.projections[index].name if projection else circuit.populations[index].name
+        named[tid] = name + (f" ({lane + 1})" if lane else "")
+    return _named(SIMULATED, "simulated time (1 tick = 1 ms)", named)
+
+
+def _named(pid: int, process: str, tracks: dict[int, str]) -> list[Json]:
+    def about(kind: str, tid: int, **args: Any) -> Json:
+        return {"ph": "M", "name": kind, "pid": pid, "tid": tid, "ts": 0, "args": args}
+
+    first = next(iter(tracks))
+    found = [about("process_name", first, name=process), about("process_sort_index", first, sort_index=pid)]
+    for tid, name in tracks.items():
+        found += [about("thread_name", tid, name=name), about("thread_sort_index", tid, sort_index=tid)]
+    return found
+
+
+def _slice(circuit: Circuit, s: Slice, tids: dict[tuple[bool, int, int], int]) -> Json:
+    args = _touched(s.record) | {"tick": s.tick}
+    if s.emitted is not None:
+        args |= {"emitted at tick": s.emitted, "delay in ticks": circuit.projections[s.record.event.which].delay}
+    return _complete(_title(s.record), s.record.phase, SIMULATED, tids[s.track], s.begin, s.end - s.begin, args)
+
+
+def _kernels(found: Sequence[Segment], tid: int) -> Iterator[Json]:
+    zero = found[0].records[0].began
+    for segment in found:
+        for r in segment.records:
+            began, lasted = (r.began - zero) / 1000, (r.ended - r.began) / 1000
+            args = {"tick": segment.start + r.event.tick}
+            yield _complete(f"{_title(r)} {r.subject}", r.phase, WALL, tid, began, lasted, args)
+
+
+def _complete(name: str, kind: str, pid: int, tid: int, ts: float, dur: float, args: Json) -> Json:
+    return {"ph": "X", "name": name, "cat": kind, "pid": pid, "tid": tid, "ts": ts, "dur": dur, "args": args}
+
+
+def _title(record: Record) -> str:
+    """The phase and, of what happens in cycles, the cycle."""
+    cycle = next((key[2] for key in record.made if key[2] is not None), None)
+    return record.phase + ("" if cycle is None else f" {cycle}")
+
+
+def _touched(record: Record) -> Json:
+    """What the event read, with ages in ticks, and what it changed."""
+    read = {spell(a.key): "given" if age is None else age for a, age in record.read if a.mode is Mode.READ}
+    return {"reads, age in ticks": read, "changes": [spell(key) for key in record.made]}
+
+
+def _arrows(
+    found: Sequence[Segment], slices: Sequence[Slice], tids: dict[tuple[bool, int, int], int]
+) -> Iterator[Json]:
+    """An arrow from each event to each that read what it made, as a pair of flow events inside the two slices."""
+    drawn, number = {s.number: s for s in slices}, count(1)
+    for segment in found:
+        for reader, sources in enumerate(segment.sources):
+            for maker, name in sorted((index, spell(key)) for key, made in sources.items() for index in made):
+                which = next(number)
+                yield _end("s", name, which, drawn[segment.first + maker], tids)
+                yield _end("f", name, which, drawn[segment.first + reader], tids) | {"bp": "e"}
+
+
+def _end(kind: str, name: str, number: int, s: Slice, tids: dict[tuple[bool, int, int], int]) -> Json:
+    """Near the slice's end: that is where what it makes is there, and where a delivery arrives."""
+    ts = s.end - 1
+    return {"ph": kind, "name": name, "cat": "flow", "id": number, "pid": SIMULATED, "tid": tids[s.track], "ts": ts}

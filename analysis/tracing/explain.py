@@ -1,0 +1,163 @@
+"""Why did this synapse change? The events that led to its last update, in order, with their values.
+
+The events are the backward slice of a recorded presentation: from the update through the rule to the activities of its
+two neurons, the signals that these came from, and the input that was clamped. The numbers close: the rule's text,
+evaluated on the values listed, gives the increment listed, and that the update.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, zip_longest
+
+from analysis.tracing.changes import Changes
+from analysis.tracing.dataflow import Segment, segments
+from analysis.tracing.lineage import Happening, History, described, lineage
+from circuitsim import phases
+from circuitsim.errors import CircuitError
+from circuitsim.graph import Circuit
+from circuitsim.simulator import Simulator
+
+WIDTH, TICK, EVENT = 80, 4, 30  # columns of the table
+GLUE = "\0"  # stands for a space that is not to be broken at
+MOST_EXAMPLES = 6  # that are printed; `events` has all
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why one synapse changed: `title` says which one and what the values are of, `events` lists what happened."""
+
+    title: str
+    events: tuple[Happening, ...]
+
+    def __str__(self) -> str:
+        lines = [*textwrap.wrap(self.title, WIDTH), "", *_row("tick", "event (cycle)", ["what happened"])]
+        last = ("", "")
+        for happening in _shortened(self.events):
+            cycle = "" if happening.cycle is None else f" ({happening.cycle})"
+            when = str(happening.tick), f"{happening.phase} {happening.subject}{cycle}"
+            lines += _row(*(when if when != last else ("", "")), _told(happening))
+            last = when
+        return "\n".join(lines)
+
+
+def explain(
+    simulator: Simulator, projection: str, i: int, j: int, *, replica: int = 0, example: int | None = None
+) -> Explanation:
+    """List the events that led to one synapse's last update, in order, with their values.
+
+    Call it after `present`, before anything else changes the simulator.
+
+    Parameters
+    ----------
+    simulator : made with `evidence=True`; it has presented.
+    projection, i, j : the synapse from the source's neuron j to the target's neuron i.
+    replica : the replica concerned.
+    example : the place of an example in the batch, whose values are listed; None: means over the batch, and for the
+        rule the values of each example.
+
+    Raises
+    ------
+    CircuitError : no evidence, nothing presented, a projection that does not exist or did not learn, or an index out
+        of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from circuits.autoencoder import circular_autoencoder
+    >>> simulator = Simulator(*circular_autoencoder([4, 2, 4]), batch=3, evidence=True)
+    >>> simulator.use(np.eye(4))
+    >>> simulator.present([0, 1, 2])
+    >>> found = explain(simulator, "A1", 1, 2)
+    >>> [event.phase for event in found.events][-2:], list(found.events[-1].values)
+    (['plasticity', 'update'], ['mean dw', 'v', 'lr', 'before', 'after'])
+    """
+    found = segments(simulator, what=f"explanation of {projection}")
+    _check(simulator, projection, (i, j), replica)
+    segment = _last_update(simulator.circuit, found, projection)
+    if example is not None:
+        _check_index("example", example, segment.batch, "one of the batch")
+    history = History(simulator, segment, replica, example)
+    changes = Changes(history, projection, i, j, example)
+    led = [*described(history, lineage(segment, simulator.circuit, changes.wanted())), *changes.told()]
+    led.sort(key=lambda pair: pair[0])  # by record; what belongs to one stays as it was told
+    return Explanation(_title(simulator, history, projection, i, j, example), tuple(happening for _, happening in led))
+
+
+def _title(simulator: Simulator, history: History, projection: str, i: int, j: int, example: int | None) -> str:
+    q, circuit = simulator.circuit.projection(projection), simulator.circuit.name
+    row = "" if history.rows is None or example is None else f", row {history.rows[example]}"
+    chosen = f"means over the {history.segment.batch} examples" if example is None else f"of example {example}{row}"
+    mode = history.segment.schedule.protocol.mirror
+    when = f"Mirror mode of {mode} after presentation" if mode else "Presentation"
+    return (
+        f"{projection}.weight[{i}, {j}], from neuron {j} of {q.source} to neuron {i} of {q.target}. "
+        f"{when} {simulator.presentations} of {circuit}, replica {history.replica}; activities are {chosen}."
+    )
+
+
+def _last_update(circuit: Circuit, found: Sequence[Segment], projection: str) -> Segment:
+    for segment in reversed(found):
+        if any(r.event.phase == phases.UPDATE and r.subject == projection for r in segment.records):
+            return segment
+    raise CircuitError(
+        f"explanation of {projection}",
+        got="a last presentation that did not update it",
+        expected=f"one that does; {', '.join(circuit.rules)} have rules",
+        remedy="Present again with a protocol that learns, and explain before anything else happens.",
+    )
+
+
+def _check(simulator: Simulator, projection: str, synapse: tuple[int, int], replica: int) -> None:
+    circuit = simulator.circuit
+    if projection not in circuit.rules:
+        known = projection in {q.name for q in circuit.projections}
+        raise CircuitError(
+            f"explanation of {projection}",
+            got="a projection that does not learn" if known else f"no projection of circuit {circuit.name}",
+            expected=f"one of {', '.join(circuit.rules)}",
+            remedy="Name a projection that a rule changes.",
+        )
+    q = circuit.projection(projection)
+    for name, index, population in zip("ij", synapse, (q.target, q.source), strict=True):
+        _check_index(name, index, circuit.population(population).size, f"a neuron of {population}")
+    _check_index("replica", replica, simulator.state.replicas, "one of the simulator's")
+
+
+def _check_index(name: str, index: int, size: int, what: str) -> None:
+    if index not in range(size):
+        raise CircuitError(
+            f"{name} of an explanation",
+            got=repr(index),
+            expected=f"{what}, 0 to {size - 1}",
+            remedy="Indices count from 0: i is the target's neuron, j the source's.",
+        )
+
+
+def _shortened(events: Sequence[Happening]) -> Iterator[Happening]:
+    """The events without the middle of long lists of examples."""
+    for listed, group in groupby(events, key=lambda event: event.what.startswith("example ")):
+        each = list(group)
+        if listed and len(each) > MOST_EXAMPLES:
+            left_out = each[MOST_EXAMPLES - 1 : -1]
+            note = replace(left_out[0], what=f"({len(left_out)} more examples: see .events)", values={})
+            each = [*each[: MOST_EXAMPLES - 1], note, each[-1]]
+        yield from each
+
+
+def _told(happening: Happening) -> list[str]:
+    """What happened, and below it the values, none of them broken over two lines."""
+    width = WIDTH - TICK - EVENT - 4
+    values = [f"{name} = {value + 0.0:.6g}".replace(" ", GLUE) for name, value in happening.values.items()]
+    lines = textwrap.wrap("  ".join(values), width, initial_indent="  ", subsequent_indent="  ")
+    return textwrap.wrap(happening.what, width) + [line.replace(GLUE, " ") for line in lines]
+
+
+def _row(tick: str, event: str, what: Sequence[str]) -> list[str]:
+    columns = zip_longest(textwrap.wrap(event, EVENT), what, fillvalue="")
+    return [
+        f"{tick if n == 0 else '':>{TICK}}  {left:<{EVENT}}  {right}".rstrip()
+        for n, (left, right) in enumerate(columns)
+    ]
