@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
 
 def refuse(what: str, got: object, expected: str, remedy: str) -> None:
+    """Raise CircuitError about one part of a circuit."""
     raise CircuitError(what, got=str(got), expected=expected, remedy=remedy)
 
 
 def whole(value: object) -> bool:
+    """Whether a value is a whole number, and not a truth value."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -33,4 +35,5 @@ def check_origin(circuit: Circuit, label: str, kind: str, name: str, shape: tupl
 
 
 def shape_of(circuit: Circuit, q: Projection) -> tuple[int, int]:
+    """The shape (post, pre) of a projection's weights."""
     return circuit.population(q.target).size, circuit.population(q.source).size

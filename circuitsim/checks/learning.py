@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_plasticity(circuit: Circuit) -> None:
+    """Raise CircuitError for a rule whose projection, neurons or far synapses are not what it needs."""
     projections = {q.name: q for q in circuit.projections}
     seen: set[tuple[str, str]] = set()
     for learning in circuit.plasticity:
@@ -80,6 +81,7 @@ def _reads_far(law: LocalRule) -> bool:
 
 
 def check_mirrors(circuit: Circuit) -> None:
+    """Raise CircuitError for a mirror mode of what has none, or whose rule reads what does not fire in it."""
     mirrored = [mirror.projection for mirror in circuit.mirrors]
     names = {q.name: q for q in circuit.projections}
     for mirror in circuit.mirrors:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 def check_names(circuit: Circuit) -> None:
+    """Raise CircuitError for names that are missing or taken, and for sizes and activations that are none."""
     parts: Iterable[Population | Projection] = (*circuit.populations, *circuit.projections)
     seen: set[str] = set()
     for part in parts:
@@ -38,6 +39,7 @@ def check_names(circuit: Circuit) -> None:
 
 
 def check_projections(circuit: Circuit) -> None:
+    """Raise CircuitError for a projection that leads nowhere, takes no time, or borrows what does not fit."""
     names = {p.name for p in circuit.populations}
     for q in circuit.projections:
         for end in (q.source, q.target):
@@ -73,6 +75,7 @@ def _check_borrowed(circuit: Circuit, q: Projection) -> None:
 
 
 def check_exchanges(circuit: Circuit) -> None:
+    """Raise CircuitError for an exchange between places, or of what a population cannot give or take."""
     names = {p.name for p in circuit.populations}
     for x in circuit.exchanges:
         label = f"exchange {x.source} -> {x.target}"
@@ -132,6 +135,7 @@ def _recirculated(circuit: Circuit, name: str) -> bool:
 
 
 def check_inputs(circuit: Circuit) -> None:
+    """Raise CircuitError for a projection into neurons that are clamped."""
     for q in (q for name in circuit.clamped for q in circuit.incoming[name]):
         refuse(
             f"projection {q.name}",
@@ -167,6 +171,7 @@ def check_replaced(circuit: Circuit) -> None:
 
 
 def check_feedback(circuit: Circuit) -> None:
+    """Raise CircuitError for feedback neurons that neither compare nor gate, or do both."""
     for p in circuit.populations:
         if not p.feedback:
             continue
@@ -188,6 +193,7 @@ def check_feedback(circuit: Circuit) -> None:
 
 
 def check_reachable(circuit: Circuit) -> None:
+    """Raise CircuitError for populations that no signal reaches."""
     reached = {name for start in circuit.clamped for name in (start, *nx.descendants(circuit.graph, start))}
     lost = {p.name for p in circuit.populations} - reached
     if lost:
