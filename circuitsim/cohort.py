@@ -31,6 +31,7 @@ class Cohort:
 
 
 def order_key(settings: Settings) -> tuple[int, bool]:
+    """What decides the order in which a replica is shown the examples."""
     return settings.data_seed, settings.shuffle
 
 

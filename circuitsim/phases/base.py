@@ -55,18 +55,6 @@ class Binding:
         return self.views.get((owner, quantity, cycle))
 
 
-def in_turn(steps: list[Step]) -> Step:
-    """One step that does several, in order."""
-    if len(steps) == 1:
-        return steps[0]
-
-    def in_order() -> None:
-        for step in steps:
-            step()
-
-    return in_order
-
-
 def emission(circuit: Circuit, population: str, cycle: int) -> str:
     """The quantity that a population sends out in a cycle: what it emits where it mixes, else its activity."""
     return "E" if cycle and circuit.population(population).mixes else "O"

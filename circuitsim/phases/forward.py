@@ -10,8 +10,9 @@ import numpy as np
 
 from circuitsim.events import Event
 from circuitsim.graph import Carries, Circuit
+from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
-from circuitsim.phases.base import Binding, Step, adds, biases, in_turn, reads, writes
+from circuitsim.phases.base import Binding, Step, adds, biases, reads, writes
 
 NAME = "forward pass"
 

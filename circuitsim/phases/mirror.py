@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from circuitsim.events import Event
 from circuitsim.graph import Circuit, Noise
+from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
-from circuitsim.phases.base import Binding, Step, adds, biases, in_turn, reads, writes
+from circuitsim.phases.base import Binding, Step, adds, biases, reads, writes
 
 NAME = "mirror mode"
 NOISE, ANSWER = 0, 1

@@ -12,8 +12,9 @@ import numpy as np
 
 from circuitsim.events import Event
 from circuitsim.graph import Circuit, Plasticity
+from circuitsim.kernels import in_turn
 from circuitsim.locality import Access, Place, Reading
-from circuitsim.phases.base import Binding, Step, adds, in_turn, reads
+from circuitsim.phases.base import Binding, Step, adds, reads
 from circuitsim.rules.compiler import Operands, lower
 
 NAME = "plasticity"

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from circuitsim.events import Event
 from circuitsim.graph import Circuit
+from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
-from circuitsim.phases.base import Binding, Step, adds, in_turn, reads
+from circuitsim.phases.base import Binding, Step, adds, reads
 
 NAME = "refresh"
 

@@ -16,8 +16,9 @@ import numpy as np
 
 from circuitsim.events import Event
 from circuitsim.graph import Circuit, Projection
+from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
-from circuitsim.phases.base import Binding, Step, adds, in_turn, reads
+from circuitsim.phases.base import Binding, Step, adds, reads
 from circuitsim.randomness import generator
 
 NAME = "update"

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import sympy
 
+from circuitsim.kernels import in_turn
 from circuitsim.locality import Place, Reading
 from circuitsim.rules.codegen import EVERY, FACTOR, SYNAPSE, generate
 from circuitsim.rules.rule import Rule, refuse_unreal
@@ -106,7 +107,7 @@ def _lower_products(rule: Rule, products: list[Product], operands: Operands, out
         steps.append(_multiply(post, pre, target))
         if not (plain and index == 0):
             steps.append(_accumulate(rule, product.synapse, operands, target, out, first=index == 0))
-    return steps[0] if len(steps) == 1 else _in_turn(steps)
+    return in_turn(steps)
 
 
 def _multiply(post: np.ndarray, pre: np.ndarray, target: np.ndarray) -> Step:
@@ -169,11 +170,3 @@ def _arrays(
             memory = operands.pre if meaning.place is Place.PRE else operands.post
             found.append((symbol, places[meaning.place], memory[meaning.cycle]))
     return found
-
-
-def _in_turn(steps: list[Step]) -> Step:
-    def propose() -> None:
-        for step in steps:
-            step()
-
-    return propose
