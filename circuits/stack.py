@@ -1,41 +1,46 @@
 """A stack of circular autoencoders in one circuit: each block's hinge is the input of the next.
 
 Populations `layer0` ... `layer{n}`, block b between layers b-1 and b. The output of block b, `image{b-1}`, and from the
-second block on its input, `inner{b-1}`, are neurons at the site of layer b-1. Projections `E{b}` (encoder, up) and
-`D{b}` (decoder, down).
+second block on its input, `inner{b-1}`, are compartments of the neurons of layer b-1. Projections `E{b}` (encoder, up)
+and `D{b}` (decoder, down); for blocks that learn from errors `R{b}` (from the image's error to the hinge's).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
+from circuits.blocks import Block, Parts, block_parts, recirculates, together
 from circuitsim.errors import CircuitError
-from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
-from circuitsim.rules import recirculation
+from circuitsim.graph import Circuit, Population, Projection
 from circuitsim.schedule import Protocol
 
 
 def stacked_autoencoders(
     sizes: Sequence[int],
+    rule: str = "rec",
     *,
     hidden: str = "tanh",
     output: str = "logistic",
     bias: bool = True,
     delay: int = 1,
+    bounded: bool = False,
     window: int | None = None,
 ) -> tuple[Circuit, Protocol]:
-    """Circular autoencoders on top of each other, each learning by recirculation as soon as input arrives from below.
+    """Circular autoencoders on top of each other, each learning as soon as input arrives from below.
 
     Parameters
     ----------
     sizes : neurons of the input and of each block's hinge, at least two.
+    rule : rec, rec-symmetric; bp and rbp for comparison, which carry errors within each block.
     hidden : activation of the hinges. output : activation of the lowest block's output; higher blocks reconstruct a
         hinge and have its activation. bias : whether neurons have one. delay : of every projection, ticks.
+    bounded : whether hinge neurons bound the norm of their incoming synapses (parameter max_norm).
     window : how long neurons remember, ticks; None: as long as the rules need.
 
     Returns
     -------
-    The circuit and one presentation of it.
+    The circuit and one presentation of it. Groups of rules: "encoder {b}", "decoder {b}".
 
     Source
     ------
@@ -48,45 +53,35 @@ def stacked_autoencoders(
             expected="at least two layers",
             remedy="Give the input's size and that of each hinge.",
         )
-    blocks = range(1, len(sizes))
+    layers = stack_layers(sizes, hidden, rule, bounded)
+    blocks = stack_blocks(layers, rule, output, bias, delay)
+    parts = Parts(layers) + together(block_parts(block, rule, delay) for block in blocks)
     return Circuit(
         "stack of circular autoencoders",
-        (*_layers(sizes, hidden), *(p for b in blocks for p in _beside(sizes, b, hidden, output))),
-        tuple(q for b in blocks for q in _loop(b, delay, bias)),
+        parts.populations,
+        parts.projections,
         inputs="layer0",
         outputs="image0",
-        exchanges=tuple(x for b in blocks for x in _exchanges(b)),
-        plasticity=tuple(
-            p
-            for b in blocks
-            for p in (Plasticity(f"E{b}", recirculation), Plasticity(f"D{b}", recirculation, post=_input(b)))
-        ),
-        local=True,
-    ), Protocol(cycles=1, window=window)
+        exchanges=parts.exchanges,
+        plasticity=parts.plasticity,
+        local=rule != "bp",
+    ), Protocol(cycles=int(recirculates(rule)), window=window)
 
 
-def _input(block: int) -> str:
-    """The population that a block reconstructs."""
-    return "layer0" if block == 1 else f"inner{block - 1}"
+def stack_layers(sizes: Sequence[int], hidden: str, rule: str, bounded: bool) -> tuple[Population, ...]:
+    """The input and the hinges."""
+    mixes = recirculates(rule)
+    hinges = (Population(f"layer{b}", n, hidden, mixes=mixes, bounded=bounded) for b, n in enumerate(sizes) if b)
+    return Population("layer0", sizes[0], mixes=mixes), *hinges
 
 
-def _layers(sizes: Sequence[int], hidden: str) -> list[Population]:
-    above = [Population(f"layer{b}", size, hidden, mixes=True) for b, size in enumerate(sizes) if b]
-    return [Population("layer0", sizes[0], mixes=True), *above]
-
-
-def _beside(sizes: Sequence[int], block: int, hidden: str, output: str) -> list[Population]:
-    """What a block adds at the site of the layer that it reconstructs: its output and, above the first, its input."""
-    size, site = sizes[block - 1], f"layer{block - 1}"
-    image = Population(f"image{block - 1}", size, output if block == 1 else hidden, site=site)
-    return [image] if block == 1 else [Population(_input(block), size, site=site, mixes=True), image]
-
-
-def _loop(block: int, delay: int, bias: bool) -> list[Projection]:
-    up = Projection(f"E{block}", _input(block), f"layer{block}", delay, bias)
-    return [up, Projection(f"D{block}", f"layer{block}", f"image{block - 1}", delay, bias)]
-
-
-def _exchanges(block: int) -> list[Exchange]:
-    closing = [Exchange(f"image{block - 1}", _input(block), Carries.OUTPUT)]
-    return closing if block == 1 else [Exchange(f"layer{block - 1}", _input(block), Carries.INPUT), *closing]
+def stack_blocks(layers: Sequence[Population], rule: str, output: str, bias: bool, delay: int) -> list[Block]:
+    """The blocks between layers. Those that recirculate need an input of their own where that is a hinge."""
+    found = []
+    for b, (source, hinge) in enumerate(pairwise(layers), 1):
+        inner = f"inner{b - 1}" if b > 1 and recirculates(rule) else source.name
+        image = Population(f"image{b - 1}", source.size, output if b == 1 else source.activation, site=source.name)
+        up = Projection(f"E{b}", inner, hinge.name, delay, bias)
+        down = Projection(f"D{b}", hinge.name, image.name, delay, bias)
+        found.append(Block(str(b), source, hinge, up, down, image, inner))
+    return found

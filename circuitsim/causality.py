@@ -12,7 +12,7 @@ from enum import Enum
 from circuitsim import phases
 from circuitsim.errors import ScheduleError
 from circuitsim.events import Event, EventQueue
-from circuitsim.graph import RECIRCULATES, Carries, Circuit, Exchange, Plasticity, Population
+from circuitsim.graph import RECIRCULATES, TAKEN, Carries, Circuit, Exchange, Plasticity, Population
 from circuitsim.phases import mirror, update
 from circuitsim.phases.plasticity import readings
 
@@ -35,13 +35,16 @@ class Protocol:
     Parameters
     ----------
     cycles : number of recirculation cycles after the forward pass, >= 0.
-    learn : whether the circuit's plasticity takes part.
+    learn : whether the circuit's plasticity takes part. groups : the groups of it that do; None: all.
     mirror : the projection that noise is fired through; then this is one wave of its mirror mode, and no presentation.
     passes : how often the waves of all mirrors follow a presentation, >= 0.
     updates : when increments are applied: after a presentation's last event, as soon as a projection's rules have
         proposed them, or by a coin for each projection and presentation one or the other.
     readouts : further quantities that must be there at the end, as (population, quantity, cycle).
     window : how long neurons remember, in ticks; None: as long as the rules need.
+    interval : ticks after which the next example enters, which may be before the last one has left; None: after it.
+    labelled : the tick at which labels are clamped, >= 0; inputs are at 0.
+    memories : of how many examples a neuron can hold the same quantity at once; None: of as many as overlap.
     """
 
     cycles: int = 0
@@ -51,6 +54,10 @@ class Protocol:
     mirror: str = ""
     passes: int = 0
     updates: Updates = Updates.LAST
+    groups: tuple[str, ...] | None = None
+    interval: int | None = None
+    memories: int | None = None
+    labelled: int = 0
 
 
 Learning = tuple[str, int]  # a projection and the place of a rule among its rules
@@ -62,7 +69,7 @@ def active(circuit: Circuit, protocol: Protocol) -> dict[Learning, Plasticity]:
         (name, place): p
         for name, rules in circuit.rules.items()
         for place, p in enumerate(rules)
-        if protocol.learn and p.mirror == protocol.mirror
+        if protocol.learn and p.mirror == protocol.mirror and (protocol.groups is None or p.group in protocol.groups)
     }
 
 
@@ -88,7 +95,10 @@ class Causality:
         if self.protocol.mirror:
             source = self.circuit.projection(self.protocol.mirror).source
             return [Event(0, phases.MIRROR, self.circuit.index[source], self._mirror(mirror.NOISE)), *learned]
-        clamped = [Event(0, phases.FORWARD, self.circuit.index[name], 0) for name in self.circuit.clamped]
+        when = {self.circuit.labels: self.protocol.labelled}
+        clamped = [
+            Event(when.get(name, 0), phases.FORWARD, self.circuit.index[name], 0) for name in self.circuit.clamped
+        ]
         return [*self._refreshed(), *clamped, *learned]
 
     def consequences(self, event: Event) -> list[Event]:
@@ -157,9 +167,13 @@ class Causality:
     def _exchanged(self, event: Event, subject: str) -> Iterable[Event]:
         for x in self.circuit.exchanges:
             if x.source == subject:
-                later = x.carries in RECIRCULATES or self.circuit.population(x.target).replaced
-                cycle = event.detail + 1 if later else event.detail
-                if self._cycles(x.target, cycle) and not (cycle and x.carries is Carries.INPUT):
+                cycle = event.detail
+                if x.carries in RECIRCULATES:
+                    cycle += x.turns
+                elif self.circuit.population(x.target).replaced:
+                    cycle += 1
+                taken = x.carries not in TAKEN or self.circuit.taken(x.target, cycle) is x
+                if taken and self._cycles(x.target, cycle):
                     cause = (x.carries.value, subject, cycle)
                     yield from self._arrived(event.tick, x.target, cycle, cause)
 
@@ -195,10 +209,8 @@ class Causality:
         exchanges = [x for x in self.circuit.exchanges if x.target == target]
         if self.circuit.population(target).replaced:
             return self._causes_replaced(target, cycle, exchanges)
-        if cycle == 0:
-            exchanges = [x for x in exchanges if x.carries not in RECIRCULATES]
-        else:
-            exchanges = [x for x in exchanges if x.carries is not Carries.INPUT]
+        taken = self.circuit.taken(target, cycle)
+        exchanges = [x for x in exchanges if x.carries not in TAKEN or x is taken]
         return {
             *(("projection", q.name, cycle) for q in self.circuit.incoming[target]),
             *((x.carries.value, x.source, cycle) for x in exchanges),
@@ -239,11 +251,11 @@ def unroll(
         queue.push(event)
     happened: list[Event] = []
     while queue:
-        for current in queue.pop_simultaneous():
-            execute(current)
-            happened.append(current)
-            for consequence in order(causality.consequences(current)):
-                queue.push(consequence)
+        current = queue.pop()
+        execute(current)
+        happened.append(current)
+        for consequence in order(causality.consequences(current)):
+            queue.push(consequence)
     _check_complete(circuit, protocol, causality, happened)
     return happened
 
@@ -251,13 +263,17 @@ def unroll(
 def _check_order(circuit: Circuit, protocol: Protocol) -> None:
     """Within a tick and phase the lower index fires first: a source that fires in its target's phase must have it."""
     for x in circuit.exchanges:
-        later = circuit.index[x.source] > circuit.index[x.target]
-        if x.carries in RECIRCULATES and later and protocol.cycles > 1 and circuit.population(x.source).mixes:
+        if circuit.index[x.source] < circuit.index[x.target]:
+            continue
+        mixed = x.carries in RECIRCULATES and protocol.cycles > x.turns and circuit.population(x.source).mixes
+        if x.carries is Carries.INPUT or mixed:
+            source = "mixing source" if mixed else "source"
             raise ScheduleError(
                 f"exchange {x.source} -> {x.target}",
-                got=f"a mixing source, listed after its target, and {protocol.cycles} recirculation cycles",
+                got=f"a {source}, listed after its target, and {protocol.cycles} recirculation cycles",
                 expected="a source that fires before its target within the tick",
-                remedy=f"List {x.source} before {x.target}, or let it hand on its activity unmixed (mixes=False).",
+                remedy=f"List {x.source} before {x.target}"
+                + (", or let it hand on its activity unmixed (mixes=False)." if mixed else "."),
             )
 
 

@@ -28,6 +28,7 @@ from circuitsim.scenario import (
 
 if TYPE_CHECKING:
     from circuitsim.request import Conclusion
+    from circuitsim.schedule import Schedule
 
 app = typer.Typer(
     add_completion=False,
@@ -98,17 +99,35 @@ def schedule(scenario: str, set_: Sets = None, config_file: ConfigFile = None, q
     from circuitsim.schedule import timetables
 
     _, design = _designed("schedule", scenario, set_, config_file, quick)
-    for plan in timetables(design.circuit, design.protocol):
-        mirror = plan.protocol.mirror
-        if mirror:
-            _out().print(f"\nmirror mode of {mirror}, {design.protocol.passes} time(s) after each presentation")
-        table = _table("tick", "phase", "of", "cycle", "reads", "changes")
-        for row in plan.table():
-            table.add_row(*row)
-        _out().print(table)
-        windows = ", ".join(f"{name} {ticks}" for name, ticks in plan.windows.items())
-        what = "wave" if mirror else "presentation"
-        _out().print(f"{plan.duration} ticks a {what}; window of {plan.window} ticks, needed: {windows}")
+    courses = [(when, timetables(design.circuit, protocol)) for when, protocol in design.courses()]
+    for number, (when, plans) in enumerate(courses):
+        if when:
+            _out().print("\n" * (number > 0) + when)
+        for plan in plans:
+            _show_timetable(plan, design.protocol.passes)
+        if when:
+            _out().print(_following(plans[0]))
+
+
+def _show_timetable(plan: Schedule, passes: int) -> None:
+    mirror = plan.protocol.mirror
+    if mirror:
+        _out().print(f"\nmirror mode of {mirror}, {passes} time(s) after each presentation")
+    table = _table("tick", "phase", "of", "cycle", "reads", "changes")
+    for row in plan.table():
+        table.add_row(*row)
+    _out().print(table)
+    windows = ", ".join(f"{name} {ticks}" for name, ticks in plan.windows.items())
+    what = "wave" if mirror else "presentation"
+    _out().print(f"{plan.length} ticks a {what}; window of {plan.window} ticks, needed: {windows or 'none'}")
+
+
+def _following(plan: Schedule) -> str:
+    """When the next example enters, and how soon it could."""
+    alone, together = plan.shortest_interval(1), plan.shortest_interval()
+    more = f"; after {together} where they remember several" if together < alone else ""
+    now = f"the next example enters after {plan.duration} ticks"
+    return f"{now}; it could after {alone} where neurons remember one example at a time{more}"
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -69,6 +69,10 @@ def _cohort(
     make: Callable[..., Simulator],
 ) -> Cohort:
     own = tuple(settings[index] for index in members)
+    periods = tuple(
+        replace(p, parameters={key: np.array([d.periods[i].parameters[key] for d in designs]) for key in p.parameters})
+        for i, p in enumerate(first.periods)
+    )
     shared = len({order_key(s) for s in own}) == 1
     simulator = make(
         first.circuit,
@@ -79,4 +83,4 @@ def _cohort(
         shared=shared,
         on_divergence=own[0].on_divergence,
     )
-    return Cohort(tuple(members), own, first, simulator, shared)
+    return Cohort(tuple(members), own, replace(first, periods=periods), simulator, shared)

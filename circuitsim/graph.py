@@ -12,6 +12,7 @@ from circuitsim.locality import Wire, refuse_nonlocal, verdict
 from circuitsim.parts import (
     COMPARED,
     RECIRCULATES,
+    TAKEN,
     Carries,
     Exchange,
     LocalRule,
@@ -26,6 +27,7 @@ from circuitsim.wires import declared
 __all__ = [
     "COMPARED",
     "RECIRCULATES",
+    "TAKEN",
     "Carries",
     "Circuit",
     "Exchange",
@@ -124,7 +126,7 @@ class Circuit:
     def text(self) -> str:
         """All of the circuit and its rules written out, to the same text wherever it computes the same."""
         laws = [
-            (p.projection, p.pre, p.post, p.momentum, p.transports, p.mirror, p.rule.text)
+            (p.projection, p.pre, p.post, p.momentum, p.transports, p.mirror, p.group, p.rule.text)
             + ((p.bias_rule.text,) if p.bias_rule else ())
             for p in self.plasticity
         ]
@@ -139,6 +141,13 @@ class Circuit:
     def exchanged(self, target: str, *kinds: Carries) -> tuple[Exchange, ...]:
         """The exchanges of the given kinds that end in a population."""
         return tuple(x for x in self.exchanges if x.target == target and x.carries in kinds)
+
+    def taken(self, target: str, cycle: int) -> Exchange | None:
+        """The exchange that gives a population its activity of a cycle: an input that is due, or what returns."""
+        for x in self.exchanged(target, Carries.INPUT):
+            if cycle == 0 or (x.turns > 1 and cycle % x.turns == 0):
+                return x
+        return next((x for x in self.exchanged(target, *RECIRCULATES) if cycle >= x.turns), None)
 
     def colocated(self, first: str, second: str) -> bool:
         """Whether two populations are at the same site."""

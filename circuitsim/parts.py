@@ -116,6 +116,7 @@ class Carries(str, Enum):
 
 
 RECIRCULATES = (Carries.OUTPUT, Carries.ERROR)
+TAKEN = (Carries.INPUT, *RECIRCULATES)  # as the target's own activity
 COMPARED = (Carries.ACTUAL, Carries.MARGIN)
 
 
@@ -124,12 +125,15 @@ class Exchange:
     """A value that colocated neurons share within a tick, one to one.
 
     With `remote` the two are at different sites and the value comes through no projection: a declared non-local wire.
+    `turns` is for loops within loops, whose cycles are those of the fastest: what recirculates is taken over `turns`
+    cycles later, an input in cycle 0 and, where turns > 1, in every turns-th cycle.
     """
 
     source: str
     target: str
     carries: Carries
     remote: bool = False
+    turns: int = 1
 
 
 class Noise(str, Enum):
@@ -169,6 +173,7 @@ class Plasticity:
     momentum : whether the synapses have a velocity, which the parameter `momentum` feeds.
     transports : the projection whose transposed weights the rule reads as `far`; a declared non-local wire.
     mirror : the mirrored projection in whose mirror mode the rule applies; otherwise it applies in presentations.
+    group : a name by which protocols choose what learns; any number of rules may have the same.
     """
 
     projection: str
@@ -179,3 +184,4 @@ class Plasticity:
     momentum: bool = True
     transports: str | None = None
     mirror: str = ""
+    group: str = ""

@@ -30,7 +30,7 @@ class RunProgress:
             transient=True,
         )
         done = study.epoch * study.batches + study.batch
-        total = study.common.epochs * study.batches
+        total = study.epochs * study.batches
         self._task = self._bar.add_task("", total=total, completed=done, epoch=self._epoch(), rate=0.0)
         self._first, self._begun, self._last = done, time.monotonic(), 0.0
 
@@ -59,7 +59,7 @@ class RunProgress:
         spread = f"test {name} {sum(errors) / len(errors):.4g}" if errors else "no replica left"
         if len(errors) > 1:
             spread = f"test {name} {min(errors):.4g} to {max(errors):.4g} ({len(errors)} replicas)"
-        line = f"epoch {study.epoch}/{study.common.epochs}  {spread}"
+        line = f"epoch {study.epoch}/{study.epochs}  {spread}"
         if study.epoch:
             line += f"  {self._rate():,.0f} batches/s  {self._remaining()} left"
         self._console.print(line, highlight=False)
@@ -68,13 +68,13 @@ class RunProgress:
         return self._study.epoch * self._study.batches + self._study.batch
 
     def _epoch(self) -> str:
-        epochs = self._study.common.epochs
+        epochs = self._study.epochs
         return f"{min(self._study.epoch + 1, epochs)}/{epochs}"
 
     def _rate(self) -> float:
         return (self._done() - self._first) / max(time.monotonic() - self._begun, 1e-9)
 
     def _remaining(self) -> str:
-        rest = self._study.common.epochs * self._study.batches - self._done()
+        rest = self._study.epochs * self._study.batches - self._done()
         seconds = round(rest / self._rate()) if self._rate() else 0
         return f"{seconds // 60}:{seconds % 60:02d}"

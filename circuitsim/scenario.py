@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from circuitsim.config import Keys, Settings
 from circuitsim.data import Dataset
-from circuitsim.errors import ConfigError
+from circuitsim.errors import CircuitError, ConfigError
 from circuitsim.graph import Circuit
 from circuitsim.schedule import Protocol
 from circuitsim.simulator import Simulator
@@ -30,6 +31,23 @@ TOOLS = "circuitsim.tools"
 
 
 @dataclass(frozen=True)
+class Period:
+    """Epochs of a run in which presentations are of one kind.
+
+    Parameters
+    ----------
+    epochs : how many. protocol : what a presentation consists of.
+    parameters : lr, lr_bias, weight_decay, max_norm, by (owner, quantity), where they differ from the design's.
+    name : what tables and figures call it.
+    """
+
+    epochs: int
+    protocol: Protocol
+    parameters: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    name: str = ""
+
+
+@dataclass(frozen=True)
 class Design:
     """One replica's circuit, protocol and parameters. Replicas in which all but parameters is equal run in bulk.
 
@@ -37,6 +55,8 @@ class Design:
     ----------
     decaying : the projections whose learning rates `lr_decay` multiplies; None: all that learn.
     passes_before : of mirror mode, before training.
+    periods : of a development: what a presentation is may change from one to the next; none: `protocol` throughout.
+        `lr_decay` begins anew with each.
     """
 
     circuit: Circuit
@@ -44,15 +64,45 @@ class Design:
     parameters: Parameters
     decaying: tuple[str, ...] | None = None
     passes_before: int = 0
+    periods: tuple[Period, ...] = ()
 
     def alike(self, other: Design) -> bool:
         """Whether one simulator can run both, in step."""
-        return (self.circuit, self.protocol, self.decaying, self.passes_before) == (
-            other.circuit,
-            other.protocol,
-            other.decaying,
-            other.passes_before,
-        )
+        return self._fixed == other._fixed
+
+    def __post_init__(self) -> None:
+        given = {frozenset(period.parameters) for period in self.periods}
+        if len(given) > 1:
+            raise CircuitError(
+                f"periods of circuit {self.circuit.name}",
+                got="parameters that only some of them give",
+                expected="values for the same parameters in each period",
+                remedy="Give in each period all that changes in any.",
+            )
+
+    @property
+    def _fixed(self) -> tuple[object, ...]:
+        courses = tuple((p.epochs, p.protocol, frozenset(p.parameters)) for p in self.periods)
+        return self.circuit, self.protocol, self.decaying, self.passes_before, courses
+
+    def courses(self) -> list[tuple[str, Protocol]]:
+        """The protocols that differ, in order, each with the epochs in which it holds; no epochs where there is one."""
+        begin, found = 1, list[tuple[str, Protocol]]()
+        for _, group in groupby(self.periods, key=lambda p: (p.protocol, p.name)):
+            same = list(group)
+            end = begin + sum(p.epochs for p in same) - 1
+            found.append((f"epochs {begin} to {end}: {same[0].name}", same[0].protocol))
+            begin = end + 1
+        return found or [("", self.protocol)]
+
+    def period(self, epoch: int) -> tuple[Period, int]:
+        """The period that an epoch, counted from 0, belongs to, and the epoch with which it begins."""
+        begin = 0
+        for period in self.periods:
+            if epoch < begin + period.epochs:
+                return period, begin
+            begin += period.epochs
+        return (self.periods[-1], begin - self.periods[-1].epochs) if self.periods else (Period(0, self.protocol), 0)
 
 
 Figures = dict[str, np.ndarray]

@@ -6,10 +6,10 @@ dropped, and every reading's age is held against the window. Pure: no arrays.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from circuitsim import phases
+from circuitsim import overlap, phases
 from circuitsim.causality import FIRING, Key, Protocol, Updates, active, unroll
 from circuitsim.errors import ScheduleError
 from circuitsim.events import Event
@@ -31,13 +31,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """A reading of a rule at the moment of use, the tick `used`: its age is how many ticks ago it was written."""
+    """A reading of a rule at the moment of use, the tick `used`: its age is how many ticks ago it was written.
+
+    owner : whose the quantity is that is read.
+    """
 
     projection: str
     rule: str
     reading: Reading
     age: int
     used: int
+    owner: str
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Schedule:
     """The timetable of one presentation.
 
     entries : the events in the order of their keys. window : ticks that neurons remember. rows : the age of all that
-    the rules read. duration : ticks from one presentation's start to the next one's.
+    the rules read. length : ticks that it takes. duration : ticks from one presentation's start to the next one's.
     """
 
     circuit: Circuit
@@ -57,7 +61,25 @@ class Schedule:
     @property
     def duration(self) -> int:
         """Ticks from the start of a presentation to the start of the next."""
-        return self.entries[-1].event.tick + 1 if self.entries else 1
+        return self.length if self.protocol.interval is None else self.protocol.interval
+
+    @property
+    def length(self) -> int:
+        """Ticks that a presentation takes."""
+        return overlap.length(self._lines)
+
+    @property
+    def memories(self) -> int:
+        """Of how many examples a neuron holds the same quantity at once."""
+        return overlap.memories(self._lines, self.duration)
+
+    def shortest_interval(self, memories: int | None = None) -> int:
+        """The fewest ticks after which the next example can enter, where neurons hold so many of them at once."""
+        return overlap.shortest_interval(self.circuit, self._lines, memories)
+
+    @property
+    def _lines(self) -> list[tuple[Event, tuple[Access, ...]]]:
+        return [(e.event, e.accesses) for e in self.entries]
 
     @cached_property
     def windows(self) -> dict[str, int]:
@@ -94,7 +116,8 @@ class Schedule:
 
 def timetables(circuit: Circuit, protocol: Protocol) -> tuple[Schedule, ...]:
     """The timetable of a presentation, followed by those of the mirror modes, if there are any."""
-    waves = (Protocol(mirror=m.projection, learn=protocol.learn, window=protocol.window) for m in circuit.mirrors)
+    shared = Protocol(learn=protocol.learn, groups=protocol.groups, window=protocol.window)
+    waves = (replace(shared, mirror=m.projection) for m in circuit.mirrors)
     return timetable(circuit, protocol), *(timetable(circuit, wave) for wave in waves)
 
 
@@ -112,8 +135,9 @@ def timetable(circuit: Circuit, protocol: Protocol) -> Schedule:
     Raises
     ------
     ScheduleError : a population never fires in cycle 0, a rule reads a cycle that does not happen, or one older than
-        the window.
+        the window; examples follow each other too fast; a group has no rules.
     """
+    _check_groups(circuit, protocol)
     happened = unroll(circuit, protocol)
     _check_readouts(circuit, protocol, happened)
     entries = _needed(circuit, protocol, happened)
@@ -123,7 +147,20 @@ def timetable(circuit: Circuit, protocol: Protocol) -> Schedule:
     needed = max((row.age for row in rows), default=0)
     window = needed if protocol.window is None else protocol.window
     _hold_window(circuit, rows, window)
+    overlap.hold_interval(circuit, protocol, [(e.event, e.accesses) for e in entries])
     return Schedule(circuit, protocol, tuple(entries), window, tuple(rows))
+
+
+def _check_groups(circuit: Circuit, protocol: Protocol) -> None:
+    known = sorted({p.group for p in circuit.plasticity})
+    for group in protocol.groups or ():
+        if group not in known:
+            raise ScheduleError(
+                f"group {group!r} of rules",
+                got=f"no rule of circuit {circuit.name} in it",
+                expected=f"one of {', '.join(map(repr, known))}",
+                remedy="Correct Protocol.groups, or put a Plasticity into the group.",
+            )
 
 
 def _check_readouts(circuit: Circuit, protocol: Protocol, happened: list[Event]) -> None:
@@ -175,7 +212,7 @@ def _ages(circuit: Circuit, protocol: Protocol, entries: list[Entry]) -> list[Ro
             name = circuit.projections[entry.event.which].name
             for rule, reading, key in laws[name, entry.event.detail]:
                 at = written[key] if reading.place in (Place.PRE, Place.POST) else now
-                rows.append(Row(name, rule, reading, now - at, now))
+                rows.append(Row(name, rule, reading, now - at, now, key[0]))
         written.update({a.key: now for a in entry.accesses if a.mode is Mode.WRITE})
     return list(dict.fromkeys(rows))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +14,9 @@ from circuitsim.events import Event, EventQueue
 from circuitsim.graph import Circuit
 from circuitsim.hooks import Hook
 from circuitsim.kernels import backend as backend_module
+from circuitsim.pipeline import Pipeline
 from circuitsim.plan import Anatomy, Plan
-from circuitsim.schedule import Key, Protocol, Schedule, timetable, timetables, unroll
+from circuitsim.schedule import Key, Protocol, Schedule, Updates, timetable, timetables, unroll
 from circuitsim.state import Parameters, State
 from circuitsim.trace import Evidence
 
@@ -72,15 +73,14 @@ class Simulator:
     ) -> None:
         self.circuit, self.batch, self.hooks = circuit, batch, tuple(hooks)
         self.evidence = Evidence() if evidence else None
-        self.protocol = replace(protocol, readouts=(*protocol.readouts, *probes))
-        self.schedules = timetables(circuit, self.protocol)  # of a presentation, then of each mirror mode
-        self.schedule = self.schedules[0]
         self.state = State(circuit, seeds=seeds, dtype=dtype, parameters=parameters)
-        self._kernels = backend_module(backend)
-        self._plan, *self._waves = [self._lowered(schedule, shared) for schedule in self.schedules]
+        self._kernels, self._shared = backend_module(backend), shared
         self._drop, self._order = on_divergence == "drop", order
+        self._data: tuple[np.ndarray, np.ndarray | None] | None = None
+        self._probes = tuple(probes)
+        self._enter(self._timed(protocol))
         self._largest = np.finfo(self.state.dtype).max / 8
-        self._reach = {p.projection: self._farthest(p.projection) for p in circuit.plasticity}
+        self._reach = self._farthest()
         self._row_sets = 1 if shared else len(seeds)
         self._observed: dict[tuple[Key, ...], Plan] = {}
         self._examples = 0
@@ -88,20 +88,72 @@ class Simulator:
         self.queue = EventQueue()
         self.queue.push(Event(0, phases.FORWARD, circuit.index[circuit.inputs]))
 
-    def _lowered(self, schedule: Schedule, shared: bool) -> Plan:
+    def enter(self, protocol: Protocol) -> None:
+        """Go on with presentations of another kind: other groups learn, or they follow each other faster.
+
+        Weights and velocities stay; what is under way leaves first, and what neurons remember is forgotten.
+        """
+        if self._probed(protocol) != self.protocol:
+            schedules = self._timed(protocol)  # refused before anything changes
+            self.drain()
+            self._enter(schedules)
+
+    def _probed(self, protocol: Protocol) -> Protocol:
+        return replace(protocol, readouts=(*protocol.readouts, *self._probes))
+
+    def _timed(self, protocol: Protocol) -> tuple[Schedule, ...]:
+        """The timetables of a presentation and of each mirror mode."""
+        schedules = timetables(self.circuit, self._probed(protocol))
+        if protocol.interval is not None:
+            self._check_overlapping(schedules[0].protocol)
+        return schedules
+
+    def _enter(self, schedules: tuple[Schedule, ...]) -> None:
+        self.schedules, self.schedule, self.protocol = schedules, schedules[0], schedules[0].protocol
+        first, *waves = schedules
+        overlaps = self.protocol.interval is not None
+        self._pipeline = Pipeline(lambda: self._lowered(first), first) if overlaps else None
+        self._plans = self._pipeline.plans if self._pipeline else [self._lowered(first)]
+        self._plan = self._plans[0]
+        self._waves = [self._lowered(schedule) for schedule in waves]
+        if self._data is not None:
+            self._serve(*self._data)
+
+    def _check_overlapping(self, protocol: Protocol) -> None:
+        observed = {
+            "mirror modes": self.circuit.mirrors,
+            "an order of simultaneous events": self._order,
+            "evidence": self.evidence is not None,
+            "hooks": self.hooks,
+            "probes": protocol.readouts,
+            "updates by a coin": protocol.updates is Updates.EITHER,
+        }
+        for what in (name for name, asked in observed.items() if asked):
+            raise CircuitError(
+                f"presentations that overlap, one every {protocol.interval} ticks",
+                got=what,
+                expected="presentations alone",
+                remedy=f"Leave {what} out, or let presentations follow each other: interval=None.",
+            )
+
+    def _lowered(self, schedule: Schedule) -> Plan:
         return Plan(
             schedule,
             self.state,
             self._kernels,
             capacity=self.batch,
-            shared=shared,
+            shared=self._shared,
             report=self._report,
             hooks=self.hooks,
             evidence=self.evidence,
         )
 
+    def _serve(self, x: np.ndarray, y: np.ndarray | None) -> None:
+        for plan in self._plans:
+            plan.use(x, y)
+
     def use(self, x: np.ndarray, y: np.ndarray | None = None) -> None:
-        """Take the training examples.
+        """Take the training examples; those before that are under way leave first.
 
         Parameters
         ----------
@@ -111,7 +163,10 @@ class Simulator:
         self._check_examples(x)
         if self.circuit.labels:
             self._check_labels(len(x), y)
-        self._plan.use(np.ascontiguousarray(x, self.state.dtype), None if y is None else np.ascontiguousarray(y))
+        if self._data is not None:
+            self.drain()
+        self._data = np.ascontiguousarray(x, self.state.dtype), None if y is None else np.ascontiguousarray(y)
+        self._serve(*self._data)
         self._examples = len(x)
 
     def present(self, rows: Sequence[int] | np.ndarray) -> None:
@@ -131,7 +186,9 @@ class Simulator:
         self._begin(start.tick)
         try:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # divergence is found by `_report`
-                if self._order is None:
+                if self._pipeline:
+                    self._pipeline.run(rows, self.presentations)
+                elif self._order is None:
                     self._plan.run(rows)
                 else:
                     self._through_queue(rows, self._order)
@@ -141,6 +198,19 @@ class Simulator:
             raise
         self.presentations += 1
         self.queue.push(start._replace(tick=start.tick + ticks))
+
+    def drain(self) -> None:
+        """Let presentations that overlap come to their end; nothing enters. Does nothing where none is under way."""
+        for _ in range(self._pipeline.left if self._pipeline else 0):
+            start = self.queue.pop()
+            self._begin(start.tick)
+            try:
+                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                    self._pipeline.advance()  # type: ignore[union-attr]
+            except Diverged:
+                self.queue.push(start)
+                raise
+            self.queue.push(start._replace(tick=start.tick + self.schedule.duration))
 
     def mirror(self, passes: int = 1) -> None:
         """Fire noise through every mirrored projection that many times, a full batch each, and let feedback learn."""
@@ -235,7 +305,7 @@ class Simulator:
 
     def unbind(self) -> None:
         """Forget all bound steps, for audits: they are bound anew when next needed, and must do the same."""
-        for plan in (self._plan, *self._waves):
+        for plan in (*self._plans, *self._waves):
             plan.unbind()
 
     def tensors(self) -> dict[str, np.ndarray]:
@@ -254,12 +324,19 @@ class Simulator:
         projections : those meant; None: all that learn.
         """
         self.state.scale_rates(factor, projections)
+        self._reach = self._farthest()
+
+    def give(self, parameters: Mapping[tuple[str, str], Any]) -> None:
+        """Replace rates, decays or bounds from now on, by (owner, quantity): one value, or one for each replica."""
+        self.state.give(parameters)
+        self._reach = self._farthest()
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Weights, velocities, memory, queue and counters: all that `restore` needs to continue to the same bits."""
         return {
             **{f"state/{name}": array.copy() for name, array in self.state.persistent().items()},
             **{f"memory/{name}": array.copy() for name, array in self._memory()},
+            **self._under_way(),
             "queue": self.queue.pending(),
             "presentations": np.array([self.presentations]),
         }
@@ -270,11 +347,23 @@ class Simulator:
             array[...] = snapshot[f"state/{name}"]
         for name, array in self._memory():
             array[...] = snapshot[f"memory/{name}"]
+        if self._pipeline:
+            for name, array in self.state.proposed().items():
+                array[...] = snapshot[f"proposed/{name}"]
+            self._pipeline.restore({n.removeprefix("under way/"): a for n, a in snapshot.items() if "under way/" in n})
         self.queue = EventQueue.restored(snapshot["queue"])
         self.presentations = int(snapshot["presentations"][0])
 
+    def _under_way(self) -> dict[str, np.ndarray]:
+        """Of presentations that overlap: what is in flight, and what was proposed and is not applied yet."""
+        if self._pipeline is None:
+            return {}
+        found = {f"under way/{name}": array for name, array in self._pipeline.snapshot().items()}
+        return found | {f"proposed/{name}": array.copy() for name, array in self.state.proposed().items()}
+
     def _memory(self) -> Iterator[tuple[str, np.ndarray]]:
-        yield from self._plan.activity.memory().items()
+        if self._pipeline is None:
+            yield from self._plan.activity.memory().items()
         for plan in self._waves:
             for name, array in plan.activity.memory().items():
                 yield f"mirror {plan.schedule.protocol.mirror}.{name}", array
@@ -314,18 +403,21 @@ class Simulator:
         if not lost.size:
             return
         if not self._drop:
+            number = self._pipeline.number if self._pipeline else self.presentations
             raise Diverged(
                 f"projection {projection}, replica {lost[0]}: {phases.name(event)} at tick {event.tick} of "
-                f"presentation {self.presentations} gave values that are not finite. Lower lr, or set max_norm.",
+                f"presentation {number} gave values that are not finite. Lower lr, or set max_norm.",
                 replica=int(lost[0]),
             )
         self.state.alive[lost] = False
 
-    def _farthest(self, projection: str) -> np.ndarray:
-        """How far an increment of one can take a velocity and with it a weight, (replica,)."""
-        lr, lr_bias, momentum = (self.state.parameter(projection, q) for q in ("lr", "lr_bias", "momentum"))
-        farthest: np.ndarray = np.maximum(np.maximum(lr, lr_bias), 1) / (1 - momentum).astype(np.float64)
-        return farthest
+    def _farthest(self) -> dict[str, np.ndarray]:
+        """How far an increment of one can take a velocity and with it a weight, (replica,), by projection."""
+        found = {}
+        for name in self.circuit.rules:
+            lr, lr_bias, momentum = (self.state.parameter(name, q) for q in ("lr", "lr_bias", "momentum"))
+            found[name] = np.maximum(np.maximum(lr, lr_bias), 1) / (1 - momentum).astype(np.float64)
+        return found
 
     def _check_examples(self, x: np.ndarray) -> None:
         size = self.circuit.population(self.circuit.inputs).size

@@ -20,6 +20,7 @@ Parameters = Mapping[str | tuple[str, str], Any]
 DEFAULTS = {"lr": 0.01, "momentum": 0.0, "emits": 0.0, "remembers": 0.0, "max_norm": np.inf}
 DEFAULTS |= {"weight_decay": 0.0, "noise_scale": 1.0, "margin": 1.0, "density": 1.0, "every": 1.0, "chance": 1.0}
 OF_POPULATIONS = ("emits", "remembers", "max_norm", "margin")
+CHANGING = ("lr", "lr_bias", "weight_decay", "max_norm")
 OF_PROJECTIONS = ("lr", "lr_bias", "momentum", "weight_decay", "noise_scale", "density", "every", "chance")
 
 
@@ -53,7 +54,7 @@ class State:
                 self._allocate(q, seeds)
         for q in circuit.projections:
             self._take_over(q)
-        self._check_given()
+        self._check_given(self._given)
 
     def _allocate(self, q: Projection, seeds: Sequence[int]) -> None:
         post, pre = self.circuit.population(q.target).size, self.circuit.population(q.source).size
@@ -121,13 +122,13 @@ class State:
             )
         return np.array(np.broadcast_to(given.reshape(-1), (self.replicas,)), self.dtype)
 
-    def _check_given(self) -> None:
+    def _check_given(self, given: Iterable[str | tuple[str, str]]) -> None:
         known = {p.name: {*OF_POPULATIONS} for p in self.circuit.populations}
         known |= {q.name: {*OF_PROJECTIONS} for q in self.circuit.projections}
         for p in self.circuit.plasticity:
             for rule in (p.rule, p.bias_rule):
                 known[p.projection] |= {f"{rule.name}.{name}" for name in getattr(rule, "free", {})} if rule else set()
-        for key in self._given:
+        for key in given:
             owner, quantity = key if isinstance(key, tuple) else (None, key)
             if owner is not None and owner not in known:
                 _refuse_parameter(key, f"the owner {owner!r}", f"a part of circuit {self.circuit.name}", known)
@@ -154,6 +155,28 @@ class State:
                 self._first.setdefault(key, self.parameter(*key).astype(np.float64))
         for (owner, quantity), first in self._first.items():
             self._arrays[owner, quantity, None][...] = first * factor
+
+    def give(self, parameters: Mapping[tuple[str, str], Any]) -> None:
+        """Replace parameters from now on.
+
+        Parameters
+        ----------
+        parameters : values by (owner, quantity): lr, lr_bias, weight_decay of a projection, max_norm of a population.
+
+        Raises
+        ------
+        CircuitError : a parameter that is not one of these, or that the circuit lacks.
+        """
+        self._check_given(parameters)
+        for key, value in parameters.items():
+            if key[1] not in CHANGING:
+                _refuse_parameter(
+                    key, f"the quantity {key[1]!r}", "one that may change while a circuit learns", CHANGING
+                )
+            given = self._spread(*key, value)
+            self.parameter(*key)[...] = given
+            if key in self._first:
+                self._first[key] = given.astype(np.float64)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """The weights and biases themselves, by name ("A1.weight"), each with a leading replica axis."""
@@ -186,6 +209,11 @@ class State:
     def persistent(self) -> dict[str, np.ndarray]:
         """All that a checkpoint must hold: weights, biases, velocities, which replicas are alive."""
         kept = ("weight", "bias", "velocity", "bias_velocity", "pending", "bias_pending", "alive")
+        return {f"{o}.{q}": a for (o, q, _), a in self._arrays.items() if q in kept}
+
+    def proposed(self) -> dict[str, np.ndarray]:
+        """Increments that may still wait for their update where presentations overlap."""
+        kept = ("increment", "bias_increment")
         return {f"{o}.{q}": a for (o, q, _), a in self._arrays.items() if q in kept}
 
     def set_clock(self, tick: int, presentation: int) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from circuitsim.cohort import Cohort, cohorts, order_key, renumbering
 from circuitsim.config import Settings
 from circuitsim.data import Dataset
-from circuitsim.errors import Diverged
+from circuitsim.errors import ConfigError, Diverged
 from circuitsim.randomness import generator
 from circuitsim.scenario import Figures, Scenario
 from circuitsim.simulator import Simulator
@@ -39,6 +39,7 @@ class Study:
         self.common = settings[0]
         capacity = min(self.common.batch, len(data.train))
         self.cohorts = cohorts(scenario, settings, partial(Simulator, batch=capacity, backend=backend))
+        self.epochs = _epochs(self.cohorts, self.common)
         for cohort in self.cohorts:
             cohort.simulator.use(data.train, data.train_labels)
         self._prepare()
@@ -47,6 +48,8 @@ class Study:
         self.seconds = 0.0  # training time of the epoch in progress
         self.sums: list[dict[str, list[float]]] = [{} for _ in self.cohorts]  # of what its batches showed
         self.metrics: list[MetricRow] = []
+        for cohort in self.cohorts:
+            self._enter(cohort)
 
     @property
     def batches(self) -> int:
@@ -56,10 +59,6 @@ class Study:
 
     def train_epoch(self) -> Iterator[int]:
         """Go through the rest of the epoch in progress; yield the number of batches done after each."""
-        with np.errstate(over="ignore", invalid="ignore"):  # rates beyond all range are found as divergence
-            for cohort in self.cohorts:
-                factor = np.array([s.lr_decay for s in cohort.settings]) ** self.epoch
-                cohort.simulator.set_rates(factor, cohort.design.decaying)
         orders = {key: self._order(s) for key, s in {order_key(s): s for s in self.settings}.items()}
         while self.batch < self.batches:
             begin = time.perf_counter()
@@ -70,6 +69,18 @@ class Study:
             self.batch += 1
             self.seconds += time.perf_counter() - begin
             yield self.batch
+        for cohort in self.cohorts:
+            with renumbering(cohort, f"epoch {self.epoch + 1}"):
+                cohort.simulator.drain()
+
+    def _enter(self, cohort: Cohort) -> None:
+        """Let a cohort's presentations and rates be those of the epoch in progress."""
+        period, begin = cohort.design.period(self.epoch)
+        cohort.simulator.enter(period.protocol)
+        with np.errstate(over="ignore", invalid="ignore"):  # rates beyond all range are found as divergence
+            cohort.simulator.give(period.parameters)
+            factor = np.array([s.lr_decay for s in cohort.settings]) ** (self.epoch - begin)
+            cohort.simulator.set_rates(factor, cohort.design.decaying)
 
     def end_epoch(self) -> None:
         """Measure both splits after an epoch that has been gone through."""
@@ -80,6 +91,8 @@ class Study:
             self._add(cohort, epoch, "train", means)
         self.metrics += [(r, epoch, "train", "seconds", self.seconds) for r in self.alive()]
         self.epoch, self.batch, self.seconds, self.sums = epoch, 0, 0.0, [{} for _ in self.cohorts]
+        for cohort in self.cohorts:
+            self._enter(cohort)  # now: a checkpoint has what the neurons of the next presentation remember
 
     def begin(self) -> None:
         """Do what comes before training, and measure what there is to learn from."""
@@ -193,6 +206,7 @@ class Study:
         self.epoch, self.batch, self.seconds = counters["epoch"], counters["batch"], counters["seconds"]
         self.sums, self.metrics = counters["sums"], [tuple(row) for row in counters["metrics"]]
         for index, cohort in enumerate(self.cohorts):
+            self._enter(cohort)
             prefix = f"cohort{index}/"
             own = {name.removeprefix(prefix): a for name, a in snapshot.items() if name.startswith(prefix)}
             cohort.simulator.restore(own)
@@ -235,3 +249,17 @@ class Study:
                 f"gave values that are not finite. Lower lr, or set max_norm."
             )
         state.alive[lost] = False
+
+
+def _epochs(found: Sequence[Cohort], common: Settings) -> int:
+    """Epochs of a run: of all periods of a development together, else as set."""
+    each = [cohort.design.periods for cohort in found]
+    lengths = sorted({sum(p.epochs for p in periods) if periods else common.epochs for periods in each})
+    if len(lengths) > 1:
+        raise ConfigError(
+            "periods of the replicas' circuits",
+            got=f"{' and '.join(map(str, lengths))} epochs in all",
+            expected="as many in every replica",
+            remedy="Vary keys that leave the length of the development as it is, or make several runs.",
+        )
+    return lengths[0]

@@ -100,7 +100,7 @@ def _train(
         study.begin()
         progress.measured()
         runfolder.save_checkpoint(folder, study)
-    while study.epoch < study.common.epochs:
+    while study.epoch < study.epochs:
         for batch in study.train_epoch():
             progress.presented()
             if interrupted:
@@ -111,7 +111,7 @@ def _train(
         runfolder.write_metrics(folder, study, list(config["vary"]))
         runfolder.save_checkpoint(folder, study)
         progress.measured()
-        if interrupted and study.epoch < study.common.epochs:  # after the last epoch only writing is left
+        if interrupted and study.epoch < study.epochs:  # after the last epoch only writing is left
             _stop(folder, study)
 
 

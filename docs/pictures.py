@@ -1,6 +1,6 @@
-"""Draws the documents' pictures: two out of a report, and the windows that rules need as depth grows.
+"""Draws the documents' pictures: out of two runs, and the windows that rules need as depth grows.
 
-Run: circuitsim run quickstart --out DIR && python docs/pictures.py DIR
+Run: circuitsim run quickstart --out A && circuitsim run five-problems --out B && python docs/pictures.py A B
 """
 
 import base64
@@ -17,4 +17,5 @@ digits = next(data for kind, data in images if kind == "png")  # the only pixels
 here = Path(__file__).parent
 (here / "quickstart-curves.svg").write_bytes(base64.b64decode(curves))
 (here / "quickstart-digits.png").write_bytes(base64.b64decode(digits))
+(here / "five-problems.svg").write_bytes((Path(sys.argv[2]) / "figures" / "five-problems.svg").read_bytes())
 draw_windows(window_table()).savefig(here / "windows.svg", metadata={"Date": None})

@@ -11,7 +11,7 @@ import numpy as np
 from analysis.alignment import delta_alignment, weight_alignment
 from analysis.classification import batch_loss, classification_errors
 from circuits.classifier import KNOWN, PRIMITIVES, layered_classifier
-from circuitsim.config import refuse
+from circuitsim.config import Settings, refuse
 from circuitsim.data import Dataset
 from circuitsim.graph import Circuit, Mirror, Noise
 from circuitsim.scenario import Design, Figures, Scenario
@@ -124,7 +124,7 @@ def _of_feedback(settings: ClassifierSettings, h: int) -> Given:
     }
 
 
-def check(settings: ClassifierSettings, data: Dataset) -> None:
+def check(settings: Settings, data: Dataset) -> None:
     """Refuse data without classes, and sizes that do not fit the data."""
     if data.train_labels is None or data.test_labels is None:
         refuse("dataset", settings.dataset, "a data set with classes", "Choose another, or add 'y' to the .npz file.")
@@ -135,7 +135,7 @@ def check(settings: ClassifierSettings, data: Dataset) -> None:
         refuse("sizes", n, expected, f"Set sizes=[{data.features},...,{n[-1]}].")
     limited = settings.train_limit is not None or settings.test_limit is not None  # then there may be more classes
     if n[-1] < classes or (n[-1] > classes and not limited):
-        expected = f"{'at least ' * limited}{classes} units in layer {settings.top}, a class of {data.name} each"
+        expected = f"{'at least ' * limited}{classes} units in layer {len(n) - 1}, a class of {data.name} each"
         refuse("sizes", n, expected, f"Set sizes=[{data.features},...,{classes}].")
 
 

@@ -158,7 +158,7 @@ def ended(settings: Sequence[ClassifierSettings], dataset: Dataset, backend: str
     with suppress(Diverged):  # all have
         _train(study)
     left = set(study.alive())
-    last = [(r, s, m, v) for r, e, s, m, v in study.metrics if e == study.common.epochs and m not in _LEFT_OUT]
+    last = [(r, s, m, v) for r, e, s, m, v in study.metrics if e == study.epochs and m not in _LEFT_OUT]
     lost = [(r, *row) for r in range(len(settings)) if r not in left for row in _LOST]
     return [row for row in last if row[0] in left] + lost
 
@@ -181,7 +181,7 @@ def held_out(dataset: Dataset, kept: int) -> Dataset:
 
 def _train(study: Study) -> None:
     study.begin()
-    while study.epoch < study.common.epochs:
+    while study.epoch < study.epochs:
         for _ in study.train_epoch():
             pass
         study.end_epoch()

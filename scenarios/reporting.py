@@ -44,9 +44,14 @@ def finish(folder: Path, study: Study, config: Mapping[str, Any], samples: Recon
         circuits=circuits,
         audit=audit,
         reconstructions=samples,
-        notes=tuple(f"replica {r} diverged and was dropped" for r in lost),
+        notes=tuple(f"replica {r} diverged and was dropped" for r in lost) + _courses(study),
     )
     write_report(folder / "report.html", data)
+
+
+def _courses(study: Study) -> tuple[str, ...]:
+    """What learns when, where that changes."""
+    return tuple(dict.fromkeys(when for cohort in study.cohorts for when, _ in cohort.design.courses() if when))
 
 
 def _audited(study: Study, cohort: Cohort) -> Audit:

@@ -13,7 +13,9 @@ from sklearn.datasets import load_digits
 
 from circuits.autoencoder import ERROR_DRIVEN, circular_autoencoder, variant_coefficients
 from circuits.classifier import layered_classifier
+from circuits.nest import nested_autoencoder
 from circuits.stack import stacked_autoencoders
+from circuits.tourbillon import tourbillon
 from circuitsim.graph import Circuit
 from circuitsim.schedule import Protocol
 from circuitsim.simulator import Simulator
@@ -131,6 +133,29 @@ def stack(sizes: tuple[int, ...] = (64, 7, 5), numbers: dict[Any, float] | None 
     return Built(label, stacked_autoencoders, sizes, tuple(options.items()), tuple((numbers or {}).items()))
 
 
+def grown(sizes: tuple[int, ...] = (64, 7, 5, 10), numbers: dict[Any, float] | None = None, **options: Any) -> Built:
+    """A tourbillon of digits; `groups` are those that learn."""
+    groups = options.pop("groups", None)
+
+    def make(sizes: tuple[int, ...], **options: Any) -> tuple[Circuit, Protocol]:
+        circuit, protocol = tourbillon(sizes, **options)
+        return circuit, replace(protocol, groups=groups)
+
+    label = "-".join(["tourbillon", *(str(options[k]) for k in ("rule", "channel", "loss") if k in options)])
+    return Built(label, make, sizes, tuple(options.items()), tuple((numbers or {}).items()))
+
+
+def nest(
+    sizes: tuple[int, ...] = (64, 7, 64),
+    cores: tuple[int, ...] = (4,),
+    numbers: dict[Any, float] | None = None,
+    **options: Any,
+) -> Built:
+    """A tourbillon of tourbillons of digits."""
+    label = f"nest of {len(cores)}"
+    return Built(label, nested_autoencoder, sizes, (("cores", cores), *options.items()), tuple((numbers or {}).items()))
+
+
 def together(settings: Sequence[Setting | Built]) -> dict[Any, Any]:
     """The parameters of settings that share a circuit, one value for each replica."""
     each = [s.parameters() for s in settings]
@@ -141,11 +166,13 @@ def together(settings: Sequence[Setting | Built]) -> dict[Any, Any]:
 def simulator(settings: Sequence[Setting | Built], seeds: Sequence[int] | None = None, **options: Any) -> Simulator:
     """A simulator in double precision with one replica for each setting, its biases drawn, and the digits in use.
 
-    `delay` and `window` go to the circuit; `longest` gives each projection a delay of its own, 1 to `longest`.
+    `delay` and `window` go to the circuit, `protocol` has what is different in the protocol; `longest` gives each
+    projection a delay of its own, 1 to `longest`.
     """
     first = next((s for s in settings if s.max_norm is not None), settings[0])
     circuit, protocol = first.described(**{k: options.pop(k) for k in ("delay", "window") if k in options})
     circuit = with_delays(circuit, options.pop("longest", None))
+    protocol = replace(protocol, **options.pop("protocol", {}))
     seeds = list(range(len(settings))) if seeds is None else seeds
     chosen = {"batch": 16, "dtype": "float64", "parameters": together(settings), **options}
     made = Simulator(circuit, protocol, seeds=seeds, **chosen)

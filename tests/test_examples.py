@@ -44,6 +44,14 @@ def test_a_hook_that_copies_weights_is_found_and_a_synapse_explained() -> None:
     assert "W1.weight[2, 5], from neuron 5 of layer0 to neuron 2 of layer1" in said and "after = " in said
 
 
+def test_a_twin_grows_and_is_tuned() -> None:
+    said = printed("examples/twin.py")
+    assert "  is     circular autoencoder: layer0 -W1-> layer1 -W1_decoder-> layer0_image_W1\n" in said
+    rows = [[float(value) for value in re.findall(r" ([0-9.]+)", line)] for line in said.splitlines()[-3:]]
+    (first, untrained, _), (_, second, _), (_, _, error) = rows
+    assert first < 0.03 and second < untrained / 3 and error < 20
+
+
 def test_the_readme_program_runs(tmp_path: Path) -> None:
     program = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
     assert len(program) == 1

@@ -222,13 +222,13 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, exp
         plasticity(Plasticity("down", delta)),
         "plasticity of down",
         "an unknown projection or the same rule twice",
-        "a projection of the circuit, each rule once. Name one, or sum the rules.",
+        "a projection of the circuit, each rule once for the same neurons. Name one, or sum the rules.",
     ),
     (
         plasticity(Plasticity("on", delta), Plasticity("on", delta)),
         "plasticity of on",
         "an unknown projection or the same rule twice",
-        "a projection of the circuit, each rule once. Name one, or sum the rules.",
+        "a projection of the circuit, each rule once for the same neurons. Name one, or sum the rules.",
     ),
     (
         plasticity(Plasticity("up", oja, oja.bind(decay=0.5))),

@@ -76,10 +76,10 @@ def _merged(own: Sequence[Finding], also: Iterable[Finding]) -> list[Finding]:
 
 def _certificates(circuit: Circuit, rows: Sequence[Row]) -> list[dict[str, Any]]:
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    used = {(row.projection, row.rule, row.reading): row for row in rows}
+    used = {(row.projection, row.rule, row.reading, row.owner): row for row in rows}
     for learning in circuit.plasticity:
         for rule, reading, (owner, quantity, _) in readings(circuit, learning):
-            row = used.get((learning.projection, rule, reading))
+            row = used.get((learning.projection, rule, reading, owner))
             read = {
                 "place": reading.place.value,
                 "cycle": reading.cycle,

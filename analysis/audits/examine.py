@@ -44,10 +44,15 @@ def examine(
     -------
     `audit`'s result with two more keys: `tried`, what was changed and to what effect, and `scorecard`.
     """
-    first = {key: np.reshape(value, -1)[0] for key, value in (parameters or {}).items()}
+    first = {key: _modest(key, np.reshape(value, -1)[0]) for key, value in (parameters or {}).items()}
     twin = Simulator(circuit, protocol, batch=BATCH, seeds=[seed], dtype=dtype, backend=backend, parameters=first)
     twin.use(*random_examples(circuit, seed))
     return examine_simulator(twin, np.arange(BATCH), seed=seed, measure=measure)
+
+
+def _modest(key: str | tuple[str, str], value: Any) -> Any:
+    """Rates of at most 1: what is local does not depend on them, and an audit must not diverge."""
+    return min(value, 1.0) if (key if isinstance(key, str) else key[1]) in ("lr", "lr_bias") else value
 
 
 def examine_simulator(simulator: Simulator, rows: np.ndarray, *, seed: int = 0, measure: bool = True) -> Audit:

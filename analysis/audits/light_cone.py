@@ -14,7 +14,7 @@ import numpy as np
 from analysis.audits.memory import Array, differences, same_bits
 from analysis.audits.reach import Reach, Spread
 from analysis.audits.stage import Stage, stages
-from circuitsim.causality import Updates
+from circuitsim.causality import Updates, active
 from circuitsim.errors import CircuitError
 from circuitsim.schedule import FIRING, Key
 from circuitsim.simulator import Simulator
@@ -61,7 +61,8 @@ def light_cone(
     Parameters
     ----------
     simulator : with its examples in use. rows : numbers of the examples to show.
-    population, cycle, neuron, example, replica : what is disturbed; the example by its place among the rows.
+    population, cycle, neuron, example, replica : what is disturbed; the example by its place among the rows. A
+        compartment that has just taken its input has one memory with the neurons it is of: these are disturbed.
 
     Raises
     ------
@@ -70,6 +71,8 @@ def light_cone(
     """
     if simulator.protocol.updates is not Updates.LAST:
         _refuse_updates(simulator.circuit.name, simulator.protocol.updates.value)
+    while cycle == 0 and (taken := simulator.circuit.taken(population, 0)):
+        population = taken.source
     with stages(simulator, rows, np.random.default_rng(0)) as (stage, *_):
         first = _firing(stage, population, cycle)
         shared = any(len(a) < stage.replicas for k, a in stage.arrays.items() if k[0] == population and k[2] == cycle)
@@ -106,8 +109,8 @@ class _Watch:
             self.cones[name, cycle] = Spread(min(spread.tick, known.tick if known else spread.tick), neurons)
         self.rules = {
             learning: cone
-            for learning in self.stage.circuit.plasticity
-            if not learning.mirror and (cone := self.reach.increments(learning))
+            for learning in active(self.stage.circuit, self.reach.protocol).values()
+            if (cone := self.reach.increments(learning))
         }
 
     @property
@@ -120,8 +123,10 @@ class _Watch:
         return {where: tick for where, tick in found.items() if self._kept(where)}
 
     def _kept(self, where: Where) -> bool:
-        """Whether there is memory of it: the schedule leaves out what nothing needs."""
+        """Whether there is memory of it: the schedule leaves out what nothing needs; compartments may share theirs."""
         name, cycle = where
+        if cycle == 0 and self.stage.circuit.taken(name, 0):
+            return False
         wanted = (k for k in self.stage.arrays if k[0] == name and k[2] == cycle)
         return any(cycle is not None or "increment" in quantity for _, quantity, _ in wanted)
 

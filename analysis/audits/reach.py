@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from circuitsim.causality import Protocol
-from circuitsim.graph import RECIRCULATES, Carries, Circuit, Exchange, Plasticity, Population, Projection
+from circuitsim.graph import TAKEN, Carries, Circuit, Exchange, Plasticity, Population, Projection
 from circuitsim.locality import Place
 
 Signal = tuple[str, str, int]  # population, quantity (S, O or E), cycle
@@ -51,7 +51,7 @@ class Reach:
 
     def _last_cause(self, population: str, cycle: int) -> int | None:
         if cycle == 0 and population in self.circuit.clamped:
-            return 0
+            return self.protocol.labelled if population == self.circuit.labels else 0
         p = self.circuit.population(population)
         if cycle > (1 if p.replaced else 0 if p.feedback else self.protocol.cycles):
             return None
@@ -71,9 +71,13 @@ class Reach:
     def _exchanges(self, p: Population, cycle: int) -> Iterator[tuple[Exchange, int]]:
         """What a population takes over in a cycle, and from which cycle of the source."""
         for x in self.circuit.exchanges:
-            later = x.carries in RECIRCULATES or p.replaced
-            if x.target == p.name and later == (cycle > 0):
-                yield x, cycle - 1 if later else cycle
+            if x.target != p.name:
+                continue
+            if x.carries in TAKEN:
+                if x is self.circuit.taken(p.name, cycle):
+                    yield x, cycle if x.carries is Carries.INPUT else cycle - x.turns
+            elif p.replaced == (cycle > 0):
+                yield x, cycle - 1 if p.replaced else cycle
 
     @cached_property
     def signals(self) -> dict[Signal, Spread]:

@@ -144,14 +144,14 @@ def rebound(simulator: Simulator, opened: Sequence[Stage]) -> Iterator[tuple[Sta
         stage.memory.load(stage.at[0])
         stage.memory.scramble(stage.memory.everything)
     simulator.unbind()
-    for stage, part in zip(opened, _parts(simulator, opened[0].part.rows), strict=True):
+    for stage, part in zip(opened, _again(simulator, opened, slice(None)), strict=True):
         part.rows[...] = np.arange(part.rows.size).reshape(part.rows.shape)
         yield stage, part
 
 
 def singly(simulator: Simulator, opened: Sequence[Stage]) -> Iterator[tuple[Stage, Anatomy]]:
     """The same timetables for presentations of one example each."""
-    yield from zip(opened, _parts(simulator, opened[0].part.rows[:, :1]), strict=True)
+    yield from zip(opened, _again(simulator, opened, slice(1)), strict=True)
 
 
 _COUNT = ("circuit", "presentation", None)
@@ -169,6 +169,13 @@ def _opened(simulator: Simulator, rows: Array, random: np.random.Generator) -> I
 def _parts(simulator: Simulator, rows: Array) -> list[Anatomy]:
     mirrors = (None, *range(len(simulator.schedules) - 1))
     return [simulator.anatomy(rows.shape[-1], mirror) for mirror in mirrors]
+
+
+def _again(simulator: Simulator, opened: Sequence[Stage], examples: slice) -> list[Anatomy]:
+    """The timetables that are opened, for some of the examples."""
+    if not opened:
+        return []
+    return [part for part in _parts(simulator, opened[0].part.rows[:, examples]) if part.entries]
 
 
 def _saved(part: Anatomy) -> dict[Key, Array]:

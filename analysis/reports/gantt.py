@@ -37,7 +37,7 @@ def gantt_figure(schedule: Schedule) -> tuple[Image, str]:
     """Draw a presentation's timetable; also returns a note of what was cut off, empty if nothing was."""
     events = [entry.event for entry in schedule.entries]
     rows = list(dict.fromkeys(phases.subject(schedule.circuit, e) for e in events))
-    ticks = min(schedule.duration, MOST_TICKS)
+    ticks = min(schedule.length, MOST_TICKS)
     note = _note(schedule, ticks, rows)
     rows = rows[:MOST_ROWS]
     shown = [e for e in events if e.tick < ticks and phases.subject(schedule.circuit, e) in rows]
@@ -54,14 +54,14 @@ def gantt_figure(schedule: Schedule) -> tuple[Image, str]:
         for event, (x, y, width) in place.items():
             _bar(ax, event, x, y, width, tick)
         _legend(ax, used)
-        alt = f"Timetable of one presentation: {len(events)} events in {schedule.duration} ticks"
+        alt = f"Timetable of one presentation: {len(events)} events in {schedule.length} ticks"
         return inline(figure, alt), note
 
 
 def _note(schedule: Schedule, ticks: int, rows: Sequence[str]) -> str:
     cut = []
-    if ticks < schedule.duration:
-        cut.append(f"the first {ticks} of {schedule.duration} ticks")
+    if ticks < schedule.length:
+        cut.append(f"the first {ticks} of {schedule.length} ticks")
     if len(rows) > MOST_ROWS:
         cut.append(f"the first {MOST_ROWS} of {len(rows)} rows")
     return f"Shown: {' and '.join(cut)}." if cut else ""
@@ -118,7 +118,7 @@ def _arrows(ax: Axes, schedule: Schedule, place: dict[Event, tuple[float, int, f
                                     "shrinkB": 0, "mutation_scale": 7})  # fmt: skip
     for exchange in circuit.exchanges:
         for (name, cycle, tick), cause in fired.items():
-            effects = [fired.get((exchange.target, c, tick)) for c in (cycle, cycle + 1)]
+            effects = [fired.get((exchange.target, c, tick)) for c in (cycle, cycle + exchange.turns)]
             for effect in effects if name == exchange.source else ():
                 if effect and effect != cause:
                     left, row, width = place[cause]

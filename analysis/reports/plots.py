@@ -40,6 +40,7 @@ NAMES = {
     "angle_spread": "SD over examples (degrees)",
     "correlation": "correlation of B and W",
     "norm_ratio": "norm of B over norm of W",
+    "spread": "variance of images over that of sources",
 }
 BOUNDED = ("angle", "angle_spread", "correlation")  # their axis is linear however small a value gets
 DIRECT_LABEL = 16  # characters: a longer label goes into a legend below

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 def check_plasticity(circuit: Circuit) -> None:
     """Raise CircuitError for a rule whose projection, neurons or far synapses are not what it needs."""
     projections = {q.name: q for q in circuit.projections}
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, ...]] = set()
     for learning in circuit.plasticity:
         label = f"plasticity of {learning.projection}"
-        key = (learning.projection, learning.rule.name)
+        key = (learning.projection, learning.rule.text, learning.pre, learning.post, learning.mirror)
         if learning.projection not in projections or key in seen:
             refuse(
                 label,
                 "an unknown projection or the same rule twice",
-                "a projection of the circuit, each rule once",
+                "a projection of the circuit, each rule once for the same neurons",
                 "Name one, or sum the rules.",
             )
         seen.add(key)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import networkx as nx
 
 from circuitsim.checks.common import check_origin, refuse, shape_of, whole
-from circuitsim.parts import ACTIVATIONS, COMPARED, RECIRCULATES, Carries, Exchange, Population, Projection
+from circuitsim.parts import ACTIVATIONS, COMPARED, RECIRCULATES, TAKEN, Carries, Exchange, Population, Projection
 
 if TYPE_CHECKING:
     from circuitsim.graph import Circuit
@@ -96,9 +96,12 @@ def check_exchanges(circuit: Circuit) -> None:
             refuse(label, "the slope of a softmax", "an activation with a slope of its own", "Use another activation.")
         kind = f"the {x.carries.value} for {x.target}"
         if x.carries is Carries.INPUT:
-            _check_input(circuit, label, x.target)
+            _check_input(circuit, label, x)
         elif x.carries not in RECIRCULATES and not _compares(circuit, x):
             refuse(label, kind, "feedback neurons, which alone use it", "Make the target a feedback population.")
+        if not whole(x.turns) or x.turns < 1 or (x.turns > 1 and x.carries not in TAKEN):
+            remedy = "Leave turns out, or give the cycles that a turn of the outer loop takes."
+            refuse(label, f"turns {x.turns!r}, carrying {x.carries.value}", "1, or more for what goes around", remedy)
         if x.carries is Carries.MARGIN and (_without_slope(circuit, x.source) or circuit.population(x.source).size < 2):
             refuse(label, f"the margin of {x.source}", "two or more neurons that sum their input", "Name such a one.")
         if x.carries is Carries.SLOPE and _without_slope(circuit, x.source):
@@ -114,7 +117,10 @@ def _compares(circuit: Circuit, x: Exchange) -> bool:
     return target.feedback or (target.replaced and x.carries is Carries.TARGET)
 
 
-def _check_input(circuit: Circuit, label: str, name: str) -> None:
+def _check_input(circuit: Circuit, label: str, x: Exchange) -> None:
+    name = x.target
+    if x.turns > 1 and not circuit.population(name).mixes:
+        refuse(label, "an input that returns, for neurons that do not mix", "mixing neurons", "Set mixes=True there.")
     others = len(circuit.exchanged(name, Carries.INPUT)) > 1 or circuit.incoming[name] or name in circuit.clamped
     if others or circuit.population(name).feedback:
         refuse(

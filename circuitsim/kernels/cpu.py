@@ -78,11 +78,6 @@ def _one_hot(y, rows, out):  # type: ignore[no-untyped-def]
             out[r, b, y[rows[r, b]]] = 1
 
 
-def copy(source: Array, out: Array) -> Step:
-    """out = source."""
-    return lambda: np.copyto(out, source)
-
-
 def centre(out: Array) -> Step:
     """out less its mean over the batch."""
     mean = np.empty((out.shape[0], 1, out.shape[2]), out.dtype)

@@ -91,15 +91,6 @@ def one_hot(y: Array, rows: Array, out: Array) -> Step:
     return present
 
 
-def copy(source: Array, out: Array) -> Step:
-    """out = source."""
-
-    def take_over() -> None:
-        out[...] = source
-
-    return take_over
-
-
 def centre(out: Array) -> Step:
     """out less its mean over the batch."""
 

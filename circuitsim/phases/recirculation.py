@@ -3,7 +3,8 @@
 E(c) = e O(0) + (1 - e) S,  O(c) = m O(0) + (1 - m) S, with coefficients e, m for each population and replica: the
 named variants PR, CCR, RCC, CCRCC and RWCC are points of this continuum (Baldi & Sadowski 2018, section 4.2).
 A population that takes its input from a colocated one (layer 0 from layer L) has as S that one's activity of the cycle
-before, or, where the error is recirculated, O(0) less it (section 4.1).
+before, or, where the error is recirculated, O(0) less it (section 4.1). Of loops within loops the inner ones' cycles
+are counted: the outer loop turns once in several of them, and its input is then taken over anew.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from circuitsim.events import Event
-from circuitsim.graph import RECIRCULATES, Carries, Circuit
+from circuitsim.graph import Carries, Circuit, Exchange
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
 from circuitsim.phases.base import Binding, Step, adds, biases, reads, writes
@@ -22,8 +23,9 @@ NAME = "recirculation cycle"
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
     """Reads the new input and cycle 0's activity, writes what is emitted and what is remembered."""
     p, cycle = circuit.populations[event.which], event.detail
-    arriving = [reads(x.source, "O", cycle - 1) for x in circuit.exchanged(p.name, *RECIRCULATES)]
-    if not arriving:
+    taken = circuit.taken(p.name, cycle)
+    arriving = [reads(*_returned(taken, cycle))] if taken else []
+    if not taken:
         arriving = [adds(p.name, "S", cycle), *(reads(name, "bias") for name in biases(circuit, p.name))]
     return (
         *arriving,
@@ -40,11 +42,9 @@ def bind(b: Binding) -> Step:
     p, cycle = b.circuit.populations[b.event.which], b.event.detail
     held = b.view(p.name, "O", 0)
     outputs = _outputs(b, p.name, cycle)
-    exchanges = b.circuit.exchanged(p.name, *RECIRCULATES)
-    if exchanges:
-        source = exchanges[0]
-        returned = b.view(source.source, "O", cycle - 1)
-        mix = b.kernels.mix_error if source.carries is Carries.ERROR else b.kernels.mix
+    if taken := b.circuit.taken(p.name, cycle):
+        returned = b.view(*_returned(taken, cycle))
+        mix = b.kernels.mix_error if taken.carries is Carries.ERROR else b.kernels.mix
         return in_turn([mix(coefficient, held, returned, out) for coefficient, out in outputs])
     arriving = b.view(p.name, "S", cycle)
     bias = [b.view(name, "bias") for name in biases(b.circuit, p.name)]
@@ -53,6 +53,11 @@ def bind(b: Binding) -> Step:
     outputs.sort(key=lambda pair: _same(pair[1], arriving))
     mixed = [(c, out) for c, out in outputs if c.any() or not _same(out, arriving)]
     return in_turn([fire, *(b.kernels.mix(c, held, arriving, out) for c, out in mixed)])
+
+
+def _returned(taken: Exchange, cycle: int) -> tuple[str, str, int]:
+    """The activity that is taken over: of the cycle in which it went out, or, of an input, of this one."""
+    return taken.source, "O", cycle if taken.carries is Carries.INPUT else cycle - taken.turns
 
 
 def _outputs(b: Binding, name: str, cycle: int) -> list[tuple[np.ndarray, np.ndarray]]:

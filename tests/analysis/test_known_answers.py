@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -11,8 +12,11 @@ from analysis.audits.audit import Audit, audit
 from analysis.audits.examine import examine
 from circuits.autoencoder import circular_autoencoder, variant_coefficients
 from circuits.classifier import layered_classifier
+from circuits.nest import nested_autoencoder
 from circuits.replacement import replacement_classifier
 from circuits.stack import stacked_autoencoders
+from circuits.tourbillon import tourbillon
+from circuits.twin import tourbillonize
 from circuitsim import Carries, Circuit, Exchange, Plasticity, Population, Projection, Protocol, timetable
 from circuitsim.graph import Mirror
 from circuitsim.rules import delta
@@ -30,6 +34,16 @@ def autoencoder(rule: str, variant: str = "pr", **more: Any) -> Any:
 
 def classifier(feedback: str, output: str = "logistic", **more: Any) -> Any:
     return (*layered_classifier(CLASSES, feedback, output=output, **more), {"density": 0.7})
+
+
+def grown(channel: str, top: str = "logistic", groups: tuple[str, ...] | None = None, **more: Any) -> Any:
+    circuit, protocol = tourbillon(CLASSES, channel=channel, top=top, **more)
+    return circuit, replace(protocol, groups=groups), {"max_norm": 0.8} if "bounded" in more else {}
+
+
+def twin_of(made: Any, **more: Any) -> Any:
+    twin = tourbillonize(made[0], **more)
+    return twin.circuit, twin.protocol, {}
 
 
 def standard_autoencoder() -> Any:
@@ -109,6 +123,18 @@ KNOWN: dict[str, tuple[Any, set[tuple[str, str]]]] = {
     **{rule: (autoencoder(rule), set()) for rule in ("rbp", "srbp", "arbp", "top")},
     "softmax output": (autoencoder("rec", output="softmax"), lateral("A4")),
     "stack": ((*stacked_autoencoders([8, 6, 5, 4]), {}), set()),
+    "stack of bp blocks": ((*stacked_autoencoders([8, 6, 5], "bp"), {}), transported("R1", "R2")),
+    "tourbillon": (grown("decoders"), {LABEL}),
+    "tourbillon, bounded": (grown("decoders", bounded=True), {LABEL}),
+    "tourbillon, hinge loss": (grown("decoders", loss="hinge"), {LABEL}),
+    "tourbillon, growth": (grown("decoders", groups=("encoder 1", "encoder 2", "decoder 2")), {LABEL}),
+    "tourbillon, random channel": (grown("random"), {LABEL}),
+    "tourbillon, bp channel": (grown("bp"), {LABEL, *transported("B2", "B3")}),
+    "softmax tourbillon": (grown("decoders", "softmax"), {LABEL, *lateral("W3")}),
+    "twin": (twin_of(layered_classifier(CLASSES, "bp", output="logistic")), {LABEL}),
+    "twin of a U-Net": (twin_of(circular_autoencoder(LAYERS, "bp"), output_block=True), set()),
+    "nest": ((*nested_autoencoder([7, 5, 7], [3]), {}), set()),
+    "nest of two": ((*nested_autoencoder([7, 5, 4, 7], [3, 2]), {"emits": 0.3, "remembers": 0.6}), set()),
     "classifier bp": (classifier("bp"), {LABEL, *transported("B2", "B3")}),
     "sign symmetry": (classifier("ss"), {LABEL, *transported("B2", "B3")}),
     **{f: (classifier(f), {LABEL}) for f in ("fa", "dfa", "kp", "urfb", "wm")},

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from building import Setting, simulator
+from building import Setting, grown, nest, simulator, stack
 
 from analysis.audits.light_cone import LightCone, light_cone
 from circuits.autoencoder import circular_autoencoder
 from circuits.classifier import layered_classifier
 from circuits.replacement import replacement_classifier
-from circuits.stack import stacked_autoencoders
 from circuitsim.causality import Updates
 from circuitsim.errors import CircuitError
 from circuitsim.kernels import cpu
@@ -73,10 +72,42 @@ def test_replaced_activity_keeps_to_its_light_cone(feedback: str) -> None:
         assert cone.observed == cone.predicted
 
 
-def test_a_stack_keeps_to_its_light_cones() -> None:
-    made = Simulator(*stacked_autoencoders((7, 5, 4, 3)), batch=6)
-    made.use(np.random.default_rng(0).random((20, 7)))
-    assert all(cone.violations == () for cone in cones(made))
+DEVELOPING = {
+    "stack": stack((7, 5, 4, 3)),
+    "stack by bp": stack((7, 5, 4), rule="bp"),
+    "tourbillon": grown((7, 5, 4, 10)),
+    "growth": grown((7, 5, 4, 10), groups=("encoder 2", "decoder 2")),
+    "tuning": grown((7, 5, 4, 10), groups=("top", "tuning")),
+    "nest": nest((7, 5, 7), (3,)),
+}
+
+
+@pytest.mark.parametrize("longest", [None, 4])
+@pytest.mark.parametrize("name", DEVELOPING)
+def test_stacks_and_nests_keep_to_their_light_cones(name: str, longest: int | None) -> None:
+    for cone in cones(simulator([DEVELOPING[name]], longest=longest)):
+        assert cone.violations == ()
+        assert cone.observed == cone.predicted
+
+
+def test_two_nested_layers_keep_to_their_light_cones() -> None:
+    for cone in cones(simulator([nest((7, 5, 4, 7), (3, 2), {"emits": 0.3, "remembers": 0.6})], longest=4)):
+        assert cone.violations == ()
+        assert cone.observed == cone.predicted
+
+
+@pytest.mark.parametrize("groups", [("outer",), ("tuning",), ("encoder 1",)])
+def test_what_does_not_learn_is_not_predicted_to_change(groups: tuple[str, ...]) -> None:
+    for cone in cones(simulator([nest((7, 5, 7), (3,))], protocol={"groups": groups})):
+        assert cone.violations == ()
+        assert cone.observed == cone.predicted
+
+
+def test_a_compartment_is_disturbed_with_its_neurons() -> None:
+    """They have one memory of what was fired in cycle 0, so what is disturbed is the hinge."""
+    made = simulator([stack((7, 5, 4))])
+    assert light_cone(made, ROWS, "inner1", neuron=2) == light_cone(made, ROWS, "layer1", neuron=2)
+    assert light_cone(made, ROWS, "inner1", cycle=1).population == "inner1"
 
 
 def test_ticks_by_hand() -> None:

@@ -89,7 +89,7 @@ def functions(module: ModuleType) -> dict[str, Any]:
 def test_every_backend_has_the_same_functions(kernels: ModuleType) -> None:
     assert functions(kernels) == functions(reference)
     assert sorted(functions(reference)) == [
-        "accumulate", "activate", "apply", "bound", "centre", "copy", "deliver", "deliver_signed", "gather", "hinge",
+        "accumulate", "activate", "apply", "bound", "centre", "deliver", "deliver_signed", "gather", "hinge",
         "magnitudes", "mask", "mix", "mix_error", "multiply", "noise", "normalise", "one_hot", "refresh", "subtract",
     ]  # fmt: skip
     assert {module.NAME for module in (reference, *OTHERS)} == set(BACKENDS)
@@ -169,7 +169,6 @@ def test_differences_and_gates(kernels: ModuleType, dtype: str, seed: int, shape
     one, other, out = draw(leading, 5, 4), draw(replicas, 5, 4), draw(replicas, 5, 4)
     same(kernels, "subtract", {"target": one, "actual": other, "out": out}, dtype)
     same(kernels, "multiply", {"first": other, "second": one, "out": out}, dtype)
-    same(kernels, "copy", {"source": one, "out": draw(leading, 5, 4)}, dtype)
     same(kernels, "centre", {"out": out}, dtype)
     target = (draw.random.integers(0, 4, (leading, 5, 1)) == np.arange(4)).astype(dtype)
     arrays = {"target": target, "summed": draw(replicas, 5, 4), "margin": np.abs(draw(replicas)), "out": out}
@@ -427,7 +426,7 @@ def test_weights_shrink_and_absent_ones_are_zero(kernels: ModuleType) -> None:
 
 @all_backends
 @pytest.mark.parametrize("function", [
-    "mix", "mix_error", "subtract", "multiply", "deliver", "deliver_signed", "apply", "copy", "centre", "hinge", "mask",
+    "mix", "mix_error", "subtract", "multiply", "deliver", "deliver_signed", "apply", "centre", "hinge", "mask",
     "normalise", "accumulate", "refresh",
 ])  # fmt: skip
 def test_nothing_hides_what_is_not_a_number(kernels: ModuleType, function: str) -> None:
@@ -443,7 +442,6 @@ def test_nothing_hides_what_is_not_a_number(kernels: ModuleType, function: str) 
         "deliver": lambda: kernels.deliver(a, b, out, accumulate=True),
         "deliver_signed": lambda: kernels.deliver_signed(a, b, b, out, accumulate=True),
         "apply": lambda: kernels.apply(out, a, None, half, None, half, 1.0, on),
-        "copy": lambda: kernels.copy(a, out),
         "centre": lambda: kernels.centre(itself),
         "hinge": lambda: kernels.hinge(b, a, half, out),
         "mask": lambda: kernels.mask(itself, kept),

@@ -11,7 +11,19 @@ from functools import cache
 
 import numpy as np
 import pytest
-from building import Built, Setting, classes, classifier, digits, presentations, simulator, stack, train
+from building import (
+    Built,
+    Setting,
+    classes,
+    classifier,
+    digits,
+    grown,
+    nest,
+    presentations,
+    simulator,
+    stack,
+    train,
+)
 from sample_rules import oja
 
 from circuits.classifier import layered_classifier
@@ -60,6 +72,10 @@ FAMILY = [
     Built("remote", lambda sizes: remote(sizes), NARROW),
     Built("replaced", replacement_classifier, NARROW, (("feedback", "urfb"),)),
     stack((64, 5, 4, 3), numbers={"emits": 0.3, "remembers": 0.6, "momentum": 0.5}),
+    stack((64, 5, 4), rule="rbp"),
+    grown(NARROW, {"emits": 0.3, "momentum": 0.5}, updates=Updates.AT_ONCE),
+    grown(NARROW, rule="rec-symmetric", channel="bp", groups=("encoder 2", "decoder 2", "top", "tuning")),
+    nest((64, 5, 4, 64), (3, 2), {"emits": 0.3, "remembers": 0.6}),
 ]
 each_setting = pytest.mark.parametrize("setting", FAMILY, ids=lambda s: s.label)
 each_backend = pytest.mark.parametrize("backend", ["numba", "numpy"])
@@ -94,6 +110,13 @@ class Alone:
     @property
     def name(self) -> str:
         return phases.name(self.entry.event)
+
+    @property
+    def takes_over(self) -> bool:
+        """Whether a compartment gets what its neurons fire: it has one memory with them."""
+        event, circuit = self.entry.event, self.made.circuit
+        forward = event.phase == phases.FORWARD and event.detail == 0
+        return forward and circuit.taken(circuit.populations[event.which].name, 0) is not None
 
     @property
     def everything(self) -> list[np.ndarray]:
@@ -188,10 +211,10 @@ def test_what_is_only_read_is_not_changed(setting: Setting | Built, backend: str
 @each_backend
 @each_setting
 def test_what_is_written_does_not_depend_on_what_was_there(setting: Setting | Built, backend: str) -> None:
-    """A write replaces: only what is added to may shine through."""
+    """A write replaces: only what is added to may shine through. An input that is taken over is the same memory."""
     for alone in events(setting, backend):
         expected = alone.written()
-        added = [view for a, view in alone.declared.items() if a.mode is Mode.ADD]
+        added = [view for a, view in alone.declared.items() if a.mode is Mode.ADD or alone.takes_over]
         before = [array.copy() for array in alone.everything]
         for access, view in alone.declared.items():
             if access.mode is Mode.WRITE and not any(np.shares_memory(view, other) for other in added):

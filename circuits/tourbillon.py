@@ -1,0 +1,150 @@
+"""Tourbillon: a stack of circular autoencoders, a supervised top layer, and a channel that carries its error down.
+
+Populations of the stack (`circuits/stack.py`), the output `layer{n}` with the neurons `labels` at its site, and
+feedback neurons `error{h}` beside each layer that the channel reaches. Projections `E{b}`, `D{b}`; `W{n}`, from the
+last hinge to the output; the channel `B{h}`, from layer h to h - 1: `B{n}` has synapses of its own, below it the
+decoders' synapses pass the error, hinge by hinge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from circuits.blocks import Parts, block_parts, recirculates, together
+from circuits.stack import stack_blocks, stack_layers
+from circuitsim.errors import CircuitError
+from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
+from circuitsim.rules import delta
+from circuitsim.schedule import Protocol, Updates
+
+CHANNELS = ("decoders", "bp", "random", "none")
+LOSSES = ("error", "hinge")
+TOP, TUNING, TOP_FEEDBACK = "top", "tuning", "top feedback"
+
+
+def tourbillon(
+    sizes: Sequence[int],
+    rule: str = "rec",
+    *,
+    channel: str = "decoders",
+    loss: str = "error",
+    hidden: str = "tanh",
+    output: str = "logistic",
+    top: str = "softmax",
+    bias: bool = True,
+    delay: int = 1,
+    bounded: bool = False,
+    updates: Updates = Updates.LAST,
+    window: int | None = None,
+) -> tuple[Circuit, Protocol]:
+    """A stack of circular autoencoders with a supervised top layer, and what fine-tunes it.
+
+    delta_n = T - O; delta_{n-1} = f'(S) B_n delta_n; delta_{b-1} = f'(S) D_b delta_b; dE_b = delta_b O_{b-1}^T, beside
+    what the blocks' own rules propose. What of all this learns, and when, protocols choose by group (`growing`).
+
+    Parameters
+    ----------
+    sizes : neurons of the input, of each block's hinge, and of the classes: at least three.
+    rule : of the blocks: rec, rec-symmetric, bp, rbp.
+    channel : what carries the error down: decoders; bp (transposed weights of W and E, for comparison); random, fixed
+        synapses of its own; or none.
+    loss : error (T - O), or hinge, on the summed inputs of the output.
+    hidden, output, top : activations of the hinges, of the lowest block's image, of the output layer.
+    bias : whether neurons have one. delay : of every projection, ticks.
+    bounded : whether hinge neurons bound the norm of their incoming synapses (parameter max_norm).
+    updates : when increments are applied. window : how long neurons remember, ticks; None: as long as the rules need.
+
+    Returns
+    -------
+    The circuit, and a presentation in which everything learns at once; labels come when the output fires. Groups of
+    rules: "encoder {b}", "decoder {b}", "top", "tuning", and "top feedback" (B{n}, which learns the increments of W{n}
+    mirrored).
+
+    Source
+    ------
+    Tavakoli, Sadowski & Baldi, Tourbillon, sections 5 and 5.1. The paper does not say what carries the error from the
+    output to the last hinge, which has no decoder: here B{n}, random at first.
+    """
+    _check(sizes, channel, loss)
+    layers = stack_layers(sizes[:-1], hidden, rule, bounded)
+    blocks = stack_blocks(layers, rule, output, bias, delay)
+    parts = (
+        Parts(layers)
+        + together(block_parts(block, rule, delay) for block in blocks)
+        + _top(sizes, loss, top, bias, delay)
+        + (_channel(sizes, channel, delay) if channel != "none" else Parts())
+    )
+    return Circuit(
+        f"tourbillon with channel {channel}",
+        parts.populations,
+        parts.projections,
+        inputs="layer0",
+        outputs=f"layer{len(sizes) - 1}",
+        exchanges=parts.exchanges,
+        plasticity=parts.plasticity,
+        labels="labels",
+        local="bp" not in (rule, channel) and top != "softmax",
+    ), Protocol(cycles=int(recirculates(rule)), window=window, updates=updates, labelled=delay * (len(sizes) - 1))
+
+
+def growing(*blocks: int) -> tuple[str, ...]:
+    """The groups that let these blocks learn."""
+    return tuple(group for b in blocks for group in (f"encoder {b}", f"decoder {b}"))
+
+
+def _check(sizes: Sequence[int], channel: str, loss: str) -> None:
+    if len(sizes) < 3:
+        raise CircuitError(
+            "sizes of a tourbillon",
+            got=str(list(sizes)),
+            expected="at least three layers",
+            remedy="Give the input's size, that of each hinge, and the number of classes.",
+        )
+    for key, value, known in (("channel", channel, CHANNELS), ("loss", loss, LOSSES)):
+        if value not in known:
+            raise CircuitError(
+                f"{key} of a tourbillon",
+                got=repr(value),
+                expected=f"one of {', '.join(known)}",
+                remedy="Choose one of these.",
+            )
+
+
+def _top(sizes: Sequence[int], loss: str, activation: str, bias: bool, delay: int) -> Parts:
+    n = len(sizes) - 1
+    compared = Carries.MARGIN if loss == "hinge" else Carries.ACTUAL
+    return Parts(
+        (
+            Population(f"layer{n}", sizes[n], activation),
+            Population("labels", sizes[n], site=f"layer{n}"),
+            Population(f"error{n}", sizes[n], site=f"layer{n}", feedback=True),
+        ),
+        (Projection(f"W{n}", f"layer{n - 1}", f"layer{n}", delay, bias),),
+        (Exchange("labels", f"error{n}", Carries.TARGET), Exchange(f"layer{n}", f"error{n}", compared)),
+        (Plasticity(f"W{n}", delta, post=f"error{n}", group=TOP),),
+    )
+
+
+def _channel(sizes: Sequence[int], channel: str, delay: int) -> Parts:
+    """Feedback neurons beside each hinge, the synapses into them, and the rule that they teach."""
+    n = len(sizes) - 1
+    highest = Projection(f"B{n}", f"error{n}", f"error{n - 1}", delay, transports=f"W{n}" if channel == "bp" else None)
+    below = (
+        Projection(
+            f"B{b}",
+            f"error{b}",
+            f"error{b - 1}",
+            delay,
+            transports=f"E{b}" if channel == "bp" else None,
+            shares=f"D{b}" if channel == "decoders" else None,
+        )
+        for b in range(2, n)
+    )
+    learning = (Plasticity(f"B{n}", delta, post=f"layer{n - 1}", group=TOP_FEEDBACK),)
+    return Parts(
+        tuple(Population(f"error{b}", sizes[b], site=f"layer{b}", feedback=True) for b in range(1, n)),
+        (*below, highest),
+        tuple(Exchange(f"layer{b}", f"error{b}", Carries.SLOPE) for b in range(1, n)),
+        tuple(Plasticity(f"E{b}", delta, post=f"error{b}", group=TUNING) for b in range(1, n))
+        + (learning if channel != "bp" else ()),
+    )

@@ -1,0 +1,233 @@
+"""Tourbillonization: the physically plausible twin of a feedforward circuit (Tourbillon, section 5.2, Algorithm 1).
+
+Each layer that learns becomes a circular autoencoder: its projection is the encoder, a decoder leads back, and both
+learn by recirculation. Where the output is compared with a target, its projections keep the rule that learns from the
+error, and the decoders can pass that error down. Layers that do not learn are passed through as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import networkx as nx
+
+from circuits.blocks import Block, Parts, block_parts, recirculates, together
+from circuitsim.errors import CircuitError
+from circuitsim.graph import COMPARED, Carries, Circuit, Exchange, Plasticity, Population, Projection
+from circuitsim.rules import delta
+from circuitsim.schedule import Protocol
+
+TOP, TUNING = "top", "tuning"
+_MEANS = {TOP: "from the error of the output", TUNING: "from the error passed down"}
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A twin and what in it stands for what in the original.
+
+    circuit, protocol : the twin, and a presentation in which everything learns at once. original : the feedforward
+    circuit. blocks : the circular autoencoders, in the order in which activity reaches them.
+    """
+
+    circuit: Circuit
+    protocol: Protocol
+    original: Circuit
+    blocks: tuple[Block, ...]
+
+    def groups(self, *blocks: int) -> tuple[str, ...]:
+        """The groups of rules by which blocks grow, counted from 1 in the order in which activity reaches them."""
+        return tuple(group for b in blocks for group in self.blocks[b - 1].groups)
+
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """The correspondence, a row for each projection of the original that carries activity.
+
+        Returns
+        -------
+        Rows (in the original, in the twin, how it learns, what passes the error on below it in fine-tuning).
+        """
+        blocks = {block.encoder.name: block for block in self.blocks}
+        names = {q.name: q for q in self.circuit.projections}
+        found = []
+        for q in _forward(self.original):
+            groups = [p.group for p in self.circuit.plasticity if p.projection == q.name]
+            learns = [_MEANS.get(group, "by recirculation") for group in groups] or ["not"]
+            way = "supervised layer" if groups else "passed through"
+            if block := blocks.get(q.name):
+                way = f"circular autoencoder: {block.inner} -{q.name}-> {q.target} -{block.decoder.name}-> "
+                way += block.image.name
+            carrier = names.get(_channel_name(q.name))
+            means = "nothing" if carrier is None else carrier.weights + " (random)" * carrier.own
+            found.append((f"{q.name}: {q.source} -> {q.target}", way, ", ".join(dict.fromkeys(learns)), means))
+        return found
+
+    def explain(self) -> str:
+        """The correspondence as text, four lines for each projection of the original that carries activity."""
+        heads = ("", "  is     ", "  learns ", "  below  ")
+        return "\n".join("".join(pair) for row in self.rows() for pair in zip(heads, row, strict=True))
+
+
+def tourbillonize(
+    circuit: Circuit, *, image: str = "logistic", rule: str = "rec", output_block: bool = False, bounded: bool = False
+) -> Twin:
+    """The twin of a feedforward circuit.
+
+    Parameters
+    ----------
+    circuit : any circuit whose projections, feedback aside, form no loop. Its feedback neurons are left out, but for
+        those that compare the output with a target.
+    image : the activation of reconstructions of the input; those of other layers have that layer's own.
+    rule : of the blocks: rec or rec-symmetric.
+    output_block : whether the output layer, too, is a circular autoencoder, beside learning from its error.
+    bounded : whether hinge neurons bound the norm of their incoming synapses (parameter max_norm).
+
+    Returns
+    -------
+    The twin. Groups of rules: "encoder {q}" and "decoder {q}" for the block around projection q, "top", "tuning".
+    Decoders are called "{q}_decoder".
+
+    Raises
+    ------
+    CircuitError : projections that form a loop, or use each other's weights; a hinge that cannot fire a second time,
+        because something that does not learn drives it too.
+
+    Source
+    ------
+    Tavakoli, Sadowski & Baldi, Tourbillon, Algorithm 1, sections 5.1 and 5.2. Where a projection that does not learn
+    lies in the error's way it has no decoder: random synapses of its own pass the error there, as from the output to
+    the layer below it.
+    """
+    if not recirculates(rule):
+        raise CircuitError("rule of a twin", got=repr(rule), expected="rec or rec-symmetric", remedy="Choose one.")
+    forward = _forward(circuit)
+    _check(circuit, forward)
+    learning = [q for q in forward if q.name in circuit.rules]
+    closed = [q for q in learning if output_block or q.target != circuit.outputs]
+    hinges = {q.target for q in closed}
+    layers = tuple(
+        replace(p, mixes=p.name in hinges or p.name == circuit.inputs, bounded=bounded and p.name in hinges)
+        for p in circuit.populations
+        if not p.feedback and p.name != circuit.labels
+    )
+    named = {p.name: p for p in layers}
+    blocks = tuple(_block(circuit, q, named, image) for q in closed)
+    _check_hinges(circuit, forward, blocks)
+    parts = Parts(layers, tuple(q for q in forward if q not in closed)) + together(block_parts(b, rule) for b in blocks)
+    parts += _supervised(circuit, [q for q in learning if q.target == circuit.outputs])
+    parts += _tuning(circuit, forward, learning, blocks)
+    made = Circuit(
+        f"twin of {circuit.name}",
+        parts.populations,
+        parts.projections,
+        inputs=circuit.inputs,
+        outputs=circuit.outputs,
+        exchanges=parts.exchanges,
+        plasticity=parts.plasticity,
+        labels=circuit.labels,
+    )
+    return Twin(made, Protocol(cycles=1), circuit, blocks)
+
+
+def _forward(circuit: Circuit) -> list[Projection]:
+    """The projections that carry activity forward."""
+    feedback = {p.name for p in circuit.populations if p.feedback}
+    return [q for q in circuit.projections if not q.feedback and not {q.source, q.target} & feedback]
+
+
+def _check(circuit: Circuit, forward: Sequence[Projection]) -> None:
+    graph = nx.DiGraph((q.source, q.target) for q in forward)
+    if not nx.is_directed_acyclic_graph(graph):
+        _refuse(circuit, f"a loop through {nx.find_cycle(graph)[0][0]}", "a feedforward circuit", "Open the loop.")
+    for q in forward:
+        if not q.own:
+            _refuse(circuit, f"{q.name} with the weights of {q.weights}", "weights of its own", "Give it some.")
+    for p in circuit.populations:
+        if p.replaced:
+            _refuse(
+                circuit, f"{p.name}, whose activity feedback replaces", "neurons that only fire", "Use an fa circuit."
+            )
+
+
+def _check_hinges(circuit: Circuit, forward: Sequence[Projection], blocks: Sequence[Block]) -> None:
+    """A hinge fires a second time when everything that drives it does."""
+    sources = {q.name: q.source for q in forward} | {block.encoder.name: block.inner for block in blocks}
+    again = {block.inner for block in blocks}
+    for name in nx.topological_sort(nx.DiGraph((q.source, q.target) for q in forward)):
+        into = [q.name for q in forward if q.target == name]
+        still = [q for q in into if sources[q] not in again]
+        again |= {name} if into and not still else set()
+        if still and any(block.hinge.name == name for block in blocks):
+            got = f"{name}, which also gets {still[0]}, through which nothing comes a second time"
+            _refuse(
+                circuit, got, "hinges that fire twice", f"Let {still[0]} learn too, or let nothing into {name} learn."
+            )
+
+
+def _refuse(circuit: Circuit, got: str, expected: str, remedy: str) -> None:
+    raise CircuitError(f"twin of circuit {circuit.name}", got=got, expected=expected, remedy=remedy)
+
+
+def _block(circuit: Circuit, q: Projection, layers: dict[str, Population], image: str) -> Block:
+    source = layers[q.source]
+    clamped = q.source == circuit.inputs
+    alone = sum(other.source == q.source and other.name in circuit.rules for other in _forward(circuit)) == 1
+    inner = q.source if clamped and alone else f"{q.source}_inner_{q.name}"
+    activation = image if clamped else source.activation
+    reconstruction = Population(f"{q.source}_image_{q.name}", source.size, activation, site=source.site)
+    decoder = Projection(f"{q.name}_decoder", q.target, reconstruction.name, q.delay, q.bias)
+    return Block(q.name, source, layers[q.target], replace(q, source=inner), decoder, reconstruction, inner)
+
+
+def _error_name(population: str) -> str:
+    return f"{population}_error"
+
+
+def _channel_name(projection: str) -> str:
+    return f"{projection}_channel"
+
+
+def _supervised(circuit: Circuit, into: Sequence[Projection]) -> Parts:
+    """The comparison of the output with its target, if there is one, and the rule that it teaches."""
+    name = _error_name(circuit.outputs)
+    compared = [x for x in circuit.exchanges if x.source == circuit.outputs and x.carries in COMPARED]
+    if not compared:
+        return Parts()
+    output = circuit.population(circuit.outputs)
+    targets = circuit.exchanged(compared[0].target, Carries.TARGET)
+    labels = (circuit.population(circuit.labels),) if circuit.labels else ()
+    return Parts(
+        (*labels, Population(name, output.size, site=output.site, feedback=True)),
+        exchanges=tuple(replace(x, target=name) for x in (*targets, compared[0])),
+        plasticity=tuple(Plasticity(q.name, delta, post=name, group=TOP) for q in into),
+    )
+
+
+def _tuning(
+    circuit: Circuit, forward: Sequence[Projection], learning: Sequence[Projection], blocks: Sequence[Block]
+) -> Parts:
+    """Feedback neurons beside each layer between input and output, the channel into them, the rule they teach."""
+    if not any(x.source == circuit.outputs and x.carries in COMPARED for x in circuit.exchanges):
+        return Parts()
+    decoders = {block.encoder.name: block.decoder.name for block in blocks}
+    above = nx.ancestors(nx.DiGraph((q.source, q.target) for q in forward), circuit.outputs) - {circuit.inputs}
+    between = [p.name for p in circuit.populations if p.name in above]
+    channel = (
+        Projection(
+            _channel_name(q.name),
+            _error_name(q.target),
+            _error_name(q.source),
+            q.delay,
+            shares=decoders.get(q.name),
+        )
+        for q in forward
+        if q.source in between and q.target in (*between, circuit.outputs)
+    )
+    found = [circuit.population(name) for name in between]
+    return Parts(
+        tuple(Population(_error_name(p.name), p.size, site=p.site, feedback=True) for p in found),
+        tuple(channel),
+        tuple(Exchange(p.name, _error_name(p.name), Carries.SLOPE) for p in found),
+        tuple(
+            Plasticity(q.name, delta, post=_error_name(q.target), group=TUNING) for q in learning if q.target in between
+        ),
+    )

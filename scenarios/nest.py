@@ -1,0 +1,149 @@
+"""A Tourbillon of Tourbillons: fast loops inside a slow one, each learning by recirculation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from analysis.blocks import block_alignment, block_errors
+from analysis.metrics import reconstruction_errors
+from circuits.nest import OUTER, TUNING, nested_autoencoder
+from circuitsim.config import Rates, Settings, refuse
+from circuitsim.data import Dataset
+from circuitsim.scenario import Design, Figures, Period, Scenario
+from circuitsim.simulator import Simulator
+from scenarios.reporting import finish_with_reconstructions
+
+_EACH = "a number >= 0, or a list with one for each hidden layer"
+
+
+class NestSettings(Settings):
+    """The keys of `nest` beside those that all scenarios share."""
+
+    sizes: list[int] = Field(
+        [64, 32, 64], description="a list of at least three whole numbers from 1 to 10^9, units by layer"
+    )
+    cores: list[int] = Field([16], description="a list of whole numbers from 1 to 10^9, one for each hidden layer")
+    learns: Literal["both", "tuned", "inner", "outer"] = Field("both", description="both, tuned, inner or outer")
+    inner_first: int = Field(0, ge=0, description="a whole number of epochs >= 0")
+    inner_lr: Rates = Field(0.01, description=_EACH)
+    decoder_lr: Rates = Field(0.1, description=_EACH)
+    bounds: list[float] = Field([], description="a list with a number >= 0 for each core, 0 for none; or an empty list")
+    outer_delay: int = Field(3, ge=1, le=1000, description="a whole number of ticks from 1 to 1000")
+    bias: bool = Field(True, description="true or false")
+
+    FIXED: ClassVar[tuple[str, ...]] = (*Settings.FIXED, "cores", "inner_first")
+
+    def model_post_init(self, context: Any) -> None:
+        """Checks across keys."""
+        super().model_post_init(context)
+        fields = type(self).model_fields
+        if len(self.sizes) < 3 or self.sizes[0] != self.sizes[-1]:
+            refuse("sizes", self.sizes, "at least three, the last equal to the first", "Layer L is layer 0.")
+        hidden = len(self.sizes) - 2
+        if len(self.cores) != hidden or not all(1 <= size <= 10**9 for size in self.cores):
+            refuse("cores", self.cores, f"{fields['cores'].description} ({hidden})", "Match the list to sizes.")
+        for key, value in (
+            ("inner_lr", self.inner_lr),
+            ("decoder_lr", self.decoder_lr),
+            ("bounds", self.bounds or 0.0),
+        ):
+            numbers = value if isinstance(value, list) else [value] * hidden
+            if len(numbers) != hidden or any(number < 0 for number in numbers):
+                refuse(key, value, f"{fields[key].description} ({hidden})", "Match the list to sizes.")
+        if self.max_norm is not None:
+            refuse("max_norm", self.max_norm, "none", "Set bounds, one for each core.")
+        if self.inner_first > self.epochs:
+            refuse("inner_first", self.inner_first, f"no more than epochs = {self.epochs}", "Lower it.")
+
+    def of_loop(self, key: str, h: int) -> float:
+        """The value of `inner_lr`, `decoder_lr` or `bounds` for the loop of hidden layer h, counted from 1."""
+        value = getattr(self, key) or 0.0
+        return float(value[h - 1] if isinstance(value, list) else value)
+
+
+def design(settings: NestSettings) -> Design:
+    """Settings to circuit, protocol, parameters; the inner loops may learn alone at first."""
+    circuit, protocol = nested_autoencoder(
+        settings.sizes,
+        settings.cores,
+        hidden=settings.hidden,
+        output=settings.output,
+        bias=settings.bias,
+        delay=settings.delay,
+        outer_delay=settings.outer_delay,
+        bounded=any(settings.bounds),
+        window=settings.window,
+    )
+    inner = tuple(g for h in range(1, len(settings.sizes) - 1) for g in (f"encoder {h}", f"decoder {h}"))
+    groups = {"both": (*inner, OUTER), "tuned": (*inner, OUTER, TUNING), "inner": inner, "outer": (OUTER,)}
+    first = Period(settings.inner_first, replace(protocol, groups=inner), name="inner loops")
+    rest = Period(settings.epochs - settings.inner_first, replace(protocol, groups=groups[settings.learns]), name="all")
+    return Design(circuit, protocol, _parameters(settings), periods=(first, rest) if settings.inner_first else (rest,))
+
+
+def _parameters(settings: NestSettings) -> dict[str | tuple[str, str], float]:
+    found: dict[str | tuple[str, str], float] = {"momentum": settings.momentum}
+    for h in range(1, len(settings.sizes)):
+        found |= {(f"A{h}", quantity): settings.rate(quantity, h) for quantity in ("lr", "lr_bias")}
+    for h in range(1, len(settings.sizes) - 1):
+        for name, key in ((f"P{h}", "inner_lr"), (f"Q{h}", "decoder_lr")):
+            found |= {(name, quantity): settings.of_loop(key, h) for quantity in ("lr", "lr_bias")}
+        if any(settings.bounds):
+            found[f"core{h}", "max_norm"] = settings.of_loop("bounds", h) or np.inf
+    return found
+
+
+def check(settings: NestSettings, data: Dataset) -> None:
+    """Refuse sizes that do not fit the data."""
+    if settings.sizes[0] != data.features:
+        expected = f"{data.features} units in the first and the last layer, as {data.name} has features"
+        refuse("sizes", settings.sizes, expected, f"Set sizes=[{data.features},...,{data.features}].")
+
+
+def prepare(_: NestSettings, __: Dataset) -> dict[str, np.ndarray]:
+    """Nothing depends on the data."""
+    return {}
+
+
+def tensor_shapes(settings: NestSettings) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of all tensors."""
+    n, shapes = settings.sizes, dict[str, tuple[int, ...]]()
+    for h in range(1, len(n)):
+        shapes |= {f"A{h}.weight": (n[h], n[h - 1]), f"A{h}.bias": (n[h],)}
+    for h, core in enumerate(settings.cores, 1):
+        shapes |= {f"P{h}.weight": (core, n[h]), f"P{h}.bias": (core,)}
+        shapes |= {f"Q{h}.weight": (n[h], core), f"Q{h}.bias": (n[h],)}
+    return shapes
+
+
+def evaluate(simulator: Simulator, x: np.ndarray, _: np.ndarray | None = None) -> Figures:
+    """`mse` and `bce` of the outer loop; of each inner loop `mse/h` and `spread/h`."""
+    logistic = simulator.circuit.population(simulator.circuit.outputs).activation == "logistic"
+    return reconstruction_errors(simulator, x, logistic=logistic) | block_errors(simulator, x)
+
+
+def inspect(simulator: Simulator, _: NestSettings, __: Dataset) -> Figures:
+    """The angle between each inner decoder and its encoder transposed."""
+    return block_alignment(simulator)
+
+
+QUICK: Mapping[str, Any] = {"epochs": 2, "train_limit": 1000, "test_limit": 200}
+
+SCENARIO = Scenario(
+    name="nest",
+    description="a Tourbillon of Tourbillons: fast circular autoencoders inside a slow one",
+    settings=NestSettings,
+    design=design,
+    check=check,
+    prepare=prepare,
+    tensor_shapes=tensor_shapes,
+    evaluate=evaluate,
+    inspect=inspect,
+    finish=finish_with_reconstructions,
+    quick=QUICK,
+)

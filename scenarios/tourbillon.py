@@ -1,0 +1,118 @@
+"""A Tourbillon: circular autoencoders grow on each other, a top layer learns classes, decoders pass its error down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from analysis.blocks import block_alignment, block_errors
+from analysis.classification import classification_errors
+from circuits.blocks import RULES
+from circuits.tourbillon import CHANNELS, growing, tourbillon
+from circuitsim.config import Output, refuse
+from circuitsim.data import Dataset
+from circuitsim.scenario import Design, Figures, Scenario
+from circuitsim.simulator import Simulator
+from scenarios.classifier import check as check_classes
+from scenarios.development import UPDATES, DevelopmentSettings, Grown, periods
+from scenarios.reporting import finish
+
+
+class TourbillonSettings(DevelopmentSettings):
+    """The keys of `tourbillon` beside those of all circuits that develop."""
+
+    sizes: list[int] = Field(
+        [64, 32, 16, 10], description="a list of at least three whole numbers from 1 to 10^9, units by layer"
+    )
+    top: Output = Field("softmax", description="identity, tanh, logistic, relu or saturated; or softmax")
+    loss: Literal["error", "hinge"] = Field("error", description="error or hinge")
+    block_rule: Literal["rec", "rec-symmetric", "bp", "rbp"] = Field("rec", description=f"one of {', '.join(RULES)}")
+    channel: Literal["decoders", "bp", "random", "none"] = Field(
+        "decoders", description=f"one of {', '.join(CHANNELS)}"
+    )
+    top_feedback: Literal["fixed", "learning"] = Field("fixed", description="fixed or learning")
+    bias: bool = Field(True, description="true or false")
+
+    FIXED: ClassVar[tuple[str, ...]] = DevelopmentSettings.FIXED
+
+    def model_post_init(self, context: Any) -> None:
+        """Checks across keys."""
+        if len(self.sizes) < 3:
+            refuse("sizes", self.sizes, str(type(self).model_fields["sizes"].description), "Add a block's hinge.")
+        super().model_post_init(context)
+        if self.channel not in ("decoders", "random") and self.top_feedback == "learning":
+            refuse("top_feedback", self.top_feedback, "fixed beside this channel", "Choose decoders or random.")
+
+
+def design(settings: TourbillonSettings) -> Design:
+    """Settings to circuit, protocol, parameters, and the periods of its development."""
+    circuit, protocol = tourbillon(
+        settings.sizes,
+        settings.block_rule,
+        channel=settings.channel,
+        loss=settings.loss,
+        hidden=settings.hidden,
+        output=settings.output,
+        top=settings.top,
+        bias=settings.bias,
+        delay=settings.delay,
+        bounded=settings.bounded,
+        updates=UPDATES[settings.updates],
+        window=settings.window,
+    )
+    n = len(settings.sizes) - 1
+    blocks = [Grown(f"E{b}", f"D{b}", f"layer{b}", growing(b)) for b in range(1, n)]
+    feedback = f"B{n}" if settings.top_feedback == "learning" else None
+    return Design(
+        circuit,
+        protocol,
+        {(q, "momentum"): settings.momentum for q in circuit.rules},
+        decaying=(),  # the periods have the rates as they are
+        periods=periods(settings, protocol, blocks, f"W{n}", feedback, tuned=settings.channel != "none"),
+    )
+
+
+def prepare(_: TourbillonSettings, __: Dataset) -> dict[str, np.ndarray]:
+    """Nothing depends on the data."""
+    return {}
+
+
+def tensor_shapes(settings: TourbillonSettings) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of all tensors that a Tourbillon of these sizes can have."""
+    sizes, n = settings.sizes, len(settings.sizes) - 1
+    shapes: dict[str, tuple[int, ...]] = {f"W{n}.weight": (sizes[n], sizes[n - 1]), f"W{n}.bias": (sizes[n],)}
+    for b in range(1, n):
+        up, down = (sizes[b], sizes[b - 1]), (sizes[b - 1], sizes[b])
+        shapes |= {f"E{b}.weight": up, f"E{b}.bias": up[:1], f"D{b}.weight": down, f"D{b}.bias": down[:1]}
+        shapes |= {f"R{b}.weight": up, f"B{b + 1}.weight": (sizes[b], sizes[b + 1])}
+    return shapes
+
+
+def evaluate(simulator: Simulator, x: np.ndarray, y: np.ndarray | None) -> Figures:
+    """`error` and `loss` of the top, and of each block `mse` and `spread`."""
+    return {} if y is None else classification_errors(simulator, x, y) | block_errors(simulator, x)
+
+
+def inspect(simulator: Simulator, _: TourbillonSettings, __: Dataset) -> Figures:
+    """The angle between each decoder and its encoder transposed."""
+    return block_alignment(simulator)
+
+
+QUICK: Mapping[str, Any] = {"epochs": 1, "top_epochs": 1, "tuning_epochs": 1, "train_limit": 1000, "test_limit": 200}
+
+SCENARIO = Scenario(
+    name="tourbillon",
+    description="a stack of circular autoencoders grows, a top layer learns classes, decoders pass its error down",
+    settings=TourbillonSettings,
+    design=design,
+    check=check_classes,
+    prepare=prepare,
+    tensor_shapes=tensor_shapes,
+    evaluate=evaluate,
+    inspect=inspect,
+    finish=finish,
+    quick=QUICK,
+)

@@ -1,0 +1,134 @@
+"""The twin of a network that backpropagation trains: each layer a circular autoencoder, then fine-tuned (Table 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from analysis.blocks import block_alignment, block_errors
+from analysis.classification import classification_errors
+from analysis.metrics import reconstruction_errors
+from circuits.autoencoder import circular_autoencoder
+from circuits.classifier import layered_classifier
+from circuits.twin import TUNING, Twin, tourbillonize
+from circuitsim.config import Output, refuse
+from circuitsim.data import Dataset
+from circuitsim.scenario import Design, Figures, Scenario
+from circuitsim.simulator import Simulator
+from scenarios.classifier import check as check_classes
+from scenarios.development import DevelopmentSettings, Grown, periods
+from scenarios.reporting import finish
+
+
+class TwinSettings(DevelopmentSettings):
+    """The keys of `twin` beside those of all circuits that develop."""
+
+    original: Literal["classifier", "autoencoder"] = Field("classifier", description="classifier or autoencoder")
+    sizes: list[int] = Field(
+        [64, 32, 16, 10], description="a list of at least three whole numbers from 1 to 10^9, units by layer"
+    )
+    top: Output = Field("softmax", description="identity, tanh, logistic, relu or saturated; or softmax")
+    output_block: bool = Field(False, description="true or false")
+    bias: bool = Field(True, description="true or false")
+
+    FIXED: ClassVar[tuple[str, ...]] = (*DevelopmentSettings.FIXED, "original", "output_block")
+
+    def model_post_init(self, context: Any) -> None:
+        """Checks across keys."""
+        if len(self.sizes) < 3:
+            refuse("sizes", self.sizes, str(type(self).model_fields["sizes"].description), "Add a hidden layer.")
+        super().model_post_init(context)
+        if self.original == "autoencoder" and self.sizes[0] != self.sizes[-1]:
+            refuse("sizes", self.sizes, "the last size equal to the first", "An autoencoder gives back what went in.")
+        if self.updates != "last":
+            refuse("updates", self.updates, "last", "Choose the scenario tourbillon for updates at once.")
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks there are."""
+        return len(self.sizes) - (1 if self.output_block else 2)
+
+
+def twin_of(settings: TwinSettings) -> Twin:
+    """The twin of the network that the settings describe, which backpropagation would train."""
+    shape: dict[str, Any] = {"hidden": settings.hidden, "bias": settings.bias, "delay": settings.delay}
+    if settings.original == "autoencoder":
+        circuit, _ = circular_autoencoder(settings.sizes, "bp", output=settings.output, **shape)
+    else:
+        circuit, _ = layered_classifier(settings.sizes, "bp", output=settings.top, **shape)
+    bounded = settings.bounded
+    return tourbillonize(circuit, image=settings.output, output_block=settings.output_block, bounded=bounded)
+
+
+def design(settings: TwinSettings) -> Design:
+    """Settings to circuit, protocol, parameters, and the periods of its development."""
+    twin = twin_of(settings)
+    protocol = replace(twin.protocol, window=settings.window)
+    blocks = [Grown(b.encoder.name, b.decoder.name, b.hinge.name, b.groups) for b in twin.blocks]
+    (top,) = (q.name for q in twin.circuit.projections if q.target == twin.circuit.outputs)
+    tuned = any(p.group == TUNING for p in twin.circuit.plasticity)
+    return Design(
+        twin.circuit,
+        protocol,
+        {(q, "momentum"): settings.momentum for q in twin.circuit.rules},
+        decaying=(),  # the periods have the rates as they are
+        periods=periods(settings, protocol, blocks, top, tuned=tuned),
+    )
+
+
+def check(settings: TwinSettings, data: Dataset) -> None:
+    """Refuse sizes that do not fit the data, and data without classes for a classifier."""
+    if settings.original == "classifier":
+        check_classes(settings, data)
+    elif settings.sizes[0] != data.features:
+        expected = f"{data.features} units in the first and the last layer, as {data.name} has features"
+        refuse("sizes", settings.sizes, expected, f"Set sizes=[{data.features},...,{data.features}].")
+
+
+def prepare(_: TwinSettings, __: Dataset) -> dict[str, np.ndarray]:
+    """Nothing depends on the data."""
+    return {}
+
+
+def tensor_shapes(settings: TwinSettings) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of all tensors of the twin."""
+    circuit, found = twin_of(settings).circuit, dict[str, tuple[int, ...]]()
+    for q in circuit.projections:
+        if q.own:
+            post, pre = circuit.population(q.target).size, circuit.population(q.source).size
+            found |= {f"{q.name}.weight": (post, pre)} | ({f"{q.name}.bias": (post,)} if q.bias else {})
+    return found
+
+
+def evaluate(simulator: Simulator, x: np.ndarray, y: np.ndarray | None) -> Figures:
+    """`error` and `loss`, or `mse` and `bce`, of the output; of each block `mse/b` and `spread/b`."""
+    if simulator.circuit.labels:
+        return {} if y is None else classification_errors(simulator, x, y) | block_errors(simulator, x)
+    logistic = simulator.circuit.population(simulator.circuit.outputs).activation == "logistic"
+    return reconstruction_errors(simulator, x, logistic=logistic) | block_errors(simulator, x)
+
+
+def inspect(simulator: Simulator, _: TwinSettings, __: Dataset) -> Figures:
+    """The angle between each decoder and its encoder transposed."""
+    return block_alignment(simulator)
+
+
+QUICK: Mapping[str, Any] = {"epochs": 1, "top_epochs": 1, "tuning_epochs": 1, "train_limit": 1000, "test_limit": 200}
+
+SCENARIO = Scenario(
+    name="twin",
+    description="the twin of a classifier or autoencoder: each layer a circular autoencoder, fine-tuned by decoders",
+    settings=TwinSettings,
+    design=design,
+    check=check,
+    prepare=prepare,
+    tensor_shapes=tensor_shapes,
+    evaluate=evaluate,
+    inspect=inspect,
+    finish=finish,
+    quick=QUICK,
+)
