@@ -1,0 +1,163 @@
+"""Circular autoencoders with one hidden layer, as they may lie in space: bidirectional or conjoined.
+
+Populations `layer0` (input), `layer1` (hidden) and `layer2` (output), the last at the site of the first. Projections
+`A1` (the paper's B) up and `A2` (the paper's A) down. *Bidirectional*: both are directions of the same connections,
+which have one length and so one delay. *Conjoined*: they are connections of their own, each with its own delay. Output
+neurons may have biases, hidden ones have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from circuitsim.errors import CircuitError
+from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
+from circuitsim.rules import local_rule, recirculation
+from circuitsim.schedule import Protocol
+
+WEIGHTS = ("asymmetric", "symmetric", "mirrored")
+
+
+def bidirectional_autoencoder(
+    sizes: Sequence[int],
+    weights: str = "asymmetric",
+    *,
+    hidden: str = "tanh",
+    output: str = "logistic",
+    bias: bool = True,
+    delay: int = 1,
+    window: int | None = None,
+) -> tuple[Circuit, Protocol]:
+    """A circular autoencoder in which signals go both ways along the same connections, and one presentation of it.
+
+    Asymmetric: each direction has a weight of its own and learns by eq. 31. Symmetric: the connection has one weight,
+    A1 = A2^T at all times, and what it carries either way changes it:
+
+        dA2 = (O0(0) - O0(1)) O1(0)^T + O0(0) (O1(0) - O1(1))^T
+
+    Parameters
+    ----------
+    sizes : units in layers 0, 1 and 2, the last equal to the first.
+    weights : asymmetric or symmetric.
+    hidden, output : activations. bias : whether output neurons have one. delay : of the connections, either way, ticks.
+    window : how long neurons remember, ticks; None: as long as the rules need.
+
+    Returns
+    -------
+    The circuit and the protocol. A symmetric one is not declared local: A1 uses A2's weights.
+
+    Source
+    ------
+    Baldi & Sadowski 2018, Appendix A, Figure 11 left. It gives no rule for the symmetric case; the sum over the
+    connection's two directions is ours. A connection that is isotropic has one weight at one place; the audit knows
+    synapses with a direction and names the wire in either layout.
+    """
+    if weights == "mirrored":
+        _refuse(sizes, weights, WEIGHTS[:2])
+    return _circular("circular bidirectional", sizes, weights, hidden, output, bias, (delay, delay), window)
+
+
+def conjoined_autoencoder(
+    sizes: Sequence[int],
+    weights: str = "asymmetric",
+    *,
+    hidden: str = "tanh",
+    output: str = "logistic",
+    bias: bool = True,
+    delays: tuple[int, int] = (1, 1),
+    window: int | None = None,
+) -> tuple[Circuit, Protocol]:
+    """A circular autoencoder with one set of connections up and another down, and one presentation of it.
+
+    Asymmetric and symmetric as `bidirectional_autoencoder`. Mirrored: A1 and A2 have weights of their own, and both
+    learn by the sum of both rules, each from its own end,
+
+        dA2 = (O0(0) - O0(1)) O1(0)^T + O0(0) (O1(0) - O1(1))^T = dA1^T
+
+    so that A1 - A2^T stays what it was before training: symmetry without a wire, if it starts symmetric.
+
+    Parameters
+    ----------
+    sizes : units in layers 0, 1 and 2, the last equal to the first.
+    weights : asymmetric, symmetric or mirrored.
+    hidden, output : activations. bias : whether output neurons have one. delays : of the connections up and down.
+    window : how long neurons remember, ticks; None: as long as the rules need.
+
+    Returns
+    -------
+    The circuit and the protocol.
+
+    Source
+    ------
+    Baldi & Sadowski 2018, Appendix A, Figure 11 middle and right. `mirrored` is ours; section 3.2 asks for such a
+    mechanism and section 6.2 says that eq. 31 alone is none.
+    """
+    return _circular("circular conjoined", sizes, weights, hidden, output, bias, delays, window)
+
+
+@local_rule
+def recirculation_reversed(pre: Any, post: Any, w: Any) -> Any:
+    """Recirculation of the opposite direction, seen from this synapse: its two ends change places.
+
+    dw_ij = O_i(0) (O_j(0) - O_j(1)); a bias, whose presynaptic unit is always 1, does not change
+
+    Source
+    ------
+    Ours, from Baldi & Sadowski 2018, eq. 31, transposed.
+    """
+    return post.at(0) * (pre.at(0) - pre.at(1))
+
+
+def _circular(
+    name: str,
+    sizes: Sequence[int],
+    weights: str,
+    hidden: str,
+    output: str,
+    bias: bool,
+    delays: tuple[int, int],
+    window: int | None,
+) -> tuple[Circuit, Protocol]:
+    if weights not in WEIGHTS or len(sizes) != 3 or sizes[0] != sizes[2]:
+        _refuse(sizes, weights, WEIGHTS)
+    tied = weights == "symmetric"
+    circuit = Circuit(
+        f"{name} autoencoder, {weights}",
+        (
+            Population("layer0", sizes[0], mixes=True),
+            Population("layer1", sizes[1], hidden),
+            Population("layer2", sizes[2], output, site="layer0"),
+        ),
+        (
+            Projection("A1", "layer0", "layer1", delays[0], transports="A2" if tied else None),
+            Projection("A2", "layer1", "layer2", delays[1], bias),
+        ),
+        inputs="layer0",
+        outputs="layer2",
+        exchanges=(Exchange("layer2", "layer0", Carries.OUTPUT),),
+        plasticity=tuple(_learning(weights)),
+        local=not tied and output != "softmax",
+    )
+    return circuit, Protocol(cycles=1, window=window)
+
+
+def _learning(weights: str) -> list[Plasticity]:
+    """Eq. 31 for each set of weights; where both directions change it, the other direction's too."""
+    rules = [Plasticity("A2", recirculation, post="layer0")]
+    if weights != "asymmetric":
+        rules.append(Plasticity("A2", recirculation_reversed, post="layer0"))
+    if weights != "symmetric":
+        rules.append(Plasticity("A1", recirculation))
+    if weights == "mirrored":
+        rules.append(Plasticity("A1", recirculation_reversed))
+    return rules
+
+
+def _refuse(sizes: Sequence[int], weights: str, known: Sequence[str]) -> None:
+    raise CircuitError(
+        "layout of a circular autoencoder",
+        got=f"sizes {list(sizes)}, weights {weights!r}",
+        expected=f"three layers, the last as large as the first, and weights one of {', '.join(known)}",
+        remedy="Choose one of these; circular_autoencoder has more layers.",
+    )

@@ -1,0 +1,136 @@
+"""Autoencoders as they may lie in space: circular ones, and standard ones with the learning channels of Table 5."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from analysis.metrics import reconstruction_errors
+from circuits.autoencoder import circular_autoencoder
+from circuits.channels import ROWS, standard_autoencoder
+from circuits.layouts import bidirectional_autoencoder, conjoined_autoencoder
+from circuitsim.config import Settings, build, refuse
+from circuitsim.data import Dataset
+from circuitsim.graph import Circuit
+from circuitsim.scenario import Design, Scenario
+from circuitsim.schedule import Protocol
+from circuitsim.simulator import Simulator
+from circuitsim.state import glorot
+from scenarios.autoencoder import AutoencoderSettings, initial_bias
+from scenarios.reporting import finish_with_reconstructions
+
+BIDIRECTIONAL = {"bidirectional": "asymmetric", "bidirectional-symmetric": "symmetric"}
+CONJOINED = {"conjoined": "asymmetric", "conjoined-symmetric": "symmetric", "conjoined-mirrored": "mirrored"}
+REFERENCES = ("bp", "rbp", "top")
+LAYOUTS = (*BIDIRECTIONAL, *CONJOINED, *ROWS, *REFERENCES)
+
+
+class LayoutSettings(Settings):
+    """The keys of `layouts` beside those that all scenarios share."""
+
+    layout: str = Field("conjoined", description=f"one of {', '.join(LAYOUTS)}")
+    bias: bool = Field(True, description="true or false")
+    output_bias: Literal["data", "zero"] = Field("data", description="data or zero")
+
+    def model_post_init(self, context: Any) -> None:
+        """Checks across keys."""
+        super().model_post_init(context)
+        if self.layout not in LAYOUTS:
+            refuse("layout", self.layout, str(type(self).model_fields["layout"].description), "Choose one of these.")
+        if len(self.sizes) != 3 or self.sizes[0] != self.sizes[2]:
+            refuse(
+                "sizes", self.sizes, "three layers, the last size equal to the first", "These have one hidden layer."
+            )
+        if self.max_norm is not None:
+            refuse("max_norm", self.max_norm, "none: these layouts have no bounds", "Leave it out, or lower lr.")
+
+
+def described(settings: LayoutSettings) -> tuple[Circuit, Protocol]:
+    """The circuit of a layout and its protocol; output neurons have biases, hidden ones have none."""
+    sizes, name, delay = settings.sizes, settings.layout, settings.delay
+    shared: dict[str, Any] = {key: getattr(settings, key) for key in ("hidden", "output", "bias", "window")}
+    if name in BIDIRECTIONAL:
+        return bidirectional_autoencoder(sizes, BIDIRECTIONAL[name], delay=delay, **shared)
+    if name in CONJOINED:
+        return conjoined_autoencoder(sizes, CONJOINED[name], delays=(delay, delay), **shared)
+    if name in ROWS:
+        return standard_autoencoder(sizes, ROWS[name], delay=delay, **shared)
+    circuit, protocol = circular_autoencoder(sizes, name, delay=delay, **shared)
+    alike = tuple(replace(q, bias=False) if q.name == "A1" else q for q in circuit.projections)
+    return replace(circuit, projections=alike), protocol
+
+
+def design(settings: LayoutSettings) -> Design:
+    """Settings to circuit, protocol and parameters; a channel that learns has the rate of layer 2."""
+    circuit, protocol = described(settings)
+    parameters: dict[str | tuple[str, str], float] = {}
+    for q in circuit.projections:
+        layer = 1 if q.name == "A1" else 2
+        parameters[q.name, "lr"] = settings.rate("lr", layer)
+        parameters[q.name, "lr_bias"] = settings.rate("lr_bias", layer)
+        parameters[q.name, "momentum"] = settings.momentum
+    return Design(circuit, protocol, parameters)
+
+
+def check(settings: LayoutSettings, data: Dataset) -> None:
+    """Refuse sizes that do not fit the data, and an output that cannot start at the data's mean."""
+    if settings.sizes[0] != data.features:
+        refuse(
+            "sizes",
+            settings.sizes,
+            f"{data.features} units in layers 0 and 2, as {data.name} has",
+            f"Set sizes=[{data.features},...,{data.features}].",
+        )
+    _ = _start(settings, data)
+
+
+def prepare(settings: LayoutSettings, data: Dataset) -> dict[str, np.ndarray]:
+    """The channels that are identities, the output's biases, the symmetric start of weights that rules keep so."""
+    channels = ROWS[settings.layout].identities if settings.layout in ROWS else ()
+    found = {f"{name}.weight": np.eye(settings.sizes[0]) for name in channels} | _start(settings, data)
+    if settings.layout == "conjoined-mirrored":
+        found["A1.weight"] = glorot(settings.seed, "A2.weight", settings.sizes[0], settings.sizes[1]).T
+    return found
+
+
+def _start(settings: LayoutSettings, data: Dataset) -> dict[str, np.ndarray]:
+    """The output's biases where they follow from the data, by the name of the projection that has them."""
+    if not settings.bias or settings.output_bias == "zero":
+        return {}
+    named = next(q.name for q in described(settings)[0].projections if q.bias)
+    alike = build(AutoencoderSettings, {"sizes": settings.sizes, "output": settings.output})
+    return {f"{named}.bias": initial_bias(alike, data)}
+
+
+def tensor_shapes(settings: LayoutSettings) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of all tensors that a layout of these sizes can have."""
+    visible, middle, _ = settings.sizes
+    up, down, square = (middle, visible), (visible, middle), (visible, visible)
+    matrices = {"A1": up, "A2": down, "B2": up, "C1": square, "C2": up, "C3": square}
+    shapes: dict[str, tuple[int, ...]] = {f"{name}.weight": shape for name, shape in matrices.items()}
+    return shapes | {"A2.bias": (visible,), "C3.bias": (visible,)}
+
+
+def evaluate(simulator: Simulator, x: np.ndarray, _: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """`mse` of the circuit's output, which in row 3 is what C3 brings back."""
+    return reconstruction_errors(simulator, x, logistic=False)
+
+
+QUICK: Mapping[str, Any] = {"epochs": 2, "train_limit": 1000, "test_limit": 200}
+
+SCENARIO = Scenario(
+    name="layouts",
+    description="circular autoencoders bidirectional or conjoined; standard ones with the learning channels of Table 5",
+    settings=LayoutSettings,
+    design=design,
+    check=check,
+    prepare=prepare,
+    tensor_shapes=tensor_shapes,
+    evaluate=evaluate,
+    finish=finish_with_reconstructions,
+    quick=QUICK,
+)
