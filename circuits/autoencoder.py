@@ -7,7 +7,7 @@ projections `B{h}` (from layer h to h - 1) or `D{h}` (from the output to h).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from circuitsim.errors import CircuitError
@@ -115,6 +115,30 @@ def variant_coefficients(variant: str, lam: float | Sequence[float], top: int) -
         for quantity, value in zip(("emits", "remembers"), input_pair if h == 0 else hidden_pair, strict=True):
             found[f"layer{h}", quantity] = float(value)
     return found
+
+
+def mixing_losses(mixing: Mapping[str | tuple[str, str], float], top: int, top_rule: str = "same") -> list[float]:
+    """What mixing leaves of the post terms of layers 1 ... L, to first order in the error: rates divided by it undo it.
+
+        (1 - e_0) ... (1 - e_{h-1}) (1 - m_h) for h < L;  1 - m_0 for h = L
+
+    With `top_rule` own the top has (1 - e_0) ... (1 - e_{L-1}).
+
+    Parameters
+    ----------
+    mixing : `emits` and `remembers` (e, m) of layers 0 ... L - 1, as `variant_coefficients` returns them.
+
+    Source
+    ------
+    Baldi & Sadowski 2018, eqs. 26 to 30, for any mixture. They take (1 - lambda)^2 off RWCC too; every layer below that
+    emits a mixture takes its own share, so layer h has (1 - lambda)^(h + 1).
+    """
+    found, passed = [], 1.0
+    for h in range(1, top):
+        passed *= 1 - mixing[f"layer{h - 1}", "emits"]
+        found.append(passed * (1 - mixing[f"layer{h}", "remembers"]))
+    passed *= 1 - mixing[f"layer{top - 1}", "emits"]
+    return [*found, passed if top_rule == "own" else 1 - mixing["layer0", "remembers"]]
 
 
 def _check(sizes: Sequence[int], rule: Any, top_rule: str, cycles: int, reference: int) -> None:

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
-from functools import cache
-from pathlib import Path
-from types import ModuleType
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
+from analysis.loop import loop_figures
 from analysis.metrics import reconstruction_errors
 from circuits.autoencoder import (
     ERROR_DRIVEN,
     RULES,
     circular_autoencoder,
+    mixing_losses,
     variant_coefficients,
 )
 from circuitsim.config import Settings, refuse
 from circuitsim.data import Dataset
-from circuitsim.errors import RuleError
-from circuitsim.rules import Rule, local_rule
-from circuitsim.scenario import Design, Scenario
+from circuitsim.scenario import Design, Figures, Scenario
 from circuitsim.simulator import Simulator
+from scenarios.own_rule import own_rule
 from scenarios.reporting import finish_with_reconstructions
 
 _LAMBDA = "a number from 0 to 1, or a list of two"
+_PAIR = "none, or a list of two numbers from 0 to 1: layer 0's and that of the hidden layers"
+_MIXED = ("emits", "remembers")
 MEAN_MARGIN = 1e-6  # a logistic output cannot equal 0 or 1: the training mean is taken this far inside
 
 
@@ -37,11 +36,17 @@ class AutoencoderSettings(Settings):
     rule: str = Field("rec", description=f"one of {', '.join(RULES)}; or FILE.py:FUNCTION, a local rule of your own")
     variant: Literal["pr", "ccr", "rcc", "ccrcc", "rwcc"] = Field("pr", description="pr, ccr, rcc, ccrcc or rwcc")
     lam: float | list[float] = Field(0.5, description=_LAMBDA)
+    emits: list[float] | None = Field(None, description=_PAIR)
+    remembers: list[float] | None = Field(None, description=_PAIR)
+    compensate: bool = Field(False, description="true or false")
     cycles: int = Field(1, ge=1, le=100, description="a whole number from 1 to 100")
     reference_cycle: int = Field(0, ge=0, description="a whole number >= 0 and below cycles")
     top_rule: Literal["same", "gradient", "own"] = Field("same", description="same, gradient or own")
     bias: bool = Field(True, description="true or false")
     output_bias: Literal["data", "zero"] = Field("data", description="data or zero")
+    loop_examples: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
+
+    FIXED: ClassVar[tuple[str, ...]] = (*Settings.FIXED, "loop_examples")
 
     def model_post_init(self, context: Any) -> None:
         """Checks across keys."""
@@ -58,15 +63,46 @@ class AutoencoderSettings(Settings):
         lam = self.lam if isinstance(self.lam, list) else [self.lam]
         if len(lam) not in (1, 2) or not all(0 <= value <= 1 for value in lam):
             refuse("lam", self.lam, _LAMBDA, "One coefficient, or what is emitted and what is remembered.")
+        self._check_mixing()
+        if self.loop_examples and self.output == "softmax":
+            refuse("loop_examples", self.loop_examples, "none with a softmax output", "Its neurons have no slopes.")
         if self.rule not in RULES and ".py:" not in self.rule:
             refuse("rule", self.rule, str(type(self).model_fields["rule"].description), "Choose one of these.")
-        if self.rule == "error-rec" and (self.variant, self.cycles) != ("pr", 1):
+        mixed = any(sum(getattr(self, key) or []) > 0 for key in _MIXED)
+        if self.rule == "error-rec" and (mixed or (self.variant, self.cycles) != ("pr", 1)):
             refuse(
                 "rule",
                 self.rule,
                 "variant = pr and cycles = 1 beside error-rec",
                 "Errors are recirculated plainly and once: they cannot mix with activities.",
             )
+
+    def _check_mixing(self) -> None:
+        for key in _MIXED:
+            pair = getattr(self, key)
+            if pair is not None and (len(pair) != 2 or not all(0 <= value <= 1 for value in pair)):
+                refuse(key, pair, _PAIR, "They take the place of what the variant says.")
+        if not self.compensate:
+            return
+        if self.cycles > 1:
+            refuse("cycles", self.cycles, "1 with compensate", "What is undone is what one recirculation mixes.")
+        if min(self.losses) <= 0:
+            refuse("compensate", True, "mixing that leaves something to learn from", "Mix with less than 1.")
+
+    @property
+    def mixing(self) -> dict[str | tuple[str, str], float]:
+        """`emits` and `remembers` of layers 0 ... L - 1: the variant's, or those given in their place."""
+        found = variant_coefficients(self.variant, self.lam, self.top)
+        for key in _MIXED:
+            pair = getattr(self, key)
+            if pair is not None:
+                found |= {(f"layer{h}", key): float(pair[h > 0]) for h in range(self.top)}
+        return found
+
+    @property
+    def losses(self) -> list[float]:
+        """What mixing leaves of the post terms of layers 1 ... L."""
+        return mixing_losses(self.mixing, self.top, self.top_rule)
 
     @property
     def top(self) -> int:
@@ -90,47 +126,18 @@ def design(settings: AutoencoderSettings) -> Design:
         window=settings.window,
     )
     parameters: dict[str | tuple[str, str], float] = {}
+    undone = settings.compensate and settings.rule not in ERROR_DRIVEN
+    left = settings.losses if undone else [1.0] * settings.top
     for q in circuit.projections:
         h = int(q.name[1:])
-        parameters[q.name, "lr"] = settings.rate("lr", h)
-        parameters[q.name, "lr_bias"] = settings.rate("lr_bias", h)
+        parameters[q.name, "lr"] = settings.rate("lr", h) / left[h - 1]
+        parameters[q.name, "lr_bias"] = settings.rate("lr_bias", h) / left[h - 1]
         parameters[q.name, "momentum"] = settings.momentum
     if settings.max_norm is not None:
         parameters |= {(p.name, "max_norm"): settings.max_norm for p in circuit.populations if p.bounded}
     if settings.rule not in ERROR_DRIVEN:
-        parameters |= variant_coefficients(settings.variant, settings.lam, settings.top)
+        parameters |= settings.mixing
     return Design(circuit, protocol, parameters)
-
-
-def own_rule(reference: str) -> Rule:
-    """Load a local rule from FILE.py:FUNCTION."""
-    path = Path(reference.rpartition(":")[0])
-    if not path.is_file():
-        refuse("rule", reference, "the path of a Python file, a colon and a function in it", "Correct the path.")
-    return _rule_in(reference, path.read_bytes())
-
-
-@cache  # by content: replicas with the same rule have the same circuit, and run in bulk
-def _rule_in(reference: str, source: bytes) -> Rule:
-    file, _, name = reference.rpartition(":")
-    path = Path(file)
-    module = ModuleType(f"own_rules_{path.stem}")
-    sys.modules[module.__name__] = module
-    try:
-        exec(compile(source, path, "exec"), module.__dict__)
-    except RuleError:
-        raise
-    except (Exception, SystemExit) as error:  # the user's file: whatever it raises is reported, not passed through
-        refuse(
-            "rule",
-            f"{reference}, whose file raises {type(error).__name__}: {error}",
-            "a file that imports",
-            "Correct the file.",
-        )
-    found: Any = getattr(module, name, None)
-    if found is None:
-        refuse("rule", reference, f"a function defined in {path}", f"Define {name!r} there.")
-    return local_rule(found)
 
 
 def check(settings: AutoencoderSettings, data: Dataset) -> None:
@@ -194,6 +201,14 @@ def evaluate(simulator: Simulator, x: np.ndarray, _: np.ndarray | None = None) -
     return reconstruction_errors(simulator, x, logistic=logistic)
 
 
+def inspect(simulator: Simulator, settings: AutoencoderSettings, data: Dataset) -> Figures:
+    """`loop/gain`, and of rules that it describes `loop/step`, where `loop_examples` says over how many examples."""
+    if not settings.loop_examples:
+        return {}
+    found = loop_figures(simulator, data.train[: settings.loop_examples])
+    return found if settings.rule in ("rec", "error-rec") else {"loop/gain": found["loop/gain"]}
+
+
 QUICK: Mapping[str, Any] = {"epochs": 2, "train_limit": 1000, "test_limit": 200}
 
 SCENARIO = Scenario(
@@ -205,6 +220,7 @@ SCENARIO = Scenario(
     prepare=prepare,
     tensor_shapes=tensor_shapes,
     evaluate=evaluate,
+    inspect=inspect,
     finish=finish_with_reconstructions,
     quick=QUICK,
 )

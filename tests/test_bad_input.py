@@ -142,7 +142,7 @@ OPTIONS = {
     "run autoencoder extra": r"unexpected extra argument",
     "run autoencoder --set": r"Option '--set' requires an argument",
     "run": r"Missing argument 'scenario'\. `circuitsim --help`",
-    "run autoencodr": r"scenario autoencodr: got an unknown name; expected one of .*autoencoder, .* Did you mean autoen",
+    "run autoencodr": r"scenario autoencodr: got an unknown name; expected one of .*autoencoder, .* Did you mean auto",
     "run zzz": r"scenario zzz: got an unknown name; expected .*`circuitsim list` shows them",
     "schedule zzz": r"scenario zzz: got an unknown name",
     "schedule autoencoder --set window=1": r"Set the window to",

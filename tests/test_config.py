@@ -121,7 +121,8 @@ def test_defaults_are_those_of_the_interface() -> None:
         "bias": True,
         "output_bias": "data",
     }
-    assert made == expected | {"checkpoint_every": None}
+    beside = {"checkpoint_every": None, "emits": None, "remembers": None, "compensate": False, "loop_examples": None}
+    assert made == expected | beside
 
 
 def test_settings_survive_the_way_through_json() -> None:

@@ -1,0 +1,44 @@
+"""Local rules that users write: a function in a file of theirs, named FILE.py:FUNCTION."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from circuitsim.config import refuse
+from circuitsim.errors import RuleError
+from circuitsim.rules import Rule, local_rule
+
+
+def own_rule(reference: str) -> Rule:
+    """Load a local rule from FILE.py:FUNCTION."""
+    path = Path(reference.rpartition(":")[0])
+    if not path.is_file():
+        refuse("rule", reference, "the path of a Python file, a colon and a function in it", "Correct the path.")
+    return _rule_in(reference, path.read_bytes())
+
+
+@cache  # by content: replicas with the same rule have the same circuit, and run in bulk
+def _rule_in(reference: str, source: bytes) -> Rule:
+    file, _, name = reference.rpartition(":")
+    path = Path(file)
+    module = ModuleType(f"own_rules_{path.stem}")
+    sys.modules[module.__name__] = module
+    try:
+        exec(compile(source, path, "exec"), module.__dict__)
+    except RuleError:
+        raise
+    except (Exception, SystemExit) as error:  # the user's file: whatever it raises is reported, not passed through
+        refuse(
+            "rule",
+            f"{reference}, whose file raises {type(error).__name__}: {error}",
+            "a file that imports",
+            "Correct the file.",
+        )
+    found: Any = getattr(module, name, None)
+    if found is None:
+        refuse("rule", reference, f"a function defined in {path}", f"Define {name!r} there.")
+    return local_rule(found)
