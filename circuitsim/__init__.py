@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from circuitsim.asynchrony import AsynchronousSimulator, Timing
     from circuitsim.errors import BadInput, CircuitsimError, Diverged
     from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
     from circuitsim.hooks import Hook
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 # where each public name lives; imported when first asked for, so that the command line starts quickly
 _HOME = {
+    **dict.fromkeys(("AsynchronousSimulator", "Timing"), "asynchrony"),
     **dict.fromkeys(("BadInput", "CircuitsimError", "Diverged"), "errors"),
     **dict.fromkeys(("Carries", "Circuit", "Exchange", "Plasticity", "Population", "Projection"), "graph"),
     "Hook": "hooks",
@@ -24,6 +26,7 @@ _HOME = {
 }
 
 __all__ = [
+    "AsynchronousSimulator",
     "BadInput",
     "Carries",
     "Circuit",
@@ -38,6 +41,7 @@ __all__ = [
     "Rule",
     "Schedule",
     "Simulator",
+    "Timing",
     "Updates",
     "local_rule",
     "timetable",

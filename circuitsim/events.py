@@ -116,13 +116,6 @@ class EventQueue:
             self._take()
         return self._last
 
-    def pop_simultaneous(self) -> list[Event]:
-        """Remove and return all events of the first (tick, phase), ordered by index: what one launch can do."""
-        batch = [self.pop()]
-        while self._size and self._first()[:2] == batch[0][:2]:
-            batch.append(self.pop())
-        return batch
-
     def pending(self) -> np.ndarray:
         """Return the pending events in order as rows (tick, phase, index, detail), for a checkpoint."""
         heap = self._heap[:, : self._size]

@@ -41,19 +41,6 @@ def test_events_come_in_the_order_of_their_keys_each_once(events: list[Event], c
 
 
 @modest
-@given(many)
-def test_popping_together_takes_one_tick_and_phase(events: list[Event]) -> None:
-    queue, found = queue_of(events), []
-    while queue:
-        batch = queue.pop_simultaneous()
-        assert len({event[:2] for event in batch}) == 1
-        found.append(batch)
-    assert [event for batch in found for event in batch] == sorted(set(events))
-    kinds = [batch[0][:2] for batch in found]
-    assert len(kinds) == len(set(kinds))
-
-
-@modest
 @given(many, st.data())
 def test_pushing_and_popping_in_turn(events: list[Event], data: st.DataObject) -> None:
     """Against a plain set: whatever comes in between, the first of what is there comes out."""
@@ -115,7 +102,6 @@ def test_the_past_is_refused() -> None:
 
 def test_an_empty_queue() -> None:
     assert not EventQueue() and EventQueue().pending().shape == (0, 4)
-    for pop in (EventQueue().pop, EventQueue().pop_simultaneous):
-        with pytest.raises(IndexError, match="pop from an empty event queue"):
-            pop()
+    with pytest.raises(IndexError, match="pop from an empty event queue"):
+        EventQueue().pop()
     assert drained(EventQueue.restored([])) == []

@@ -1,0 +1,140 @@
+"""What becomes of recirculation's error where neurons keep their own time: its direction, its size, its mixing.
+
+For circular autoencoders: `layer0` ... `layer{L}`, `A{h}`. Nothing here teaches the circuit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.alignment import degrees_between
+from circuits.autoencoder import circular_autoencoder
+from circuitsim.asynchrony import AsynchronousSimulator
+from circuitsim.graph import Circuit
+from circuitsim.kernels import reference
+from circuitsim.simulator import Simulator
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What neurons noted of presentations in a row.
+
+    Parameters
+    ----------
+    remembered, emitted : (layer, cycle) to (example, neuron), what they would learn from and what they sent, both at
+        the end of the cycle's window.
+    """
+
+    remembered: dict[tuple[int, int], np.ndarray]
+    emitted: dict[tuple[int, int], np.ndarray]
+
+    def error(self, h: int, cycle: int = 1) -> np.ndarray:
+        """What recirculation takes for the error of layer h, O(0) - O(cycle), (example, neuron)."""
+        found: np.ndarray = self.remembered[h, 0] - self.remembered[h, cycle]
+        return found
+
+
+def noted(simulator: AsynchronousSimulator, rows: Sequence[int]) -> Notes:
+    """Show examples one after the other without learning."""
+    keys = [
+        (h, cycle) for h in range(len(simulator.circuit.populations)) for cycle in range(simulator.protocol.cycles + 1)
+    ]
+    remembered: dict[tuple[int, int], list[np.ndarray]] = {key: [] for key in keys}
+    emitted: dict[tuple[int, int], list[np.ndarray]] = {key: [] for key in keys}
+    for row in rows:
+        simulator.present(row, learn=False)
+        for h, cycle in keys:
+            remembered[h, cycle].append(simulator.remembered(f"layer{h}", cycle))
+            emitted[h, cycle].append(simulator.emitted(f"layer{h}", cycle))
+    return Notes(*({key: np.array(parts) for key, parts in one.items()} for one in (remembered, emitted)))
+
+
+def backpropagated(circuit: Circuit, tensors: dict[str, np.ndarray], x: np.ndarray) -> dict[int, np.ndarray]:
+    """Backpropagation's error of each hidden layer through given weights, f'(S_h) A_{h+1}^T delta_{h+1}.
+
+    Parameters
+    ----------
+    circuit : the one that learns by recirculation. tensors : its weights. x : (example, feature).
+
+    Returns
+    -------
+    (example, neuron) for each h = 1 ... L - 1.
+    """
+    layers = circuit.populations
+    described, protocol = circular_autoencoder(
+        [p.size for p in layers], "bp", hidden=layers[1].activation, output=layers[-1].activation,
+        bias=circuit.projections[0].bias,
+    )  # fmt: skip
+    simulator = Simulator(described, protocol, batch=1, dtype=x.dtype)
+    for name, tensor in tensors.items():
+        simulator.load(name, tensor)
+    hidden = range(1, len(layers) - 1)
+    parts = [
+        [array[0].copy() for array in arrays]
+        for _, arrays in simulator.observe([(f"error{h}", "O", 0) for h in hidden], x)
+    ]
+    return {h: np.concatenate([part[place] for part in parts]) for place, h in enumerate(hidden)}
+
+
+def angle(errors: np.ndarray, deltas: np.ndarray) -> float:
+    """Mean angle in degrees over examples; those without an error are left out."""
+    angles = degrees_between(errors, deltas)
+    known = angles[np.isfinite(angles)]
+    return float(known.mean()) if known.size else np.nan
+
+
+def disturbance(errors: np.ndarray, regular: np.ndarray) -> float:
+    """How far errors are from those of regular time, as a multiple of their size: root mean squares over examples."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.sqrt(((errors - regular) ** 2).sum() / (regular**2).sum()))
+
+
+def contrast(notes: Notes, h: int) -> float:
+    """How far two examples in a row are apart in cycle 0 of layer h, in multiples of the error (root mean squares)."""
+    apart, errors = np.diff(notes.remembered[h, 0], axis=0), notes.error(h)[1:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.sqrt((apart**2).sum() / (errors**2).sum()))
+
+
+def mixing(simulator: AsynchronousSimulator, notes: Notes) -> dict[str, float]:
+    """The coefficients of cycle 0 in what neurons emit and remember of cycle 1, whatever makes them mix.
+
+        O(1) = c O(0) + (1 - c) F + rest,  c = <O(1) - F, O(0) - F> / |O(0) - F|^2
+
+    with F = f(A O + b) of what the layer below emitted at the end of cycle 1, or for layer 0 what layer L emitted at
+    the end of cycle 0. `emits/layer{h}`, `remembers/layer{h}` : c, of emissions and of memories.
+    `unexplained/layer{h}` : the rest of the memories, as a fraction of O(0) - F, root mean squares.
+    """
+    found: dict[str, float] = {}
+    for h in range(len(simulator.circuit.populations) - 1):
+        computed = _computed(simulator, notes, h)
+        for name, values in (("emits", notes.emitted), ("remembers", notes.remembered)):
+            # what is remembered of cycle 0 is what both hark back to
+            found[f"{name}/layer{h}"], rest = _fit(values[h, 1], notes.remembered[h, 0], computed)
+        found[f"unexplained/layer{h}"] = rest
+    return found
+
+
+def _computed(simulator: AsynchronousSimulator, notes: Notes, h: int) -> np.ndarray:
+    """What the neurons of layer h would compute in cycle 1 if they followed at once, (example, neuron)."""
+    if h == 0:
+        return notes.emitted[len(simulator.circuit.populations) - 1, 0]
+    tensors = simulator.tensors()
+    summed: np.ndarray = notes.emitted[h - 1, 1] @ tensors[f"A{h}.weight"][0].T
+    bias = [tensors[f"A{h}.bias"]] if f"A{h}.bias" in tensors else []
+    out: np.ndarray = np.empty_like(summed)
+    reference.activate(simulator.circuit.populations[h].activation, summed[None], bias, out[None], None)()
+    return out
+
+
+def _fit(values: np.ndarray, held: np.ndarray, computed: np.ndarray) -> tuple[float, float]:
+    """The coefficient of `held`, and the root mean square of what is left as a fraction of held - computed."""
+    way = (held - computed).astype(np.float64)
+    if not way.any():
+        return np.nan, np.nan
+    coefficient = float(((values - computed) * way).sum() / (way**2).sum())
+    rest = values - computed - coefficient * way
+    return coefficient, float(np.sqrt((rest**2).sum() / (way**2).sum()))

@@ -1,0 +1,205 @@
+"""The compiled loop: takes events from the heap, in the order of their keys, until a tick; no Python in between.
+
+Events within a tick come in this order, then by index, then by detail:
+
+    WINDOW    population   a window begins (detail: its cycle): the neurons note what they hold of the one before
+    UPDATE    neuron       its incoming synapses apply what is pending
+    DELIVERY  axon         a change of emission arrives at all its synapses (detail: the bits of a float64)
+    FIRE      neuron       a tick of its own: it computes from what has arrived
+    RETURN    neuron       the same, of neurons that take over a colocated one's activity or are clamped
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from circuitsim.events import heap_pop, heap_push
+
+WINDOW, UPDATE, DELIVERY, FIRE, RETURN = range(5)
+SHIFT = 40  # of the 63 bits of an order: the phase above, the index below
+MASK = (1 << SHIFT) - 1
+
+# records, because what an event touches of one object should lie in one place
+_WHOLE, _REAL, _BOOL = np.int64, np.float64, np.bool_
+POPULATION = np.dtype(
+    [(name, _WHOLE) for name in ("first", "size", "activation", "returns", "window", "out", "out_end", "in", "in_end")]
+    + [(name, _REAL) for name in ("emits", "remembers", "membrane", "trace")]
+    + [("clamped", _BOOL)],
+    align=True,
+)
+"""first : its first neuron. returns : the first neuron whose activity it takes over, or -1. window : its cycle.
+out, in : its places in `outgoing` and `incoming`."""
+PROJECTION = np.dtype(
+    [(name, _WHOLE) for name in ("axon", "sources", "weight", "bias")] + [("rate", _REAL), ("rate_bias", _REAL)]
+)
+"""axon, weight, bias : its first axon, synapse and bias (-1: none). sources : how many axons it has."""
+AXON = np.dtype([(name, _WHOLE) for name in ("delay", "target", "size", "weight")] + [("arrived", _REAL)])
+"""target, size : the neurons it reaches. weight : its first synapse. arrived : what its synapses receive now."""
+NEURON = np.dtype([("population", _WHOLE), ("emitted", _REAL), ("kept", _REAL)])
+"""emitted : what it sends. kept : what it would remember now."""
+
+
+class Body(NamedTuple):
+    """A circuit as the loop sees it.
+
+    populations, projections, axons, neurons : records, as above. outgoing, incoming : projections, by population.
+    summed : (neuron,), the input S without bias. memory, sent : (cycle, neuron), kept and emitted at the end of each
+    window. shown : (input neuron,). weight, pending : (synapse,), contiguous for each axon. bias, bias_pending : by
+    projection and neuron. counts : neuron events, emissions, synaptic operations, updates.
+    """
+
+    populations: np.ndarray
+    projections: np.ndarray
+    axons: np.ndarray
+    neurons: np.ndarray
+    outgoing: np.ndarray
+    incoming: np.ndarray
+    summed: np.ndarray
+    memory: np.ndarray
+    sent: np.ndarray
+    shown: np.ndarray
+    weight: np.ndarray
+    pending: np.ndarray
+    bias: np.ndarray
+    bias_pending: np.ndarray
+    counts: np.ndarray
+
+
+@njit(cache=True, nogil=True)
+def push_all(heap, size, ticks, orders, details):  # type: ignore[no-untyped-def]
+    """Put events into a heap that has room for them; return the new size."""
+    for k in range(ticks.size):
+        size = heap_push(heap, size, ticks[k], orders[k], details[k])
+    return size
+
+
+@njit(cache=True, nogil=True)
+def run(heap, size, until, room, body):  # type: ignore[no-untyped-def]
+    """Take all events up to and with a tick; return the new size.
+
+    It ends early where fewer than `room` columns of the heap are free, the most that one event may push. `body` is a
+    `Body` as a plain tuple: compiled code that is kept must not depend on a class by name.
+    """
+    # taken out once: counting references to arrays would cost more than an event
+    (populations, projections, axons, neurons, outgoing, incoming, summed, memory, sent, shown,
+     weight, pending, bias, bias_pending, counts) = body  # fmt: skip
+    change = np.empty(1, np.float64)
+    bits = change.view(np.int64)
+    while size > 0 and heap[0, 0] <= until and size + room <= heap.shape[1]:
+        size = heap_pop(heap, size)
+        tick, order, detail = heap[0, size], heap[1, size], heap[2, size]
+        phase, which = order >> SHIFT, order & MASK
+        if phase == DELIVERY:
+            bits[0] = detail
+            _deliver(axons, which, change[0], summed, weight)
+            counts[2] += axons[which].size
+        elif phase >= FIRE:
+            p = neurons[which].population
+            s = summed[which] + _biases(populations, p, which, projections, incoming, bias)
+            change[0] = _fire(populations, p, neurons, which, s, memory, shown)
+            counts[0] += 1
+            if change[0] != 0.0:
+                for place in range(populations[p].out, populations[p].out_end):
+                    axon = projections[outgoing[place]].axon + which - populations[p].first
+                    size = heap_push(heap, size, tick + axons[axon].delay, (DELIVERY << SHIFT) | axon, bits[0])
+                    counts[1] += 1
+        elif phase == UPDATE:
+            summed[which] = _update(
+                populations, neurons[which].population, which, projections, incoming, axons,
+                weight, pending, bias, bias_pending,
+            )  # fmt: skip
+            counts[3] += 1
+        else:
+            _turn(populations, which, detail, neurons, memory, sent)
+    return size
+
+
+@njit(cache=True, nogil=True)
+def _deliver(axons, which, change, summed, weight):  # type: ignore[no-untyped-def]
+    """S_k += w_kj * change for all targets k of the axon's neuron j."""
+    axon = axons[which]
+    axon.arrived += change
+    target = summed[axon.target : axon.target + axon.size]
+    synapses = weight[axon.weight : axon.weight + axon.size]
+    by = summed.dtype.type(change)
+    for k in range(synapses.size):
+        target[k] += synapses[k] * by
+
+
+@njit(cache=True, nogil=True)
+def _biases(populations, p, i, projections, incoming, bias):  # type: ignore[no-untyped-def]
+    """The sum of a neuron's biases, one for each projection that has them."""
+    total = 0.0
+    for place in range(populations[p]["in"], populations[p].in_end):
+        begin = projections[incoming[place]].bias
+        if begin >= 0:
+            total += bias[begin + i - populations[p].first]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _fire(populations, p, neurons, i, s, memory, shown):  # type: ignore[no-untyped-def]
+    """One tick of a neuron: what it computes, emits and would remember; return by how much its emission changed."""
+    population, neuron = populations[p], neurons[i]
+    before = neuron.emitted
+    here = i - population.first
+    if population.clamped and population.window == 0:
+        neuron.emitted = neuron.kept = shown[here]
+        return neuron.emitted - before
+    value = neurons[population.returns + here].emitted if population.returns >= 0 else _f(population.activation, s)
+    if population.membrane < 1 or population.trace < 1:
+        neuron.emitted = before + population.membrane * (value - before)
+        neuron.kept += population.trace * (neuron.emitted - neuron.kept)
+        return neuron.emitted - before
+    held = memory[0, i]
+    e, m = (population.emits, population.remembers) if population.window > 0 else (0.0, 0.0)
+    neuron.emitted = e * held + (1 - e) * value if e else value
+    neuron.kept = m * held + (1 - m) * value if m else value
+    return neuron.emitted - before
+
+
+@njit(cache=True, nogil=True)
+def _f(kind, s):  # type: ignore[no-untyped-def]
+    """The activations in the order of `body.ACTIVATIONS`; a value that is not a number stays one."""
+    if kind == 1:
+        return math.tanh(s)
+    if kind == 2:
+        return 1 / (1 + math.exp(min(-s, 700.0)))
+    if kind == 3:
+        return 0.0 if s < 0 else s
+    if kind == 4:
+        return -1.0 if s < -1 else (1.0 if s > 1 else s)
+    return s
+
+
+@njit(cache=True, nogil=True)
+def _turn(populations, p, cycle, neurons, memory, sent):  # type: ignore[no-untyped-def]
+    """Window `cycle` begins; after the last one the neurons stay in it until the next presentation."""
+    population = populations[p]
+    if cycle > 0:
+        for i in range(population.first, population.first + population.size):
+            memory[cycle - 1, i] = neurons[i].kept
+            sent[cycle - 1, i] = neurons[i].emitted
+    population.window = min(cycle, memory.shape[0] - 1)
+
+
+@njit(cache=True, nogil=True)
+def _update(populations, p, i, projections, incoming, axons, weight, pending, bias, bias_pending):  # type: ignore[no-untyped-def]
+    """w_ij += rate * pending_ij; return S_i, summed anew from what the synapses receive: so rounding never adds up."""
+    population = populations[p]
+    here, total = i - population.first, 0.0
+    for place in range(population["in"], population.in_end):
+        q = projections[incoming[place]]
+        for j in range(q.sources):
+            k = q.weight + j * population.size + here
+            weight[k] += q.rate * pending[k]
+            pending[k] = 0
+            total += weight[k] * axons[q.axon + j].arrived
+        if q.bias >= 0:
+            bias[q.bias + here] += q.rate_bias * bias_pending[q.bias + here]
+            bias_pending[q.bias + here] = 0
+    return total

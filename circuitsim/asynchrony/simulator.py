@@ -1,0 +1,258 @@
+"""Neurons that keep their own time, shown one example after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from circuitsim import kernels, phases
+from circuitsim.asynchrony.clock import Clock, Rhythm
+from circuitsim.asynchrony.coverage import hold_window, refuse_uncovered
+from circuitsim.asynchrony.loop import push_all, run
+from circuitsim.asynchrony.timing import Timing
+from circuitsim.asynchrony.wiring import body
+from circuitsim.errors import CircuitError, Diverged
+from circuitsim.events import Event
+from circuitsim.graph import Circuit
+from circuitsim.phases import plasticity
+from circuitsim.phases.base import Binding
+from circuitsim.schedule import Protocol, timetable
+from circuitsim.state import Key, Parameters, State
+
+
+class AsynchronousSimulator:
+    """A circuit of neurons that update one by one: one example at a time, changes sent along outgoing synapses.
+
+    Parameters
+    ----------
+    circuit, protocol, parameters, dtype : as of a `Simulator`; one replica.
+    timing : how irregular it is; the default computes what a `Simulator` with a batch of one does.
+    seed : draws weights, as for a `Simulator`, and all times.
+
+    Raises
+    ------
+    CircuitError : a part of the circuit that this engine has no events for.
+
+    Examples
+    --------
+    >>> from circuits.autoencoder import circular_autoencoder
+    >>> circuit, protocol = circular_autoencoder([64, 16, 64], delay=10)
+    >>> simulator = AsynchronousSimulator(circuit, protocol, Timing(jitter=3, patience=3), parameters={"lr": 0.05})
+    >>> simulator.use(np.random.default_rng(0).random((100, 64)))
+    >>> simulator.present(7)
+    >>> simulator.remembered("layer1", 1).shape
+    (16,)
+    """
+
+    def __init__(
+        self,
+        circuit: Circuit,
+        protocol: Protocol,
+        timing: Timing | None = None,
+        *,
+        seed: int = 0,
+        dtype: Any = "float32",
+        parameters: Parameters | None = None,
+    ) -> None:
+        self.circuit, self.protocol, self.timing, self.seed = circuit, protocol, timing or Timing(), seed
+        self._state = State(circuit, seeds=[seed], dtype=dtype, parameters=parameters)
+        refuse_uncovered(circuit, protocol, self.timing, self._state)
+        timetable(circuit, replace(protocol, window=None))  # refuses rules that read what does not happen
+        self.body = body(circuit, protocol, self.timing, self._state, seed)
+        self._increment, self._bias_increment = np.zeros_like(self.body.weight), np.zeros_like(self.body.bias)
+        self._first = self.body.populations["first"].tolist()
+        self._clock = Clock(circuit, protocol, self.timing, self._first, seed)
+        hold_window(circuit, protocol, self._clock.rhythm)
+        self._propose = [
+            self._rule(name, place) for name, rules in circuit.rules.items() for place in range(len(rules))
+        ]
+        self._heap = np.empty((3, 1024), np.int64)
+        self._size = 0
+        self._room = max(1, max(len(found) for found in circuit.outgoing.values()))
+        self._x = np.empty((0, circuit.population(circuit.inputs).size))
+        self.tick = self.presentations = 0
+        self._take_over()
+
+    def use(self, x: np.ndarray) -> None:
+        """Take the training examples (example, feature)."""
+        if x.ndim != 2 or x.shape[1] != self._x.shape[1] or not len(x):
+            raise CircuitError(
+                f"data for circuit {self.circuit.name}",
+                got=f"an array of shape {x.shape}",
+                expected=f"(examples, {self._x.shape[1]})",
+                remedy="Match the data's features to the input population.",
+            )
+        self._x = x.astype(self._state.dtype)
+
+    def present(self, row: int, *, learn: bool = True) -> None:
+        """Show one example and let the circuit learn from it.
+
+        Signals, ticks and updates that are still to come when it ends happen in later presentations.
+
+        Parameters
+        ----------
+        row : the example's index. learn : whether the rules propose increments.
+
+        Raises
+        ------
+        CircuitError : no such example. Diverged : an increment is not finite; nothing was learned from this example.
+        """
+        if not isinstance(row, (int, np.integer)) or not 0 <= row < len(self._x):
+            raise CircuitError(
+                f"row shown to circuit {self.circuit.name}",
+                got=f"{row}, of {len(self._x)} examples in use",
+                expected="the index of an existing example",
+                remedy="Call use() with the examples first.",
+            )
+        self.body.shown[:] = self._x[row]
+        self._push(*self._clock.presentation(self.tick))
+        end = self.tick + self.rhythm.duration
+        self._run(end)
+        try:
+            if learn and self.protocol.learn:
+                self._learn(end)
+        finally:  # what has happened has happened, also where nothing could be learned from it
+            self.tick, self.presentations = end + 1, self.presentations + 1
+
+    def settle(self) -> None:
+        """Let everything that is under way happen, while no example is shown anew."""
+        while self._size:
+            last = int(self._heap[0, : self._size].max())
+            self._run(last)
+            self.tick = max(self.tick, last + 1)
+
+    def remembered(self, population: str, cycle: int) -> np.ndarray:
+        """What the neurons remember of a cycle, (neuron,): what their synapses' rules read."""
+        return self._noted(self.body.memory, population, cycle)
+
+    def emitted(self, population: str, cycle: int) -> np.ndarray:
+        """What the neurons emitted at the end of a cycle's window, (neuron,)."""
+        return self._noted(self.body.sent, population, cycle)
+
+    @property
+    def state(self) -> State:
+        """The weights as they are now; to change them, use `load`."""
+        for name, tensor in self._state.tensors().items():
+            tensor[...] = self._part(name)
+        return self._state
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Weights and biases by name, with a leading axis of one, as of a `Simulator`."""
+        return {name: tensor.copy() for name, tensor in self.state.tensors().items()}
+
+    def load(self, name: str, values: np.ndarray) -> None:
+        """Replace a tensor; TensorError as of `State.load`."""
+        self.state.load(name, values)
+        self._take_over()
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """When the windows of a presentation begin."""
+        return self._clock.rhythm
+
+    @property
+    def pending(self) -> int:
+        """How many events are still to come."""
+        return self._size
+
+    def _noted(self, notes: np.ndarray, population: str, cycle: int) -> np.ndarray:
+        known = [p.name for p in self.circuit.populations]
+        if population not in known or not 0 <= cycle < len(notes):
+            raise CircuitError(
+                f"what {population} noted of cycle {cycle}",
+                got="a population or a cycle that there is not",
+                expected=f"one of {', '.join(known)}, and a cycle from 0 to {len(notes) - 1}",
+                remedy="Correct it, or recirculate more often.",
+            )
+        found: np.ndarray = notes[cycle, self._neurons(population)].copy()
+        return found
+
+    def _take_over(self) -> None:
+        """The state's weights become the loop's, and what neurons receive follows."""
+        for name, tensor in self._state.tensors().items():
+            self._part(name)[...] = tensor
+        for q in self.circuit.projections:
+            self.body.summed[self._neurons(q.target)] = 0
+        for q, record in zip(self.circuit.projections, self.body.projections, strict=True):
+            arrived = self.body.axons["arrived"][record["axon"] : record["axon"] + record["sources"]]
+            self.body.summed[self._neurons(q.target)] += self._part(f"{q.name}.weight")[0] @ arrived
+
+    def _part(self, tensor: str) -> np.ndarray:
+        projection, _, quantity = tensor.rpartition(".")
+        if quantity == "weight":
+            return self._synapses(self.body.weight, projection)
+        return self._biases(self.body.bias, projection)
+
+    def _synapses(self, flat: np.ndarray, projection: str) -> np.ndarray:
+        """A projection's part of `weight` or its like as (1, post, pre), contiguous for each presynaptic neuron."""
+        begin, pre = (int(self.body.projections[self.circuit.index[projection]][f]) for f in ("weight", "sources"))
+        post = self.circuit.population(self.circuit.projection(projection).target).size
+        return flat[begin : begin + pre * post].reshape(1, pre, post).transpose(0, 2, 1)
+
+    def _biases(self, flat: np.ndarray, projection: str) -> np.ndarray:
+        """A projection's part of `bias` or its like as (1, post)."""
+        begin = int(self.body.projections[self.circuit.index[projection]]["bias"])
+        post = self.circuit.population(self.circuit.projection(projection).target).size
+        return flat[begin : begin + post].reshape(1, post)
+
+    def _neurons(self, population: str) -> slice:
+        index = self.circuit.index[population]
+        first = self._first[index]
+        return slice(first, first + self.circuit.populations[index].size)
+
+    def _push(self, ticks: np.ndarray, orders: np.ndarray, details: np.ndarray) -> None:
+        needed = self._size + len(ticks) + self._room
+        while needed > self._heap.shape[1]:
+            self._grow()
+        self._size = push_all(self._heap, self._size, ticks, orders, details)
+
+    def _grow(self) -> None:
+        self._heap = np.concatenate([self._heap, np.empty_like(self._heap)], axis=1)
+
+    def _run(self, until: int) -> None:
+        while True:
+            self._size = run(self._heap, self._size, until, self._room, tuple(self.body))
+            if not self._size or self._heap[0, 0] > until:
+                return
+            self._grow()
+
+    def _learn(self, end: int) -> None:
+        """The rules propose, from what neurons remember; each neuron's synapses get a time to apply it."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            for propose in self._propose:
+                propose()
+        self.body.pending[...] += self._increment
+        self.body.bias_pending[...] += self._bias_increment
+        self._push(*self._clock.updates(self.tick, end))
+        self._run(end)
+
+    def _rule(self, projection: str, place: int) -> Callable[[], None]:
+        """Bind a rule to what neurons remember, as the plan of a presentation with a batch of one does."""
+        event = Event(0, phases.PLASTICITY, self.circuit.index[projection], place)
+        views: dict[Key, np.ndarray] = {("data", "rows", None): np.zeros((1, 1), np.int64)}
+        for access in plasticity.accesses(self.circuit, event):
+            owner, quantity, cycle = access.key
+            if cycle is not None:
+                views[access.key] = self.body.memory[cycle, self._neurons(owner)][None, None]
+            elif quantity in ("weight", "bias"):
+                views[access.key] = self._part(f"{owner}.{quantity}")
+            elif quantity == "increment":
+                views[access.key] = self._synapses(self._increment, owner)
+            elif quantity == "bias_increment":
+                views[access.key] = self._biases(self._bias_increment, owner)
+            elif owner != "data":
+                views[access.key] = self._state.parameter(owner, quantity)
+        report = partial(self._report, projection)
+        return plasticity.bind(Binding(self.circuit, event, kernels.backend("numba"), views, place == 0, report))
+
+    def _report(self, projection: str, increments: np.ndarray) -> None:
+        if not np.isfinite(increments).all():
+            raise Diverged(
+                f"projection {projection}: plasticity in presentation {self.presentations} gave values that are not "
+                "finite. Lower lr.",
+                replica=0,
+            )
