@@ -12,6 +12,7 @@ from circuitsim import phases
 from circuitsim.errors import CircuitError
 from circuitsim.events import Event
 from circuitsim.hooks import Hook, Tensors
+from circuitsim.kernels import in_turn
 from circuitsim.locality import Access, Mode
 from circuitsim.schedule import Entry, Schedule
 from circuitsim.state import Activity, Key, State
@@ -45,7 +46,8 @@ class Plan:
     kernels : the backend.
     capacity : the largest batch.
     shared : whether all replicas are shown the same data.
-    report : called with a projection, its event and its increments after each rule.
+    report : called with a projection, its event and its increments where they may reach the projection's limit.
+    limit : of a projection's increments, (1,), which may change.
     hooks : the user's own code between phases.
     evidence : where to record what happens; None records nothing and adds no step.
     """
@@ -59,10 +61,11 @@ class Plan:
         capacity: int,
         shared: bool,
         report: Report,
+        limit: Callable[[str], np.ndarray],
         hooks: Sequence[Hook] = (),
         evidence: Evidence | None = None,
     ) -> None:
-        self.schedule, self._state, self._kernels, self._report = schedule, state, kernels, report
+        self.schedule, self._state, self._kernels, self._report, self._limit = schedule, state, kernels, report, limit
         self._hooks, self._evidence = _placed(hooks, schedule), evidence
         keys = [a.key for e in schedule.entries for a in e.accesses if _of_activity(a)]
         keys += list(schedule.protocol.readouts)
@@ -71,7 +74,7 @@ class Plan:
             state, keys, capacity, same=_shared_memory(schedule, state), shared=clamped if shared else []
         )
         self._rows = np.zeros((1 if shared else state.replicas, capacity), np.int64)
-        self._bound: dict[int, tuple[np.ndarray, list[phases.Step]]] = {}
+        self._bound: dict[int, tuple[np.ndarray, list[phases.Step], phases.Step]] = {}
         self._x: np.ndarray | None = None
         self._y: np.ndarray | None = None
 
@@ -86,10 +89,12 @@ class Plan:
 
     def run(self, rows: np.ndarray) -> None:
         """Show one batch, rows (1 or replica, batch), and do everything the schedule says."""
-        target, steps = self.bound(rows.shape[-1])
+        batch = rows.shape[-1]
+        if batch not in self._bound:
+            self.bound(batch)
+        target, _, presentation = self._bound[batch]
         target[...] = rows
-        for step in steps:
-            step()
+        presentation()
 
     def bound(self, batch: int) -> tuple[np.ndarray, list[phases.Step]]:
         """The rows' array and the steps for a batch size, in the order of the schedule's entries."""
@@ -97,10 +102,16 @@ class Plan:
             rows = np.zeros((self._rows.shape[0], batch), np.int64)
             seen: set[Key] = set()
             steps = [self._bind(entry, rows, seen) for entry in self.schedule.entries]
+            presentation = self._kernels.fuse(steps)
+            if self._evidence is not None:
+                pairs = zip(self.schedule.entries, steps, strict=True)
+                steps = [self._recorded(entry, step, rows) for entry, step in pairs]
             for index, hooks in self._hooks.items():
                 steps[index] = _followed(steps[index], hooks, Tensors(self._state.tensors()))
-            self._bound[batch] = rows, steps
-        return self._bound[batch]
+            if self._hooks or self._evidence is not None:
+                presentation = self._kernels.fuse(steps)
+            self._bound[batch] = rows, steps, presentation
+        return self._bound[batch][:2]
 
     def anatomy(self, batch: int) -> Anatomy:
         """Everything of a presentation of that many examples, writable."""
@@ -121,13 +132,18 @@ class Plan:
                 first = access.key not in seen
                 seen.add(access.key)
         name = phases.subject(circuit, event)
+        limit = self._limit(name) if event.phase == phases.PLASTICITY else np.zeros(1)
         binding = phases.Binding(
-            circuit, event, self._kernels, views, first, lambda increments: self._report(name, event, increments)
+            circuit, event, self._kernels, views, first, lambda increments: self._report(name, event, increments), limit
         )
-        step: phases.Step = phases.PHASES[event.phase].bind(binding)
-        if self._evidence is not None:
-            return self._evidence.recorded(step, event, name, phases.name(event), entry.accesses, views)
-        return step
+        return phases.PHASES[event.phase].bind(binding)  # type: ignore[no-any-return]
+
+    def _recorded(self, entry: Entry, step: phases.Step, rows: np.ndarray) -> phases.Step:
+        assert self._evidence is not None
+        event, found = entry.event, {a.key: self._view(a, rows) for a in entry.accesses}
+        views = {key: view for key, view in found.items() if view is not None}
+        name = phases.subject(self.schedule.circuit, event)
+        return self._evidence.recorded(step, event, name, phases.name(event), entry.accesses, views)
 
     def _view(self, access: Access, rows: np.ndarray) -> np.ndarray | None:
         if access.key == ("data", "rows", None):
@@ -160,12 +176,11 @@ def _placed(hooks: Sequence[Hook], schedule: Schedule) -> dict[int, list[Hook]]:
 
 
 def _followed(step: phases.Step, hooks: Sequence[Hook], tensors: Tensors) -> phases.Step:
-    def followed() -> None:
-        step()
+    def user_code() -> None:
         for hook in hooks:
             hook.function(tensors)
 
-    return followed
+    return in_turn([step, user_code])
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

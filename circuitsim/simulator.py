@@ -80,7 +80,8 @@ class Simulator:
         self._probes = tuple(probes)
         self._enter(self._timed(protocol))
         self._largest = np.finfo(self.state.dtype).max / 8
-        self._reach = self._farthest()
+        self._limits: dict[str, np.ndarray] = {}
+        self._watch_rates()
         self._row_sets = 1 if shared else len(seeds)
         self._observed: dict[tuple[Key, ...], Plan] = {}
         self._examples = 0
@@ -144,6 +145,7 @@ class Simulator:
             capacity=self.batch,
             shared=self._shared,
             report=self._report,
+            limit=lambda name: self._limits[name],
             hooks=self.hooks,
             evidence=self.evidence,
         )
@@ -324,12 +326,12 @@ class Simulator:
         projections : those meant; None: all that learn.
         """
         self.state.scale_rates(factor, projections)
-        self._reach = self._farthest()
+        self._watch_rates()
 
     def give(self, parameters: Mapping[tuple[str, str], Any]) -> None:
         """Replace rates, decays or bounds from now on, by (owner, quantity): one value, or one for each replica."""
         self.state.give(parameters)
-        self._reach = self._farthest()
+        self._watch_rates()
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Weights, velocities, memory, queue and counters: all that `restore` needs to continue to the same bits."""
@@ -388,15 +390,15 @@ class Simulator:
                 capacity=capacity,
                 shared=True,
                 report=self._report,
+                limit=lambda name: self._limits[name],
             )
         return self._observed[keys]
 
     def _report(self, projection: str, event: Event, increments: np.ndarray) -> None:
-        """Find increments that are not finite, or that would make weights so, before any of them is applied."""
-        flat = increments.reshape(-1)
-        norm = np.sqrt(np.dot(flat, flat))  # bounds every increment, and costs one pass
-        if norm * self._reach[projection].max() < self._largest:
-            return
+        """Find increments that are not finite, or that would make weights so, before any of them is applied.
+
+        Called where they may be; what they are is looked at here.
+        """
         sizes = np.abs(increments.reshape(self.state.replicas, -1)).max(axis=1) * self._reach[projection]
         finite = sizes < self._largest  # not so for what is not a number
         lost = np.flatnonzero(self.state.alive & ~finite)
@@ -410,6 +412,12 @@ class Simulator:
                 replica=int(lost[0]),
             )
         self.state.alive[lost] = False
+
+    def _watch_rates(self) -> None:
+        """Note how large increments may be: none below the limit is not finite, or would make a weight so."""
+        self._reach = self._farthest()
+        for name, reach in self._reach.items():
+            self._limits.setdefault(name, np.empty(1))[0] = float(self._largest) / float(reach.max())
 
     def _farthest(self) -> dict[str, np.ndarray]:
         """How far an increment of one can take a velocity and with it a weight, (replica,), by projection."""

@@ -140,57 +140,68 @@ def constant(module: ModuleType, name: str, old: str, new: str) -> Plant:
     return plant
 
 
-FORWARDS = "def delivery() -> None:\n        np.matmul(emitted,"
-KEPT = "kept = emitted.copy()\n\n    def delivery() -> None:\n        np.matmul(kept,"
-ARRIVES = "across, out=arriving)"
+SENT, THROUGH = "product(how, e,", "across[r][:, low:high]"
+STALE = [
+    ("return bind(_deliver", "stale = emitted.copy()\n    return in_turn([bind(_deliver"),
+    ("whole(emitted)", "whole(stale)"),
+    ("work=work)", "work=work), lambda: np.copyto(stale, emitted)])"),
+]
+FIRES = "_apply(function, limits, fired)"
+OVER_BATCH = """
+    s += bias[:, None, :]
+    s, out, bias = s.swapaxes(1, 2), out.swapaxes(1, 2), bias[:0]
+    high = s.shape[2]
+    for r in range(first, last):
+"""
 
 NUMBA = table(
     "numba",
     cpu,
-    ("weights transposed", "loop", "IH", "deliver", (ARRIVES, "turned(across), out=arriving)")),
-    ("the neighbour's synapses", "loop", "IKH", "deliver", (ARRIVES, "rolled(across, 2), out=arriving)")),
-    ("the next example's emission", "loop", "ICKH", "deliver", ("emitted, across, out=arr", "rolled(emitted, 1), across, out=arr")),
-    ("batch and neurons swapped", "loop", "ICH", "deliver", ("emitted, across, out=arr", "turned(emitted), across, out=arr")),
-    ("the last presynaptic neuron left out", "loop", "KH", "deliver", ("emitted, across, out=arr", "emitted[..., :-1], across[:, :-1], out=arr")),
-    ("another replica's weights", "loop", "IKH", "deliver", (ARRIVES, "rolled(across, 0), out=arriving)")),
-    ("added to the presentation before", "loop", "IKPH", "deliver", ("if accumulate:", "if True:")),
-    ("a second projection replaces the first", "skip", "KPH", "deliver", ("if accumulate:", "if False:")),
-    ("the emission of the call before", "loop", "ICPH", "deliver", (FORWARDS, KEPT), (ARRIVES, ARRIVES + "\n        kept[...] = emitted")),
-    ("signs of the weights the other way", "ss", "H", "deliver_signed", ("_signed(magnitude, other,", "_signed(magnitude, turned(other),")),
+    ("weights transposed", "loop", "IH", "_deliver", ("across[r][", "turned(across[r])[")),
+    ("the neighbour's synapses", "loop", "IKH", "_deliver", (THROUGH, "rolled(across[r], 1)")),
+    ("the next example's emission", "loop", "ICKH", "_deliver", (SENT, "product(how, rolled(e, 0),")),
+    ("batch and neurons swapped", "loop", "ICH", "_deliver", (SENT, "product(how, turned(e),")),
+    ("the last presynaptic neuron left out", "loop", "KH", "_deliver", (SENT, "product(how, e[:, :-1],"), (THROUGH, "across[r][:-1, low:high]")),
+    ("another replica's weights", "loop", "IKH", "_deliver", ("across[r]", "across[r - 1]")),
+    ("added to the presentation before", "loop", "IKPH", "deliver", ("1.0 if accumulate else 0.0", "1.0")),
+    ("a second projection replaces the first", "skip", "KPH", "deliver", ("1.0 if accumulate else 0.0", "0.0")),
+    ("the emission of the call before", "loop", "ICPH", "deliver", *STALE),
+    ("signs of the weights the other way", "ss", "H", "deliver_signed", ("own(other)", "own(turned(other))")),
     ("magnitudes with a sign of their own", "ss", "KH", "_signed", ("abs(magnitude[r, i, j])", "magnitude[r, i, j]")),
-    ("the next example", "loop", "IKH", "gather", ("x, row,", "x, row + 1,")),
-    ("classes shifted by one", "fa", "KH", "_one_hot", ("y[rows[r, b]]]", "y[rows[r, b]] - 1]")),
+    ("the next example", "loop", "IKH", "_gather", ("row = rows[r, b]", "row = (rows[r, b] + 1) % len(x)")),
+    ("classes shifted by one", "fa", "KH", "_one_hot", ("y[rows[r, b]])", "y[rows[r, b]]) - 1")),
     ("the label of another example", "fa", "IKH", "_one_hot", ("rows[r, b]", "rows[r, b - 1]")),
-    ("the label before it left in", "fa", "IKPH", "_one_hot", ("out[...] = 0", "pass")),
-    ("the mean of the layer", "centred", "KH", "centre", ("(out.shape[0], 1, out.shape[2])", "(*out.shape[:2], 1)"), ("axis=1", "axis=2")),
+    ("the label before it left in", "fa", "IKPH", "_one_hot", ("out[r, b, i] = 0", "pass")),
+    ("the mean of the layer", "centred", "KH", "_centre", ("total += out[r, b, i]", "total += out[r, b].mean()")),
     ("noise that is not redrawn", "wm", "KM", "noise", ("name, tick,", "name, 0 * tick,")),
     ("one noise for all replicas", "wm", "KM", "noise", ("(seeds, name", "(seeds[[0] * len(seeds)], name")),
-    ("the neighbour's bias", "loop", "IKH", "_add_bias", ("bias[r, i]", "bias[r, i - 1]")),
-    ("another replica's bias", "loop", "IKH", "_add_bias", ("bias[r, i]", "bias[r - 1, i]")),
-    ("no bias", "loop", "KH", "activate", ("for bias in biases:", "for bias in biases[1:]:")),
-    ("divided by the layer's mean", "loop", "IKH", edit(activations, "_tanh", ("np.tanh(s, out", "np.tanh(s / (1 + np.abs(s).mean(axis=2, keepdims=True)), out"))),
-    ("the slope of another function", "fa", "KH", edit(activations, "_tanh", ("slope, 0, one", "slope, 1, one"))),
-    ("the slope of the presentation before", "fa", "IKPH", edit(activations, "_tanh", ("slope is not None", "slope is not None and not slope.any()"))),
-    ("softmax over the batch", "softmax", "CKH", edit(activations, "_softmax", ("(*s.shape[:-1], 1)", "(s.shape[0], 1, s.shape[2])"), ("axis=-1", "axis=1"))),
-    ("what another example held", "loop", "ICKH", "_mix", ("h[b, i]", "h[b - 1, i]")),
+    ("the neighbour's bias", "loop", "IKH", edit(activations, "_fire", ("bias[r, low + i]", "bias[r, low + i - 1]"))),
+    ("another replica's bias", "loop", "IKH", edit(activations, "_fire", ("bias[r, low + i]", "bias[r - 1, low + i]"))),
+    ("no bias", "loop", "KH", edit(activations, "_fire", ("bias.shape[0] > 0", "False"))),
+    ("a second bias left out", "skip", "K", edit(activations, "activate", ("in biases[1:]", "in biases[2:]"))),
+    ("divided by the layer's mean", "loop", "IKH", edit(activations, "_fire", (FIRES, "fired /= 1 + np.abs(fired).mean()\n            " + FIRES))),
+    ("the slope of another function", "fa", "KH", edit(activations, "_fire", ("_slope_by_activity(function,", "_slope_by_activity(3 - function,"))),
+    ("the slope of the presentation before", "fa", "IKPH", edit(activations, "_fire", ("function != CLIP:", "function != CLIP and not slope.any():"))),
+    ("softmax over the batch", "softmax", "CKH", edit(activations, "_share_out", ("\n    for r in range(first, last):\n", OVER_BATCH))),
+    ("what another example held", "loop", "ICKH", "_mix", ("held.shape[0] - 1), b, low", "held.shape[0] - 1), b - 1, low")),
     ("another replica's coefficient", "loop", "IKH", "_mix", ("coefficient[r]", "coefficient[r - 1]")),
-    ("held and computed swapped", "loop", "KH", "_mix", ("c * h[b, i] + (one - c) * s[b, i]", "c * s[b, i] + (one - c) * h[b, i]")),
-    ("the recirculated error's sign", "error", "KH", "_mix_error", ("(h[b, i] - s[b, i])", "(s[b, i] - h[b, i])")),
+    ("held and computed swapped", "loop", "KH", "_mix", ("c * h[i] + rest * s[i]", "c * s[i] + rest * h[i]")),
+    ("the recirculated error's sign", "error", "KH", "_mix_error", ("(h[i] - s[i])", "(s[i] - h[i])")),
     ("the neighbour's class", "hinge", "ICKH", "_hinge", ("wanted[b, i]", "wanted[b, i - 1]")),
     ("the margin for the right class too", "hinge", "KH", "_hinge", ("1 if summed[r, b, i] < 1", "1 if summed[r, b, i] < margin[r]")),
-    ("target less the batch's mean", "fa", "ICKH", "subtract", ("actual, out", "actual.mean(axis=1, keepdims=True), out")),
-    ("the error's sign", "fa", "KH", "subtract", ("(target, actual,", "(actual, target,")),
-    ("the neighbour's slope", "fa", "IKH", "multiply", ("second, out", "rolled(second, 2), out")),
-    ("the neighbour's momentum", "loop", "IKH", "_apply_momentum", ("mu * velocity[r, i]", "mu * velocity[r, i - 1]")),
-    ("no momentum", "loop", "KH", "_apply_momentum", ("mu * velocity[r, i] +", "")),
+    ("target less the batch's mean", "fa", "ICKH", "_subtract", ("line(actual, r, b, low, high)", "actual[r].mean(axis=0)[low:high]")),
+    ("the error's sign", "fa", "KH", "_subtract", ("t[i] - a[i]", "a[i] - t[i]")),
+    ("the neighbour's slope", "fa", "IKH", "_multiply", ("y[i]", "y[i - 1]")),
+    ("the neighbour's momentum", "loop", "IKH", "_apply_momentum", ("mu * v[i]", "mu * v[i - 1]")),
+    ("no momentum", "loop", "KH", "_apply_momentum", ("mu * v[i] +", "")),
     ("another replica's rate", "loop", "IKH", "_apply_momentum", ("rate[r]", "rate[r - 1]")),
-    ("no decay", "fa", "KH", "_apply", ("- loss * weight[r, i]", "")),
-    ("decay towards the layer's mean", "fa", "IKH", "_apply", ("loss * weight[r, i]", "loss * (weight[r, i] - weight[r].mean())")),
-    ("the neighbouring synapse's increment", "fa", "ICKH", "_apply", ("increment[r, i]", "increment[r, i - 1]")),
-    ("the last synapse left out", "fa", "KH", "_apply", ("range(weight.shape[1])", "range(weight.shape[1] - 1)")),
-    ("absent synapses learn", "fa", "KH", "mask", ("np.multiply(weight, kept, out=weight)", "None")),
+    ("no decay", "fa", "KH", "_apply", ("- decay[r]", "")),
+    ("decay towards the layer's mean", "fa", "IKH", "_apply", ("kept * w[i]", "w[i] - (1 - kept) * (w[i] - weight[r].mean())")),
+    ("the neighbouring synapse's increment", "fa", "ICKH", "_apply", ("dw[i]", "dw[i - 1]")),
+    ("the last synapse left out", "fa", "KH", "_apply", ("range(w.shape[0])", "range(w.shape[0] - 1)")),
+    ("absent synapses learn", "fa", "KH", "_mask", ("weight[r, i, j] *= kept[r, i, j]", "pass")),
     ("another replica's norm", "normalised", "KH", "_normalise", ("total += float(weight[r, i, j])", "total += float(weight[r - 1, i, j])")),
-    ("one norm for the layer", "loop", "IKH", "_squares", ("out[r, i] += total", "out[r] += total")),
+    ("one norm for the layer", "loop", "IKH", "_squares", ("squares[r, i, 0] += total", "squares[r] += total")),
     ("the bias not bounded", "loop", "KH", "bound", ("*(b[:, :, None] for b in biases)", "")),
 )  # fmt: skip
 
@@ -234,23 +245,24 @@ NUMPY = table(
     ("one norm for the layer", "loop", "IKH", "bound", (".sum(axis=1)", ".sum()")),
 )  # fmt: skip
 
-ACROSS = "np.matmul(across, pre, out=target)"
+PRE = "pre[min(r, pre.shape[0] - 1)]"
+OUTER = f"product(how, across, {PRE}, target[r][low:high], 0)"
 OF_RULES = [
     *table(
         "numba",
         compiler,
-        ("increments transposed", "loop", "ICH", "_multiply", (ACROSS, "target[...] = turned(across @ pre)")),
-        ("another example's presynaptic activity", "loop", "IRH", "_multiply", ("across, pre,", "across, rolled(pre, 1),")),
-        ("means over the batch", "loop", "IRH", "_multiply", ("across, pre,", "across, 0 * pre + pre.mean(axis=1, keepdims=True),")),
-        ("the last example left out", "loop", "IRH", "_multiply", ("across, pre,", "across[:, :, :-1], pre[:, :-1],")),
-        ("another replica's activity", "loop", "ICRH", "_multiply", ("across, pre,", "rolled(across, 0), pre,")),
-        ("the neighbour's activity", "loop", "IRH", "_multiply", ("across, pre,", "across, rolled(pre, 2),")),
+        ("increments transposed", "loop", "ICH", "_outer", (OUTER, f"target[r][...] = turned(across @ {PRE})")),
+        ("another example's presynaptic activity", "loop", "IRH", "_outer", (PRE, f"rolled({PRE}, 0)")),
+        ("means over the batch", "loop", "IRH", "_outer", (PRE, f"0 * {PRE} + {PRE}.mean(axis=0, keepdims=True)")),
+        ("the last example left out", "loop", "IRH", "_outer", ("across, pre", "across[:, :-1], pre"), (PRE, f"{PRE}[:-1]")),
+        ("another replica's activity", "loop", "ICRH", "_outer", ("post[min(r, post.shape[0] - 1)]", "post[r - 1]")),
+        ("the neighbour's activity", "loop", "IRH", "_outer", (PRE, f"rolled({PRE}, 1)")),
         ("cycle 0 for 1", "loop", "RH", "_arrays", ("memory[meaning.cycle]", "memory[min(memory)]")),
         ("pre and post swapped", "fa", "ICH", "_arrays", ("if meaning.place is Place.PRE", "if (meaning.place is Place.PRE) != alike(operands.pre, operands.post)")),
         ("another neuron's activity in a loop", "every", "IRH", in_python(edit(compiler, "_lower_every", ("[b, j]", "[b, j - 1]")))),
         ("another example's activity in a loop", "every", "IRH", in_python(edit(compiler, "_lower_every", ('"[b, j]"', '"[b - 1, j]"')))),
         ("the transposed weight", "oja", "IH", "_arrays", ("meaning.place], weight))", "meaning.place], turned(weight)))")),
-        ("increments not reset", "ia", "PH", in_python(edit(compiler, "_accumulate", ('"=" if first else "+="', '"+="')))),
+        ("increments not reset", "ia", "PRH", in_python(edit(compiler, "_accumulate", ('"=" if first else "+="', '"+="')))),
         ("biases with a presynaptic 0", "loop", "RH", "_lower_bias", ("s: ONE", "s: 0 * ONE")),
     ),
     *table(
@@ -330,7 +342,7 @@ ELSEWHERE = [
         ("nothing starts afresh", "fa", "IPH", "Plan._bind", ("access.key not in seen", "False")),
         ("S overwritten while it is read", "ia", "H", "_shared_memory", ("and summed not in read", "")),
         ("emitted and remembered in one memory", "loop", "H", "_alike", ('(state.parameter(population, "emits") == state.parameter(population, "remembers")).all()', "True")),
-        ("the next examples", "fa", "H", "Plan.run", ("= rows", "= (rows + 1) % len(self._x)")),
+        ("the next examples", "fa", "H", "Plan.run", ("target[...] = rows", "target[...] = (rows + 1) % len(self._x)")),
     ),
     *table("numpy", plan,
         ("a second rule replaces the first", "ia", "PH", "Plan._bind", ("access.key not in seen", "True")),

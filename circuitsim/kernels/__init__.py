@@ -7,10 +7,12 @@ other by the same tests. A further backend is a module with these functions and 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 from types import ModuleType
 
 from circuitsim.errors import ConfigError
+from circuitsim.kernels.steps import in_turn
+
+__all__ = ["BACKENDS", "backend", "in_turn"]
 
 BACKENDS = {"numpy": "circuitsim.kernels.reference", "numba": "circuitsim.kernels.cpu"}
 
@@ -25,15 +27,3 @@ def backend(name: str) -> ModuleType:
             remedy="This version has no kernels for other devices." if name == "cupy" else "Choose one of these.",
         )
     return importlib.import_module(BACKENDS[name])
-
-
-def in_turn(steps: list[Callable[[], None]]) -> Callable[[], None]:
-    """One step that does several, in order."""
-    if len(steps) == 1:
-        return steps[0]
-
-    def in_order() -> None:
-        for step in steps:
-            step()
-
-    return in_order

@@ -1,122 +1,123 @@
-"""The activations of the compiled backend: each binds summed inputs, outputs and slopes, and returns a step."""
+"""The activations of the compiled backend: bias, activity and slope in one pass over a neuron's share of a batch."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numba import njit
 
-Step = Callable[[], None]
+from circuitsim.kernels.expansions import logistic_of, softmax_of, tanh_of
+from circuitsim.kernels.native import line
+from circuitsim.kernels.program import bind, made, own, whole
+from circuitsim.kernels.steps import Step, in_turn
+
+# mypy: disable-error-code="no-untyped-def"
+
 Array = np.ndarray
-
-
-@njit(cache=True, nogil=True)
-def _negate_clamped(s, out, limit):  # type: ignore[no-untyped-def]
-    for r in range(s.shape[0]):
-        for b in range(s.shape[1]):
-            for i in range(s.shape[2]):
-                out[r, b, i] = min(-s[r, b, i], limit)
-
-
-@njit(cache=True, nogil=True)
-def _one_plus_inverse(out, one):  # type: ignore[no-untyped-def]
-    for r in range(out.shape[0]):
-        for b in range(out.shape[1]):
-            for i in range(out.shape[2]):
-                out[r, b, i] = one / (one + out[r, b, i])
-
-
-@njit(cache=True, nogil=True)
-def _product_slope(out, slope, kind, one):  # type: ignore[no-untyped-def]
-    """1 - o^2 (tanh, kind 0), o (1 - o) (logistic, kind 1)."""
-    for r in range(out.shape[0]):
-        for b in range(out.shape[1]):
-            for i in range(out.shape[2]):
-                o = out[r, b, i]
-                slope[r, b, i] = one - o * o if kind == 0 else o * (one - o)
-
-
-@njit(cache=True, nogil=True)
-def _clip(s, out, slope, low, high, zero, one):  # type: ignore[no-untyped-def]
-    """relu (0, inf) and saturated (-1, 1), with the slope where there is room for it."""
-    sloped = slope.shape[0] > 0
-    for r in range(s.shape[0]):
-        for b in range(s.shape[1]):
-            for i in range(s.shape[2]):
-                x = s[r, b, i]
-                if sloped:
-                    inside = (low < x if low == zero else low <= x) and x <= high
-                    slope[r, b, i] = one if inside else zero
-                # written so that a value that is not a number stays one
-                out[r, b, i] = low if x < low else (high if x > high else x)
-
-
-def _identity(s: Array, out: Array, slope: Array | None) -> Step:
-    same = s.ctypes.data == out.ctypes.data
-
-    def fire() -> None:
-        if not same:
-            np.copyto(out, s)
-        if slope is not None:
-            slope.fill(1)
-
-    return fire
-
-
-def _tanh(s: Array, out: Array, slope: Array | None) -> Step:
-    one = s.dtype.type(1)
-
-    def fire() -> None:
-        np.tanh(s, out=out)
-        if slope is not None:
-            _product_slope(out, slope, 0, one)
-
-    return fire
-
-
-def _logistic(s: Array, out: Array, slope: Array | None) -> Step:
-    one = s.dtype.type(1)
-    limit = s.dtype.type(math.log(np.finfo(s.dtype).max) - 1)  # exp stays finite; the result is zero to rounding
-
-    def fire() -> None:
-        _negate_clamped(s, out, limit)
-        np.exp(out, out=out)
-        _one_plus_inverse(out, one)
-        if slope is not None:
-            _product_slope(out, slope, 1, one)
-
-    return fire
-
-
-def _clipped(low: float, high: float) -> Callable[[Array, Array, Array | None], Step]:
-    def bind(s: Array, out: Array, slope: Array | None) -> Step:
-        t = s.dtype.type
-        room = np.empty((0, 0, 0), s.dtype) if slope is None else slope
-        return lambda: _clip(s, out, room, t(low), t(high), t(0), t(1))
-
-    return bind
-
-
-def _softmax(s: Array, out: Array, slope: Array | None) -> Step:
-    rows = np.empty((*s.shape[:-1], 1), s.dtype)
-
-    def fire() -> None:
-        np.max(s, axis=-1, keepdims=True, out=rows)
-        np.subtract(s, rows, out=out)
-        np.exp(out, out=out)
-        np.sum(out, axis=-1, keepdims=True, out=rows)
-        np.divide(out, rows, out=out)
-
-    return fire
-
-
-BOUND: dict[str, Callable[[Array, Array, Array | None], Step]] = {
-    "identity": _identity,
-    "tanh": _tanh,
-    "logistic": _logistic,
-    "relu": _clipped(0.0, math.inf),
-    "saturated": _clipped(-1.0, 1.0),
-    "softmax": _softmax,
+IDENTITY, TANH, LOGISTIC, CLIP, SOFTMAX = range(5)
+KINDS: dict[str, tuple[int, float, float]] = {
+    "identity": (IDENTITY, -math.inf, math.inf),
+    "tanh": (TANH, -1.0, 1.0),
+    "logistic": (LOGISTIC, 0.0, 1.0),
+    "relu": (CLIP, 0.0, math.inf),
+    "saturated": (CLIP, -1.0, 1.0),
+    "softmax": (SOFTMAX, 0.0, 1.0),
 }
+"""How each is computed, and between which activities."""
+
+
+def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope: Array | None) -> Step:
+    """S += b; slope = f'(S); out = f(S). `out` may be S itself."""
+    kind, low, high = KINDS[name]
+    none = np.empty((0, 0, 0), out.dtype)
+    first = biases[0] if biases else np.empty((0, 0), out.dtype)
+    more = [bind(_add_bias, own(bias, 1), made(arriving)) for bias in biases[1:]]
+    fire = bind(
+        _share_out if kind == SOFTMAX else _fire,
+        whole(np.array([kind])),
+        whole(np.array([low, high], out.dtype)),
+        own(first, 1) if biases else whole(first),
+        made(arriving),
+        whole(none) if slope is None else made(slope),
+        made(out),
+        apart=kind != SOFTMAX,
+    )
+    return in_turn([*more, fire])
+
+
+@njit(nogil=True, error_model="numpy")
+def _add_bias(bias, s, first, last, low, high):
+    for r in range(first, last):
+        for example in range(s.shape[1]):
+            row = line(s, r, example, low, high)
+            for i in range(row.shape[0]):
+                row[i] += bias[r, low + i]
+
+
+@njit(nogil=True, error_model="numpy")
+def _fire(kind, limits, bias, s, slope, out, first, last, low, high):
+    function, same = kind[0], s.ctypes.data == out.ctypes.data
+    for r in range(first, last):
+        for example in range(s.shape[1]):
+            row, fired = line(s, r, example, low, high), line(out, r, example, low, high)
+            if bias.shape[0] > 0:
+                for i in range(row.shape[0]):
+                    row[i] += bias[r, low + i]
+            if slope.shape[0] > 0 and function == CLIP:
+                _slope_by_input(limits, row, line(slope, r, example, low, high))
+            if not same:
+                for i in range(row.shape[0]):
+                    fired[i] = row[i]
+            _apply(function, limits, fired)
+            if slope.shape[0] > 0 and function != CLIP:
+                _slope_by_activity(function, fired, line(slope, r, example, low, high))
+
+
+@njit(nogil=True, error_model="numpy")
+def _share_out(kind, limits, bias, s, slope, out, first, last, low, high):
+    for r in range(first, last):
+        for example in range(s.shape[1]):
+            row, fired = line(s, r, example, low, high), line(out, r, example, low, high)
+            for i in range(row.shape[0]):
+                row[i] += bias[r, low + i] if bias.shape[0] > 0 else 0
+                fired[i] = row[i]
+            softmax_of(fired)
+
+
+@njit(nogil=True, error_model="numpy")
+def _apply(function, limits, row):
+    if function == TANH:
+        tanh_of(row)
+    elif function == LOGISTIC:
+        logistic_of(row)
+    elif function == CLIP:
+        low, high = limits[0], limits[1]
+        for i in range(row.shape[0]):
+            x = row[i]
+            x = low if x < low else x  # written so that a value that is not a number stays one
+            row[i] = high if x > high else x
+
+
+@njit(nogil=True, error_model="numpy")
+def _slope_by_input(limits, row, slope):
+    """1 between the limits; relu'(0) = 0, saturated'(±1) = 1."""
+    low, high, one = limits[0], limits[1], row.dtype.type(1)
+    for i in range(row.shape[0]):
+        inside = (row[i] > low or (low != 0 and row[i] == low)) and row[i] <= high
+        slope[i] = one if inside else one - one
+
+
+@njit(nogil=True, error_model="numpy")
+def _slope_by_activity(function, fired, slope):
+    """1 - o^2 for tanh, o (1 - o) for the logistic function, 1 for identity."""
+    one = fired.dtype.type(1)
+    if function == TANH:
+        for i in range(fired.shape[0]):
+            slope[i] = one - fired[i] * fired[i]
+    elif function == LOGISTIC:
+        for i in range(fired.shape[0]):
+            slope[i] = fired[i] * (one - fired[i])
+    else:
+        for i in range(fired.shape[0]):
+            slope[i] = one

@@ -1,4 +1,8 @@
-"""BLAS for the products, Numba for the rest, NumPy's vectorised exp and tanh; bound once, no allocation per call."""
+"""The compiled backend: kernels that `program` strings together; BLAS for products, vector instructions for the rest.
+
+A kernel computes its share, replicas first to last and neurons low to high, and allocates nothing. A step that only
+Python can do (drawing random numbers, above all) is the reference's.
+"""
 
 from __future__ import annotations
 
@@ -8,85 +12,107 @@ from collections.abc import Callable
 import numpy as np
 from numba import njit
 
-from circuitsim.kernels import reference
-from circuitsim.kernels.activations import BOUND
+from circuitsim.kernels import activations, reference
+from circuitsim.kernels.blas import gemm, product
+from circuitsim.kernels.native import block, line
+from circuitsim.kernels.program import Guard, bind, fuse, made, own, whole
+from circuitsim.kernels.steps import Step, in_turn
+
+# mypy: disable-error-code="no-untyped-def"
 
 NAME = "numba"
 COMPILED = True
-Step = Callable[[], None]
 Array = np.ndarray
+kernel = njit(nogil=True, error_model="numpy")
+
+__all__ = ["fuse"]
 
 
 def gather(x: Array, rows: Array, out: Array) -> Step:
     """out[r, b] = x[rows[r, b]]."""
-    pairs = [(rows[r], out[r]) for r in range(out.shape[0])]
+    return bind(_gather, whole(x), whole(rows), made(out))
 
-    def present() -> None:
-        for row, batch in pairs:
-            np.take(x, row, axis=0, out=batch, mode="clip")  # "raise" would buffer; the caller checks the rows
 
-    return present
+@kernel
+def _gather(x, rows, out, first, last, low, high):
+    for r in range(first, last):
+        for b in range(out.shape[1]):
+            o = line(out, r, b, low, high)
+            row = rows[r, b]
+            for i in range(o.shape[0]):
+                o[i] = x[row, low + i]
 
 
 def deliver(emitted: Array, across: Array, arriving: Array, *, accumulate: bool) -> Step:
     """S[r, b, i] (+)= sum_j emitted[r, b, j] across[r, j, i]."""
-    if accumulate:
-        product = np.empty_like(arriving)
-
-        def add() -> None:
-            np.matmul(emitted, across, out=product)
-            np.add(arriving, product, out=arriving)
-
-        return add
-
-    def delivery() -> None:
-        np.matmul(emitted, across, out=arriving)
-
-    return delivery
+    work = arriving.size * across.shape[1]
+    kept = np.array([1.0 if accumulate else 0.0], arriving.dtype)
+    how = gemm(arriving.dtype.name)
+    return bind(_deliver, whole(how), whole(kept), whole(emitted), own(across), made(arriving), work=work)
 
 
-@njit(cache=True, nogil=True)
-def _signed(magnitude, other, across):  # type: ignore[no-untyped-def]
-    for r in range(across.shape[0]):
-        for j in range(across.shape[1]):
-            for i in range(across.shape[2]):
-                across[r, j, i] = abs(magnitude[r, i, j]) * np.sign(other[r, j, i])
+@kernel
+def _deliver(how, kept, emitted, across, arriving, first, last, low, high):
+    for r in range(first, last):
+        e = emitted[min(r, emitted.shape[0] - 1)]
+        product(how, e, across[r][:, low:high], arriving[r][:, low:high], kept[0])
 
 
 def deliver_signed(emitted: Array, magnitude: Array, other: Array, arriving: Array, *, accumulate: bool) -> Step:
     """S[r, b, i] (+)= sum_j emitted[r, b, j] |magnitude[r, i, j]| sign(other[r, j, i])."""
     across = np.empty_like(other)
-    send = deliver(emitted, across, arriving, accumulate=accumulate)
+    signed = bind(_signed, own(magnitude, 1), own(other), made(across))
+    return in_turn([signed, deliver(emitted, across, arriving, accumulate=accumulate)])
 
-    def delivery() -> None:
-        _signed(magnitude, other, across)
-        send()
 
-    return delivery
+@kernel
+def _signed(magnitude, other, across, first, last, low, high):
+    for r in range(first, last):
+        for j in range(across.shape[1]):
+            for i in range(low, high):
+                across[r, j, i] = abs(magnitude[r, i, j]) * np.sign(other[r, j, i])
 
 
 def one_hot(y: Array, rows: Array, out: Array) -> Step:
     """out[r, b, c] = 1 where c = y[rows[r, b]], else 0."""
-    return lambda: _one_hot(y, rows, out)
+    return bind(_one_hot, whole(y), whole(rows), made(out))
 
 
-@njit(cache=True, nogil=True)
-def _one_hot(y, rows, out):  # type: ignore[no-untyped-def]
-    out[...] = 0
-    for r in range(out.shape[0]):
+@kernel
+def _one_hot(y, rows, out, first, last, low, high):
+    for r in range(first, last):
         for b in range(out.shape[1]):
-            out[r, b, y[rows[r, b]]] = 1
+            for i in range(low, high):
+                out[r, b, i] = 0
+            c = int(y[rows[r, b]])
+            if low <= c < high:
+                out[r, b, c] = 1
+
+
+@kernel
+def _copy(source, out, first, last, low, high):
+    for r in range(first, last):
+        for b in range(out.shape[1]):
+            o, s = line(out, r, b, low, high), line(source, min(r, source.shape[0] - 1), b, low, high)
+            for i in range(o.shape[0]):
+                o[i] = s[i]
 
 
 def centre(out: Array) -> Step:
     """out less its mean over the batch."""
-    mean = np.empty((out.shape[0], 1, out.shape[2]), out.dtype)
+    return bind(_centre, made(out))
 
-    def subtract_mean() -> None:
-        np.mean(out, axis=1, keepdims=True, out=mean)
-        np.subtract(out, mean, out=out)
 
-    return subtract_mean
+@kernel
+def _centre(out, first, last, low, high):
+    for r in range(first, last):
+        for i in range(low, high):
+            total = 0.0
+            for b in range(out.shape[1]):
+                total += out[r, b, i]
+            mean = out.dtype.type(total / out.shape[1])
+            for b in range(out.shape[1]):
+                out[r, b, i] -= mean
 
 
 def noise(seeds: Array, name: str, tick: Array, scale: Array, out: Array, *, gaussian: bool) -> Step:
@@ -94,66 +120,59 @@ def noise(seeds: Array, name: str, tick: Array, scale: Array, out: Array, *, gau
     return reference.noise(seeds, name, tick, scale, out, gaussian=gaussian)  # all backends draw the same numbers
 
 
-@njit(cache=True, nogil=True)
-def _add_bias(s, bias):  # type: ignore[no-untyped-def]
-    for r in range(s.shape[0]):
-        for b in range(s.shape[1]):
-            for i in range(s.shape[2]):
-                s[r, b, i] += bias[r, i]
-
-
 def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope: Array | None) -> Step:
     """S += b; slope = f'(S); out = f(S). `out` may be S itself."""
-    fire = BOUND[name](arriving, out, slope)
-
-    def biased() -> None:
-        for bias in biases:
-            _add_bias(arriving, bias)
-        fire()
-
-    return biased
-
-
-@njit(cache=True, nogil=True)
-def _mix(coefficient, held, computed, out, one):  # type: ignore[no-untyped-def]
-    for r in range(out.shape[0]):
-        c = coefficient[r]
-        h, s = held[min(r, held.shape[0] - 1)], computed[min(r, computed.shape[0] - 1)]
-        for b in range(out.shape[1]):
-            for i in range(out.shape[2]):
-                out[r, b, i] = s[b, i] if c == 0 else c * h[b, i] + (one - c) * s[b, i]
+    return activations.activate(name, arriving, biases, out, slope)
 
 
 def mix(coefficient: Array, held: Array, computed: Array, out: Array) -> Step:
     """out = c held + (1 - c) computed, with c for each replica; `out` may be `computed` itself."""
     if not coefficient.any():
-        return lambda: np.copyto(out, computed)
-    one = out.dtype.type(1)
-    return lambda: _mix(coefficient, held, computed, out, one)
+        return bind(_copy, own(computed), made(out))
+    return bind(_mix, whole(coefficient), own(held), own(computed), made(out))
 
 
-@njit(cache=True, nogil=True)
-def _mix_error(coefficient, held, returned, out, one):  # type: ignore[no-untyped-def]
-    for r in range(out.shape[0]):
+@kernel
+def _mix(coefficient, held, computed, out, first, last, low, high):
+    for r in range(first, last):
         c = coefficient[r]
-        h, s = held[min(r, held.shape[0] - 1)], returned[r]
+        rest = out.dtype.type(1) - c
         for b in range(out.shape[1]):
-            for i in range(out.shape[2]):
-                out[r, b, i] = c * h[b, i] + (one - c) * (h[b, i] - s[b, i])
+            h, o = line(held, min(r, held.shape[0] - 1), b, low, high), line(out, r, b, low, high)
+            s = line(computed, min(r, computed.shape[0] - 1), b, low, high)
+            for i in range(o.shape[0]):
+                o[i] = s[i] if c == 0 else c * h[i] + rest * s[i]
 
 
 def mix_error(coefficient: Array, held: Array, returned: Array, out: Array) -> Step:
     """out = c held + (1 - c) (held - returned)."""
-    one = out.dtype.type(1)
-    return lambda: _mix_error(coefficient, held, returned, out, one)
+    return bind(_mix_error, whole(coefficient), own(held), own(returned), made(out))
 
 
-@njit(cache=True, nogil=True)
-def _hinge(target, summed, margin, out, share):  # type: ignore[no-untyped-def]
-    for r in range(out.shape[0]):
+@kernel
+def _mix_error(coefficient, held, returned, out, first, last, low, high):
+    for r in range(first, last):
+        c = coefficient[r]
+        rest = out.dtype.type(1) - c
+        for b in range(out.shape[1]):
+            h, s = line(held, min(r, held.shape[0] - 1), b, low, high), line(returned, r, b, low, high)
+            o = line(out, r, b, low, high)
+            for i in range(o.shape[0]):
+                o[i] = c * h[i] + rest * (h[i] - s[i])
+
+
+def hinge(target: Array, summed: Array, margin: Array, out: Array) -> Step:
+    """out = 1 where target = 1 and S < 1, -1/(C-1) where target = 0 and S > -margin, else 0, of C neurons."""
+    return bind(_hinge, own(target), own(summed), whole(margin), made(out))
+
+
+@kernel
+def _hinge(target, summed, margin, out, first, last, low, high):
+    share = 1 / (out.shape[2] - 1)
+    for r in range(first, last):
         wanted = target[min(r, target.shape[0] - 1)]
         for b in range(out.shape[1]):
-            for i in range(out.shape[2]):
+            for i in range(low, high):
                 if math.isnan(summed[r, b, i]):
                     out[r, b, i] = summed[r, b, i]
                 elif wanted[b, i] == 1:
@@ -162,39 +181,55 @@ def _hinge(target, summed, margin, out, share):  # type: ignore[no-untyped-def]
                     out[r, b, i] = -share if summed[r, b, i] > -margin[r] else 0
 
 
-def hinge(target: Array, summed: Array, margin: Array, out: Array) -> Step:
-    """out = 1 where target = 1 and S < 1, -1/(C-1) where target = 0 and S > -margin, else 0, of C neurons."""
-    return lambda: _hinge(target, summed, margin, out, 1 / (out.shape[2] - 1))
-
-
 def subtract(target: Array, actual: Array, out: Array) -> Step:
     """out = target - actual."""
-    return lambda: np.subtract(target, actual, out=out)
+    return bind(_subtract, own(target), own(actual), made(out))
+
+
+@kernel
+def _subtract(target, actual, out, first, last, low, high):
+    for r in range(first, last):
+        for b in range(out.shape[1]):
+            t, a = line(target, min(r, target.shape[0] - 1), b, low, high), line(actual, r, b, low, high)
+            o = line(out, r, b, low, high)
+            for i in range(o.shape[0]):
+                o[i] = t[i] - a[i]
 
 
 def multiply(first: Array, second: Array, out: Array) -> Step:
     """out = first * second."""
-    return lambda: np.multiply(first, second, out=out)
+    return bind(_multiply, own(first), own(second), made(out))
 
 
-@njit(cache=True, nogil=True)
-def _apply(weight, increment, rate, decay, scale, alive):  # type: ignore[no-untyped-def]
-    for r in range(weight.shape[0]):
-        if alive[r]:
-            eta, loss = rate[r] * scale, decay[r]
-            for i in range(weight.shape[1]):
-                weight[r, i] += eta * increment[r, i] - loss * weight[r, i]
+@kernel
+def _multiply(one, other, out, first, last, low, high):
+    for r in range(first, last):
+        for b in range(out.shape[1]):
+            x, y = line(one, r, b, low, high), line(other, min(r, other.shape[0] - 1), b, low, high)
+            o = line(out, r, b, low, high)
+            for i in range(o.shape[0]):
+                o[i] = x[i] * y[i]
 
 
-@njit(cache=True, nogil=True)
-def _apply_momentum(weight, increment, velocity, rate, momentum, decay, scale, alive):  # type: ignore[no-untyped-def]
-    for r in range(weight.shape[0]):
-        if alive[r]:
-            eta, mu, loss = rate[r], momentum[r], decay[r]
-            for i in range(weight.shape[1]):
-                v = mu * velocity[r, i] + scale * increment[r, i]
-                velocity[r, i] = v
-                weight[r, i] += eta * v - loss * weight[r, i]
+def guard(increments: Array, limit: Array, report: Callable[[Array], None]) -> Step:
+    """Call report(increments) where they may reach the limit (1,), before anything that is kept is changed."""
+    return Guard(_guard, own(_matrices(increments), 1), whole(limit), alarm=lambda: report(increments))
+
+
+@kernel
+def _guard(increments, limit, flag, first, last, low, high):
+    for r in range(first, last):
+        # a share's norm bounds each of its increments and costs one pass; what is not a number is below no limit
+        if not math.sqrt(_squares_of(block(increments, r, low, high))) < limit[0]:
+            flag[0, 0] = 1
+
+
+@njit(nogil=True, fastmath={"reassoc", "contract"})
+def _squares_of(numbers):
+    total = numbers.dtype.type(0)
+    for i in range(numbers.shape[0]):
+        total += numbers[i] * numbers[i]
+    return total
 
 
 def apply(
@@ -208,31 +243,63 @@ def apply(
     alive: Array,
 ) -> Step:
     """v = mu v + scale * increment; w += rate v - decay w, for the replicas alive; v is absent where mu is 0."""
-    w, dw = _flat(weight), _flat(increment)
-    factor = weight.dtype.type(scale)
+    w, dw, factor = _matrices(weight), _matrices(increment), np.array([scale], weight.dtype)
+    rates = whole(rate), whole(decay), whole(factor), whole(alive)
     if velocity is None or momentum is None:
-        return lambda: _apply(w, dw, rate, decay, factor, alive)
-    v = _flat(velocity)
-    return lambda: _apply_momentum(w, dw, v, rate, momentum, decay, factor, alive)
+        return bind(_apply, own(dw, 1), *rates, made(w, 1), keeps=True)
+    fast = made(_matrices(velocity), 1)
+    return bind(_apply_momentum, own(dw, 1), *rates, whole(momentum), fast, made(w, 1), keeps=True)
+
+
+@kernel
+def _apply(increment, rate, decay, scale, alive, weight, first, last, low, high):
+    for r in range(first, last):
+        if alive[r]:
+            eta, kept = rate[r] * scale[0], weight.dtype.type(1) - decay[r]
+            w, dw = block(weight, r, low, high), block(increment, r, low, high)
+            for i in range(w.shape[0]):
+                w[i] = kept * w[i] + eta * dw[i]
+
+
+@kernel
+def _apply_momentum(increment, rate, decay, scale, alive, momentum, velocity, weight, first, last, low, high):
+    for r in range(first, last):
+        if alive[r]:
+            eta, mu, kept = rate[r], momentum[r], weight.dtype.type(1) - decay[r]
+            w, dw = block(weight, r, low, high), block(increment, r, low, high)
+            v = block(velocity, r, low, high)
+            for i in range(w.shape[0]):
+                v[i] = mu * v[i] + scale[0] * dw[i]
+            for i in range(w.shape[0]):
+                w[i] = kept * w[i] + eta * v[i]
 
 
 def mask(weight: Array, kept: Array) -> Step:
     """w = 0 where a synapse does not exist."""
-    return lambda: np.multiply(weight, kept, out=weight)
+    return bind(_mask, own(kept, 1), made(weight, 1))
 
 
-@njit(cache=True, nogil=True)
-def _accumulate(increment, pending, scale, alive):  # type: ignore[no-untyped-def]
-    for r in range(pending.shape[0]):
-        if alive[r]:
-            for i in range(pending.shape[1]):
-                pending[r, i] += scale * increment[r, i]
+@kernel
+def _mask(kept, weight, first, last, low, high):
+    for r in range(first, last):
+        for i in range(low, high):
+            for j in range(weight.shape[2]):
+                weight[r, i, j] *= kept[r, i, j]
 
 
 def accumulate(increment: Array, pending: Array, scale: float, alive: Array) -> Step:
     """pending += scale * increment, for the replicas alive."""
-    more, sums, factor = _flat(increment), _flat(pending), pending.dtype.type(scale)
-    return lambda: _accumulate(more, sums, factor, alive)
+    factor, sums = np.array([scale], pending.dtype), made(_matrices(pending), 1)
+    return bind(_accumulate, own(_matrices(increment), 1), whole(factor), whole(alive), sums, keeps=True)
+
+
+@kernel
+def _accumulate(increment, scale, alive, pending, first, last, low, high):
+    for r in range(first, last):
+        if alive[r]:
+            p, dw = block(pending, r, low, high), block(increment, r, low, high)
+            for i in range(p.shape[0]):
+                p[i] += scale[0] * dw[i]
 
 
 def refresh(other: Array, count: Array, every: Array, weight: Array, alive: Array) -> Step:
@@ -247,12 +314,12 @@ def magnitudes(seeds: Array, tick: Array, name: str, weight: Array, alive: Array
 
 def normalise(weight: Array, alive: Array) -> Step:
     """w = w / |w|, the norm taken over all synapses of a replica; a projection of zeros stays one."""
-    return lambda: _normalise(weight, alive)
+    return bind(_normalise, whole(alive), made(weight, 1), apart=False)
 
 
-@njit(cache=True, nogil=True)
-def _normalise(weight, alive):  # type: ignore[no-untyped-def]
-    for r in range(weight.shape[0]):
+@kernel
+def _normalise(alive, weight, first, last, low, high):
+    for r in range(first, last):
         total = 0.0
         for i in range(weight.shape[1]):
             for j in range(weight.shape[2]):
@@ -264,42 +331,44 @@ def _normalise(weight, alive):  # type: ignore[no-untyped-def]
                     weight[r, i, j] *= factor
 
 
-def _flat(array: Array) -> Array:
-    """All synapses of a replica in one row; a view, because parameters are contiguous."""
-    return array.reshape(array.shape[0], -1)
+def bound(weights: list[Array], biases: list[Array], limit: Array, alive: Array) -> Step:
+    """Scale each neuron's incoming synapses by min(1, limit / norm), the norm taken over all of them together."""
+    synapses = [*weights, *(b[:, :, None] for b in biases)]
+    squares = np.zeros((*synapses[0].shape[:2], 1), np.float64)
+    taken = [bind(_squares, own(w, 1), made(squares, 1)) for w in synapses]
+    cleared = bind(_clear, made(squares, 1))
+    rest = own(squares, 1), whole(limit), whole(alive)
+    return in_turn([cleared, *taken, *(bind(_scale, *rest, made(w, 1)) for w in synapses)])
 
 
-@njit(cache=True, nogil=True)
-def _squares(w, out):  # type: ignore[no-untyped-def]
-    for r in range(w.shape[0]):
-        for i in range(w.shape[1]):
+@kernel
+def _clear(squares, first, last, low, high):
+    for r in range(first, last):
+        for i in range(low, high):
+            squares[r, i, 0] = 0
+
+
+@kernel
+def _squares(w, squares, first, last, low, high):
+    for r in range(first, last):
+        for i in range(low, high):
             total = 0.0
             for j in range(w.shape[2]):
                 total += float(w[r, i, j]) * float(w[r, i, j])
-            out[r, i] += total
+            squares[r, i, 0] += total
 
 
-@njit(cache=True, nogil=True)
-def _scale(w, squares, limit, alive):  # type: ignore[no-untyped-def]
-    for r in range(w.shape[0]):
-        for i in range(w.shape[1]):
-            norm = math.sqrt(squares[r, i])
+@kernel
+def _scale(squares, limit, alive, w, first, last, low, high):
+    for r in range(first, last):
+        for i in range(low, high):
+            norm = math.sqrt(squares[r, i, 0])
             if alive[r] and norm > limit[r]:
                 factor = w.dtype.type(limit[r] / norm)
                 for j in range(w.shape[2]):
                     w[r, i, j] *= factor
 
 
-def bound(weights: list[Array], biases: list[Array], limit: Array, alive: Array) -> Step:
-    """Scale each neuron's incoming synapses by min(1, limit / norm), the norm taken over all of them together."""
-    synapses = [*weights, *(b[:, :, None] for b in biases)]
-    squares = np.zeros(synapses[0].shape[:2], np.float64)
-
-    def scale() -> None:
-        squares.fill(0)
-        for w in synapses:
-            _squares(w, squares)
-        for w in synapses:
-            _scale(w, squares, limit, alive)
-
-    return scale
+def _matrices(array: Array) -> Array:
+    """Biases as the synapses from one unit: a view."""
+    return array if array.ndim == 3 else array[:, :, None]

@@ -10,11 +10,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from circuitsim.kernels.steps import Step
+from circuitsim.kernels.steps import in_turn as fuse
 from circuitsim.randomness import generator
 
 NAME = "numpy"
 COMPILED = False
-Step = Callable[[], None]
+__all__ = ["fuse"]
 Array = np.ndarray
 
 
@@ -174,6 +176,16 @@ def multiply(first: Array, second: Array, out: Array) -> Step:
         out[...] = first * second
 
     return gate
+
+
+def guard(increments: Array, limit: Array, report: Callable[[Array], None]) -> Step:
+    """Call report(increments) where they may reach the limit (1,), before anything that is kept is changed."""
+
+    def watch() -> None:
+        if not np.abs(increments).max() < limit[0]:  # nor what is not a number
+            report(increments)
+
+    return watch
 
 
 def apply(

@@ -35,8 +35,8 @@ class Binding:
     """What a phase is given to bind one event: the event, the circuit, the kernels, and the views it declared.
 
     `views` holds no array that the event did not declare; those that it only reads are read-only. `first` tells
-    whether no other event has yet added to the array that this one adds to. `report` takes an array of increments as
-    soon as they are there, and raises if a replica has diverged that must not.
+    whether no other event has yet added to the array that this one adds to. `report` takes an array of increments that
+    may reach `limit` (1,), before any of them is applied, and raises if a replica has diverged that must not.
     """
 
     circuit: Circuit
@@ -45,6 +45,7 @@ class Binding:
     views: dict[tuple[str, str, int | None], np.ndarray]
     first: bool
     report: Callable[[np.ndarray], None]
+    limit: np.ndarray
 
     def view(self, owner: str, quantity: str, cycle: int | None = None) -> np.ndarray:
         """The declared array; KeyError for any other."""

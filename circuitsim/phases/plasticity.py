@@ -7,6 +7,7 @@ of one projection propose adds up; an event's detail is the rule's place among t
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -61,6 +62,7 @@ def bind(b: Binding) -> Step:
     q = b.circuit.projections[b.event.which]
     rule = learning(b.circuit, b.event)
     steps: list[Step] = []
+    factors: dict[tuple[Any, ...], np.ndarray] = {}  # weights and biases have postsynaptic terms in common
     for quantity, law in _laws(b.circuit, rule):
         out = b.view(q.name, "increment" if quantity == "weight" else "bias_increment")
         operands = Operands(
@@ -72,13 +74,14 @@ def bind(b: Binding) -> Step:
             far=_far(b, rule) if quantity == "weight" else None,
             parameters={p: b.view(q.name, f"{law.name}.{p}") for p in law.free},
             batch=b.view("data", "rows").shape[-1],
+            factors=factors,
         )
         if b.first:
-            steps += [lower(law, quantity, operands, out, b.kernels), partial(b.report, out)]
+            steps.append(lower(law, quantity, operands, out, b.kernels))
         else:
             own = np.empty_like(out)
             steps += [lower(law, quantity, operands, own, b.kernels), partial(np.add, out, own, out=out)]
-            steps.append(partial(b.report, out))
+        steps.append(b.kernels.guard(out, b.limit, b.report))
     return in_turn(steps)
 
 

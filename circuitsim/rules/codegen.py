@@ -1,51 +1,62 @@
-"""Numba kernels generated from expressions, kept as source files so that Numba can cache what it compiles."""
+"""Kernels generated from expressions."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import sympy
 from numba import njit
-from platformdirs import user_cache_path
 from sympy.printing.pycode import PythonCodePrinter
 
-# Three shapes of loop. `{loads}` binds the operands of replica r, `{value}` is the expression on them. Arrays shared by
-# all replicas have a leading axis of one. T is the floating-point type: constants must not widen the arithmetic.
+from circuitsim.kernels.sources import loaded
+
+# Three shapes of loop over a share, replicas first to last and neurons low to high. `{loads}` binds the operands of
+# replica r, `{rows}` those of an example's or a neuron's row, `{value}` is the expression on them. Arrays shared by all
+# replicas have a leading axis of one. T is the floating-point type: constants must not widen the arithmetic.
+HEADER = """import math
+
+import numpy as np
+
+from circuitsim.kernels.native import line
+
+T = np.{dtype}
+
+"""
 FACTOR = """
-def kernel(out, {arguments}):
-    for r in range(out.shape[0]):
+def kernel({arguments}, out, first, last, low, high):
+    for r in range(first, last):
 {loads}
         for b in range(out.shape[1]):
-            for i in range(out.shape[2]):
-                out[r, b, i] = {value}
+            row = line(out, r, b, low, high)
+{rows}
+            for i in range(row.shape[0]):
+                row[i] = {value}
 """
 SYNAPSE = """
-def kernel(out, {arguments}):
-    for r in range(out.shape[0]):
+def kernel({arguments}, out, first, last, low, high):
+    for r in range(first, last):
 {loads}
-        for i in range(out.shape[1]):
-            for j in range(out.shape[2]):
-                out[r, i, j] {assign} {value}
+        for i in range(low, high):
+            row = line(out, r, i, 0, out.shape[2])
+{rows}
+            for j in range(row.shape[0]):
+                row[j] {assign} {value}
 """
 EVERY = """
-def kernel(out, {arguments}):
-    for r in range(out.shape[0]):
+def kernel({arguments}, out, first, last, low, high):
+    for r in range(first, last):
 {loads}
-        for i in range(out.shape[1]):
+        for i in range(low, high):
             for j in range(out.shape[2]):
                 total = T(0.0)
                 for b in range({batch}):
                     total += {value}
                 out[r, i, j] = total
 """
+ROWS = {"[b, i]": ("b, low, high", "[i]"), "[i, j]": ("i, 0, out.shape[2]", "[j]")}
 
 
 class _Printer(PythonCodePrinter):  # type: ignore[misc]
@@ -111,45 +122,27 @@ def generate(
 
     Returns
     -------
-    A compiled function of `out` and the operands' arrays in order.
+    A kernel of the operands' arrays in order and `out`.
     """
     names = [f"a{index}" for index in range(len(operands))]
     loads = [f"        v{name} = {name}[min(r, {name}.shape[0] - 1)]" for name in names] or ["        pass"]
-    spelled = {
-        symbol: sympy.Symbol(f"v{name}{where}", real=True)
-        for name, (symbol, where) in zip(names, operands, strict=True)
-    }
+    rows, spelled = ["            pass"], {}
+    for name, (symbol, where) in zip(names, operands, strict=True):
+        if where in ROWS and "{rows}" in template:  # a row by itself: compilers see that its numbers follow each other
+            row, where = ROWS[where]
+            rows.append(f"            w{name} = line({name}, min(r, {name}.shape[0] - 1), {row})")
+            name = f"w{name}"
+        else:
+            name = f"v{name}"
+        spelled[symbol] = sympy.Symbol(f"{name}{where}", real=True)
     value = _Printer({"fully_qualified_modules": True}).doprint(expression.xreplace(spelled))
-    body = template.format(arguments=", ".join(names), loads="\n".join(loads), value=value, **fills)
-    header = f"import math\n\nimport numpy as np\n\nT = np.{np.dtype(dtype).name}\n\n"
-    return _compiled(header + body.replace("(out, )", "(out)"))
+    body = template.format(
+        arguments=", ".join(names), loads="\n".join(loads), rows="\n".join(rows), value=value, **fills
+    )
+    return _compiled(HEADER.format(dtype=np.dtype(dtype).name) + body.replace("(, out", "(out"))
 
 
 @cache
 def _compiled(source: str) -> Callable[..., None]:
-    digest = hashlib.sha256(source.encode()).hexdigest()[:20]
-    path = _written(source, f"kernel_{digest}.py")
-    if path is None:  # nowhere to keep it: compile in memory
-        namespace: dict[str, Any] = {}
-        exec(source, namespace)
-        return njit(namespace["kernel"], nogil=True, error_model="numpy")  # type: ignore[no-any-return]
-    spec = importlib.util.spec_from_file_location(f"circuitsim_generated_{digest}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # Numba finds the module of a cached kernel by name
-    spec.loader.exec_module(module)
-    return njit(module.kernel, cache=True, nogil=True, error_model="numpy")  # type: ignore[no-any-return]
-
-
-def _written(source: str, name: str) -> Path | None:
-    try:
-        folder = user_cache_path("circuitsim") / "kernels"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / name
-        if not path.exists() or path.read_text() != source:
-            with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as file:
-                file.write(source)
-            Path(file.name).replace(path)  # whole or not at all: another process may be reading
-        return path
-    except OSError:
-        return None
+    module, _ = loaded(source)
+    return njit(module.kernel, nogil=True, error_model="numpy")  # type: ignore[no-any-return]

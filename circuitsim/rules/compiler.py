@@ -7,27 +7,31 @@ no use of what is here for the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import sympy
+from numba import njit
 
-from circuitsim.kernels import in_turn
+from circuitsim.kernels.blas import gemm, product
+from circuitsim.kernels.program import Operand, bind, made, own, whole
+from circuitsim.kernels.steps import Step, in_turn
 from circuitsim.locality import Place, Reading
 from circuitsim.rules.codegen import EVERY, FACTOR, SYNAPSE, generate
 from circuitsim.rules.rule import Rule, refuse_unreal
 from circuitsim.rules.separation import ONE, Product, separate
 
-Step = Callable[[], None]
 SYNAPSES = {Place.SYNAPSE: "[i, j]", Place.REMOTE: "[i, j]"}
 
 
 @dataclass(frozen=True)
 class Operands:
-    """The arrays that a rule reads: memories by cycle (replica or 1, batch, neuron), weights, parameters (replica)."""
+    """The arrays that a rule reads: memories by cycle (replica or 1, batch, neuron), weights, parameters (replica).
+
+    `factors` are what was computed of them already in the same event, by what they were computed of.
+    """
 
     pre: dict[int | None, np.ndarray]
     post: dict[int | None, np.ndarray]
@@ -35,6 +39,7 @@ class Operands:
     parameters: dict[str, np.ndarray]
     batch: int
     far: np.ndarray | None = None
+    factors: dict[tuple[Any, ...], np.ndarray] = field(default_factory=dict)
 
 
 def lower(rule: Rule, quantity: str, operands: Operands, out: np.ndarray, kernels: ModuleType) -> Step:
@@ -87,7 +92,7 @@ def _lower_bias(rule: Rule, operands: Operands, out: np.ndarray) -> Step:
     expression = rule.expression.xreplace(ones)
     refuse_unreal(f"{rule.name} of a bias, whose presynaptic activity is 1", expression)
     bias = None if operands.synapse is None else operands.synapse[:, :, None]
-    widened = Operands({}, operands.post, bias, operands.parameters, operands.batch)
+    widened = replace(operands, pre={}, synapse=bias, far=None)
     products = separate(expression, rule.symbols)
     if products is None:
         return _lower_every(rule, expression, widened, out[:, :, None])
@@ -97,26 +102,39 @@ def _lower_bias(rule: Rule, operands: Operands, out: np.ndarray) -> Step:
 def _lower_products(rule: Rule, products: list[Product], operands: Operands, out: np.ndarray) -> Step:
     steps: list[Step] = []
     if not products:
-        steps.append(lambda: out.fill(0))
-    for index, product in enumerate(products):
-        post, make_post = _factor(rule, product.post, operands, out.dtype, out.shape[1], out.shape[0])
-        pre, make_pre = _factor(rule, product.pre, operands, out.dtype, out.shape[2], out.shape[0])
+        steps.append(_filled(out))
+    for index, term in enumerate(products):
+        # without a presynaptic factor all synapses of a neuron have the same sum: one column of it is enough
+        width = out.shape[2] if term.pre.free_symbols else 1
+        post, make_post = _factor(rule, term.post, operands, out.dtype, out.shape[1], out.shape[0])
+        pre, make_pre = _factor(rule, term.pre, operands, out.dtype, width, out.shape[0])
         steps += make_post + make_pre
-        plain = product.synapse == ONE
-        target = out if plain and index == 0 else np.empty_like(out)
+        plain = term.synapse == ONE and index == 0 and width == out.shape[2]
+        target = out if plain else np.empty((*out.shape[:2], width), out.dtype)
         steps.append(_multiply(post, pre, target))
-        if not (plain and index == 0):
-            steps.append(_accumulate(rule, product.synapse, operands, target, out, first=index == 0))
+        if not plain:
+            steps.append(_accumulate(rule, term.synapse, operands, target, out, first=index == 0))
     return in_turn(steps)
 
 
+def _filled(out: np.ndarray) -> Step:
+    """out = 0."""
+    kernel = generate(SYNAPSE, sympy.Integer(0), [], out.dtype, assign="=")
+    return bind(kernel, made(out, 1))
+
+
 def _multiply(post: np.ndarray, pre: np.ndarray, target: np.ndarray) -> Step:
-    across = post.transpose(0, 2, 1)
+    """target[r, i, j] = sum_b post[r, b, i] pre[r, b, j]."""
+    how = whole(gemm(target.dtype.name))
+    work = target.size * post.shape[1]
+    return bind(_outer, how, own(post), whole(pre), made(target, 1), work=work)
 
-    def multiply() -> None:
-        np.matmul(across, pre, out=target)
 
-    return multiply
+@njit(nogil=True, error_model="numpy")
+def _outer(how, post, pre, target, first, last, low, high):  # type: ignore[no-untyped-def]
+    for r in range(first, last):
+        across = post[min(r, post.shape[0] - 1)][:, low:high].T
+        product(how, across, pre[min(r, pre.shape[0] - 1)], target[r][low:high], 0)
 
 
 def _accumulate(
@@ -124,10 +142,10 @@ def _accumulate(
 ) -> Step:
     """out (+)= h(w) * product."""
     summed = sympy.Symbol("product", real=True)
-    arrays = [(summed, "[i, j]", product), *_arrays(rule, h, operands, SYNAPSES)]
+    where = "[i, j]" if product.shape[2] == out.shape[2] else "[i, 0]"
+    arrays = [(summed, where, product), *_arrays(rule, h, operands, SYNAPSES)]
     kernel = generate(SYNAPSE, h * summed, [(s, w) for s, w, _ in arrays], out.dtype, assign="=" if first else "+=")
-    values = [array for _, _, array in arrays]
-    return lambda: kernel(out, *values)
+    return bind(kernel, *_operands(arrays), made(out, 1))
 
 
 def _factor(
@@ -139,18 +157,25 @@ def _factor(
         return np.full((1, operands.batch, size), float(expression), dtype), []
     if expression.is_Symbol and arrays[0][1]:
         return arrays[0][2], []
-    buffer = np.empty((replicas, operands.batch, size), dtype)
+    made_of = (str(expression), size, *(array.ctypes.data for _, _, array in arrays))
+    if made_of in operands.factors:
+        return operands.factors[made_of], []
+    buffer = operands.factors[made_of] = np.empty((replicas, operands.batch, size), dtype)
     kernel = generate(FACTOR, expression, [(s, w) for s, w, _ in arrays], dtype)
-    values = [array for _, _, array in arrays]
-    return buffer, [lambda: kernel(buffer, *values)]
+    return buffer, [bind(kernel, *_operands(arrays), made(buffer))]
 
 
 def _lower_every(rule: Rule, expression: sympy.Expr, operands: Operands, out: np.ndarray) -> Step:
     places = {Place.PRE: "[b, j]", Place.POST: "[b, i]", **SYNAPSES}
     arrays = _arrays(rule, expression, operands, places)
     kernel = generate(EVERY, expression, [(s, w) for s, w, _ in arrays], out.dtype, batch=str(operands.batch))
-    values = [array for _, _, array in arrays]
-    return lambda: kernel(out, *values)
+    return bind(kernel, *_operands(arrays), made(out, 1))
+
+
+def _operands(arrays: list[tuple[sympy.Symbol, str, np.ndarray]]) -> list[Operand]:
+    """How a share of neurons uses each: its own neurons' memories, its own rows of synapses, all of the rest."""
+    axes = {"[b, i]": 2, "[i, j]": 1, "[i, 0]": 1}
+    return [Operand(array, axes.get(where) if array.flags.c_contiguous else None) for _, where, array in arrays]
 
 
 def _arrays(

@@ -89,8 +89,9 @@ def functions(module: ModuleType) -> dict[str, Any]:
 def test_every_backend_has_the_same_functions(kernels: ModuleType) -> None:
     assert functions(kernels) == functions(reference)
     assert sorted(functions(reference)) == [
-        "accumulate", "activate", "apply", "bound", "centre", "deliver", "deliver_signed", "gather", "hinge",
-        "magnitudes", "mask", "mix", "mix_error", "multiply", "noise", "normalise", "one_hot", "refresh", "subtract",
+        "accumulate", "activate", "apply", "bound", "centre", "deliver", "deliver_signed", "gather", "guard",
+        "hinge", "magnitudes", "mask", "mix", "mix_error", "multiply", "noise", "normalise", "one_hot", "refresh",
+        "subtract",
     ]  # fmt: skip
     assert {module.NAME for module in (reference, *OTHERS)} == set(BACKENDS)
     assert kernels.COMPILED and not reference.COMPILED

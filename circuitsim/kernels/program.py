@@ -1,0 +1,208 @@
+"""Ops and programs: a step that is a kernel's address with its operands, and many of them run without Python between.
+
+An op is a step like any other: it can be called by itself. `fuse` puts ops that follow each other into one program,
+which a crew of threads runs. Each thread has a share of the neurons of every layer, and with it the rows of the weight
+matrices into them; or, where there are replicas enough, a share of the replicas. Steps that are Python stay steps, and
+part the programs. Shares depend on shapes and on the number of threads alone: one op by itself gives the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from circuitsim.kernels import blas, crew
+from circuitsim.kernels.linking import address_of
+from circuitsim.kernels.steps import Step, flattened, in_turn
+
+Array = np.ndarray
+WORTHWHILE = 400_000  # multiplications: with less to do threads would rather wait for each other than work
+GRAIN = 16  # neurons: shares of wide layers begin on a cache line
+
+
+@dataclass(frozen=True)
+class Operand:
+    """An array that a kernel works on; along which axis a thread has its share (None: it needs all); if it writes."""
+
+    array: Array
+    axis: int | None
+    written: bool = False
+
+    def conflicts(self, other: Operand, by_replica: bool) -> bool:
+        """Whether one thread may not use this before another has done with the other."""
+        if not (self.written or other.written) or not np.may_share_memory(self.array, other.array):
+            return False
+        return self._extent(by_replica) is None or self._extent(by_replica) != other._extent(by_replica)
+
+    def _extent(self, by_replica: bool) -> tuple[int, ...] | None:
+        """What tells that two threads' shares are apart: where the array begins, and how its axis is laid out."""
+        axis = 0 if by_replica else self.axis
+        if axis is None or (by_replica and self.axis is None and self.array.shape[0] == 1):
+            return None
+        return self.array.ctypes.data, self.array.shape[axis], self.array.strides[axis]
+
+
+def whole(array: Array) -> Operand:
+    """An operand that every thread reads all of."""
+    return Operand(array, None)
+
+
+def own(array: Array, axis: int = 2) -> Operand:
+    """An operand of which a thread reads its own share: of neurons, or of the rows of weights into them."""
+    return Operand(array, axis)
+
+
+def made(array: Array, axis: int = 2) -> Operand:
+    """An operand of which a thread writes its own share."""
+    return Operand(array, axis, written=True)
+
+
+class Op:
+    """A kernel bound to its operands: a step, and an entry of programs.
+
+    Parameters
+    ----------
+    kernel : called with the arrays of the operands and a share: first and last replica, first and last neuron.
+    operands : the last that is written decides what is shared out, or the one that it is to be `like`.
+    work : multiplications, by which it is decided whether threads are worth their while.
+    apart : whether neurons can be computed apart from each other; False: one thread does it, for a replica.
+    keeps : whether it writes what outlives a presentation, so that guards must have been asked before.
+    """
+
+    def __init__(
+        self,
+        kernel: Any,
+        *operands: Operand,
+        work: int = 0,
+        apart: bool = True,
+        keeps: bool = False,
+        like: Operand | None = None,
+    ) -> None:
+        last = like or next(o for o in reversed(operands) if o.written)
+        assert last.axis is not None
+        self.kernel, self.operands, self.apart, self.keeps = kernel, operands, apart, keeps
+        self.replicas, self.size = last.array.shape[0], last.array.shape[last.axis]
+        self.work = work or last.array.size * 8
+        self.arrays = [o.array for o in operands]
+        self.address, self.table = address_of(kernel, self.arrays)
+        self.by_replica, self.parts = False, 1
+        self._program: Program | None = None
+
+    def __call__(self) -> None:
+        if self._program is None:
+            self._program = Program([self])
+        self._program.alone()
+
+    def share_out(self, parts: int, by_replica: bool) -> None:
+        """Decide who does what."""
+        self.parts, self.by_replica, self._program = parts, by_replica, None
+
+    def share(self, part: int) -> tuple[int, int, int, int]:
+        """First and last replica, first and last neuron of a part."""
+        if self.by_replica and self.replicas > 1:
+            begin, end = (self.replicas * p // self.parts for p in (part, part + 1))
+            return begin, end, 0, self.size
+        if not self.apart:
+            return 0, self.replicas, 0, self.size if part == 0 else 0
+        grain = GRAIN if self.size >= 2 * GRAIN * self.parts else 1
+        low, high = (self.size // grain * p // self.parts * grain for p in (part, part + 1))
+        return 0, self.replicas, low, self.size if part == self.parts - 1 else high
+
+    def must_wait_for(self, other: Op) -> bool:
+        """Whether any thread must have done with the other op before any begins this one."""
+        by_replica = self.by_replica and self.replicas > 1 and other.replicas > 1
+        if not by_replica and (self.by_replica or not (self.apart and other.apart)):
+            return any(
+                (a.written or b.written) and np.may_share_memory(a.array, b.array)
+                for a in self.operands
+                for b in other.operands
+            )
+        return any(a.conflicts(b, by_replica) for a in self.operands for b in other.operands)
+
+
+class Guard(Op):
+    """An op that raises a flag, and what is to be done then, before anything is kept."""
+
+    def __init__(self, kernel: Any, guarded: Operand, *operands: Operand, alarm: Step) -> None:
+        self.flag, self.alarm = np.zeros((1, 1), np.int64), alarm
+        super().__init__(kernel, guarded, *operands, Operand(self.flag, None), like=guarded)
+
+
+class Program:
+    """Ops that are run one after the other, as words that compiled code reads; a step."""
+
+    def __init__(self, ops: Sequence[Op]) -> None:
+        self.ops = list(ops)
+        parts = self.ops[0].parts
+        rows = [[op.address, op.table.ctypes.data, 0, 0, int(op.by_replica and op.replicas > 1)] for op in self.ops]
+        meets = _meetings(self.ops)
+        ends = [*meets[1:], len(self.ops)]
+        for begin, end in zip(meets, ends, strict=True):
+            rows[begin][crew.MEETS], rows[begin][crew.END] = 1, end
+        shares = [[n for part in range(parts) for n in op.share(part)] for op in self.ops]
+        self._guards = [(k, op) for k, op in enumerate(self.ops) if isinstance(op, Guard)]
+        guards = [len(self._guards), *(n for k, op in self._guards for n in (k, op.flag.ctypes.data))]
+        body = [n for row, share in zip(rows, shares, strict=True) for n in (*row, *share)]
+        head = [len(self.ops), parts, blas.setter(), crew.HEAD + len(body)]
+        self.code = np.array([*head, *body, *guards], np.int64)
+        self._address = self.code.ctypes.data
+        self._run = crew.crew().run if parts > 1 and parts == crew.threads() else crew.alone
+
+    def __call__(self) -> None:
+        self._through(self._run)
+
+    def alone(self) -> None:
+        """Run without help, to the same bits."""
+        self._through(crew.alone)
+
+    def _through(self, run: Callable[[int, int], int]) -> None:
+        stopped = 0
+        while stopped < len(self.ops):
+            stopped = run(self._address, stopped)
+            raised = [guard for k, guard in self._guards if k < stopped and guard.flag[0, 0]]
+            for guard in raised:
+                guard.flag[0, 0] = 0
+            for guard in raised:
+                guard.alarm()
+
+
+def _meetings(ops: Sequence[Op]) -> list[int]:
+    """The ops before which all threads meet: where one needs what another made, and where guards must be asked."""
+    meetings = [0]
+    guarded = False
+    for k, op in enumerate(ops):
+        since = ops[meetings[-1] : k]
+        if (op.keeps and guarded) or any(op.must_wait_for(other) for other in since):
+            meetings.append(k)
+            guarded = False
+        guarded |= isinstance(op, Guard)
+    return meetings
+
+
+def bind(kernel: Any, *operands: Operand, **more: Any) -> Step:
+    """The op of a compiled kernel; of a function that is not, a step that calls it as it is."""
+    if hasattr(kernel, "py_func"):
+        return Op(kernel, *operands, **more)
+    last = next(o for o in reversed(operands) if o.written)
+    share = (0, last.array.shape[0], 0, last.array.shape[last.axis or 0])
+    return lambda: kernel(*[o.array for o in operands], *share)
+
+
+def fuse(steps: Sequence[Step]) -> Step:
+    """All steps of a presentation as one, with as many of them in one program as follow each other."""
+    flat = list(flattened(steps))
+    ops = [step for step in flat if isinstance(step, Op)]
+    parts = crew.threads() if sum(op.work for op in ops) >= WORTHWHILE else 1
+    replicas = max((op.replicas for op in ops), default=1)
+    for op in ops:
+        op.share_out(parts, by_replica=replicas > 1 and (replicas % parts == 0 or replicas > 4 * parts))
+    found: list[Step] = []
+    for _, group in groupby(flat, key=lambda step: isinstance(step, Op)):
+        members = list(group)
+        of_ops = [step for step in members if isinstance(step, Op)]
+        found += [Program(of_ops)] if of_ops else members
+    return in_turn(found)
