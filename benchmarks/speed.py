@@ -1,7 +1,9 @@
 """The engine beside hand-written PyTorch, torch.compile, autograd, and the floor; side by side in one process.
 
-Run: python benchmarks/speed.py [--repetitions 7] [--only TEXT] [--study] [--json FILE]
-PyTorch has to be there (pip install torch); nothing else here needs it.
+Run: python benchmarks/speed.py [--repetitions 7] [--only TEXT] [--cpu-time] [--no-compile] [--no-study] [--json FILE]
+PyTorch has to be there (pip install torch); nothing else here needs it. On a machine that others use too, wall-clock
+time says little: `NUMBA_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/speed.py --cpu-time`
+compares what each contender costs on one core.
 
 Before anything is timed every contender shows the same batches from the same weights, and must end in the same
 weights. Then they take turns; a row has medians over repetitions, and medians of ratios within a repetition. The floor
@@ -15,7 +17,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,26 +77,34 @@ def verify(case: Case, taking_part: dict[str, Any], x: np.ndarray) -> None:
             raise SystemExit(f"{case.label}: {name} is {apart:.2g} from eager PyTorch, of {moved:.2g} that was learned")
 
 
-def measure(case: Case, x: np.ndarray, repetitions: int, seconds: float, compiled: bool) -> dict[str, Any]:
+def measure(
+    case: Case,
+    x: np.ndarray,
+    repetitions: int,
+    seconds: float,
+    compiled: bool,
+    clock: Callable[[], float],
+    kinds: Sequence[str] = COLUMNS,
+) -> dict[str, Any]:
     """Seconds of a presentation of each contender in each repetition."""
-    taking_part = contenders(case, x, compiled)
+    taking_part = {name: part for name, part in contenders(case, x, compiled).items() if name in kinds}
     verify(case, taking_part, x)
     random = np.random.default_rng(1)
     counts = {}
     for name, (run, _) in taking_part.items():
         batches = random.integers(0, len(x), (8 if case.replicas == 1 else 2, case.batch))
         run(batches)
-        begin = time.perf_counter()
+        begin = clock()
         run(batches)
-        counts[name] = max(2, int(seconds * len(batches) / (time.perf_counter() - begin)))
+        counts[name] = max(2, int(seconds * len(batches) / (clock() - begin)))
     times: dict[str, list[float]] = {name: [] for name in taking_part}
     for _ in range(repetitions):
         for name, (run, _) in taking_part.items():
             batches = random.integers(0, len(x), (counts[name], case.batch))
             time.sleep(0.02)  # threads of the one before go to sleep
-            begin = time.perf_counter()
+            begin = clock()
             run(batches)
-            times[name].append((time.perf_counter() - begin) / len(batches))
+            times[name].append((clock() - begin) / len(batches))
     return {"case": case.label, "replicas": case.replicas, "floor": case.replicas * floor(case), "times": times}
 
 
@@ -119,6 +129,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.3, help="that each contender runs in a repetition")
     parser.add_argument("--only", default="", help="measure cases whose label has this text")
+    parser.add_argument("--cpu-time", action="store_true", help="of all threads, in the place of wall-clock time")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     parser.add_argument("--no-study", action="store_true", help="leave the study out")
     parser.add_argument("--json", type=Path, help="where to keep all times")
@@ -128,10 +139,11 @@ def main() -> None:
         "| case | " + " | ".join(f"{n}, µs" for n in (*COLUMNS, "floor")) + " | by hand ÷ engine | autograd ÷ engine |"
     )
     print("|---" * 8 + "|")
+    clock = time.process_time if given.cpu_time else time.perf_counter
     found = []
     for case in (*CASES, *(() if given.no_study else (STUDY,))):
         if given.only in case.label + (", study" if case is STUDY else ""):
-            found.append(measure(case, x, given.repetitions, given.seconds, not given.no_compile))
+            found.append(measure(case, x, given.repetitions, given.seconds, not given.no_compile, clock))
             if case is STUDY:
                 found[-1]["case"] = f"study of {case.replicas} replicas, {case.label}"
             print(row(found[-1]), flush=True)
