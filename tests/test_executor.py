@@ -13,12 +13,13 @@ import pytest
 
 from circuits.autoencoder import circular_autoencoder
 from circuits.classifier import layered_classifier
-from circuitsim import Simulator
+from circuitsim import Simulator, rules
 from circuitsim.errors import Diverged
 from circuitsim.hooks import Hook
 from circuitsim.kernels import blas, cpu, crew, expansions, program
 from circuitsim.kernels.program import Guard, Op, Program, bind, made, own, whole
 from circuitsim.rules import local_rule
+from circuitsim.rules.compiler import Operands, lower
 
 
 @pytest.fixture
@@ -275,6 +276,22 @@ def test_a_function_that_is_not_compiled_is_a_step_like_any_other() -> None:
     step = bind(doubled, own(given), made(out))
     program.fuse([step])()
     assert not isinstance(step, Op) and (out == 2).all()
+
+
+@pytest.mark.parametrize("quantity", ["weight", "bias"])
+def test_increments_may_lie_any_way(quantity: str) -> None:
+    random = np.random.default_rng(0)
+    post, pre = (random.random((1, 5, n)) for n in (3, 4))
+    across = np.zeros((1, 4, 3)).transpose(0, 2, 1) if quantity == "weight" else np.zeros((1, 6))[:, ::2]
+    straight = np.zeros(across.shape)
+    for out in (across, straight):
+        given = Operands({0: pre}, {0: post}, None, {}, 5)
+        lower(rules.delta, quantity, given, out, cpu)()
+    assert straight.all() and np.array_equal(across, straight)
+    seen: list[int] = []
+    across[0, 1] = np.nan
+    cpu.guard(across, np.ones(1), lambda found: seen.append(1))()
+    assert seen
 
 
 # ------------------------------------------------------------------------------------------------------------- memory

@@ -246,8 +246,8 @@ class AsynchronousSimulator:
                 views[access.key] = self._biases(self._bias_increment, owner)
             elif owner != "data":
                 views[access.key] = self._state.parameter(owner, quantity)
-        report = partial(self._report, projection)
-        return plasticity.bind(Binding(self.circuit, event, kernels.backend("numba"), views, place == 0, report))
+        report, limit = partial(self._report, projection), np.full(1, np.inf)
+        return plasticity.bind(Binding(self.circuit, event, kernels.backend("numba"), views, place == 0, report, limit))
 
     def _report(self, projection: str, increments: np.ndarray) -> None:
         if not np.isfinite(increments).all():

@@ -213,6 +213,8 @@ def _multiply(one, other, out, first, last, low, high):
 
 def guard(increments: Array, limit: Array, report: Callable[[Array], None]) -> Step:
     """Call report(increments) where they may reach the limit (1,), before anything that is kept is changed."""
+    if not increments.flags.c_contiguous:
+        return reference.guard(increments, limit, report)
     return Guard(_guard, own(_matrices(increments), 1), whole(limit), alarm=lambda: report(increments))
 
 

@@ -98,7 +98,7 @@ def _compiled_line(array, r, b, low, high):
 
 @extending.overload(block)
 def _compiled_block(array, r, low, high):
-    return lambda array, r, low, high: _block(array, r, low, high)
+    return (lambda array, r, low, high: _block(array, r, low, high)) if array.layout == "C" else None
 
 
 @intrinsic

@@ -84,6 +84,7 @@ class Op:
     ) -> None:
         last = like or next(o for o in reversed(operands) if o.written)
         assert last.axis is not None
+        assert all(o.array.flags.c_contiguous for o in operands if o.written), "what kernels write lies in one piece"
         self.kernel, self.operands, self.apart, self.keeps = kernel, operands, apart, keeps
         self.replicas, self.size = last.array.shape[0], last.array.shape[last.axis]
         self.work = work or last.array.size * 8

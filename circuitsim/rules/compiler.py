@@ -8,6 +8,7 @@ no use of what is here for the others.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -55,6 +56,9 @@ def lower(rule: Rule, quantity: str, operands: Operands, out: np.ndarray, kernel
     """
     if not kernels.COMPILED:
         return mapped(rule, quantity, operands, out)
+    if not out.flags.c_contiguous:  # kernels write what lies in one piece
+        piece = np.empty(out.shape, out.dtype)
+        return in_turn([lower(rule, quantity, operands, piece, kernels), partial(np.copyto, out, piece)])
     if quantity == "bias":
         return _lower_bias(rule, operands, out)
     products = separate(rule.expression, rule.symbols)
