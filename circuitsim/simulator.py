@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from circuitsim import phases
+from circuitsim.divergence import Watch
 from circuitsim.errors import CircuitError, Diverged
 from circuitsim.events import Event, EventQueue
 from circuitsim.graph import Circuit
 from circuitsim.hooks import Hook
+from circuitsim.inputs import check_data, check_rows
 from circuitsim.kernels import backend as backend_module
 from circuitsim.pipeline import Pipeline
 from circuitsim.plan import Anatomy, Plan
@@ -75,13 +77,10 @@ class Simulator:
         self.evidence = Evidence() if evidence else None
         self.state = State(circuit, seeds=seeds, dtype=dtype, parameters=parameters)
         self._kernels, self._shared = backend_module(backend), shared
-        self._drop, self._order = on_divergence == "drop", order
+        self._watch, self._order = Watch(self.state, drop=on_divergence == "drop"), order
         self._data: tuple[np.ndarray, np.ndarray | None] | None = None
         self._probes = tuple(probes)
         self._enter(self._timed(protocol))
-        self._largest = np.finfo(self.state.dtype).max / 8
-        self._limits: dict[str, np.ndarray] = {}
-        self._watch_rates()
         self._row_sets = 1 if shared else len(seeds)
         self._observed: dict[tuple[Key, ...], Plan] = {}
         self._examples = 0
@@ -145,7 +144,7 @@ class Simulator:
             capacity=self.batch,
             shared=self._shared,
             report=self._report,
-            limit=lambda name: self._limits[name],
+            limit=lambda name: self._watch.limits[name],
             hooks=self.hooks,
             evidence=self.evidence,
         )
@@ -162,9 +161,7 @@ class Simulator:
         x : (example, feature), converted to the circuit's dtype where it differs.
         y : their classes, whole numbers from 0 (example,), for a circuit with labels.
         """
-        self._check_examples(x)
-        if self.circuit.labels:
-            self._check_labels(len(x), y)
+        check_data(self.circuit, x, y, labelled=bool(self.circuit.labels))
         if self._data is not None:
             self.drain()
         self._data = np.ascontiguousarray(x, self.state.dtype), None if y is None else np.ascontiguousarray(y)
@@ -183,7 +180,8 @@ class Simulator:
         CircuitError : a row that does not exist, or too many. Diverged : a value is not finite.
         """
         rows = np.asarray(rows)
-        self._check_rows(rows)
+        check_rows(self.circuit, rows, examples=self._examples, most=self.batch, sets=self._row_sets)
+        self._last_batch = rows.shape[-1]
         start = self.queue.pop()
         self._begin(start.tick)
         try:
@@ -277,10 +275,9 @@ class Simulator:
         -------
         For each slice one array for each key, (replica, example, neuron); the next step overwrites them.
         """
-        self._check_examples(x)
         plan = self._observing(tuple(keys))
-        if any(a.key == ("data", "y", None) for entry in plan.schedule.entries for a in entry.accesses):
-            self._check_labels(len(x), y)
+        labelled = any(a.key == ("data", "y", None) for entry in plan.schedule.entries for a in entry.accesses)
+        check_data(self.circuit, x, y, labelled=labelled)
         plan.use(np.ascontiguousarray(x, self.state.dtype), None if y is None else np.ascontiguousarray(y))
         size = plan.activity.capacity
         with np.errstate(over="ignore", invalid="ignore"):
@@ -326,12 +323,12 @@ class Simulator:
         projections : those meant; None: all that learn.
         """
         self.state.scale_rates(factor, projections)
-        self._watch_rates()
+        self._watch.note_rates()
 
     def give(self, parameters: Mapping[tuple[str, str], Any]) -> None:
         """Replace rates, decays or bounds from now on, by (owner, quantity): one value, or one for each replica."""
         self.state.give(parameters)
-        self._watch_rates()
+        self._watch.note_rates()
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Weights, velocities, memory, queue and counters: all that `restore` needs to continue to the same bits."""
@@ -390,77 +387,13 @@ class Simulator:
                 capacity=capacity,
                 shared=True,
                 report=self._report,
-                limit=lambda name: self._limits[name],
+                limit=lambda name: self._watch.limits[name],
             )
         return self._observed[keys]
 
     def _report(self, projection: str, event: Event, increments: np.ndarray) -> None:
-        """Find increments that are not finite, or that would make weights so, before any of them is applied.
-
-        Called where they may be; what they are is looked at here.
-        """
-        sizes = np.abs(increments.reshape(self.state.replicas, -1)).max(axis=1) * self._reach[projection]
-        finite = sizes < self._largest  # not so for what is not a number
-        lost = np.flatnonzero(self.state.alive & ~finite)
-        if not lost.size:
-            return
-        if not self._drop:
-            number = self._pipeline.number if self._pipeline else self.presentations
-            raise Diverged(
-                f"projection {projection}, replica {lost[0]}: {phases.name(event)} at tick {event.tick} of "
-                f"presentation {number} gave values that are not finite. Lower lr, or set max_norm.",
-                replica=int(lost[0]),
-            )
-        self.state.alive[lost] = False
-
-    def _watch_rates(self) -> None:
-        """Note how large increments may be: none below the limit is not finite, or would make a weight so."""
-        self._reach = self._farthest()
-        for name, reach in self._reach.items():
-            self._limits.setdefault(name, np.empty(1))[0] = float(self._largest) / float(reach.max())
-
-    def _farthest(self) -> dict[str, np.ndarray]:
-        """How far an increment of one can take a velocity and with it a weight, (replica,), by projection."""
-        found = {}
-        for name in self.circuit.rules:
-            lr, lr_bias, momentum = (self.state.parameter(name, q) for q in ("lr", "lr_bias", "momentum"))
-            found[name] = np.maximum(np.maximum(lr, lr_bias), 1) / (1 - momentum).astype(np.float64)
-        return found
-
-    def _check_examples(self, x: np.ndarray) -> None:
-        size = self.circuit.population(self.circuit.inputs).size
-        if x.ndim != 2 or x.shape[1] != size or not len(x):
-            raise CircuitError(
-                f"data for circuit {self.circuit.name}",
-                got=f"an array of shape {x.shape}",
-                expected=f"(examples, {size})",
-                remedy="Match the data's features to the input population.",
-            )
-
-    def _check_labels(self, examples: int, y: np.ndarray | None) -> None:
-        classes = self.circuit.population(self.circuit.labels).size
-        fits = y is not None and y.shape == (examples,) and y.dtype.kind in "iu"
-        if y is None or not fits or y.min() < 0 or y.max() >= classes:
-            raise CircuitError(
-                f"labels for circuit {self.circuit.name}",
-                got="none" if y is None else f"an array of {y.dtype} of shape {y.shape}" + (", out of range" * fits),
-                expected=f"{examples} whole numbers from 0 to {classes - 1}",
-                remedy="Give the class of each example, and as many label neurons as classes.",
-            )
-
-    def _check_rows(self, rows: np.ndarray) -> None:
-        self._last_batch = rows.shape[-1] if rows.ndim else 0
-        fits = rows.ndim == 1 or rows.shape == (self._row_sets, rows.shape[-1])
-        whole = rows.dtype.kind in "iu" and fits and 1 <= self._last_batch <= self.batch
-        if not whole or rows.min() < 0 or rows.max() >= self._examples:
-            raise CircuitError(
-                f"rows shown to circuit {self.circuit.name}",
-                got=f"{rows.shape[-1]} rows, of {self._examples} examples in use"
-                if rows.dtype.kind in "iu" and fits
-                else f"an array of {rows.dtype} of shape {rows.shape}",
-                expected=f"1 to {self.batch} indices of existing examples",
-                remedy="Call use() with the examples first, and make the Simulator with a large enough batch.",
-            )
+        number = self._pipeline.number if self._pipeline else self.presentations
+        self._watch.look(projection, event, increments, number)
 
 
 def _nothing() -> None:

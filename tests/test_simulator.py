@@ -41,6 +41,8 @@ ROW_MESSAGE = (
         (np.arange(17), "17 rows, of 200 examples in use"),
         (np.array([0, 200]), "2 rows, of 200 examples in use"),
         (np.array([-1, 0]), "2 rows, of 200 examples in use"),
+        (np.array(3), r"an array of int64 of shape \(\)"),
+        (np.zeros((2, 4), int), r"an array of int64 of shape \(2, 4\)"),
     ],
 )
 def test_rows_that_cannot_be_shown(rows: np.ndarray, got: str) -> None:
