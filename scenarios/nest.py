@@ -32,7 +32,7 @@ class NestSettings(Settings):
     inner_first: int = Field(0, ge=0, description="a whole number of epochs >= 0")
     inner_lr: Rates = Field(0.01, description=_EACH)
     decoder_lr: Rates = Field(0.1, description=_EACH)
-    bounds: list[float] = Field([], description="a list with a number >= 0 for each core, 0 for none; or an empty list")
+    bounds: Rates = Field(0.0, description=f"{_EACH}, 0 for none")
     outer_delay: int = Field(3, ge=1, le=1000, description="a whole number of ticks from 1 to 1000")
     bias: bool = Field(True, description="true or false")
 
@@ -50,7 +50,7 @@ class NestSettings(Settings):
         for key, value in (
             ("inner_lr", self.inner_lr),
             ("decoder_lr", self.decoder_lr),
-            ("bounds", self.bounds or 0.0),
+            ("bounds", self.bounds),
         ):
             numbers = value if isinstance(value, list) else [value] * hidden
             if len(numbers) != hidden or any(number < 0 for number in numbers):
@@ -62,8 +62,13 @@ class NestSettings(Settings):
 
     def of_loop(self, key: str, h: int) -> float:
         """The value of `inner_lr`, `decoder_lr` or `bounds` for the loop of hidden layer h, counted from 1."""
-        value = getattr(self, key) or 0.0
+        value = getattr(self, key)
         return float(value[h - 1] if isinstance(value, list) else value)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether any core bounds its incoming synapses."""
+        return any(self.of_loop("bounds", h) for h in range(1, len(self.sizes) - 1))
 
 
 def design(settings: NestSettings) -> Design:
@@ -76,7 +81,7 @@ def design(settings: NestSettings) -> Design:
         bias=settings.bias,
         delay=settings.delay,
         outer_delay=settings.outer_delay,
-        bounded=any(settings.bounds),
+        bounded=settings.bounded,
         window=settings.window,
     )
     inner = tuple(g for h in range(1, len(settings.sizes) - 1) for g in (f"encoder {h}", f"decoder {h}"))
@@ -93,7 +98,7 @@ def _parameters(settings: NestSettings) -> dict[str | tuple[str, str], float]:
     for h in range(1, len(settings.sizes) - 1):
         for name, key in ((f"P{h}", "inner_lr"), (f"Q{h}", "decoder_lr")):
             found |= {(name, quantity): settings.of_loop(key, h) for quantity in ("lr", "lr_bias")}
-        if any(settings.bounds):
+        if settings.bounded:
             found[f"core{h}", "max_norm"] = settings.of_loop("bounds", h) or np.inf
     return found
 
