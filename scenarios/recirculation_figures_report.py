@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.reports.portfolio import Exhibit, write_portfolio
+from analysis.reports.portfolio import Exhibit, notes_of, write_portfolio
 from circuitsim.runfolder import METRICS
 from circuitsim.scenario import MemberRun
 from circuitsim.tables import read_frame
@@ -50,19 +50,10 @@ def finish(folder: Path, runs: Sequence[MemberRun], config: Mapping[str, Any]) -
     if compared:
         exhibits += [orders(compared), *(e for e in (optimum(compared),) if e)]
     lead = f"Test errors at the end, least first. {'. '.join(told(compared))}." if compared else config["scenario"]
-    write_portfolio(folder, TITLE, lead, exhibits, config, notes=_notes(runs))
+    write_portfolio(folder, TITLE, lead, exhibits, config, notes=notes_of(runs))
 
 
 def _part(one: Measured) -> str:
     """The part that a member's name begins with: of `figure-10-...` not `figure-1`."""
     name = one.run.member.name
     return next(part for part in _MAKERS if name == part or name.startswith(f"{part}-"))
-
-
-def _notes(runs: Sequence[MemberRun]) -> list[str]:
-    """What has become of members that are to be explained, once for all of whom the same is said."""
-    said: dict[tuple[str, str], list[str]] = {}
-    for run in runs:
-        if run.reason:
-            said.setdefault((run.state, run.reason), []).append(run.member.name)
-    return [f"{', '.join(names)}: {state}: {reason}" for (state, reason), names in said.items()]

@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.reports.portfolio import Exhibit, write_portfolio
+from analysis.reports.portfolio import Exhibit, notes_of, write_portfolio
 from circuitsim.config import build
 from circuitsim.runfolder import METRICS
 from circuitsim.scenario import Member, MemberRun
 from circuitsim.tables import read_frame
-from scenarios.recirculation_figures_report import _notes as notes
 from scenarios.tourbillon_figures_curves import figure_3, figure_4, figure_5, nest
 from scenarios.tourbillon_figures_members import by_part
 from scenarios.tourbillon_figures_samples import figure_6, figure_7, figure_9
@@ -50,7 +49,7 @@ def finish(folder: Path, runs: Sequence[MemberRun], config: Mapping[str, Any]) -
     for part, members in by_part(settings).items():
         own = [measured[member.name] for member in _complete(members, measured)]
         exhibits += _MAKERS[part](own, config) if own else []
-    write_portfolio(folder, TITLE, _lead(exhibits), exhibits, config, notes=notes(runs))
+    write_portfolio(folder, TITLE, _lead(exhibits), exhibits, config, notes=notes_of(runs))
 
 
 def _complete(members: Sequence[Member], measured: Mapping[str, Developed]) -> list[Member]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from analysis.reports.page import Image, number
 from analysis.reports.panels import Panel, draw_panels
-from analysis.reports.portfolio import Exhibit, write_portfolio
+from analysis.reports.portfolio import Exhibit, notes_of, write_portfolio
 from circuitsim.runfolder import METRICS
 from circuitsim.scenario import MemberRun
 from circuitsim.tables import read_frame
@@ -31,16 +31,7 @@ def finish(folder: Path, runs: Sequence[MemberRun], config: Mapping[str, Any]) -
     methods = [method for method in config["methods"] if method in set(metrics["feedback"])]
     exhibits = [_errors(metrics, methods), *_angles(metrics, methods), _windows(ran, methods)]
     exhibits.append(_final(metrics, methods, config))
-    write_portfolio(folder, TITLE, _lead(metrics, methods), exhibits, config, notes=_notes(runs))
-
-
-def _notes(runs: Sequence[MemberRun]) -> list[str]:
-    """What is to be said of members, once for all of whom it is said."""
-    said: dict[tuple[str, str], list[str]] = {}
-    for run in runs:
-        if run.reason:
-            said.setdefault((run.state, run.reason), []).append(run.member.name)
-    return [f"{', '.join(names)}: {state}: {reason}" for (state, reason), names in said.items()]
+    write_portfolio(folder, TITLE, _lead(metrics, methods), exhibits, config, notes=notes_of(runs))
 
 
 def gathered(folder: Path, runs: Sequence[MemberRun]) -> pd.DataFrame:

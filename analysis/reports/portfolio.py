@@ -16,6 +16,8 @@ from circuitsim.runfolder import FIGURES
 if TYPE_CHECKING:
     import pandas as pd
 
+    from circuitsim.scenario import MemberRun
+
 
 @dataclass(frozen=True)
 class Exhibit:
@@ -67,6 +69,15 @@ def write_portfolio(
         sections.settings(told),
     )
     write_bytes(folder / "report.html", content.encode())
+
+
+def notes_of(runs: Sequence[MemberRun]) -> list[str]:
+    """What is to be said of a campaign's members, once for all of whom it is said."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for run in runs:
+        if run.reason:
+            said.setdefault((run.state, run.reason), []).append(run.member.name)
+    return [f"{', '.join(names)}: {state}: {reason}" for (state, reason), names in said.items()]
 
 
 def _shown(exhibit: Exhibit) -> str:
