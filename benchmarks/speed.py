@@ -1,9 +1,12 @@
 """The engine beside hand-written PyTorch, torch.compile, autograd, and the floor; side by side in one process.
 
-Run: python benchmarks/speed.py [--repetitions 7] [--only TEXT] [--cpu-time] [--no-compile] [--no-study] [--json FILE]
-PyTorch has to be there (pip install torch); nothing else here needs it. On a machine that others use too, wall-clock
-time says little: `NUMBA_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/speed.py --cpu-time`
-compares what each contender costs on one core.
+Run: python benchmarks/speed.py [--repetitions 7] [--only TEXT] [--no-compile] [--no-study] [--json FILE]
+PyTorch has to be there (pip install torch); nothing else here needs it. On a machine that others use too, threads that
+wait for each other wait for the others: many short repetitions with every thread on a core of its own, of which the
+fastest tenth is quoted, tell what two undisturbed cores do:
+
+NUMBA_NUM_THREADS=2 GOMP_CPU_AFFINITY="0 1" python benchmarks/speed.py --pinned --repetitions 200 --seconds 0.002 \
+    --quantile 0.1 --no-compile
 
 Before anything is timed every contender shows the same batches from the same weights, and must end in the same
 weights. Then they take turns; a row has medians over repetitions, and medians of ratios within a repetition. The floor
@@ -15,7 +18,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -85,6 +90,7 @@ def measure(
     compiled: bool,
     clock: Callable[[], float],
     kinds: Sequence[str] = COLUMNS,
+    pinned: bool = False,
 ) -> dict[str, Any]:
     """Seconds of a presentation of each contender in each repetition."""
     taking_part = {name: part for name, part in contenders(case, x, compiled).items() if name in kinds}
@@ -97,25 +103,37 @@ def measure(
         begin = clock()
         run(batches)
         counts[name] = max(2, int(seconds * len(batches) / (clock() - begin)))
+    if pinned:
+        _pin()
     times: dict[str, list[float]] = {name: [] for name in taking_part}
     for _ in range(repetitions):
         for name, (run, _) in taking_part.items():
             batches = random.integers(0, len(x), (counts[name], case.batch))
-            time.sleep(0.02)  # threads of the one before go to sleep
+            time.sleep(0.02 if seconds > 0.05 else 0.002)  # threads of the one before go to sleep
+            run(batches[:1])
             begin = clock()
             run(batches)
             times[name].append((clock() - begin) / len(batches))
     return {"case": case.label, "replicas": case.replicas, "floor": case.replicas * floor(case), "times": times}
 
 
-def row(measured: dict[str, Any]) -> str:
+def _pin() -> None:
+    """The caller on the first core, the engine's helpers on those that follow."""
+    helpers = [thread for thread in threading.enumerate() if thread.name.startswith("circuitsim-")]
+    for core, thread in enumerate([threading.main_thread(), *helpers]):
+        os.sched_setaffinity(thread.native_id or 0, {core})
+
+
+def row(measured: dict[str, Any], quantile: float) -> str:
     """A line of the table: microseconds, and ratios to the engine."""
     times = measured["times"]
-    medians = {name: statistics.median(found) * 1e6 for name, found in times.items()}
+    medians = {name: float(np.quantile(found, quantile)) * 1e6 for name, found in times.items()}
     hand = {name: medians[name] for name in ("eager", "compiled") if name in medians}
     best = min(hand, key=hand.__getitem__)
 
     def ratio(name: str) -> float:
+        if quantile != 0.5:
+            return medians[name] / medians["engine"]
         return statistics.median(b / a for a, b in zip(times["engine"], times[name], strict=True))
 
     cells = [f"{medians[n]:.0f}" if n in medians else "–" for n in COLUMNS]
@@ -129,6 +147,8 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.3, help="that each contender runs in a repetition")
     parser.add_argument("--only", default="", help="measure cases whose label has this text")
+    parser.add_argument("--quantile", type=float, default=0.5, help="of repetitions that is quoted")
+    parser.add_argument("--pinned", action="store_true", help="every thread of the engine on a core of its own")
     parser.add_argument("--cpu-time", action="store_true", help="of all threads, in the place of wall-clock time")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     parser.add_argument("--no-study", action="store_true", help="leave the study out")
@@ -143,10 +163,12 @@ def main() -> None:
     found = []
     for case in (*CASES, *(() if given.no_study else (STUDY,))):
         if given.only in case.label + (", study" if case is STUDY else ""):
-            found.append(measure(case, x, given.repetitions, given.seconds, not given.no_compile, clock))
+            found.append(
+                measure(case, x, given.repetitions, given.seconds, not given.no_compile, clock, pinned=given.pinned)
+            )
             if case is STUDY:
                 found[-1]["case"] = f"study of {case.replicas} replicas, {case.label}"
-            print(row(found[-1]), flush=True)
+            print(row(found[-1], given.quantile), flush=True)
     if given.json:
         given.json.write_text(json.dumps(found))
 

@@ -146,9 +146,9 @@ STALE = [
     ("whole(emitted)", "whole(stale)"),
     ("work=work)", "work=work), lambda: np.copyto(stale, emitted)])"),
 ]
-FIRES = "_apply(function, limits, fired)"
+FIRES = "if room.shape[0] == 0:"
 OVER_BATCH = """
-    s += bias[:, None, :]
+    s += bias[:, None, :, 0]
     s, out, bias = s.swapaxes(1, 2), out.swapaxes(1, 2), bias[:0]
     high = s.shape[2]
     for r in range(first, last):
@@ -168,15 +168,15 @@ NUMBA = table(
     ("the emission of the call before", "loop", "ICPH", "deliver", *STALE),
     ("signs of the weights the other way", "ss", "H", "deliver_signed", ("own(other)", "own(turned(other))")),
     ("magnitudes with a sign of their own", "ss", "KH", "_signed", ("abs(magnitude[r, i, j])", "magnitude[r, i, j]")),
-    ("the next example", "loop", "IKH", "_gather", ("row = rows[r, b]", "row = (rows[r, b] + 1) % len(x)")),
+    ("the next example", "loop", "IKH", "_gather", ("line(x, 0, rows[r, b],", "line(x, 0, (rows[r, b] + 1) % x.shape[1],")),
     ("classes shifted by one", "fa", "KH", "_one_hot", ("y[rows[r, b]])", "y[rows[r, b]]) - 1")),
     ("the label of another example", "fa", "IKH", "_one_hot", ("rows[r, b]", "rows[r, b - 1]")),
     ("the label before it left in", "fa", "IKPH", "_one_hot", ("out[r, b, i] = 0", "pass")),
     ("the mean of the layer", "centred", "KH", "_centre", ("total += out[r, b, i]", "total += out[r, b].mean()")),
     ("noise that is not redrawn", "wm", "KM", "noise", ("name, tick,", "name, 0 * tick,")),
     ("one noise for all replicas", "wm", "KM", "noise", ("(seeds, name", "(seeds[[0] * len(seeds)], name")),
-    ("the neighbour's bias", "loop", "IKH", edit(activations, "_fire", ("bias[r, low + i]", "bias[r, low + i - 1]"))),
-    ("another replica's bias", "loop", "IKH", edit(activations, "_fire", ("bias[r, low + i]", "bias[r - 1, low + i]"))),
+    ("the neighbour's bias", "loop", "IKH", edit(activations, "_fire", ("extra[i]", "extra[i - 1]"))),
+    ("another replica's bias", "loop", "IKH", edit(activations, "_fire", ("block(bias, r,", "block(bias, r - 1,"))),
     ("no bias", "loop", "KH", edit(activations, "_fire", ("bias.shape[0] > 0", "False"))),
     ("a second bias left out", "skip", "K", edit(activations, "activate", ("in biases[1:]", "in biases[2:]"))),
     ("divided by the layer's mean", "loop", "IKH", edit(activations, "_fire", (FIRES, "fired /= 1 + np.abs(fired).mean()\n            " + FIRES))),

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from circuitsim.kernels.expansions import logistic_of, softmax_of, tanh_of
-from circuitsim.kernels.native import line
+from circuitsim.kernels.native import block, line
 from circuitsim.kernels.program import bind, made, own, whole
 from circuitsim.kernels.steps import Step, in_turn
 
@@ -25,21 +25,26 @@ KINDS: dict[str, tuple[int, float, float]] = {
     "softmax": (SOFTMAX, 0.0, 1.0),
 }
 """How each is computed, and between which activities."""
+NARROW = 512
+"""Neurons: shares of smaller layers are short rows, of which vector instructions make little; they are put together."""
 
 
 def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope: Array | None) -> Step:
     """S += b; slope = f'(S); out = f(S). `out` may be S itself."""
     kind, low, high = KINDS[name]
     none = np.empty((0, 0, 0), out.dtype)
-    first = biases[0] if biases else np.empty((0, 0), out.dtype)
-    more = [bind(_add_bias, own(bias, 1), made(arriving)) for bias in biases[1:]]
+    first, *others = [own(bias[:, :, None], 1) for bias in biases] or [whole(none)]
+    more = [bind(_add_bias, bias, made(arriving)) for bias in others]
+    bent = kind in (TANH, LOGISTIC) and out.shape[2] < NARROW
+    room = np.empty(out.transpose(0, 2, 1).shape, out.dtype) if bent else none
     fire = bind(
         _share_out if kind == SOFTMAX else _fire,
         whole(np.array([kind])),
         whole(np.array([low, high], out.dtype)),
-        own(first, 1) if biases else whole(first),
+        first,
         made(arriving),
         whole(none) if slope is None else made(slope),
+        made(room, 1) if bent else whole(none),
         made(out),
         apart=kind != SOFTMAX,
     )
@@ -49,38 +54,62 @@ def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope:
 @njit(nogil=True, error_model="numpy")
 def _add_bias(bias, s, first, last, low, high):
     for r in range(first, last):
+        extra = block(bias, r, low, high)
         for example in range(s.shape[1]):
             row = line(s, r, example, low, high)
             for i in range(row.shape[0]):
-                row[i] += bias[r, low + i]
+                row[i] += extra[i]
 
 
 @njit(nogil=True, error_model="numpy")
-def _fire(kind, limits, bias, s, slope, out, first, last, low, high):
+def _fire(kind, limits, bias, s, slope, room, out, first, last, low, high):
     function, same = kind[0], s.ctypes.data == out.ctypes.data
     for r in range(first, last):
         for example in range(s.shape[1]):
             row, fired = line(s, r, example, low, high), line(out, r, example, low, high)
             if bias.shape[0] > 0:
+                extra = block(bias, r, low, high)
                 for i in range(row.shape[0]):
-                    row[i] += bias[r, low + i]
+                    row[i] += extra[i]
             if slope.shape[0] > 0 and function == CLIP:
                 _slope_by_input(limits, row, line(slope, r, example, low, high))
             if not same:
                 for i in range(row.shape[0]):
                     fired[i] = row[i]
-            _apply(function, limits, fired)
+            if room.shape[0] == 0:
+                _apply(function, limits, fired)
+        if room.shape[0] > 0:
+            _apply_together(function, limits, block(room, r, low, high), r, out, low, high)
+        for example in range(s.shape[1]):
             if slope.shape[0] > 0 and function != CLIP:
+                fired = line(out, r, example, low, high)
                 _slope_by_activity(function, fired, line(slope, r, example, low, high))
 
 
 @njit(nogil=True, error_model="numpy")
-def _share_out(kind, limits, bias, s, slope, out, first, last, low, high):
+def _apply_together(function, limits, room, r, out, low, high):
+    place = 0
+    for example in range(out.shape[1]):
+        row = line(out, r, example, low, high)
+        for i in range(row.shape[0]):
+            room[place + i] = row[i]
+        place += row.shape[0]
+    _apply(function, limits, room)
+    place = 0
+    for example in range(out.shape[1]):
+        row = line(out, r, example, low, high)
+        for i in range(row.shape[0]):
+            row[i] = room[place + i]
+        place += row.shape[0]
+
+
+@njit(nogil=True, error_model="numpy")
+def _share_out(kind, limits, bias, s, slope, room, out, first, last, low, high):
     for r in range(first, last):
         for example in range(s.shape[1]):
             row, fired = line(s, r, example, low, high), line(out, r, example, low, high)
             for i in range(row.shape[0]):
-                row[i] += bias[r, low + i] if bias.shape[0] > 0 else 0
+                row[i] += bias[r, low + i, 0] if bias.shape[0] > 0 else 0
                 fired[i] = row[i]
             softmax_of(fired)
 

@@ -14,7 +14,7 @@ from numba import njit
 
 from circuitsim.kernels import activations, reference
 from circuitsim.kernels.blas import gemm, product
-from circuitsim.kernels.native import block, line
+from circuitsim.kernels.native import block, line, soon
 from circuitsim.kernels.program import Guard, bind, fuse, made, own, whole
 from circuitsim.kernels.steps import Step, in_turn
 
@@ -23,6 +23,7 @@ from circuitsim.kernels.steps import Step, in_turn
 NAME = "numba"
 COMPILED = True
 Array = np.ndarray
+AHEAD = 4  # examples
 kernel = njit(nogil=True, error_model="numpy")
 
 __all__ = ["fuse"]
@@ -30,17 +31,18 @@ __all__ = ["fuse"]
 
 def gather(x: Array, rows: Array, out: Array) -> Step:
     """out[r, b] = x[rows[r, b]]."""
-    return bind(_gather, whole(x), whole(rows), made(out))
+    return bind(_gather, whole(x[None]), whole(rows), made(out))
 
 
 @kernel
 def _gather(x, rows, out, first, last, low, high):
     for r in range(first, last):
         for b in range(out.shape[1]):
-            o = line(out, r, b, low, high)
-            row = rows[r, b]
+            if b + AHEAD < out.shape[1]:  # rows lie anywhere in memory: waiting for one by one would take longer
+                soon(x, rows[r, b + AHEAD], low, high)
+            o, row = line(out, r, b, low, high), line(x, 0, rows[r, b], low, high)
             for i in range(o.shape[0]):
-                o[i] = x[row, low + i]
+                o[i] = row[i]
 
 
 def deliver(emitted: Array, across: Array, arriving: Array, *, accumulate: bool) -> Step:

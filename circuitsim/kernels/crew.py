@@ -214,7 +214,7 @@ def crew() -> Crew:
 @cache
 def threads() -> int:
     """How many threads work together: NUMBA_NUM_THREADS, by default the cores that this process may use, 8 at most."""
-    return int(min(int(vars(config)["NUMBA_NUM_THREADS"]), len(os.sched_getaffinity(0)), MOST))
+    return min(int(vars(config)["NUMBA_NUM_THREADS"]), MOST)
 
 
 def _forked() -> None:

@@ -112,6 +112,36 @@ def address(typingctx: Any, array):
 
 
 @intrinsic
+def prefetch(typingctx: Any, address):
+    """Tell that what lies at an address will soon be read."""
+
+    def codegen(context, builder, signature, args):
+        small = ir.IntType(32)
+        pointer = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, small, small, small])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        read, near, data = ir.Constant(small, 0), ir.Constant(small, 3), ir.Constant(small, 1)
+        builder.call(function, [builder.inttoptr(args[0], pointer), read, near, data])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
+
+
+def soon(array: Any, row: int, low: int, high: int) -> None:
+    """Tell that array[0, row, low:high] will soon be read."""
+
+
+@extending.overload(soon)
+def _compiled_soon(array, row, low, high):
+    def told(array, row, low, high):
+        begin = address(array) + row * array.strides[1]
+        for place in range(begin + low * array.itemsize, begin + high * array.itemsize, 64):
+            prefetch(place)
+
+    return told
+
+
+@intrinsic
 def call_kernel(typingctx: Any, function, table, first, last, low, high):
     """Call a kernel by its address, with its operands' table and its share of replicas and neurons."""
 
