@@ -178,7 +178,7 @@ NUMBA = table(
     ("the neighbour's bias", "loop", "IKH", edit(activations, "_fire", ("extra[i]", "extra[i - 1]"))),
     ("another replica's bias", "loop", "IKH", edit(activations, "_fire", ("block(bias, r,", "block(bias, r - 1,"))),
     ("no bias", "loop", "KH", edit(activations, "_fire", ("bias.shape[0] > 0", "False"))),
-    ("a second bias left out", "skip", "K", edit(activations, "activate", ("in biases[1:]", "in biases[2:]"))),
+    ("a second bias left out", "skip", "K", edit(activations, "activate", ("in others", "in others[1:]"))),
     ("divided by the layer's mean", "loop", "IKH", edit(activations, "_fire", (FIRES, "fired /= 1 + np.abs(fired).mean()\n            " + FIRES))),
     ("the slope of another function", "fa", "KH", edit(activations, "_fire", ("_slope_by_activity(function,", "_slope_by_activity(3 - function,"))),
     ("the slope of the presentation before", "fa", "IKPH", edit(activations, "_fire", ("function != CLIP:", "function != CLIP and not slope.any():"))),
