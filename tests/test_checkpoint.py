@@ -354,7 +354,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
 
 def test_interrupt(tmp_path: Path) -> None:
     """It stops after the presentation in progress, wherever in an epoch that is, with a checkpoint of just then."""
-    keys = FULL | {"epochs": 2, "train_limit": 1400, "batch": 1}
+    keys = FULL | {"epochs": 6, "train_limit": 1400, "batch": 1}
     assert run(tmp_path / "whole", *VARIED, **keys) == 0
     process = start("run", "autoencoder", "--out", tmp_path / "run", *settings(**keys), *VARIED)
     _wait_for(tmp_path / "run" / "checkpoint" / "000000001400.checkpoint")
