@@ -59,12 +59,12 @@ def _datasets(ran: Runs) -> list[str]:
 
 
 def _errors(metrics: pd.DataFrame, ran: Runs, dataset: str, group: str, split: str = "test") -> dict[str, np.ndarray]:
-    """The error of each layout of a group, (epochs, seeds); NaN where a seed has diverged."""
+    """The error of each layout of a group, (epochs, seeds), all members' epochs; NaN where a seed has diverged."""
     if (dataset, group) not in ran:
         return {}
     member = ran[dataset, group].member
     own = metrics[(metrics["member"] == member.name) & (metrics["split"] == split) & (metrics["metric"] == "mse")]
-    epochs, seeds = range(int(own["epoch"].max()) + 1), member.vary["seed"]
+    epochs, seeds = range(int(metrics["epoch"].max()) + 1), member.vary["seed"]
     found = {}
     for layout in member.vary["layout"]:
         table = own[own["layout"] == layout].pivot(index="epoch", columns="seed", values="value")
@@ -166,6 +166,8 @@ def _lead(tables: Sequence[Exhibit]) -> str:
     told = []
     for exhibit in tables:
         judged = exhibit.numbers[exhibit.numbers["agrees"].isin([Agreement.YES, Agreement.NO])]
+        if judged.empty:
+            continue
         against = list(judged[judged["agrees"] == Agreement.NO]["channels"])
         said = f"{exhibit.title}: {len(judged) - len(against)} of {len(judged)} verdicts of the paper come out"
         told.append(said + (f"; not {', '.join(against)}." if against else "."))
