@@ -136,10 +136,10 @@ class Scenario:
     settings: type[Settings]
     design: Callable[[Any], Design]
     check: Callable[[Any, Dataset], None]
-    prepare: Callable[[Any, Dataset], dict[str, np.ndarray]]
     tensor_shapes: Callable[[Any], dict[str, tuple[int, ...]]]
     evaluate: Callable[[Simulator, np.ndarray, np.ndarray | None], Figures]
     finish: Callable[[Path, Study, Mapping[str, Any]], None]
+    prepare: Callable[[Any, Dataset], dict[str, np.ndarray]] = _nothing
     inspect: Callable[[Simulator, Any, Dataset], Figures] = _nothing
     presented: Callable[[Simulator, Dataset, np.ndarray], Figures] = _nothing
     quick: Mapping[str, Any] = field(default_factory=dict)

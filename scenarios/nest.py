@@ -110,11 +110,6 @@ def check(settings: NestSettings, data: Dataset) -> None:
         refuse("sizes", settings.sizes, expected, f"Set sizes=[{data.features},...,{data.features}].")
 
 
-def prepare(_: NestSettings, __: Dataset) -> dict[str, np.ndarray]:
-    """Nothing depends on the data."""
-    return {}
-
-
 def tensor_shapes(settings: NestSettings) -> dict[str, tuple[int, ...]]:
     """Names and shapes of all tensors."""
     n, shapes = settings.sizes, dict[str, tuple[int, ...]]()
@@ -145,7 +140,6 @@ SCENARIO = Scenario(
     settings=NestSettings,
     design=design,
     check=check,
-    prepare=prepare,
     tensor_shapes=tensor_shapes,
     evaluate=evaluate,
     inspect=inspect,

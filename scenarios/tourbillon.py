@@ -75,11 +75,6 @@ def design(settings: TourbillonSettings) -> Design:
     )
 
 
-def prepare(_: TourbillonSettings, __: Dataset) -> dict[str, np.ndarray]:
-    """Nothing depends on the data."""
-    return {}
-
-
 def tensor_shapes(settings: TourbillonSettings) -> dict[str, tuple[int, ...]]:
     """Names and shapes of all tensors that a Tourbillon of these sizes can have."""
     sizes, n = settings.sizes, len(settings.sizes) - 1
@@ -109,7 +104,6 @@ SCENARIO = Scenario(
     settings=TourbillonSettings,
     design=design,
     check=check_classes,
-    prepare=prepare,
     tensor_shapes=tensor_shapes,
     evaluate=evaluate,
     inspect=inspect,

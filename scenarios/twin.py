@@ -89,11 +89,6 @@ def check(settings: TwinSettings, data: Dataset) -> None:
         refuse("sizes", settings.sizes, expected, f"Set sizes=[{data.features},...,{data.features}].")
 
 
-def prepare(_: TwinSettings, __: Dataset) -> dict[str, np.ndarray]:
-    """Nothing depends on the data."""
-    return {}
-
-
 def tensor_shapes(settings: TwinSettings) -> dict[str, tuple[int, ...]]:
     """Names and shapes of all tensors of the twin."""
     circuit, found = twin_of(settings).circuit, dict[str, tuple[int, ...]]()
@@ -125,7 +120,6 @@ SCENARIO = Scenario(
     settings=TwinSettings,
     design=design,
     check=check,
-    prepare=prepare,
     tensor_shapes=tensor_shapes,
     evaluate=evaluate,
     inspect=inspect,

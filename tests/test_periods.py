@@ -76,7 +76,7 @@ def nothing(*_: object) -> Any:
     return {}
 
 
-GROWTH = Scenario("growth", "for tests", GrowthSettings, design, nothing, nothing, nothing, errors, nothing)
+GROWTH = Scenario("growth", "for tests", GrowthSettings, design, nothing, nothing, errors, nothing)
 
 
 @pytest.fixture(autouse=True)
