@@ -53,7 +53,7 @@ def block_errors(simulator: Simulator, x: np.ndarray) -> Figures:
     return figures
 
 
-def block_alignment(simulator: Simulator) -> Figures:
+def block_alignment(simulator: Simulator, *_: object) -> Figures:
     """angle/b : degrees between the decoder of block b and its encoder transposed, (replica,)."""
     tensors, figures = simulator.tensors(), Figures()
     for b, loop in enumerate(loops(simulator.circuit), 1):

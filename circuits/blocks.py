@@ -17,6 +17,7 @@ from circuitsim.rules import delta, recirculation, recirculation_symmetric, reci
 
 RULES = ("rec", "rec-symmetric", "bp", "rbp")
 RECIRCULATING = ("rec", "rec-symmetric")
+TOP, TUNING, TOP_FEEDBACK = "top", "tuning", "top feedback"  # groups of rules beside those of blocks
 
 
 @dataclass(frozen=True)

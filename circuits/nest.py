@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from circuits.blocks import Block, Parts, block_parts, together
+from circuits.blocks import TUNING, Block, Parts, block_parts, together
 from circuitsim.errors import CircuitError
 from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
 from circuitsim.rules import recirculation
 from circuitsim.schedule import Protocol
 
 TURN = 2  # cycles of the inner loops in one turn of the outer one
-OUTER, TUNING = "outer", "tuning"
+OUTER = "outer"
 
 
 def nested_autoencoder(

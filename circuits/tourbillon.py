@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from circuits.blocks import Parts, block_parts, recirculates, together
+from circuits.blocks import TOP, TOP_FEEDBACK, TUNING, Parts, block_parts, recirculates, together
 from circuits.stack import stack_blocks, stack_layers
 from circuitsim.errors import CircuitError
 from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
@@ -19,7 +19,6 @@ from circuitsim.schedule import Protocol, Updates
 
 CHANNELS = ("decoders", "bp", "random", "none")
 LOSSES = ("error", "hinge")
-TOP, TUNING, TOP_FEEDBACK = "top", "tuning", "top feedback"
 
 
 def tourbillon(

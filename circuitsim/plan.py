@@ -207,10 +207,9 @@ def _shared_memory(schedule: Schedule, state: State) -> dict[Key, Key]:
         if "E" in written and "O" in written and _alike(state, subject):
             same[written["E"]] = written["O"]
         summed = next((a.key for a in entry.accesses if a.mode is Mode.ADD and a.quantity == "S"), None)
-        taken = (
-            schedule.circuit.taken(subject, 0) if entry.event[1:] == (phases.FORWARD, entry.event.which, 0) else None
-        )
-        if taken is not None:  # compartments of one neuron, which has one memory of what it fired
+        first = entry.event.phase == phases.FORWARD and entry.event.detail == 0
+        if first and (taken := schedule.circuit.taken(subject, 0)):
+            # compartments of one neuron, which has one memory of what it fired
             origin: Key = (taken.source, "O", 0)
             same[subject, "O", 0] = same.get(origin, origin)
         fires = entry.event.phase in (phases.FORWARD, phases.RECIRCULATION)

@@ -63,12 +63,12 @@ class Schedule:
         """Ticks from the start of a presentation to the start of the next."""
         return self.length if self.protocol.interval is None else self.protocol.interval
 
-    @property
+    @cached_property
     def length(self) -> int:
         """Ticks that a presentation takes."""
         return overlap.length(self._lines)
 
-    @property
+    @cached_property
     def memories(self) -> int:
         """Of how many examples a neuron holds the same quantity at once."""
         return overlap.memories(self._lines, self.duration)
@@ -77,7 +77,7 @@ class Schedule:
         """The fewest ticks after which the next example can enter, where neurons hold so many of them at once."""
         return overlap.shortest_interval(self.circuit, self._lines, memories)
 
-    @property
+    @cached_property
     def _lines(self) -> list[tuple[Event, tuple[Access, ...]]]:
         return [(e.event, e.accesses) for e in self.entries]
 

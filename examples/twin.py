@@ -9,8 +9,9 @@ import numpy as np
 
 from analysis.blocks import block_errors
 from analysis.classification import classification_errors
+from circuits.blocks import TOP, TUNING
 from circuits.classifier import layered_classifier
-from circuits.twin import TOP, TUNING, tourbillonize
+from circuits.twin import tourbillonize
 from circuitsim import Simulator
 from circuitsim.data import load
 

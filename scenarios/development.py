@@ -14,12 +14,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from circuits.blocks import TOP, TOP_FEEDBACK, TUNING
 from circuitsim.config import Rates, Settings, refuse
 from circuitsim.scenario import Period
 from circuitsim.schedule import Protocol, Updates
 
 UPDATES = {"last": Updates.LAST, "at-once": Updates.AT_ONCE}
-TOP, TUNING, TOP_FEEDBACK = "top", "tuning", "top feedback"
 _EACH_BLOCK = "a number >= 0, or a list with one for each block"
 _EACH_LAYER = "a number >= 0, or a list with one for each layer above the input"
 _EPOCHS = "a whole number >= 0"

@@ -10,8 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from analysis.scores.scorecard import scorecard
+from circuits.blocks import TOP, TUNING
 from circuits.classifier import layered_classifier
-from circuits.tourbillon import TOP, TUNING, growing, tourbillon
+from circuits.tourbillon import growing, tourbillon
 from circuitsim.config import Keys, refuse
 from circuitsim.data import load
 from circuitsim.graph import Circuit

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from analysis.blocks import block_alignment, block_errors
 from analysis.metrics import reconstruction_errors
-from circuits.nest import OUTER, TUNING, nested_autoencoder
+from circuits.blocks import TUNING
+from circuits.nest import OUTER, nested_autoencoder
 from circuitsim.config import Rates, Settings, refuse
 from circuitsim.data import Dataset
 from circuitsim.scenario import Design, Figures, Period, Scenario
@@ -127,11 +128,6 @@ def evaluate(simulator: Simulator, x: np.ndarray, _: np.ndarray | None = None) -
     return reconstruction_errors(simulator, x, logistic=logistic) | block_errors(simulator, x)
 
 
-def inspect(simulator: Simulator, _: NestSettings, __: Dataset) -> Figures:
-    """The angle between each inner decoder and its encoder transposed."""
-    return block_alignment(simulator)
-
-
 QUICK: Mapping[str, Any] = {"epochs": 2, "train_limit": 1000, "test_limit": 200}
 
 SCENARIO = Scenario(
@@ -142,7 +138,7 @@ SCENARIO = Scenario(
     check=check,
     tensor_shapes=tensor_shapes,
     evaluate=evaluate,
-    inspect=inspect,
+    inspect=block_alignment,
     finish=finish_with_reconstructions,
     quick=QUICK,
 )

@@ -13,7 +13,6 @@ from analysis.classification import classification_errors
 from circuits.blocks import RULES
 from circuits.tourbillon import CHANNELS, growing, tourbillon
 from circuitsim.config import Output, refuse
-from circuitsim.data import Dataset
 from circuitsim.scenario import Design, Figures, Scenario
 from circuitsim.simulator import Simulator
 from scenarios.classifier import check as check_classes
@@ -91,11 +90,6 @@ def evaluate(simulator: Simulator, x: np.ndarray, y: np.ndarray | None) -> Figur
     return {} if y is None else classification_errors(simulator, x, y) | block_errors(simulator, x)
 
 
-def inspect(simulator: Simulator, _: TourbillonSettings, __: Dataset) -> Figures:
-    """The angle between each decoder and its encoder transposed."""
-    return block_alignment(simulator)
-
-
 QUICK: Mapping[str, Any] = {"epochs": 1, "top_epochs": 1, "tuning_epochs": 1, "train_limit": 1000, "test_limit": 200}
 
 SCENARIO = Scenario(
@@ -106,7 +100,7 @@ SCENARIO = Scenario(
     check=check_classes,
     tensor_shapes=tensor_shapes,
     evaluate=evaluate,
-    inspect=inspect,
+    inspect=block_alignment,
     finish=finish,
     quick=QUICK,
 )

@@ -13,8 +13,9 @@ from analysis.blocks import block_alignment, block_errors
 from analysis.classification import classification_errors
 from analysis.metrics import reconstruction_errors
 from circuits.autoencoder import circular_autoencoder
+from circuits.blocks import TUNING
 from circuits.classifier import layered_classifier
-from circuits.twin import TUNING, Twin, tourbillonize
+from circuits.twin import Twin, tourbillonize
 from circuitsim.config import Output, refuse
 from circuitsim.data import Dataset
 from circuitsim.scenario import Design, Figures, Scenario
@@ -107,11 +108,6 @@ def evaluate(simulator: Simulator, x: np.ndarray, y: np.ndarray | None) -> Figur
     return reconstruction_errors(simulator, x, logistic=logistic) | block_errors(simulator, x)
 
 
-def inspect(simulator: Simulator, _: TwinSettings, __: Dataset) -> Figures:
-    """The angle between each decoder and its encoder transposed."""
-    return block_alignment(simulator)
-
-
 QUICK: Mapping[str, Any] = {"epochs": 1, "top_epochs": 1, "tuning_epochs": 1, "train_limit": 1000, "test_limit": 200}
 
 SCENARIO = Scenario(
@@ -122,7 +118,7 @@ SCENARIO = Scenario(
     check=check,
     tensor_shapes=tensor_shapes,
     evaluate=evaluate,
-    inspect=inspect,
+    inspect=block_alignment,
     finish=finish,
     quick=QUICK,
 )
