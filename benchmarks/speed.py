@@ -44,10 +44,6 @@ def contenders(case: Case, x: np.ndarray, compiled: bool) -> dict[str, tuple[Run
     made = case.engine(x)
     shared = torch.from_numpy(x)
 
-    def engine(batches: np.ndarray) -> None:
-        for rows in batches:
-            made.present(rows)
-
     def weights(nets: list[Any]) -> Callable[[], list[np.ndarray]]:
         return lambda: [w.detach().numpy() for net in nets for w in (*net.weights, *net.biases)]
 
@@ -56,7 +52,7 @@ def contenders(case: Case, x: np.ndarray, compiled: bool) -> dict[str, tuple[Run
         names = [f"A{h}.{kind}" for kind in ("weight", "bias") for h in layers]
         return [tensors[name][replica] for replica in range(case.replicas) for name in names]
 
-    found: dict[str, tuple[Run, Callable[[], list[np.ndarray]]]] = {"engine": (engine, of_engine)}
+    found: dict[str, tuple[Run, Callable[[], list[np.ndarray]]]] = {"engine": (made.present_each, of_engine)}
     kinds: dict[str, Callable[[Any], Any]] = {"eager": Loop}
     if compiled and case.replicas == 1:
         kinds["compiled"] = lambda net: Loop(net, compiled=True)

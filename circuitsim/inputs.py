@@ -34,21 +34,24 @@ def _check_labels(circuit: Circuit, examples: int, y: np.ndarray | None) -> None
         )
 
 
-def check_rows(circuit: Circuit, rows: np.ndarray, *, examples: int, most: int, sets: int) -> None:
+def check_rows(
+    circuit: Circuit, rows: np.ndarray, *, examples: int, most: int, sets: int, course: bool = False
+) -> None:
     """Raise CircuitError for rows that are no numbers of examples, too many, or not one set for each replica.
 
     Parameters
     ----------
-    rows : (batch,) or (sets, batch). examples : how many there are. most : rows in a batch.
+    rows : (batch,) or (sets, batch); of a course of presentations one such for each, at least one.
+    examples : how many there are. most : rows in a batch. course : whether there is an axis of presentations.
     """
-    fits = rows.ndim == 1 or (rows.ndim == 2 and len(rows) == sets)
-    whole = rows.dtype.kind in "iu" and fits and 1 <= rows.shape[-1] <= most
-    if not whole or rows.min() < 0 or rows.max() >= examples:
+    shape = rows.shape[1:] if course else rows.shape
+    counted = rows.dtype.kind in "iu" and (len(shape) == 1 or (len(shape) == 2 and shape[0] == sets))
+    if not counted or not rows.size or shape[-1] > most or rows.min() < 0 or rows.max() >= examples:
         raise CircuitError(
             f"rows shown to circuit {circuit.name}",
-            got=f"{rows.shape[-1]} rows, of {examples} examples in use"
-            if rows.dtype.kind in "iu" and fits
+            got=f"{shape[-1]} rows, of {examples} examples in use"
+            if counted
             else f"an array of {rows.dtype} of shape {rows.shape}",
-            expected=f"1 to {most} indices of existing examples",
+            expected=f"1 to {most} indices of existing examples" + (", for each presentation" if course else ""),
             remedy="Call use() with the examples first, and make the Simulator with a large enough batch.",
         )

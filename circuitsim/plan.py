@@ -96,6 +96,16 @@ class Plan:
         target[...] = rows
         presentation()
 
+    def repeats(self, batch: int) -> bool:
+        """Whether presentations of a batch size can follow each other with no step between that only Python can do."""
+        self.bound(batch)
+        return hasattr(self._bound[batch][2], "repeat")
+
+    def run_each(self, course: np.ndarray, reached: Callable[[int], None]) -> None:
+        """Show batches one after the other, (presentation, 1 or replica, batch); `reached` is told of each alarm's."""
+        rows, _, presentation = self._bound[course.shape[-1]]
+        presentation.repeat(rows, course, reached)  # type: ignore[attr-defined]
+
     def bound(self, batch: int) -> tuple[np.ndarray, list[phases.Step]]:
         """The rows' array and the steps for a batch size, in the order of the schedule's entries."""
         if batch not in self._bound:

@@ -127,7 +127,7 @@ class Scenario:
     evaluate : metrics of one data split, from its examples and their classes, each (replica,).
     inspect : metrics of the circuit itself, which may show it training examples; what is not finite is undefined, and
         left out. presented : figures of the batch that was just shown, from the data and its rows; their means over an
-        epoch are metrics of the train split. Both (replica,).
+        epoch are metrics of the train split; None: nobody looks. Both (replica,).
     finish : writes what the scenario makes of a finished run (audit, report) into the run folder.
     """
 
@@ -141,7 +141,7 @@ class Scenario:
     finish: Callable[[Path, Study, Mapping[str, Any]], None]
     prepare: Callable[[Any, Dataset], dict[str, np.ndarray]] = _nothing
     inspect: Callable[[Simulator, Any, Dataset], Figures] = _nothing
-    presented: Callable[[Simulator, Dataset, np.ndarray], Figures] = _nothing
+    presented: Callable[[Simulator, Dataset, np.ndarray], Figures] | None = None
     quick: Mapping[str, Any] = field(default_factory=dict)
     vary: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 

@@ -199,6 +199,41 @@ class Simulator:
         self.presentations += 1
         self.queue.push(start._replace(tick=start.tick + ticks))
 
+    def present_each(self, batches: np.ndarray) -> None:
+        """Show batches one after the other: what `present` does with each, to the same bits, in less time.
+
+        Parameters
+        ----------
+        batches : indices of examples, (presentation, batch) or, where replicas see different data, (presentation,
+            replica, batch).
+
+        Raises
+        ------
+        CircuitError : a row that does not exist, or too many. Diverged : a value is not finite; what was shown before
+            has been learned.
+        """
+        batches = np.asarray(batches)
+        check_rows(self.circuit, batches, examples=self._examples, most=self.batch, sets=self._row_sets, course=True)
+        if self._pipeline or self._order or self._waves or not self._plan.repeats(batches.shape[-1]):
+            for rows in batches:
+                self.present(rows)
+            return
+        self._last_batch = batches.shape[-1]
+        sets = batches if batches.ndim == 3 else batches[:, None]
+        course = np.array(np.broadcast_to(sets, (len(batches), self._row_sets, self._last_batch)), np.int64, order="C")
+        start, first = self.queue.pop(), self.presentations
+
+        def reached(number: int) -> None:
+            self.presentations = first + number
+
+        try:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                self._plan.run_each(course, reached)
+            reached(len(course))
+        finally:
+            passed = (self.presentations - first) * self.schedule.duration
+            self.queue.push(start._replace(tick=start.tick + passed))
+
     def drain(self) -> None:
         """Let presentations that overlap come to their end; nothing enters. Does nothing where none is under way."""
         for _ in range(self._pipeline.left if self._pipeline else 0):

@@ -57,16 +57,21 @@ class Study:
         full, rest = divmod(len(self.data.train), self.common.batch)
         return full + (1 if rest and not (self.common.drop_last and full) else 0)
 
-    def train_epoch(self) -> Iterator[int]:
-        """Go through the rest of the epoch in progress; yield the number of batches done after each."""
+    def train_epoch(self, stretch: float = 0.0) -> Iterator[int]:
+        """Go through the rest of the epoch in progress; yield the number of batches done after each, or now and then.
+
+        Parameters
+        ----------
+        stretch : seconds, about, for which batches may follow each other with nothing between; 0: each by itself.
+        """
         orders = {key: self._order(s) for key, s in {order_key(s): s for s in self.settings}.items()}
         while self.batch < self.batches:
             begin = time.perf_counter()
-            part = slice(self.batch * self.common.batch, (self.batch + 1) * self.common.batch)
+            count = self._together(stretch)
             for cohort, sums in zip(self.cohorts, self.sums, strict=True):
                 if cohort.simulator.state.alive.any():
-                    self._present(cohort, cohort.rows(orders, part), sums)
-            self.batch += 1
+                    self._present(cohort, self._rows(cohort, orders, count), sums)
+            self.batch += count
             self.seconds += time.perf_counter() - begin
             yield self.batch
         for cohort in self.cohorts:
@@ -227,12 +232,28 @@ class Study:
             return np.arange(count)
         return generator(settings.data_seed, "order of presentations", self.epoch).permutation(count)
 
+    def _together(self, stretch: float) -> int:
+        """Batches that follow each other now: full ones of one cohort, of which nobody looks at each by itself."""
+        if not self.batch or len(self.cohorts) > 1 or self.scenario.presented:
+            return 1
+        full = len(self.data.train) // self.common.batch - self.batch
+        every = self.common.checkpoint_every or self.batches
+        due = every - (self.epoch * self.batches + self.batch) % every
+        return max(1, int(min(stretch * self.batch / max(self.seconds, 1e-9), full, due)))
+
+    def _rows(self, cohort: Cohort, orders: dict[tuple[int, bool], np.ndarray], count: int) -> np.ndarray:
+        """The examples of the next batches, (presentation, batch) or (presentation, replica, batch)."""
+        size = self.common.batch
+        each = range(self.batch, self.batch + count)
+        return np.stack([cohort.rows(orders, slice(k * size, (k + 1) * size)) for k in each])
+
     def _present(self, cohort: Cohort, rows: np.ndarray, sums: dict[str, list[float]]) -> None:
         with renumbering(cohort, f"epoch {self.epoch + 1}"):
-            cohort.simulator.present(rows)
+            cohort.simulator.present_each(rows)
         self._check_alive(self.epoch + 1)
-        for metric, values in self.scenario.presented(cohort.simulator, self.data, rows).items():
-            sums[metric] = (np.array(sums.get(metric, 0.0)) + values).tolist()
+        if self.scenario.presented:
+            for metric, values in self.scenario.presented(cohort.simulator, self.data, rows[0]).items():
+                sums[metric] = (np.array(sums.get(metric, 0.0)) + values).tolist()
 
     def _check_alive(self, epoch: int) -> None:
         if not self.alive():

@@ -18,6 +18,8 @@ from circuitsim.request import Conclusion, Request
 from circuitsim.scenario import Scenario
 from circuitsim.study import Study
 
+STRETCH = 0.05  # seconds: a bar that moves, and a hand on Ctrl-C, notice nothing of it
+
 
 def run(scenario: Scenario, request: Request, console: Console, interrupted: list[int] | None = None) -> Conclusion:
     """Check all of a request, then start a run folder and carry the run out.
@@ -101,7 +103,7 @@ def _train(
         progress.measured()
         runfolder.save_checkpoint(folder, study)
     while study.epoch < study.epochs:
-        for batch in study.train_epoch():
+        for batch in study.train_epoch(STRETCH):
             progress.presented()
             if interrupted:
                 _stop(folder, study)

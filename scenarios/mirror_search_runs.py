@@ -182,6 +182,6 @@ def held_out(dataset: Dataset, kept: int) -> Dataset:
 def _train(study: Study) -> None:
     study.begin()
     while study.epoch < study.epochs:
-        for _ in study.train_epoch():
+        for _ in study.train_epoch(float("inf")):
             pass
         study.end_epoch()

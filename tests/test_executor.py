@@ -14,7 +14,7 @@ import pytest
 from circuits.autoencoder import circular_autoencoder
 from circuits.classifier import layered_classifier
 from circuitsim import Simulator, rules
-from circuitsim.errors import Diverged
+from circuitsim.errors import CircuitError, Diverged
 from circuitsim.hooks import Hook
 from circuitsim.kernels import blas, cpu, crew, expansions, program
 from circuitsim.kernels.program import Guard, Op, Program, bind, made, own, whole
@@ -217,6 +217,112 @@ def test_the_weights_kept_are_the_last_finite_ones(three: crew.Crew, bad: float)
     with pytest.raises(Diverged, match=r"projection A\d, replica 0: plasticity at tick \d+ of presentation 4 gave"):
         simulator.present([0, 1])
     assert all(np.array_equal(w, before[name]) for name, w in simulator.tensors().items())
+
+
+# ----------------------------------------------------------------------------------------------------------- courses
+
+CONTENDERS = [("rec", 1), ("rec", 3), ("bp", 1), ("rbp", 2), ("fa", 1)]
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize(("rule", "replicas"), CONTENDERS)
+def test_a_course_of_presentations_is_one_after_the_other(
+    rule: str, replicas: int, parts: int, request: pytest.FixtureRequest
+) -> None:
+    if parts == 3:
+        request.getfixturevalue("three")
+    one, other = (trained(rule, replicas, batches=1) for _ in range(2))
+    course = np.random.default_rng(3).integers(0, 40, (6, 9))
+    assert other._plan.repeats(9)
+    for rows in course:
+        one.present(rows)
+    other.present_each(course[:1])
+    other.present_each(course[1:])
+    assert apart(one, other) == 0
+    assert (other.tick, other.presentations) == (one.tick, one.presentations)
+
+
+def test_a_course_with_data_of_each_replica() -> None:
+    one, other = (trained("rec", 2, batches=0, shared=False) for _ in range(2))
+    course = np.random.default_rng(3).integers(0, 40, (4, 2, 9))
+    for rows in course:
+        one.present(rows)
+    other.present_each(course)
+    assert apart(one, other) == 0
+    one.present(course[0, 1])  # the same examples for all
+    other.present_each(course[:1, 1])
+    assert apart(one, other) == 0
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_a_course_with_code_between_is_one_after_the_other(backend: str) -> None:
+    seen: list[int] = []
+    more = {"hooks": [Hook(lambda tensors: seen.append(1))]} if backend == "numba" else {}
+    one, other = (trained("rec", backend=backend, batches=0, **more) for _ in range(2))
+    course = np.random.default_rng(3).integers(0, 40, (3, 9))
+    assert not other._plan.repeats(9)
+    for rows in course:
+        one.present(rows)
+    other.present_each(course)
+    assert apart(one, other) == 0 and len(seen) in (0, 6)
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("at", [0, 2, 4])
+def test_a_course_ends_where_a_value_is_not_finite(at: int, parts: int, request: pytest.FixtureRequest) -> None:
+    if parts == 3:
+        request.getfixturevalue("three")
+    one, other = (trained("rec", batches=0) for _ in range(2))
+    course = np.random.default_rng(3).integers(0, 39, (5, 9))
+    course[at, 4] = 39
+    for simulator in (one, other):
+        simulator._plan._x[39] = np.nan  # type: ignore[index]
+    for rows in course[:at]:
+        one.present(rows)
+    message = rf"projection A\d, replica 0: plasticity at tick \d+ of presentation {at} gave"
+    for simulator, shown in ((one, lambda: one.present(course[at])), (other, lambda: other.present_each(course))):
+        with pytest.raises(Diverged, match=message):
+            shown()
+        assert simulator.presentations == at
+    assert apart(one, other) == 0 and one.tick == other.tick
+    other.present_each(course[:at] if at else course[1:])  # and it can go on
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_replicas_that_diverge_in_a_course_are_dropped_where_they_do(
+    parts: int, request: pytest.FixtureRequest
+) -> None:
+    if parts == 3:
+        request.getfixturevalue("three")
+    made = [trained("rec", 4, batches=0, shared=False, on_divergence="drop") for _ in range(2)]
+    course = np.random.default_rng(3).integers(0, 39, (12, 4, 9))
+    course[3, 1, 0] = course[7, 3, 5] = 39
+    for simulator in made:
+        simulator._plan._x[39] = np.nan  # type: ignore[index]
+    one, other = made
+    for rows in course:
+        one.present(rows)
+    other.present_each(course)
+    assert apart(one, other) == 0
+    assert one.state.alive.tolist() == other.state.alive.tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("batches", "got"),
+    [
+        (np.zeros((2, 3, 9), int), r"an array of int64 of shape \(2, 3, 9\)"),
+        (np.zeros(9, int), r"an array of int64 of shape \(9,\)"),
+        (np.zeros((0, 9), int), "9 rows, of 40 examples in use"),
+        (np.zeros((2, 10), int), "10 rows, of 40 examples in use"),
+        (np.full((2, 9), 40), "9 rows, of 40 examples in use"),
+        ([], r"an array of float64 of shape \(0,\)"),
+    ],
+)
+def test_what_is_no_course_is_refused(batches: np.ndarray, got: str) -> None:
+    simulator = trained("rec", batches=0)
+    message = rf"rows shown to .*: got {got}; expected 1 to 9 indices of existing examples, for each presentation"
+    with pytest.raises(CircuitError, match=message):
+        simulator.present_each(batches)
 
 
 # ------------------------------------------------------------------------------------------------------- the kernels

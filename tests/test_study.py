@@ -12,8 +12,11 @@ import pytest
 from running import ENTRIES, checkpoints, circuitsim, final, flat, measured, metrics, run, skip_report, vary
 
 from circuitsim import checkpoint, data
+from circuitsim.config import replicas
 from circuitsim.runfolder import read_tensors, save_tensors
 from circuitsim.simulator import Simulator
+from circuitsim.training import make_study
+from scenarios import autoencoder
 
 CALM = {"hidden": "identity", "output": "identity"}
 WILD = CALM | {"lr": 50.0}
@@ -28,13 +31,13 @@ def _without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     """The rows of every presentation, as the simulator is given them."""
     rows: list[list[int]] = []
-    original = Simulator.present
+    original = Simulator.present_each
 
-    def present(self: Simulator, batch: np.ndarray) -> None:
-        rows.append(batch.tolist())
-        original(self, batch)
+    def present_each(self: Simulator, batches: np.ndarray) -> None:
+        rows.extend(batches.tolist())
+        original(self, batches)
 
-    monkeypatch.setattr(Simulator, "present", present)
+    monkeypatch.setattr(Simulator, "present_each", present_each)
     return rows
 
 
@@ -274,3 +277,19 @@ def test_an_own_rule_is_one_circuit_for_all_replicas(tmp_path: Path) -> None:
     for name, values in final(tmp_path / "rec").items():
         np.testing.assert_allclose(final(tmp_path / "own")[name], values, rtol=0, atol=1e-12)
     assert [path.name for path in tmp_path.iterdir() if path.name == "__pycache__"] == []
+
+
+@pytest.mark.parametrize("rates", ["0.1", "0.1,0.2"])
+def test_batches_that_follow_each_other_make_no_difference(rates: str) -> None:
+    """Nor where checkpoints are due, and where the last batch is a short one."""
+    keys = {"sizes": [64, 5, 64], "train_limit": 215, "batch": 10, "checkpoint_every": 6, "epochs": 2}
+    settings = replicas(autoencoder.SCENARIO.settings, keys, {"lr": [float(rate) for rate in rates.split(",")]})
+    one, other = (make_study(autoencoder.SCENARIO, settings, "numba") for _ in range(2))
+    for epoch in range(2):
+        assert list(one.train_epoch()) == list(range(1, 23))
+        done = [22 * epoch + batch for batch in other.train_epoch(stretch=float("inf"))]
+        assert done == [[1, 6, 12, 18, 21, 22], [23, 24, 30, 36, 42, 43, 44]][epoch]
+        one.end_epoch()
+        other.end_epoch()
+    for name, values in one.tensors().items():
+        assert np.array_equal(values, other.tensors()[name]), name

@@ -205,7 +205,7 @@ def kill_after(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
     """End the run when so many batches are done."""
     left, original = {"batches": 10**9}, Study.train_epoch
 
-    def train(self: Study) -> Iterator[int]:
+    def train(self: Study, stretch: float = 0.0) -> Iterator[int]:
         for batch in original(self):
             yield batch
             left["batches"] -= 1

@@ -19,9 +19,11 @@ from circuitsim.kernels.native import call_kernel, call_setter, give_way, load_w
 # mypy: disable-error-code="no-untyped-def"
 
 LINE = 8  # words of a cache line: what different threads write lies apart
-COUNT, PARTS, SETTER, GUARDS, HEAD = range(5)  # words of a program's head
+COUNT, PARTS, SETTER, GUARDS, ROWS, WORDS, HEAD = range(7)  # words of a program's head
 FUNCTION, TABLE, MEETS, END, BY_REPLICA, FIXED = range(6)  # words of each kernel, then four of each part's share
-JOB, CODE, START = range(3)  # words of the control block's first line, then a line for each part: arrived, awake
+JOB, CODE, START, TIMES, SOURCE = range(
+    5
+)  # words of the control block's first line; then a line for each part: arrived, awake
 PATIENCE, TURNS = 4000, 400  # how often to look before giving way, and how often to give way before going to sleep
 MOST = 8  # threads at most: the shares of a layer get too small
 
@@ -86,50 +88,84 @@ def _stretch(code, part, begin, end):
 
 
 @njit(nogil=True, cache=True)
-def _perform(control, code, part, start):
-    """Do a part's share of a program from a kernel on; return where all parts stopped."""
-    count, parts = load_word(code), load_word(code + 8 * PARTS)
-    width = 8 * (FIXED + 4 * parts)
-    turn = load_word(control + 8 * JOB) << 32
-    k = start
-    while k < count:
-        row = code + 8 * HEAD + width * k
-        if k > start and load_word(row + 8 * MEETS) != 0:
-            turn += 1
-            _meet(control, part, parts, turn)
-            if _raised(code, k):
-                break
-        _stretch(code, part, k, load_word(row + 8 * END))
-        k = load_word(row + 8 * END)
-    _meet(control, part, parts, turn + 1)
-    return k
+def _show(code, source, time):
+    """Let the rows be those of a presentation of the course that lies at an address; of none, as they are."""
+    rows, words = load_word(code + 8 * ROWS), load_word(code + 8 * WORDS)
+    if source != 0:
+        for word in range(words):
+            store_word(rows + 8 * word, load_word(source + 8 * (time * words + word)))
 
 
 @njit(nogil=True, cache=True)
-def alone(code, start):
-    """All parts of a program from a kernel on, one after the other; return where it stopped."""
+def _perform(control, code, part, start, times, source):
+    """Do a part's share of presentations, from a kernel of one of them on; return where all parts stopped."""
+    count, parts = load_word(code), load_word(code + 8 * PARTS)
+    width = 8 * (FIXED + 4 * parts)
+    turn = load_word(control + 8 * JOB) << 32
+    time, first = start // count, start % count
+    while True:
+        k = first
+        while k < count:
+            row = code + 8 * HEAD + width * k
+            if k > first and load_word(row + 8 * MEETS) != 0:
+                turn += 1
+                _meet(control, part, parts, turn)
+                if _raised(code, k):
+                    break
+            _stretch(code, part, k, load_word(row + 8 * END))
+            k = load_word(row + 8 * END)
+        turn += 1
+        _meet(control, part, parts, turn)
+        if time + 1 == times:
+            return time * count + k
+        over = k < count or _raised(code, count)
+        if part == 0 and not over:
+            _show(code, source, time + 1)
+        turn += 1
+        _meet(control, part, parts, turn)  # none reads a flag or the rows any more that another changes
+        if over:
+            return time * count + k
+        time, first = time + 1, 0
+
+
+@njit(nogil=True, cache=True)
+def alone(code, start, times, source):
+    """All parts of presentations, one after the other, from a kernel of one of them on; return where it stopped."""
     count, parts = load_word(code), load_word(code + 8 * PARTS)
     width = 8 * (FIXED + 4 * parts)
     setter = load_word(code + 8 * SETTER)
     before = call_setter(setter, 1) if setter != 0 else 0
-    k = start
-    while k < count:
-        row = code + 8 * HEAD + width * k
-        if k > start and load_word(row + 8 * MEETS) != 0 and _raised(code, k):
+    time, first = start // count, start % count
+    if first == 0:
+        _show(code, source, time)
+    while True:
+        k = first
+        while k < count:
+            row = code + 8 * HEAD + width * k
+            if k > first and load_word(row + 8 * MEETS) != 0 and _raised(code, k):
+                break
+            for part in range(parts):
+                _stretch(code, part, k, load_word(row + 8 * END))
+            k = load_word(row + 8 * END)
+        if time + 1 == times or k < count or _raised(code, count):
             break
-        for part in range(parts):
-            _stretch(code, part, k, load_word(row + 8 * END))
-        k = load_word(row + 8 * END)
+        time, first = time + 1, 0
+        _show(code, source, time)
     if setter != 0:
         call_setter(setter, before)
-    return k
+    return time * count + k
 
 
 @njit(nogil=True, cache=True)
-def _post(control, code, start):
+def _post(control, code, start, times, source):
     """Tell the others what there is to do; return whether any of them is asleep."""
+    count = load_word(code)
+    if start % count == 0:
+        _show(code, source, start // count)
     store_word(control + 8 * CODE, code)
     store_word(control + 8 * START, start)
+    store_word(control + 8 * TIMES, times)
+    store_word(control + 8 * SOURCE, source)
     store_word(control + 8 * JOB, load_word(control + 8 * JOB) + 1)
     asleep = 0
     for part in range(1, load_word(code + 8 * PARTS)):
@@ -138,13 +174,13 @@ def _post(control, code, start):
 
 
 @njit(nogil=True, cache=True)
-def _lead(control, code, start, posted):
-    """The caller's part of a program; -1 where others must be woken first."""
-    if not posted and _post(control, code, start):
+def _lead(control, code, start, times, source, posted):
+    """The caller's part of presentations; -1 where others must be woken first."""
+    if not posted and _post(control, code, start, times, source):
         return -1
     setter = load_word(code + 8 * SETTER)
     before = call_setter(setter, 1) if setter != 0 else 0
-    stopped = _perform(control, code, 0, start)
+    stopped = _perform(control, code, 0, start, times, source)
     if setter != 0:
         call_setter(setter, before)
     return stopped
@@ -159,7 +195,8 @@ def _serve(control, part, done):
     while True:
         job = load_word(control + 8 * JOB)
         if job != done:
-            _perform(control, load_word(control + 8 * CODE), part, load_word(control + 8 * START))
+            code, start = load_word(control + 8 * CODE), load_word(control + 8 * START)
+            _perform(control, code, part, start, load_word(control + 8 * TIMES), load_word(control + 8 * SOURCE))
             done, looked = job, 0
             store_word(awake, 1)
             continue
@@ -183,16 +220,24 @@ class Crew:
         for part, event in enumerate(self._wake, 1):
             threading.Thread(target=self._help, args=(part, event), daemon=True, name=f"circuitsim-{part}").start()
 
-    def run(self, code: int, start: int) -> int:
-        """Run a program from a kernel on; return where it stopped. A second caller at a time does all parts itself."""
+    def run(self, code: int, start: int, times: int, source: int) -> int:
+        """Run a program, for presentations one after the other; return where it stopped.
+
+        Parameters
+        ----------
+        code : the program's address. start : where to begin, and `times` that count to end: kernels of all
+        presentations are counted through. source : where the rows of the presentations lie; 0: rows are what they are.
+
+        A second caller at a time does all parts itself.
+        """
         if not self._busy.acquire(blocking=False):
-            return int(alone(code, start))
+            return int(alone(code, start, times, source))
         try:
-            stopped = _lead(self._control, code, start, False)
+            stopped = _lead(self._control, code, start, times, source, False)
             if stopped < 0:
                 for event in self._wake:
                     event.set()
-                stopped = _lead(self._control, code, start, True)
+                stopped = _lead(self._control, code, start, times, source, True)
             return int(stopped)
         finally:
             self._busy.release()

@@ -148,25 +148,44 @@ class Program:
         self._guards = [(k, op) for k, op in enumerate(self.ops) if isinstance(op, Guard)]
         guards = [len(self._guards), *(n for k, op in self._guards for n in (k, op.flag.ctypes.data))]
         body = [n for row, share in zip(rows, shares, strict=True) for n in (*row, *share)]
-        head = [len(self.ops), parts, blas.setter(), crew.HEAD + len(body)]
+        head = [len(self.ops), parts, blas.setter(), crew.HEAD + len(body), 0, 0]
         self.code = np.array([*head, *body, *guards], np.int64)
         self._address = self.code.ctypes.data
         self._run = crew.crew().run if parts > 1 and parts == crew.threads() else crew.alone
 
     def __call__(self) -> None:
-        self._through(self._run)
+        self._through(self._run, 1)
 
     def alone(self) -> None:
         """Run without help, to the same bits."""
-        self._through(crew.alone)
+        self._through(crew.alone, 1)
 
-    def _through(self, run: Callable[[int, int], int]) -> None:
-        stopped = 0
-        while stopped < len(self.ops):
-            stopped = run(self._address, stopped)
-            raised = [guard for k, guard in self._guards if k < stopped and guard.flag[0, 0]]
+    def repeat(self, rows: Array, course: Array, reached: Callable[[int], None]) -> None:
+        """Run once for each of a course of presentations, without Python between.
+
+        Parameters
+        ----------
+        rows : what the ops read of a presentation.
+        course : its values, one after the other: (presentation, *rows.shape).
+        reached : told the number of a presentation before alarms in it.
+        """
+        assert course.dtype == rows.dtype == np.int64 and course.shape[1:] == rows.shape
+        assert course.flags.c_contiguous and rows.flags.c_contiguous
+        self.code[crew.ROWS : crew.ROWS + 2] = rows.ctypes.data, rows.size
+        self._through(self._run, len(course), course.ctypes.data, reached)
+
+    def _through(
+        self, run: Callable[..., int], times: int, source: int = 0, reached: Callable[[int], None] | None = None
+    ) -> None:
+        count, stopped = len(self.ops), 0
+        while stopped < times * count:
+            stopped = run(self._address, stopped, times, source)
+            time, k = divmod(stopped - 1, count)  # of the last kernel that was done
+            raised = [guard for index, guard in self._guards if index <= k and guard.flag[0, 0]]
             for guard in raised:
                 guard.flag[0, 0] = 0
+            if raised and reached:
+                reached(time)
             for guard in raised:
                 guard.alarm()
 
