@@ -112,7 +112,7 @@ class Plan:
             rows = np.zeros((self._rows.shape[0], batch), np.int64)
             seen: set[Key] = set()
             steps = [self._bind(entry, rows, seen) for entry in self.schedule.entries]
-            presentation = self._kernels.fuse(steps)
+            presentation = self._kernels.fuse(steps, self._kept(batch))
             if self._evidence is not None:
                 pairs = zip(self.schedule.entries, steps, strict=True)
                 steps = [self._recorded(entry, step, rows) for entry, step in pairs]
@@ -122,6 +122,13 @@ class Plan:
                 presentation = self._kernels.fuse(steps)
             self._bound[batch] = rows, steps, presentation
         return self._bound[batch][:2]
+
+    def _kept(self, batch: int) -> list[np.ndarray]:
+        """What others look at after a presentation: all that outlives it, and what is read out of it."""
+        return [
+            *self._state.arrays().values(),
+            *(self.activity.array(k, batch) for k in self.schedule.protocol.readouts),
+        ]
 
     def anatomy(self, batch: int) -> Anatomy:
         """Everything of a presentation of that many examples, writable."""

@@ -16,7 +16,7 @@ from circuits.classifier import layered_classifier
 from circuitsim import Simulator, rules
 from circuitsim.errors import CircuitError, Diverged
 from circuitsim.hooks import Hook
-from circuitsim.kernels import blas, cpu, crew, expansions, program
+from circuitsim.kernels import blas, cpu, crew, expansions, passing, program
 from circuitsim.kernels.program import Guard, Op, Program, bind, made, own, whole
 from circuitsim.rules import local_rule
 from circuitsim.rules.compiler import Operands, lower
@@ -217,6 +217,67 @@ def test_the_weights_kept_are_the_last_finite_ones(three: crew.Crew, bad: float)
     with pytest.raises(Diverged, match=r"projection A\d, replica 0: plasticity at tick \d+ of presentation 4 gave"):
         simulator.present([0, 1])
     assert all(np.array_equal(w, before[name]) for name, w in simulator.tensors().items())
+
+
+# ----------------------------------------------------------------------------------------------------- what only passes
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize(("rule", "replicas"), [("rec", 2), ("rec", 6), ("rbp", 14), ("bp", 3), ("fa", 4)])
+def test_one_memory_for_what_replicas_leave_to_nobody(
+    rule: str, replicas: int, parts: int, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if parts == 3:
+        request.getfixturevalue("three")
+    else:
+        monkeypatch.setattr(crew, "threads", lambda: 1)
+    one, other = (trained(rule, replicas, batches=0, probes=probes) for probes in ((), [("layer1", "O", 0)]))
+    rows = np.random.default_rng(1).integers(0, 40, (3, 9))
+    shown, steps = other._plan.bound(9)
+    for batch in rows:
+        one.present(batch)
+        shown[...] = batch
+        for step in steps:  # each by itself, on arrays that hold all replicas
+            step()
+    assert apart(one, other) == 0
+    held = {name for name, array in one._plan.activity.memory().items() if array.any()}
+    assert ("layer1.O.0" in held) == (parts == 3 and replicas in (2, 4))  # there threads share the neurons
+    one.present(rows[0])
+    other.present(rows[0])
+    assert apart(one, other) == 0
+    fired = other.probe("layer1")  # what is probed is kept for each
+    assert all(fired[r].any() and not np.array_equal(fired[r], fired[0]) for r in range(1, replicas))
+
+
+def test_what_passes_and_what_does_not() -> None:
+    a, b, c, d = (np.zeros((4, 3, 8)) for _ in range(4))
+    shared, half, fewer = np.zeros((1, 3, 8)), np.zeros((4, 3, 4)), np.zeros((2, 6, 8))
+
+    names = {id(array): name for name, array in zip("abcd", (a, b, c, d), strict=True)} | {id(half): "half"}
+
+    def passed(*steps: Op, kept: tuple[np.ndarray, ...] = (), end: int | None = None) -> list[str]:
+        program.fuse(steps)
+        found = passing.passing(steps, 0, end or len(steps), {id(array) for array in kept})
+        return sorted(names[id(p.root)] for p in found)
+
+    chain = _copy(a, b), _copy(b, c), _copy(c, d)
+    assert passed(*chain) == ["b", "c", "d"]  # a is read before it is made
+    assert passed(*chain, kept=(c, d)) == ["b"]
+    assert passed(*chain, end=2) == ["b"]  # c is read in another stretch, and d belongs to it
+    assert passed(_copy(shared, b)) == ["b"] and passed(_copy(b, shared)) == []
+    assert passed(cpu.subtract(a, b, b)) == []  # what is changed was there before
+    assert passed(_copy(a, b), _copy(b[:, :, 4:], half)) == ["b", "half"]  # some of a replica's own
+    assert passed(_copy(a, b), _copy(b.reshape(2, 6, 8), fewer)) == []  # what belongs to several
+
+
+def test_what_is_no_longer_used_makes_room() -> None:
+    a, b, c, d, e = (np.zeros((4, 3, 8)) for _ in range(5))
+    steps = _copy(a, b), _copy(b, c), _copy(c, d), _copy(d, e)
+    program.fuse(steps)
+    places = {id(p.root): p.place for p in passing.passing(steps, 0, 4, set())}
+    assert [places[id(array)] for array in (b, c, d, e)] == [0, 192, 0, 192]
+    found = passing.passing(steps, 0, 4, set())
+    assert passing.needed(found) == 384 and passing.needed([]) == 0
 
 
 # ----------------------------------------------------------------------------------------------------------- courses

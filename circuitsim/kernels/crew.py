@@ -20,7 +20,8 @@ from circuitsim.kernels.native import call_kernel, call_setter, give_way, load_w
 
 LINE = 8  # words of a cache line: what different threads write lies apart
 COUNT, PARTS, SETTER, GUARDS, ROWS, WORDS, HEAD = range(7)  # words of a program's head
-FUNCTION, TABLE, MEETS, END, BY_REPLICA, FIXED = range(6)  # words of each kernel, then four of each part's share
+FUNCTION, MEETS, END, BY_REPLICA, FIXED = range(5)  # words of each kernel, then those of each part
+FIRST, LAST, LOW, HIGH, TABLE, MOVES, EACH = range(7)  # replicas, neurons, operands, and what moves with the replica
 JOB, CODE, START, TIMES, SOURCE = range(
     5
 )  # words of the control block's first line; then a line for each part: arrived, awake
@@ -59,32 +60,45 @@ def _raised(code, before):
 
 
 @njit(nogil=True, cache=True)
-def _share(row, replica, first):
+def _share(row, replica, own):
     """Do a part's share of one kernel: all its replicas, or one of them where they come one after the other."""
-    begin, end, low, high = load_word(first), load_word(first + 8), load_word(first + 16), load_word(first + 24)
+    first, last = load_word(own + 8 * FIRST), load_word(own + 8 * LAST)
+    low, high, table = load_word(own + 8 * LOW), load_word(own + 8 * HIGH), load_word(own + 8 * TABLE)
     if low < high:
         if load_word(row + 8 * BY_REPLICA) == 0:
             if replica == 0:
-                call_kernel(load_word(row), load_word(row + 8 * TABLE), begin, end, low, high)
-        elif begin + replica < end:
-            here = begin + replica
-            call_kernel(load_word(row), load_word(row + 8 * TABLE), here, here + 1, low, high)
+                call_kernel(load_word(row), table, first, last, low, high)
+        elif first + replica < last:
+            here = first + replica
+            call_kernel(load_word(row), table, here, here + 1, low, high)
+
+
+@njit(nogil=True, cache=True)
+def _move(moves, replica):
+    """Let operands of which there is one replica's part alone lie where this replica is looked for."""
+    for m in range(load_word(moves)):
+        move = moves + 8 * (1 + 3 * m)
+        store_word(load_word(move), load_word(move + 8) - replica * load_word(move + 16))
 
 
 @njit(nogil=True, cache=True)
 def _stretch(code, part, begin, end):
     """Do a part's share of kernels between which nobody has to wait."""
-    width = 8 * (FIXED + 4 * load_word(code + 8 * PARTS))
-    passes = 1
+    width = 8 * (FIXED + EACH * load_word(code + 8 * PARTS))
+    passes, first = 1, 0
     for k in range(begin, end):
         row = code + 8 * HEAD + width * k
         if load_word(row + 8 * BY_REPLICA) != 0:
-            first = row + 8 * (FIXED + 4 * part)
-            passes = max(passes, load_word(first + 8) - load_word(first))
+            own = row + 8 * (FIXED + EACH * part)
+            first = load_word(own + 8 * FIRST)
+            passes = max(passes, load_word(own + 8 * LAST) - first)
+    moves = load_word(code + 8 * HEAD + width * begin + 8 * (FIXED + EACH * part + MOVES))
     for replica in range(passes):
+        if moves != 0:
+            _move(moves, first + replica)
         for k in range(begin, end):
             row = code + 8 * HEAD + width * k
-            _share(row, replica, row + 8 * (FIXED + 4 * part))
+            _share(row, replica, row + 8 * (FIXED + EACH * part))
 
 
 @njit(nogil=True, cache=True)
@@ -100,7 +114,7 @@ def _show(code, source, time):
 def _perform(control, code, part, start, times, source):
     """Do a part's share of presentations, from a kernel of one of them on; return where all parts stopped."""
     count, parts = load_word(code), load_word(code + 8 * PARTS)
-    width = 8 * (FIXED + 4 * parts)
+    width = 8 * (FIXED + EACH * parts)
     turn = load_word(control + 8 * JOB) << 32
     time, first = start // count, start % count
     while True:
@@ -132,7 +146,7 @@ def _perform(control, code, part, start, times, source):
 def alone(code, start, times, source):
     """All parts of presentations, one after the other, from a kernel of one of them on; return where it stopped."""
     count, parts = load_word(code), load_word(code + 8 * PARTS)
-    width = 8 * (FIXED + 4 * parts)
+    width = 8 * (FIXED + EACH * parts)
     setter = load_word(code + 8 * SETTER)
     before = call_setter(setter, 1) if setter != 0 else 0
     time, first = start // count, start % count

@@ -8,15 +8,16 @@ part the programs. Shares depend on shapes and on the number of threads alone: o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 import numpy as np
 
 from circuitsim.kernels import blas, crew
 from circuitsim.kernels.linking import address_of
+from circuitsim.kernels.passing import moved, needed, passing, root
 from circuitsim.kernels.steps import Step, flattened, in_turn
 
 Array = np.ndarray
@@ -134,24 +135,50 @@ class Guard(Op):
 
 
 class Program:
-    """Ops that are run one after the other, as words that compiled code reads; a step."""
+    """Ops that are run one after the other, as words that compiled code reads; a step.
 
-    def __init__(self, ops: Sequence[Op]) -> None:
+    Parameters
+    ----------
+    ops : what is run. kept : arrays that are looked at afterwards; None: all.
+    """
+
+    def __init__(self, ops: Sequence[Op], kept: Iterable[Array] | None = None) -> None:
         self.ops = list(ops)
         parts = self.ops[0].parts
-        rows = [[op.address, op.table.ctypes.data, 0, 0, int(op.by_replica and op.replicas > 1)] for op in self.ops]
         meets = _meetings(self.ops)
-        ends = [*meets[1:], len(self.ops)]
-        for begin, end in zip(meets, ends, strict=True):
+        stretches = list(zip(meets, [*meets[1:], len(self.ops)], strict=True))
+        self._tables = [[op.table.copy() if op.by_replica else op.table for op in self.ops] for _ in range(parts)]
+        rows = [[op.address, 0, 0, int(op.by_replica and op.replicas > 1)] for op in self.ops]
+        own = [
+            [[*op.share(part), self._tables[part][k].ctypes.data, 0] for part in range(parts)]
+            for k, op in enumerate(self.ops)
+        ]
+        for begin, end in stretches:
             rows[begin][crew.MEETS], rows[begin][crew.END] = 1, end
-        shares = [[n for part in range(parts) for n in op.share(part)] for op in self.ops]
+        self._moves = [] if kept is None else self._moving(stretches, {id(root(array)) for array in kept})
+        for begin, part, words in self._moves:
+            own[begin][part][crew.MOVES] = words.ctypes.data
         self._guards = [(k, op) for k, op in enumerate(self.ops) if isinstance(op, Guard)]
         guards = [len(self._guards), *(n for k, op in self._guards for n in (k, op.flag.ctypes.data))]
-        body = [n for row, share in zip(rows, shares, strict=True) for n in (*row, *share)]
+        body = [n for row, each in zip(rows, own, strict=True) for n in (*row, *chain(*each))]
         head = [len(self.ops), parts, blas.setter(), crew.HEAD + len(body), 0, 0]
         self.code = np.array([*head, *body, *guards], np.int64)
         self._address = self.code.ctypes.data
         self._run = crew.crew().run if parts > 1 and parts == crew.threads() else crew.alone
+
+    def _moving(self, stretches: Sequence[tuple[int, int]], kept: Collection[int]) -> list[tuple[int, int, Array]]:
+        """What each part has to move from replica to replica: the stretch's first op, the part, the words for it."""
+        found = [(begin, end, passing(self.ops, begin, end, kept)) for begin, end in stretches]
+        size = max(needed(arrays) for _, _, arrays in found)
+        self._memory = [np.empty(size + 64, np.uint8) for _ in self._tables]
+        moves = []
+        for begin, end, arrays in found:
+            for part, (tables, memory) in enumerate(zip(self._tables, self._memory, strict=True)):
+                aligned = memory[-memory.ctypes.data % 64 :]
+                words = [n for k in range(begin, end) for n in moved(self.ops[k], tables[k], arrays, aligned)]
+                if words:
+                    moves.append((begin, part, np.array([len(words) // 3, *words], np.int64)))
+        return moves
 
     def __call__(self) -> None:
         self._through(self._run, 1)
@@ -212,17 +239,24 @@ def bind(kernel: Any, *operands: Operand, **more: Any) -> Step:
     return lambda: kernel(*[o.array for o in operands], *share)
 
 
-def fuse(steps: Sequence[Step]) -> Step:
-    """All steps of a presentation as one, with as many of them in one program as follow each other."""
+def fuse(steps: Sequence[Step], kept: Iterable[Array] | None = None) -> Step:
+    """All steps of a presentation as one, with as many of them in one program as follow each other.
+
+    Parameters
+    ----------
+    steps : what is done. kept : arrays that are looked at afterwards, or by other steps; None: all.
+    """
     flat = list(flattened(steps))
     ops = [step for step in flat if isinstance(step, Op)]
     parts = crew.threads() if sum(op.work for op in ops) >= WORTHWHILE else 1
     replicas = max((op.replicas for op in ops), default=1)
     for op in ops:
         op.share_out(parts, by_replica=replicas > 1 and (replicas % parts == 0 or replicas > 4 * parts))
+    if len(ops) == len(flat) > 0:
+        return Program(ops, kept)
     found: list[Step] = []
     for _, group in groupby(flat, key=lambda step: isinstance(step, Op)):
         members = list(group)
         of_ops = [step for step in members if isinstance(step, Op)]
-        found += [Program(of_ops)] if of_ops else members
+        found += [Program(of_ops)] if of_ops else members  # what lies between may look at anything
     return in_turn(found)

@@ -6,17 +6,15 @@ Each function binds its arrays and returns a step without arguments.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from circuitsim.kernels.steps import Step
-from circuitsim.kernels.steps import in_turn as fuse
+from circuitsim.kernels.steps import Step, in_turn
 from circuitsim.randomness import generator
 
 NAME = "numpy"
 COMPILED = False
-__all__ = ["fuse"]
 Array = np.ndarray
 
 
@@ -48,6 +46,11 @@ ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]
     "softmax": (_softmax, np.ones_like),  # only ever an output, where the error is T - O: its slope is not asked for
 }
 """f and f' of the summed input S; relu'(0) = 0, saturated'(s) = 1 where |s| <= 1."""
+
+
+def fuse(steps: Sequence[Step], kept: Iterable[Array] | None = None) -> Step:
+    """All steps of a presentation as one; `kept` are the arrays that are looked at afterwards (None: all)."""
+    return in_turn(steps)
 
 
 def gather(x: Array, rows: Array, out: Array) -> Step:

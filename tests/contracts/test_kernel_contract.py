@@ -82,6 +82,7 @@ def close(found: Any, expected: Any, tolerance: float, what: str) -> None:
 def functions(module: ModuleType) -> dict[str, Any]:
     """The kernels of a backend and how they are called."""
     own = {name: f for name, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__}
+    own["fuse"] = module.fuse
     return {name: inspect.signature(f) for name, f in own.items() if not name.startswith("_")}
 
 
@@ -89,9 +90,9 @@ def functions(module: ModuleType) -> dict[str, Any]:
 def test_every_backend_has_the_same_functions(kernels: ModuleType) -> None:
     assert functions(kernels) == functions(reference)
     assert sorted(functions(reference)) == [
-        "accumulate", "activate", "apply", "bound", "centre", "deliver", "deliver_signed", "gather", "guard",
-        "hinge", "magnitudes", "mask", "mix", "mix_error", "multiply", "noise", "normalise", "one_hot", "refresh",
-        "subtract",
+        "accumulate", "activate", "apply", "bound", "centre", "deliver", "deliver_signed", "fuse", "gather",
+        "guard", "hinge", "magnitudes", "mask", "mix", "mix_error", "multiply", "noise", "normalise", "one_hot",
+        "refresh", "subtract",
     ]  # fmt: skip
     assert {module.NAME for module in (reference, *OTHERS)} == set(BACKENDS)
     assert kernels.COMPILED and not reference.COMPILED
