@@ -151,7 +151,8 @@ def plans(made: Simulator) -> list[Plan]:
 @cache
 def trained(setting: Setting | Built, backend: str) -> Simulator:
     """After three presentations, so that nothing is zero or fresh; the data are its own copy."""
-    made = simulator([setting, setting.with_rate(0.2)], backend=backend, batch=BATCH + 2, shared=False)
+    both = [setting, setting.with_rate(0.2)]  # event by event: else what one replica fires may be written over
+    made = simulator(both, backend=backend, batch=BATCH + 2, shared=False, order=list)
     made.use(digits().copy(), classes().copy())
     rows = presentations(3, largest=BATCH)
     return train(made, [np.stack([r, r[::-1]]) for r in rows])
