@@ -83,7 +83,7 @@ class Simulator:
         self._enter(self._timed(protocol))
         self._row_sets = 1 if shared else len(seeds)
         self._observed: dict[tuple[Key, ...], Plan] = {}
-        self._examples = 0
+        self._examples, self._last_batch = 0, batch
         self.presentations = 0
         self.queue = EventQueue()
         self.queue.push(Event(0, phases.FORWARD, circuit.index[circuit.inputs]))
@@ -366,7 +366,7 @@ class Simulator:
         self._watch.note_rates()
 
     def snapshot(self) -> dict[str, np.ndarray]:
-        """Weights, velocities, memory, queue and counters: all that `restore` needs to continue to the same bits."""
+        """Weights, velocities, queue and counters: all that `restore` needs to continue to the same bits; probes too."""
         return {
             **{f"state/{name}": array.copy() for name, array in self.state.persistent().items()},
             **{f"memory/{name}": array.copy() for name, array in self._memory()},
@@ -396,11 +396,11 @@ class Simulator:
         return found | {f"proposed/{name}": array.copy() for name, array in self.state.proposed().items()}
 
     def _memory(self) -> Iterator[tuple[str, np.ndarray]]:
+        """What the last presentation left to be read out; the next one makes all else anew."""
         if self._pipeline is None:
-            yield from self._plan.activity.memory().items()
-        for plan in self._waves:
-            for name, array in plan.activity.memory().items():
-                yield f"mirror {plan.schedule.protocol.mirror}.{name}", array
+            for owner, quantity, cycle in self.protocol.readouts:
+                array = self._plan.activity.array((owner, quantity, cycle), self.batch)
+                yield f"{owner}.{quantity}.{cycle}", array
 
     def _through_queue(self, rows: np.ndarray, order: Order) -> None:
         target, steps = self._plan.bound(rows.shape[-1])
