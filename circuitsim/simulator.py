@@ -366,7 +366,7 @@ class Simulator:
         self._watch.note_rates()
 
     def snapshot(self) -> dict[str, np.ndarray]:
-        """Weights, velocities, queue and counters: all that `restore` needs to continue to the same bits; probes too."""
+        """Weights, velocities, queue, counters and probes: all that `restore` needs to continue to the same bits."""
         return {
             **{f"state/{name}": array.copy() for name, array in self.state.persistent().items()},
             **{f"memory/{name}": array.copy() for name, array in self._memory()},
