@@ -102,7 +102,7 @@ class Plan:
         return hasattr(self._bound[batch][2], "repeat")
 
     def run_each(self, course: np.ndarray, reached: Callable[[int], None]) -> None:
-        """Show batches one after the other, (presentation, 1 or replica, batch); `reached` is told of each alarm's."""
+        """Show batches one after the other, (presentation, 1 or replica, batch); tell how many are done."""
         rows, _, presentation = self._bound[course.shape[-1]]
         presentation.repeat(rows, course, reached)  # type: ignore[attr-defined]
 

@@ -229,7 +229,6 @@ class Simulator:
         try:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 self._plan.run_each(course, reached)
-            reached(len(course))
         finally:
             passed = (self.presentations - first) * self.schedule.duration
             self.queue.push(start._replace(tick=start.tick + passed))

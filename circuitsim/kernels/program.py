@@ -8,6 +8,7 @@ part the programs. Shares depend on shapes and on the number of threads alone: o
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
@@ -23,6 +24,7 @@ from circuitsim.kernels.steps import Step, flattened, in_turn
 Array = np.ndarray
 WORTHWHILE = 400_000  # multiplications: with less to do threads would rather wait for each other than work
 GRAIN = 16  # neurons: shares of wide layers begin on a cache line
+STRETCH = 0.02  # seconds that compiled code runs on by itself, about: a hand on Ctrl-C notices nothing of it
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ class Program:
         ----------
         rows : what the ops read of a presentation.
         course : its values, one after the other: (presentation, *rows.shape).
-        reached : told the number of a presentation before alarms in it.
+        reached : told how many presentations are done, now and then, and before alarms in the one that follows.
         """
         assert course.dtype == rows.dtype == np.int64 and course.shape[1:] == rows.shape
         assert course.flags.c_contiguous and rows.flags.c_contiguous
@@ -204,15 +206,17 @@ class Program:
     def _through(
         self, run: Callable[..., int], times: int, source: int = 0, reached: Callable[[int], None] | None = None
     ) -> None:
-        count, stopped = len(self.ops), 0
+        count, stopped, together = len(self.ops), 0, 1
         while stopped < times * count:
-            stopped = run(self._address, stopped, times, source)
-            time, k = divmod(stopped - 1, count)  # of the last kernel that was done
+            begin = time.perf_counter()
+            stopped = run(self._address, stopped, min(times, stopped // count + together), source)
+            together *= 2 if time.perf_counter() - begin < STRETCH else 1
+            shown, k = divmod(stopped - 1, count)  # the last presentation, and the last of its kernels that was done
             raised = [guard for index, guard in self._guards if index <= k and guard.flag[0, 0]]
             for guard in raised:
                 guard.flag[0, 0] = 0
-            if raised and reached:
-                reached(time)
+            if reached:
+                reached(shown if raised else stopped // count)
             for guard in raised:
                 guard.alarm()
 
