@@ -10,7 +10,7 @@ import numpy as np
 
 from circuitsim import phases
 from circuitsim.divergence import Watch
-from circuitsim.errors import CircuitError, Diverged
+from circuitsim.errors import CircuitError
 from circuitsim.events import Event, EventQueue
 from circuitsim.graph import Circuit
 from circuitsim.hooks import Hook
@@ -182,22 +182,7 @@ class Simulator:
         rows = np.asarray(rows)
         check_rows(self.circuit, rows, examples=self._examples, most=self.batch, sets=self._row_sets)
         self._last_batch = rows.shape[-1]
-        start = self.queue.pop()
-        self._begin(start.tick)
-        try:
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # divergence is found by `_report`
-                if self._pipeline:
-                    self._pipeline.run(rows, self.presentations)
-                elif self._order is None:
-                    self._plan.run(rows)
-                else:
-                    self._through_queue(rows, self._order)
-                ticks = self.schedule.duration + self._mirror(start.tick + self.schedule.duration, rows.shape[-1])
-        except Diverged:
-            self.queue.push(start)
-            raise
-        self.presentations += 1
-        self.queue.push(start._replace(tick=start.tick + ticks))
+        self._from_now(lambda tick: self._presentation(tick, rows))
 
     def present_each(self, batches: np.ndarray) -> None:
         """Show batches one after the other: what `present` does with each, to the same bits, in less time.
@@ -233,30 +218,39 @@ class Simulator:
             passed = (self.presentations - first) * self.schedule.duration
             self.queue.push(start._replace(tick=start.tick + passed))
 
+    def _presentation(self, tick: int, rows: np.ndarray) -> int:
+        if self._pipeline:
+            self._pipeline.run(rows, self.presentations)
+        elif self._order is None:
+            self._plan.run(rows)
+        else:
+            self._through_queue(rows, self._order)
+        ticks = self.schedule.duration + self._mirror(tick + self.schedule.duration, rows.shape[-1])
+        self.presentations += 1
+        return ticks
+
+    def _interval(self) -> int:
+        self._pipeline.advance()  # type: ignore[union-attr]
+        return self.schedule.duration
+
+    def _from_now(self, happen: Callable[[int], int]) -> None:
+        """Let something happen that takes some ticks; where it breaks off, the next presentation starts when it did."""
+        start, ticks = self.queue.pop(), 0
+        self._begin(start.tick)
+        try:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # divergence is found by `_report`
+                ticks = happen(start.tick)
+        finally:
+            self.queue.push(start._replace(tick=start.tick + ticks))
+
     def drain(self) -> None:
         """Let presentations that overlap come to their end; nothing enters. Does nothing where none is under way."""
         for _ in range(self._pipeline.left if self._pipeline else 0):
-            start = self.queue.pop()
-            self._begin(start.tick)
-            try:
-                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                    self._pipeline.advance()  # type: ignore[union-attr]
-            except Diverged:
-                self.queue.push(start)
-                raise
-            self.queue.push(start._replace(tick=start.tick + self.schedule.duration))
+            self._from_now(lambda _: self._interval())
 
     def mirror(self, passes: int = 1) -> None:
         """Fire noise through every mirrored projection that many times, a full batch each, and let feedback learn."""
-        start = self.queue.pop()
-        self._begin(start.tick)
-        try:
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                ticks = self._mirror(start.tick, self.batch, passes)
-        except Diverged:
-            self.queue.push(start)
-            raise
-        self.queue.push(start._replace(tick=start.tick + ticks))
+        self._from_now(lambda tick: self._mirror(tick, self.batch, passes))
 
     def _mirror(self, tick: int, batch: int, passes: int | None = None) -> int:
         """Run the waves of mirror mode and return how many ticks they took."""

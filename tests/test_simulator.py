@@ -12,6 +12,7 @@ import pytest
 from building import Setting, digits, distance, presentations, simulator, train, weights_of
 
 from circuitsim.errors import CircuitError, ConfigError, Diverged, ScheduleError
+from circuitsim.hooks import Hook
 from circuitsim.simulator import Simulator
 
 SMALL = Setting((64, 8, 6, 64), variant="ccrcc", cycles=2, momentum=0.5)
@@ -208,6 +209,23 @@ def test_a_dropped_replica_keeps_finite_weights() -> None:
     wild = Setting((64, 8, 64), hidden="identity", output="identity", lr=1e308, lr_bias=1e308)
     made = train(simulator([wild], on_divergence="drop"), [r % 200 for r in ROWS])
     assert not made.state.alive[0] and all(np.isfinite(tensor).all() for tensor in made.tensors().values())
+
+
+@pytest.mark.parametrize("shown", ["present", "present_each"])
+def test_whatever_breaks_off_a_presentation_the_next_one_can_start(shown: str) -> None:
+    broken = [True]
+
+    def stop(tensors: object) -> None:
+        if broken[0]:
+            raise KeyboardInterrupt
+
+    made = simulator([SMALL], hooks=[Hook(stop, after="delivery")])
+    with pytest.raises(KeyboardInterrupt):
+        made.present(ROWS[0]) if shown == "present" else made.present_each(np.array([ROWS[0]]))
+    assert (made.tick, made.presentations) == (0, 0)
+    broken[0] = False
+    made.present(ROWS[0])
+    assert (made.tick, made.presentations) == (made.schedule.duration, 1)
 
 
 def test_after_divergence_the_simulator_still_knows_the_time() -> None:
