@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 from building import Tensors, weights_of
 from handwritten import activation, derivative
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_circuits import CLASSES, INPUTS, Drawn, circuits, firings, idle_hooks, presented
 
 from circuitsim.graph import RECIRCULATES, Carries, Circuit, Plasticity, Projection
 from circuitsim.hooks import Hook
+from circuitsim.kernels import crew, program
 from circuitsim.simulator import Simulator
 
+cached_crew = cache(crew.Crew)
 LR, MARGIN = 0.3, 0.4
 
 
@@ -138,3 +140,42 @@ def test_a_presentation_computes_what_the_graph_says(backend: str, drawn: Drawn,
                 assert np.abs(found[name] - tensor).max() > 1e-6
             else:
                 np.testing.assert_allclose(found[name], tensor, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(drawn=circuits(), seed=st.integers(0, 1000), apart=st.booleans(), more=st.integers(0, 2))
+def test_a_course_of_replicas_is_what_each_does_alone(
+    monkeypatch: pytest.MonkeyPatch, parts: int, drawn: Drawn, seed: int, apart: bool, more: int
+) -> None:
+    """Whatever they share of memory and threads, and whether they are shown the same or each its own."""
+    team = cached_crew(parts)
+    monkeypatch.setattr(crew, "threads", lambda: parts)
+    monkeypatch.setattr(crew, "crew", lambda: team)
+    monkeypatch.setattr(program, "WORTHWHILE", 0)
+    circuit, protocol = drawn
+    random = np.random.default_rng(seed)
+    x, y, seeds = random.random((9, INPUTS)), random.integers(0, CLASSES, 9), range(2 + more)
+    course = random.integers(0, 9, (3, 2 + more, 4) if apart else (3, 4))
+    parameters = {"lr": 0.1 + random.random(2 + more), "margin": MARGIN, "emits": 0.3, "remembers": 0.6}
+    together, alone = (
+        Simulator(
+            circuit,
+            protocol,
+            batch=4,
+            dtype="float64",
+            backend=backend,
+            seeds=seeds,
+            parameters=parameters,
+            shared=not apart,
+        )
+        for backend in ("numba", "numpy")
+    )
+    for made in (together, alone):
+        made.use(x, y)
+    together.present_each(course)
+    for rows in course:
+        alone.present(rows)
+    for name, tensor in alone.tensors().items():
+        np.testing.assert_allclose(together.tensors()[name], tensor, atol=1e-11, err_msg=name)
+    assert together.tick == alone.tick
