@@ -33,7 +33,7 @@ class Simulator:
     ----------
     circuit, protocol : what exists, and what one presentation consists of.
     batch : the most presentations shown together, >= 1.
-    seeds : one for each replica; they draw the weights. dtype : float32 or float64. backend : numba or numpy.
+    seeds : one for each replica; they draw the weights. dtype : float32 or float64. backend : numba, numpy or cupy.
     parameters : rates and coefficients, as in `State`.
     shared : all replicas are shown the same data, so `present` takes one row of indices, not one for each replica.
     on_divergence : "stop" raises Diverged at the first value that is not finite; "drop" leaves that replica as it
@@ -75,8 +75,8 @@ class Simulator:
     ) -> None:
         self.circuit, self.batch, self.hooks = circuit, batch, tuple(hooks)
         self.evidence = Evidence() if evidence else None
-        self.state = State(circuit, seeds=seeds, dtype=dtype, parameters=parameters)
         self._kernels, self._shared = backend_module(backend), shared
+        self.state = State(circuit, seeds=seeds, dtype=dtype, parameters=parameters, home=self._kernels.home)
         self._watch, self._order = Watch(self.state, drop=on_divergence == "drop"), order
         self._data: tuple[np.ndarray, np.ndarray | None] | None = None
         self._probes = tuple(probes)
@@ -312,7 +312,9 @@ class Simulator:
             for begin in range(0, len(x), size):
                 part = slice(begin, min(begin + size, len(x)))
                 plan.run(np.arange(part.start, part.stop)[None])
-                yield part, [plan.activity.array(key, part.stop - part.start) for key in keys]
+                found = [plan.activity.array(key, part.stop - part.start) for key in keys]
+                self._kernels.home(found)
+                yield part, found
 
     def probe(self, population: str, quantity: str = "O", cycle: int = 0) -> np.ndarray:
         """A copy of what the last presentation left of a probed quantity, (replica, batch, neuron)."""
@@ -324,7 +326,9 @@ class Simulator:
                 expected=f"one of {sorted(map(str, self.protocol.readouts))}",
                 remedy="Name it in Simulator(probes=...).",
             )
-        return self._plan.activity.array(key, self._last_batch).copy()
+        found = self._plan.activity.array(key, self._last_batch)
+        self._kernels.home((found,))
+        return found.copy()
 
     def anatomy(self, batch: int, mirror: int | None = None) -> Anatomy:
         """A presentation, or a wave of mirror mode, laid open for audits: its timetable, steps and all memory."""
@@ -336,7 +340,10 @@ class Simulator:
             plan.unbind()
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """The weights and biases themselves, by name, each with a leading replica axis."""
+        """The weights and biases themselves, by name, each with a leading replica axis.
+
+        With cupy they are as they were when asked for: ask anew after each presentation, and before each change.
+        """
         return self.state.tensors()
 
     def load(self, name: str, values: np.ndarray) -> None:

@@ -5,7 +5,7 @@ Both hand out only the views that an event declared, read-only where it only rea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from circuitsim.randomness import generator
 
 Key = tuple[str, str, int | None]
 Parameters = Mapping[str | tuple[str, str], Any]
+Home = Callable[[Iterable[np.ndarray]], None]
 DEFAULTS = {"lr": 0.01, "momentum": 0.0, "emits": 0.0, "remembers": 0.0, "max_norm": np.inf}
 DEFAULTS |= {"weight_decay": 0.0, "noise_scale": 1.0, "margin": 1.0, "density": 1.0, "every": 1.0, "chance": 1.0}
 OF_POPULATIONS = ("emits", "remembers", "max_norm", "margin")
@@ -35,12 +36,20 @@ class State:
     parameters : numbers, one or one for each replica, keyed by (owner, quantity) or by quantity for all owners:
         lr, lr_bias (default lr), momentum, weight_decay, noise_scale, density, every, chance of projections; emits,
         remembers, max_norm, margin of populations; and `rule.parameter` of a rule.
+    home : called with arrays that are about to be looked at, and those writeable perhaps changed, on the host: kernels
+        may have newer ones elsewhere.
     """
 
     def __init__(
-        self, circuit: Circuit, *, seeds: Sequence[int], dtype: Any = np.float32, parameters: Parameters | None = None
+        self,
+        circuit: Circuit,
+        *,
+        seeds: Sequence[int],
+        dtype: Any = np.float32,
+        parameters: Parameters | None = None,
+        home: Home = lambda arrays: None,
     ) -> None:
-        self.circuit, self.dtype, self.replicas = circuit, np.dtype(dtype), len(seeds)
+        self.circuit, self.dtype, self.replicas, self.home = circuit, np.dtype(dtype), len(seeds), home
         self._given: Parameters = parameters or {}
         self._first: dict[tuple[str, str], np.ndarray] = {}
         self._arrays: dict[Key, np.ndarray] = {
@@ -145,6 +154,7 @@ class State:
 
     def arrays(self) -> dict[Key, np.ndarray]:
         """All arrays by address, writable: for audits alone."""
+        self.home(self._arrays.values())
         return dict(self._arrays)
 
     def scale_rates(self, factor: float | np.ndarray, projections: Iterable[str] | None = None) -> None:
@@ -153,6 +163,7 @@ class State:
             for quantity in ("lr", "lr_bias"):  # made here if need be: what is bound later must be scaled too
                 key = (projection, quantity)
                 self._first.setdefault(key, self.parameter(*key).astype(np.float64))
+        self.home(self._arrays[owner, quantity, None] for owner, quantity in self._first)
         for (owner, quantity), first in self._first.items():
             self._arrays[owner, quantity, None][...] = first * factor
 
@@ -174,13 +185,17 @@ class State:
                     key, f"the quantity {key[1]!r}", "one that may change while a circuit learns", CHANGING
                 )
             given = self._spread(*key, value)
+            self.home([self.parameter(*key)])
             self.parameter(*key)[...] = given
             if key in self._first:
                 self._first[key] = given.astype(np.float64)
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """The weights and biases themselves, by name ("A1.weight"), each with a leading replica axis."""
-        return {f"{o}.{q}": a for (o, q, _), a in self._arrays.items() if q in ("weight", "bias")}
+        """The weights and biases themselves, by name ("A1.weight"), each with a leading replica axis.
+
+        What kernels have elsewhere is brought here now: ask anew after each presentation, and before each change.
+        """
+        return self._named("weight", "bias")
 
     def load(self, name: str, values: np.ndarray) -> None:
         """Replace a tensor in place; without a replica axis every replica gets the same.
@@ -208,23 +223,30 @@ class State:
 
     def persistent(self) -> dict[str, np.ndarray]:
         """All that a checkpoint must hold: weights, biases, velocities, which replicas are alive."""
-        kept = ("weight", "bias", "velocity", "bias_velocity", "pending", "bias_pending", "alive")
-        return {f"{o}.{q}": a for (o, q, _), a in self._arrays.items() if q in kept}
+        return self._named("weight", "bias", "velocity", "bias_velocity", "pending", "bias_pending", "alive")
 
     def proposed(self) -> dict[str, np.ndarray]:
         """Increments that may still wait for their update where presentations overlap."""
-        kept = ("increment", "bias_increment")
-        return {f"{o}.{q}": a for (o, q, _), a in self._arrays.items() if q in kept}
+        return self._named("increment", "bias_increment")
+
+    def _named(self, *quantities: str) -> dict[str, np.ndarray]:
+        """All arrays of some quantities by name, at home."""
+        found = {f"{o}.{q}": a for (o, q, _), a in self._arrays.items() if q in quantities}
+        self.home(found.values())
+        return found
 
     def set_clock(self, tick: int, presentation: int) -> None:
         """Tell what is keyed by time, or counts, when it is."""
-        self._arrays["circuit", "tick", None][0] = tick
-        self._arrays["circuit", "presentation", None][0] = presentation
+        clock, count = self._arrays["circuit", "tick", None], self._arrays["circuit", "presentation", None]
+        self.home((clock, count))
+        clock[0], count[0] = tick, presentation
 
     @property
     def alive(self) -> np.ndarray:
         """Which replicas have not diverged, (replica,) of bool."""
-        return self._arrays["circuit", "alive", None]
+        found = self._arrays["circuit", "alive", None]
+        self.home((found,))
+        return found
 
 
 class Activity:
@@ -259,10 +281,12 @@ class Activity:
 
     def arrays(self, batch: int) -> dict[Key, np.ndarray]:
         """All arrays by address for a batch size, writable: for audits alone."""
+        self._state.home(self._flat.values())
         return {key: self.array(key, batch) for key in (*self._flat, *self._same)}
 
     def memory(self) -> dict[str, np.ndarray]:
         """All memory by name, for a checkpoint: "population.quantity.cycle"."""
+        self._state.home(self._flat.values())
         return {f"{o}.{q}.{c}": a for (o, q, c), a in self._flat.items()}
 
 

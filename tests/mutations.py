@@ -250,13 +250,17 @@ OUTER = f"product(how, across, {PRE}, target[r][low:high], 0)"
 OF_RULES = [
     *table(
         "numba",
-        compiler,
+        cpu,
         ("increments transposed", "loop", "ICH", "_outer", (OUTER, f"target[r][...] = turned(across @ {PRE})")),
         ("another example's presynaptic activity", "loop", "IRH", "_outer", (PRE, f"rolled({PRE}, 0)")),
         ("means over the batch", "loop", "IRH", "_outer", (PRE, f"0 * {PRE} + {PRE}.mean(axis=0, keepdims=True)")),
         ("the last example left out", "loop", "IRH", "_outer", ("across, pre", "across[:, :-1], pre"), (PRE, f"{PRE}[:-1]")),
         ("another replica's activity", "loop", "ICRH", "_outer", ("post[min(r, post.shape[0] - 1)]", "post[r - 1]")),
         ("the neighbour's activity", "loop", "IRH", "_outer", (PRE, f"rolled({PRE}, 1)")),
+    ),
+    *table(
+        "numba",
+        compiler,
         ("cycle 0 for 1", "loop", "RH", "_arrays", ("memory[meaning.cycle]", "memory[min(memory)]")),
         ("pre and post swapped", "fa", "ICH", "_arrays", ("if meaning.place is Place.PRE", "if (meaning.place is Place.PRE) != alike(operands.pre, operands.post)")),
         ("another neuron's activity in a loop", "every", "IRH", in_python(edit(compiler, "_lower_every", ("[b, j]", "[b, j - 1]")))),

@@ -1,7 +1,8 @@
 """Bulk kernels, arrays in, arrays out. Every backend has the same functions; each binds arrays and returns a step.
 
 `reference` is the specification: plain NumPy, no BLAS, nothing fused. `cpu` is BLAS and Numba. Both are held to each
-other by the same tests. A further backend is a module with these functions and a row in `BACKENDS`.
+other by the same tests; so is `gpu`, an NVIDIA GPU. A further backend is a module with these functions and a row in
+`BACKENDS`.
 """
 
 from __future__ import annotations
@@ -14,16 +15,20 @@ from circuitsim.kernels.steps import in_turn
 
 __all__ = ["BACKENDS", "backend", "in_turn"]
 
-BACKENDS = {"numpy": "circuitsim.kernels.reference", "numba": "circuitsim.kernels.cpu"}
+BACKENDS = {
+    "numpy": "circuitsim.kernels.reference",
+    "numba": "circuitsim.kernels.cpu",
+    "cupy": "circuitsim.kernels.gpu",
+}
 
 
 def backend(name: str) -> ModuleType:
-    """Return the module of a backend, imported when first asked for; ConfigError for an unknown one."""
+    """The module of a backend, imported when first asked for; ConfigError for an unknown one, or without a device."""
     if name not in BACKENDS:
         raise ConfigError(
             "backend",
             got=repr(name),
             expected=f"one of {', '.join(BACKENDS)}",
-            remedy="This version has no kernels for other devices." if name == "cupy" else "Choose one of these.",
+            remedy="Choose one of these.",
         )
     return importlib.import_module(BACKENDS[name])

@@ -7,7 +7,7 @@ Python can do (drawing random numbers, above all) is the reference's.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numba import njit
@@ -27,6 +27,10 @@ AHEAD = 4  # examples
 kernel = njit(nogil=True, error_model="numpy")
 
 __all__ = ["fuse"]
+
+
+def home(arrays: Iterable[Array]) -> None:
+    """The host is about to look at these arrays, and to change those that are writeable: here they always are on it."""
 
 
 def gather(x: Array, rows: Array, out: Array) -> Step:
@@ -73,6 +77,20 @@ def _signed(magnitude, other, across, first, last, low, high):
         for j in range(across.shape[1]):
             for i in range(low, high):
                 across[r, j, i] = abs(magnitude[r, i, j]) * np.sign(other[r, j, i])
+
+
+def outer(post: Array, pre: Array, target: Array) -> Step:
+    """target[r, i, j] = sum_b post[r, b, i] pre[r, b, j]."""
+    how = whole(gemm(target.dtype.name))
+    work = target.size * post.shape[1]
+    return bind(_outer, how, own(post), whole(pre), made(target, 1), work=work)
+
+
+@kernel
+def _outer(how, post, pre, target, first, last, low, high):
+    for r in range(first, last):
+        across = post[min(r, post.shape[0] - 1)][:, low:high].T
+        product(how, across, pre[min(r, pre.shape[0] - 1)], target[r][low:high], 0)
 
 
 def one_hot(y: Array, rows: Array, out: Array) -> Step:
@@ -213,6 +231,19 @@ def _multiply(one, other, out, first, last, low, high):
                 o[i] = x[i] * y[i]
 
 
+def add(more: Array, out: Array) -> Step:
+    """out += more."""
+    return bind(_add, own(_matrices(more), 1), made(_matrices(out), 1))
+
+
+@kernel
+def _add(more, out, first, last, low, high):
+    for r in range(first, last):
+        o, m = block(out, r, low, high), block(more, r, low, high)
+        for i in range(o.shape[0]):
+            o[i] += m[i]
+
+
 def guard(increments: Array, limit: Array, report: Callable[[Array], None]) -> Step:
     """Call report(increments) where they may reach the limit (1,), before anything that is kept is changed."""
     if not increments.flags.c_contiguous:
@@ -304,6 +335,20 @@ def _accumulate(increment, scale, alive, pending, first, last, low, high):
             p, dw = block(pending, r, low, high), block(increment, r, low, high)
             for i in range(p.shape[0]):
                 p[i] += scale[0] * dw[i]
+
+
+def clear(pending: Array, due: Array) -> Step:
+    """pending = 0, for the replicas whose it is due."""
+    return bind(_empty, whole(due), made(_matrices(pending), 1), keeps=True)
+
+
+@kernel
+def _empty(due, pending, first, last, low, high):
+    for r in range(first, last):
+        if due[r]:
+            p = block(pending, r, low, high)
+            for i in range(p.shape[0]):
+                p[i] = 0
 
 
 def refresh(other: Array, count: Array, every: Array, weight: Array, alive: Array) -> Step:

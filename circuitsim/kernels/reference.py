@@ -53,6 +53,10 @@ def fuse(steps: Sequence[Step], kept: Iterable[Array] | None = None) -> Step:
     return in_turn(steps)
 
 
+def home(arrays: Iterable[Array]) -> None:
+    """The host is about to look at these arrays, and to change those that are writeable: here they always are on it."""
+
+
 def gather(x: Array, rows: Array, out: Array) -> Step:
     """out[r, b] = x[rows[r, b]]."""
 
@@ -84,6 +88,16 @@ def deliver_signed(emitted: Array, magnitude: Array, other: Array, arriving: Arr
         deliver(emitted, weight.transpose(0, 2, 1), arriving, accumulate=accumulate)()
 
     return delivery
+
+
+def outer(post: Array, pre: Array, target: Array) -> Step:
+    """target[r, i, j] = sum_b post[r, b, i] pre[r, b, j]."""
+
+    def product() -> None:
+        for r in range(target.shape[0]):
+            target[r] = np.einsum("bi,bj->ij", post[min(r, post.shape[0] - 1)], pre[min(r, pre.shape[0] - 1)])
+
+    return product
 
 
 def one_hot(y: Array, rows: Array, out: Array) -> Step:
@@ -181,6 +195,15 @@ def multiply(first: Array, second: Array, out: Array) -> Step:
     return gate
 
 
+def add(more: Array, out: Array) -> Step:
+    """out += more."""
+
+    def addition() -> None:
+        out[...] += more
+
+    return addition
+
+
 def guard(increments: Array, limit: Array, report: Callable[[Array], None]) -> Step:
     """Call report(increments) where they may reach the limit (1,), before anything that is kept is changed."""
 
@@ -227,6 +250,15 @@ def accumulate(increment: Array, pending: Array, scale: float, alive: Array) -> 
             pending[r] += increment[r] * pending.dtype.type(scale)
 
     return gather_up
+
+
+def clear(pending: Array, due: Array) -> Step:
+    """pending = 0, for the replicas whose it is due."""
+
+    def empty() -> None:
+        pending[due] = 0
+
+    return empty
 
 
 def refresh(other: Array, count: Array, every: Array, weight: Array, alive: Array) -> Step:

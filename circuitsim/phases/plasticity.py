@@ -6,7 +6,6 @@ of one projection propose adds up; an event's detail is the rule's place among t
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -80,7 +79,7 @@ def bind(b: Binding) -> Step:
             steps.append(lower(law, quantity, operands, out, b.kernels))
         else:
             own = np.empty_like(out)
-            steps += [lower(law, quantity, operands, own, b.kernels), partial(np.add, out, own, out=out)]
+            steps += [lower(law, quantity, operands, own, b.kernels), b.kernels.add(own, out)]
         steps.append(b.kernels.guard(out, b.limit, b.report))
     return in_turn(steps)
 

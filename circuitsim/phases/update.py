@@ -10,8 +10,6 @@ one or the other. The increments of a projection that waits add up until its own
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
 from circuitsim.events import Event
@@ -66,7 +64,7 @@ def bind(b: Binding) -> Step:
             )
         )
         if q.waits:
-            steps.append(partial(_clear, pending, due))
+            steps.append(b.kernels.clear(pending, due))
     if q.masked:
         steps.append(b.kernels.mask(b.view(q.name, "weight"), b.view(q.name, "mask")))
     if q.normalised:
@@ -97,10 +95,6 @@ def _due(b: Binding, q: Projection) -> tuple[np.ndarray, np.ndarray, list[Step]]
                 due[r] &= generator(seed, f"time of updates of {q.name}", now).random() < chance[r]
 
     return taken, due, [toss]
-
-
-def _clear(pending: np.ndarray, due: np.ndarray) -> None:
-    pending[due] = 0
 
 
 def _tensors(bias: bool) -> list[tuple[str, str, str]]:

@@ -1,9 +1,10 @@
-"""Kernels generated from expressions."""
+"""Kernels generated from expressions, for Numba."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ import sympy
 from numba import njit
 from sympy.printing.pycode import PythonCodePrinter
 
+from circuitsim.kernels.program import Operand, bind, made
 from circuitsim.kernels.sources import loaded
+from circuitsim.kernels.steps import Step
 
 # Three shapes of loop over a share, replicas first to last and neurons low to high. `{loads}` binds the operands of
 # replica r, `{rows}` those of an example's or a neuron's row, `{value}` is the expression on them. Arrays shared by all
@@ -101,6 +104,26 @@ class _Printer(PythonCodePrinter):  # type: ignore[misc]
 
     def _print_sign(self, expr: sympy.Expr) -> str:
         return f"np.sign({self._print(expr.args[0])})"
+
+
+def bound(
+    kernels: ModuleType,
+    form: str,
+    expression: sympy.Expr,
+    arrays: Sequence[tuple[sympy.Symbol, str, np.ndarray]],
+    out: np.ndarray,
+    **fills: str,
+) -> Step:
+    """Bind the loop of a form (factor, synapse, every) over an expression: symbols, how each is indexed, its array."""
+    template = {"factor": FACTOR, "synapse": SYNAPSE, "every": EVERY}[form]
+    kernel = generate(template, expression, [(s, w) for s, w, _ in arrays], out.dtype, **fills)
+    return bind(kernel, *_operands(arrays), made(out, 2 if form == "factor" else 1))
+
+
+def _operands(arrays: Sequence[tuple[sympy.Symbol, str, np.ndarray]]) -> list[Operand]:
+    """How a share of neurons uses each: its own neurons' memories, its own rows of synapses, all of the rest."""
+    axes = {"[b, i]": 2, "[i, j]": 1, "[i, 0]": 1}
+    return [Operand(array, axes.get(where) if array.flags.c_contiguous else None) for _, where, array in arrays]
 
 
 def generate(

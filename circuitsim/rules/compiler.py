@@ -14,17 +14,16 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numba import njit
 
-from circuitsim.kernels.blas import gemm, product
-from circuitsim.kernels.program import Operand, bind, made, own, whole
 from circuitsim.kernels.steps import Step, in_turn
 from circuitsim.locality import Place, Reading
-from circuitsim.rules.codegen import EVERY, FACTOR, SYNAPSE, generate
+from circuitsim.rules import codegen, cuda
 from circuitsim.rules.rule import Rule, refuse_unreal
 from circuitsim.rules.separation import ONE, Product, separate
 
 SYNAPSES = {Place.SYNAPSE: "[i, j]", Place.REMOTE: "[i, j]"}
+LANGUAGES = {"numba": codegen, "cupy": cuda}
+"""What writes the loops of a backend."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +59,11 @@ def lower(rule: Rule, quantity: str, operands: Operands, out: np.ndarray, kernel
         piece = np.empty(out.shape, out.dtype)
         return in_turn([lower(rule, quantity, operands, piece, kernels), partial(np.copyto, out, piece)])
     if quantity == "bias":
-        return _lower_bias(rule, operands, out)
+        return _lower_bias(rule, operands, out, kernels)
     products = separate(rule.expression, rule.symbols)
     if products is None:
-        return _lower_every(rule, rule.expression, operands, out)
-    return _lower_products(rule, products, operands, out)
+        return _lower_every(rule, rule.expression, operands, out, kernels)
+    return _lower_products(rule, products, operands, out, kernels)
 
 
 def mapped(rule: Rule, quantity: str, operands: Operands, out: np.ndarray) -> Step:
@@ -90,7 +89,7 @@ def mapped(rule: Rule, quantity: str, operands: Operands, out: np.ndarray) -> St
     return propose
 
 
-def _lower_bias(rule: Rule, operands: Operands, out: np.ndarray) -> Step:
+def _lower_bias(rule: Rule, operands: Operands, out: np.ndarray, kernels: ModuleType) -> Step:
     """A bias is a synapse from one unit that is always 1: the same loop with a presynaptic axis of length one."""
     ones = {s: ONE for s, m in rule.symbols.items() if isinstance(m, Reading) and m.place is Place.PRE}
     expression = rule.expression.xreplace(ones)
@@ -99,87 +98,80 @@ def _lower_bias(rule: Rule, operands: Operands, out: np.ndarray) -> Step:
     widened = replace(operands, pre={}, synapse=bias, far=None)
     products = separate(expression, rule.symbols)
     if products is None:
-        return _lower_every(rule, expression, widened, out[:, :, None])
-    return _lower_products(rule, products, widened, out[:, :, None])
+        return _lower_every(rule, expression, widened, out[:, :, None], kernels)
+    return _lower_products(rule, products, widened, out[:, :, None], kernels)
 
 
-def _lower_products(rule: Rule, products: list[Product], operands: Operands, out: np.ndarray) -> Step:
+def _lower_products(
+    rule: Rule, products: list[Product], operands: Operands, out: np.ndarray, kernels: ModuleType
+) -> Step:
     steps: list[Step] = []
     if not products:
-        steps.append(_filled(out))
+        steps.append(_loop(kernels, "synapse", sympy.Integer(0), [], out, assign="="))
     for index, term in enumerate(products):
         # without a presynaptic factor all synapses of a neuron have the same sum: one column of it is enough
         width = out.shape[2] if term.pre.free_symbols else 1
-        post, make_post = _factor(rule, term.post, operands, out.dtype, out.shape[1], out.shape[0])
-        pre, make_pre = _factor(rule, term.pre, operands, out.dtype, width, out.shape[0])
+        post, make_post = _factor(rule, term.post, operands, out, out.shape[1], kernels)
+        pre, make_pre = _factor(rule, term.pre, operands, out, width, kernels)
         steps += make_post + make_pre
         plain = term.synapse == ONE and index == 0 and width == out.shape[2]
         target = out if plain else np.empty((*out.shape[:2], width), out.dtype)
-        steps.append(_multiply(post, pre, target))
+        steps.append(kernels.outer(post, pre, target))
         if not plain:
-            steps.append(_accumulate(rule, term.synapse, operands, target, out, first=index == 0))
+            steps.append(_accumulate(rule, term.synapse, operands, target, out, kernels, first=index == 0))
     return in_turn(steps)
 
 
-def _filled(out: np.ndarray) -> Step:
-    """out = 0."""
-    kernel = generate(SYNAPSE, sympy.Integer(0), [], out.dtype, assign="=")
-    return bind(kernel, made(out, 1))
-
-
-def _multiply(post: np.ndarray, pre: np.ndarray, target: np.ndarray) -> Step:
-    """target[r, i, j] = sum_b post[r, b, i] pre[r, b, j]."""
-    how = whole(gemm(target.dtype.name))
-    work = target.size * post.shape[1]
-    return bind(_outer, how, own(post), whole(pre), made(target, 1), work=work)
-
-
-@njit(nogil=True, error_model="numpy")
-def _outer(how, post, pre, target, first, last, low, high):  # type: ignore[no-untyped-def]
-    for r in range(first, last):
-        across = post[min(r, post.shape[0] - 1)][:, low:high].T
-        product(how, across, pre[min(r, pre.shape[0] - 1)], target[r][low:high], 0)
-
-
 def _accumulate(
-    rule: Rule, h: sympy.Expr, operands: Operands, product: np.ndarray, out: np.ndarray, *, first: bool
+    rule: Rule,
+    h: sympy.Expr,
+    operands: Operands,
+    product: np.ndarray,
+    out: np.ndarray,
+    kernels: ModuleType,
+    *,
+    first: bool,
 ) -> Step:
     """out (+)= h(w) * product."""
     summed = sympy.Symbol("product", real=True)
     where = "[i, j]" if product.shape[2] == out.shape[2] else "[i, 0]"
     arrays = [(summed, where, product), *_arrays(rule, h, operands, SYNAPSES)]
-    kernel = generate(SYNAPSE, h * summed, [(s, w) for s, w, _ in arrays], out.dtype, assign="=" if first else "+=")
-    return bind(kernel, *_operands(arrays), made(out, 1))
+    return _loop(kernels, "synapse", h * summed, arrays, out, assign="=" if first else "+=")
 
 
 def _factor(
-    rule: Rule, expression: sympy.Expr, operands: Operands, dtype: Any, size: int, replicas: int
+    rule: Rule, expression: sympy.Expr, operands: Operands, out: np.ndarray, size: int, kernels: ModuleType
 ) -> tuple[np.ndarray, list[Step]]:
     """A neuron's factor (replica or 1, batch, size) and the steps that compute it, none where it is a memory itself."""
     arrays = _arrays(rule, expression, operands, {Place.PRE: "[b, i]", Place.POST: "[b, i]"})
     if not arrays:
-        return np.full((1, operands.batch, size), float(expression), dtype), []
+        return np.full((1, operands.batch, size), float(expression), out.dtype), []
     if expression.is_Symbol and arrays[0][1]:
         return arrays[0][2], []
     made_of = (str(expression), size, *(array.ctypes.data for _, _, array in arrays))
     if made_of in operands.factors:
         return operands.factors[made_of], []
-    buffer = operands.factors[made_of] = np.empty((replicas, operands.batch, size), dtype)
-    kernel = generate(FACTOR, expression, [(s, w) for s, w, _ in arrays], dtype)
-    return buffer, [bind(kernel, *_operands(arrays), made(buffer))]
+    buffer = operands.factors[made_of] = np.empty((out.shape[0], operands.batch, size), out.dtype)
+    return buffer, [_loop(kernels, "factor", expression, arrays, buffer)]
 
 
-def _lower_every(rule: Rule, expression: sympy.Expr, operands: Operands, out: np.ndarray) -> Step:
+def _lower_every(rule: Rule, expression: sympy.Expr, operands: Operands, out: np.ndarray, kernels: ModuleType) -> Step:
     places = {Place.PRE: "[b, j]", Place.POST: "[b, i]", **SYNAPSES}
     arrays = _arrays(rule, expression, operands, places)
-    kernel = generate(EVERY, expression, [(s, w) for s, w, _ in arrays], out.dtype, batch=str(operands.batch))
-    return bind(kernel, *_operands(arrays), made(out, 1))
+    return _loop(kernels, "every", expression, arrays, out, batch=str(operands.batch))
 
 
-def _operands(arrays: list[tuple[sympy.Symbol, str, np.ndarray]]) -> list[Operand]:
-    """How a share of neurons uses each: its own neurons' memories, its own rows of synapses, all of the rest."""
-    axes = {"[b, i]": 2, "[i, j]": 1, "[i, 0]": 1}
-    return [Operand(array, axes.get(where) if array.flags.c_contiguous else None) for _, where, array in arrays]
+def _loop(
+    kernels: ModuleType,
+    form: str,
+    expression: sympy.Expr,
+    arrays: list[tuple[sympy.Symbol, str, np.ndarray]],
+    out: np.ndarray,
+    **fills: str,
+) -> Step:
+    """A loop over an expression, in the language of the backend."""
+    written: Step = LANGUAGES[kernels.NAME].bound(kernels, form, expression, arrays, out, **fills)
+    return written
 
 
 def _arrays(

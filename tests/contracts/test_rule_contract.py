@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import standin
 from sample_rules import ALL, ENGINE, OWN, PRODUCTS, clipped, local_rule, oja, tanh
 
-from circuitsim.kernels import cpu, reference, sources
+from circuitsim.kernels import BACKENDS, backend, cpu, reference, sources
 from circuitsim.kernels.steps import flattened
 from circuitsim.locality import Place
-from circuitsim.rules import Rule, compiler
+from circuitsim.rules import Rule
 from circuitsim.rules.compiler import Operands, lower
 
 POST, PRE, BATCH = 3, 4, 5
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
+COMPILED = [backend(name) for name in ("numba", "cupy") if name == "numba" or standin.missing() is None]
 LEADING = [(1, 1, 1), (3, 3, 3), (3, 1, 3), (3, 3, 1), (3, 1, 1)]  # replicas; leading axes of pre and post
 NAMES = [f"{rule.name}-{k}" for k, rule in enumerate(ALL)]
 
@@ -89,7 +91,7 @@ def test_slow_mapped_and_lowered_agree(rule: Rule, dtype: str) -> None:
         given = operands(rule, quantity, leading, dtype, seed)
         expected = slowly(rule, quantity, given, leading[0])
         scale = TOLERANCE[dtype] * max(1.0, float(np.abs(expected).max()))
-        for kernels in (reference, cpu):
+        for kernels in (reference, *COMPILED):
             found = proposed(rule, quantity, given, expected.astype(dtype), kernels)
             assert np.abs(found - expected).max() < scale, (quantity, leading, kernels.NAME)
 
@@ -98,7 +100,7 @@ def products(rule: Rule) -> int:
     """How many matrix products the lowered rule takes."""
     given = operands(rule, "weight", (1, 1, 1), "float64", 0)
     steps = flattened([lower(rule, "weight", given, np.empty((1, POST, PRE)), cpu)])
-    return sum(step.kernel is compiler._outer for step in steps)
+    return sum(step.kernel is cpu._outer for step in steps)
 
 
 @pytest.mark.parametrize("rule", [*ENGINE, *OWN[:14], *OWN[15:]], ids=lambda rule: rule.name)
@@ -106,8 +108,8 @@ def test_the_cheapest_lowering_is_chosen(rule: Rule) -> None:
     assert products(rule) == PRODUCTS[rule.name]
 
 
-@pytest.mark.parametrize("kernels", [reference, cpu], ids=lambda kernels: kernels.NAME)
-def test_what_is_not_a_number_is_not_hidden(kernels: Any) -> None:
+@pytest.mark.parametrize("name", standin.each(*BACKENDS))
+def test_what_is_not_a_number_is_not_hidden(name: str) -> None:
     """Neither by minimum and maximum nor by an exception from compiled code: the simulator must see it."""
 
     @local_rule
@@ -119,7 +121,7 @@ def test_what_is_not_a_number_is_not_hidden(kernels: Any) -> None:
         given.post[0][0, 1, 2] = bad
         out = np.empty((1, POST, PRE))
         with np.errstate(all="ignore"):
-            lower(rule, "weight", given, out, kernels)()
+            lower(rule, "weight", given, out, backend(name))()
         assert not np.isfinite(out[0, 2]).any() and np.isfinite(out[0, :2]).all(), rule.name
 
 

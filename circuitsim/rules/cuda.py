@@ -1,0 +1,116 @@
+"""Kernels generated from expressions, for the device: the loops of `codegen`, in CUDA C."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import sympy
+from sympy.printing.c import C99CodePrinter
+
+from circuitsim.kernels.steps import Step
+
+# A kernel has its operands in `array`s (kernels/device.cuh) and goes through every element (r, x, y) of what it makes:
+# (replica, example, neuron), or (replica, post, pre). `{loads}` are the operands there, `{value}` is the expression.
+EACH = """
+KERNEL(rule) {{
+{operands}
+    WRITES(out, {last});
+    EACH(out) {{
+{loads}
+        out.at(r, x, y) {assign} {value};
+    }}
+}}
+"""
+EVERY = """
+KERNEL(rule) {{
+{operands}
+    WRITES(out, {last});
+    EACH(out) {{
+        REAL total = 0;
+        for (word b = 0; b < {batch}; b++) {{
+{loads}
+            total += {value};
+        }}
+        out.at(r, x, y) = total;
+    }}
+}}
+"""
+PLACES = {
+    "factor": {"[b, i]": "x, y", "": "0, 0"},
+    "synapse": {"[i, j]": "x, y", "[i, 0]": "x, 0", "": "0, 0"},
+    "every": {"[b, i]": "b, x", "[b, j]": "b, y", "[i, j]": "x, y", "": "0, 0"},
+}
+
+
+class _Printer(C99CodePrinter):  # type: ignore[misc]
+    """Prints an expression with every constant in the type REAL."""
+
+    def _print_Integer(self, expr: sympy.Integer) -> str:
+        return f"REAL({int(expr)}.0)"
+
+    def _print_Rational(self, expr: sympy.Rational) -> str:
+        return f"REAL({float(expr)!r})"
+
+    def _print_Float(self, expr: sympy.Float) -> str:
+        return f"REAL({float(expr)!r})"
+
+    def _print_NumberSymbol(self, expr: sympy.NumberSymbol) -> str:
+        return f"REAL({float(expr)!r})"
+
+    def _print_Pow(self, expr: sympy.Pow) -> str:
+        base = f"({self._print(expr.base)})"
+        if expr.exp.is_Integer and 1 <= abs(int(expr.exp)) <= 8:
+            product = "*".join([base] * abs(int(expr.exp)))
+            return f"({product})" if expr.exp > 0 else f"(REAL(1.0)/({product}))"
+        if expr.exp == sympy.Rational(1, 2):
+            return f"sqrt{base}"
+        return f"pow({base}, {self._print(expr.exp)})"
+
+    def _print_Mul(self, expr: sympy.Mul) -> str:
+        return "(" + "*".join(f"({self._print(factor)})" for factor in expr.args) + ")"
+
+    def _print_Abs(self, expr: sympy.Abs) -> str:
+        return f"fabs({self._print(expr.args[0])})"
+
+    def _print_Max(self, expr: sympy.Max) -> str:
+        return self._pairwise("larger", expr.args)
+
+    def _print_Min(self, expr: sympy.Min) -> str:
+        return self._pairwise("smaller", expr.args)
+
+    def _pairwise(self, function: str, args: Sequence[sympy.Expr]) -> str:
+        first, *rest = args
+        return f"{function}({self._print(first)}, {self._pairwise(function, rest)})" if rest else self._print(first)
+
+    def _print_sign(self, expr: sympy.Expr) -> str:
+        return f"sign({self._print(expr.args[0])})"
+
+
+def bound(
+    kernels: ModuleType,
+    form: str,
+    expression: sympy.Expr,
+    arrays: Sequence[tuple[sympy.Symbol, str, np.ndarray]],
+    out: np.ndarray,
+    **fills: str,
+) -> Step:
+    """Bind the loop of a form (factor, synapse, every) over an expression: symbols, how each is indexed, its array."""
+    source = written(form, expression, [(symbol, where) for symbol, where, _ in arrays], **fills)
+    return kernels.generated(source, [array for _, _, array in arrays], out)  # type: ignore[no-any-return]
+
+
+def written(form: str, expression: sympy.Expr, operands: Sequence[tuple[sympy.Symbol, str]], **fills: Any) -> str:
+    """The source of a kernel `rule` whose table holds the operands' arrays in order, and what it makes."""
+    indent = " " * (12 if form == "every" else 8)
+    names = {symbol: sympy.Symbol(f"v{k}", real=True) for k, (symbol, _) in enumerate(operands)}
+    loads = [f"{indent}const REAL v{k} = a{k}.at(r, {PLACES[form][where]});" for k, (_, where) in enumerate(operands)]
+    return (EVERY if form == "every" else EACH).format(
+        operands="\n".join(f"    READS(a{k}, {k});" for k in range(len(operands))),
+        last=len(operands),
+        loads="\n".join(loads),
+        value=_Printer({"math_macros": {}}).doprint(expression.xreplace(names)),
+        **{"assign": "=", **fills},
+    )
