@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+import standin
 from building import (
     Built,
     Setting,
@@ -78,7 +79,7 @@ FAMILY = [
     nest((64, 5, 4, 64), (3, 2), {"emits": 0.3, "remembers": 0.6}),
 ]
 each_setting = pytest.mark.parametrize("setting", FAMILY, ids=lambda s: s.label)
-each_backend = pytest.mark.parametrize("backend", ["numba", "numpy"])
+each_backend = pytest.mark.parametrize("backend", standin.each("numba", "numpy", "cupy"))
 
 
 def centred(sizes: tuple[int, ...]) -> tuple[Circuit, Protocol]:
@@ -155,7 +156,10 @@ def trained(setting: Setting | Built, backend: str) -> Simulator:
     made = simulator(both, backend=backend, batch=BATCH + 2, shared=False, order=list)
     made.use(digits().copy(), classes().copy())
     rows = presentations(3, largest=BATCH)
-    return train(made, [np.stack([r, r[::-1]]) for r in rows])
+    train(made, [np.stack([r, r[::-1]]) for r in rows])
+    for mirror in (None, *range(len(made._waves))):
+        made.anatomy(BATCH, mirror)  # brings home what kernels have elsewhere
+    return made
 
 
 def events(setting: Setting | Built, backend: str, fewer: int = 0) -> Iterator[Alone]:
