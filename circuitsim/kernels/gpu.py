@@ -1,4 +1,4 @@
-"""The backend of an NVIDIA GPU: kernels of `device.cu` and cuBLAS, which `launch` strings together as CUDA graphs.
+"""The backend of an NVIDIA GPU: kernels of `device.cu` and cuBLAS, which `graphs` strings together.
 
 A step that only Python can do (drawing random numbers) is the reference's, and parts the graphs.
 """
@@ -11,7 +11,8 @@ import numpy as np
 
 from circuitsim.kernels import reference
 from circuitsim.kernels.device import device
-from circuitsim.kernels.launch import Guard, Launch, OnHost, Operand, fuse, generated, given, launch, reads, writes
+from circuitsim.kernels.graphs import fuse
+from circuitsim.kernels.launch import Guard, Launch, OnHost, Operand, generated, given, launch, reads, writes
 from circuitsim.kernels.steps import Step, in_turn
 
 NAME = "cupy"
@@ -149,7 +150,7 @@ def clear(pending: Array, due: Array) -> Step:
 
 def refresh(other: Array, count: Array, every: Array, weight: Array, alive: Array) -> Step:
     """w[r, i, j] = other[r, j, i] where count is a multiple of every[r], for the replicas that are alive."""
-    return _keeping("refresh", reads(other), reads(count), reads(every), reads(alive), writes(weight))
+    return _keeping("refresh", reads(other), reads(count), reads(every), reads(alive), writes(weight), timed=True)
 
 
 def magnitudes(seeds: Array, tick: Array, name: str, weight: Array, alive: Array) -> Step:
@@ -198,6 +199,6 @@ def _halted() -> Operand:
     return reads(device().halted)
 
 
-def _keeping(name: str, *operands: Operand) -> Launch:
+def _keeping(name: str, *operands: Operand, timed: bool = False) -> Launch:
     """A kernel that changes what is kept."""
-    return launch(name, _halted(), *operands, keeps=True)
+    return launch(name, _halted(), *operands, keeps=True, timed=timed)

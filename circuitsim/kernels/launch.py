@@ -1,21 +1,18 @@
-"""Launches and programs on the device: kernels bound to operands, and many of them captured as one graph.
+"""Launches: kernels bound to their operands, as steps.
 
-A launch is a step like any other. By itself it takes the host's arrays to the device and brings home what it wrote, so
-that whoever looks at arrays between steps, audits above all, sees what he expects and may change it. In a program
-results stay on the device; what the host has changed is taken there first, and `home` brings back what it wants to see.
-
-Guards halt what is kept: launches that would change it do nothing, and the host looks at the increments before.
+A launch can be called like any other step. It then takes the host's arrays to the device and brings home what it wrote,
+so that whoever looks at arrays between steps, audits above all, sees what he expects and may change it. In a program
+(`graphs.py`) results stay on the device.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from circuitsim.kernels.device import SLOT, THREADS, Twin, device
-from circuitsim.kernels.steps import Step, flattened, in_turn
+from circuitsim.kernels.device import FEW, SLOT, THREADS, Twin, device
+from circuitsim.kernels.steps import Step
 
 Array = np.ndarray
 MOST_BLOCKS = 1024  # for each replica: what is larger is gone through in strides
@@ -30,6 +27,7 @@ class Launch:
     arrays : all that it uses, kept alive. written : those that it changes.
     keeps : whether it changes what outlives a presentation, or prepares that, so that guards must have been asked.
     given : those that nobody changes but who announces it: the data.
+    timed : whether what it does depends on which presentation it is.
     """
 
     def __init__(
@@ -40,8 +38,9 @@ class Launch:
         *,
         keeps: bool = False,
         given: Sequence[Array] = (),
+        timed: bool = False,
     ) -> None:
-        self.issue, self.keeps, self.arrays, self.given = issue, keeps, list(arrays), list(given)
+        self.issue, self.keeps, self.timed, self.arrays, self.given = issue, keeps, timed, list(arrays), list(given)
         self.twins, self.written = _twins(arrays), _twins(written)
 
     def __call__(self) -> None:
@@ -86,85 +85,6 @@ class OnHost:
             self.step()
 
 
-class Program:
-    """Launches that follow each other, issued together: the first time one by one, then as a graph."""
-
-    def __init__(self, launches: Sequence[Launch]) -> None:
-        self.launches = list(launches)
-        self._guards = [launch for launch in launches if isinstance(launch, Guard)]
-        first = next((k for k, launch in enumerate(launches) if isinstance(launch, Guard)), len(launches))
-        self._kept = [launch for launch in launches[first:] if launch.keeps]
-        self._twins = list(dict.fromkeys(twin for launch in launches for twin in launch.twins))
-        self._written = list(dict.fromkeys(twin for launch in launches for twin in launch.written))
-        self._run: Callable[[], None] | None = None
-        self._warm = False
-
-    def __call__(self) -> None:
-        with device().working():
-            self.run()
-
-    def run(self) -> None:
-        """Take to the device what is newer on the host, run, and see to it where a guard has halted it."""
-        for twin in self._twins:
-            twin.settle()
-        if self._run is None and self._warm:  # kernels are compiled, and libraries have the memory that they want
-            self._run = device().capture(self._issue)
-        (self._run or self._issue)()
-        self._warm = True
-        for twin in self._written:
-            twin.device_newer = True
-        if self._guards and device().stopped():
-            self._look()
-
-    def _issue(self) -> None:
-        for launch in self.launches:
-            launch.issue()
-
-    def _look(self) -> None:
-        """Nothing is kept yet: let the host look at the increments, and keep what it does not object to."""
-        for guard in self._guards:
-            guard.alarm()
-        for twin in self._twins:
-            twin.settle()  # it may have dropped a replica
-        for launch in self._kept:
-            launch.issue()
-        for twin in self._written:
-            twin.device_newer = True
-
-
-def fuse(steps: Sequence[Step], kept: Iterable[Array] | None = None) -> Step:
-    """All steps of a presentation as one, with as many in one graph as follow each other; everything is kept."""
-    flat = list(flattened(steps))
-    launches = [step for step in flat if isinstance(step, Launch)]
-    given = {id(array) for launch in launches for array in launch.given}
-    seen = {id(a): a for launch in launches for a in launch.arrays if id(a) not in given}
-    found: list[Step] = []
-    for is_launch, group in groupby(flat, key=lambda step: isinstance(step, Launch)):
-        members = list(group)
-        if is_launch:
-            found += [Program(part) for part in _parts(members)]  # type: ignore[arg-type]
-        else:
-            found += [s if isinstance(s, OnHost) else OnHost(s, list(seen.values())) for s in members]
-    return in_turn(found)
-
-
-def _parts(launches: Sequence[Launch]) -> list[list[Launch]]:
-    """Launches up to where something needs what was kept after a guard: the host has to have looked before."""
-    parts: list[list[Launch]] = [[]]
-    guarded = kept = False
-    for launch in launches:
-        if kept and not launch.keeps:
-            parts.append([])
-            guarded = kept = False
-        parts[-1].append(launch)
-        guarded |= isinstance(launch, Guard)
-        kept |= guarded and launch.keeps
-    return parts
-
-
-# -------------------------------------------------------------------------------------------------- binding to operands
-
-
 class Operand:
     """What a kernel is given: an array (up to three axes; the leading one is replicas), or a number."""
 
@@ -202,33 +122,35 @@ def launch(
     name: str,
     *operands: Operand,
     over: Array | None = None,
-    dtype: str | None = None,
     rows: bool = False,
     source: str | None = None,
     keeps: bool = False,
+    timed: bool = False,
 ) -> Launch:
     """Bind a kernel.
 
     Parameters
     ----------
     name : the kernel's. operands : in its order; those that keep are told first whether a guard has halted them.
-    over : whose elements, or `rows`, are shared out; None: those of the last operand. dtype : None: that one's too.
-    source : None: the engine's own kernels. keeps : see `Launch`.
+    over : whose elements, or `rows`, are shared out; None: those of the last operand.
+    source : None: the engine's own kernels. keeps, timed : see `Launch`.
     """
     last = operands[-1].value if over is None else over
     assert isinstance(last, np.ndarray)
     arrays = [o.value for o in operands if isinstance(o.value, np.ndarray)]
     words = [word for operand in operands for word in operand.words()]
-    room = SLOT * len(operands) if source else SLOT * 12
+    room = SLOT * len(operands) if source else SLOT * FEW
     table = np.zeros((), [("words", np.int64, (room,))])
     table["words"][: len(words)] = words
-    kernel = device().kernel(name, dtype or last.dtype.name, source, room // SLOT)
+    kind = last.dtype.name if last.dtype.kind == "f" else "float32"
+    kernel = device().kernel(name, kind, source, room // SLOT)
     grid = _grid(last, rows)
     return Launch(
         lambda: kernel(grid, (THREADS,), (table,)),
         arrays,
         [o.value for o in operands if o.written and isinstance(o.value, np.ndarray)],
         keeps=keeps,
+        timed=timed,
         given=[o.value for o in operands if o.given and isinstance(o.value, np.ndarray)],
     )
 

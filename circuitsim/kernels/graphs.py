@@ -1,0 +1,171 @@
+"""Programs on the device: launches that follow each other, captured as one CUDA graph, and courses of presentations.
+
+Results stay on the device; what the host has changed is taken there first, and `home` brings back what it wants to see.
+Guards halt what is kept: launches that would change it do nothing, and the host looks at the increments before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from circuitsim.kernels.device import device
+from circuitsim.kernels.launch import Guard, Launch, OnHost, launch, reads, writes
+from circuitsim.kernels.steps import Step, flattened, in_turn
+
+Array = np.ndarray
+
+
+class Program:
+    """Launches that follow each other, issued together: the first time one by one, then as a graph."""
+
+    def __init__(self, launches: Sequence[Launch]) -> None:
+        self.launches = list(launches)
+        self._guards = [launch for launch in launches if isinstance(launch, Guard)]
+        first = next((k for k, launch in enumerate(launches) if isinstance(launch, Guard)), len(launches))
+        self._kept = [launch for launch in launches[first:] if launch.keeps]
+        self._twins = list(dict.fromkeys(twin for launch in launches for twin in launch.twins))
+        self._written = list(dict.fromkeys(twin for launch in launches for twin in launch.written))
+        self._graph: Callable[[], None] | None = None
+        self._warm = False
+
+    def __call__(self) -> None:
+        with device().working():
+            self.settle()
+            if self._graph is None and self._warm:
+                self._graph = device().capture(self.issue)
+            (self._graph or self.issue)()
+            if self.stopped():
+                self.look()
+
+    def settle(self) -> None:
+        """Take to the device what is newer on the host."""
+        for twin in self._twins:
+            twin.settle()
+
+    def issue(self) -> None:
+        """Issue all launches. A graph can be captured after the first time: kernels are compiled by then, and libraries
+        have the memory that they want."""
+        for one in self.launches:
+            one.issue()
+        self._warm = True
+
+    def stopped(self) -> bool:
+        """Whether a guard has halted what was issued. What is written is now newer on the device."""
+        for twin in self._written:
+            twin.device_newer = True
+        return bool(self._guards) and device().stopped()
+
+    def look(self) -> None:
+        """Nothing is kept yet: let the host look at the increments, and keep what it does not object to."""
+        for guard in self._guards:
+            guard.alarm()
+        self.settle()  # it may have dropped a replica
+        for one in self._kept:
+            one.issue()
+        for twin in self._written:
+            twin.device_newer = True
+
+
+class Course(Program):
+    """A program that is all of a presentation, so that one can follow the other with nothing from the host between."""
+
+    def __init__(self, launches: Sequence[Launch]) -> None:
+        super().__init__(launches)
+        self._cursor = np.zeros(2, np.int64)  # where the course lies, and how many of its presentations were shown
+        self._held = np.zeros(0, np.int64)
+        self._advance: Launch | None = None
+        self._repeated: Callable[[], None] | None = None
+        self._advanced = False
+
+    def repeat(self, rows: Array, course: Array, reached: Callable[[int], None]) -> None:
+        """Run once for each of a course of presentations.
+
+        Parameters
+        ----------
+        rows : what the launches read of a presentation.
+        course : its values, one after the other: (presentation, *rows.shape).
+        reached : told the number of a presentation before alarms in it.
+        """
+        with device().working():
+            advance = self._laid_out(rows, course)
+            shown, together = 0, len(course)
+            while shown < len(course):
+                together = min(together, len(course) - shown)
+                self._show(advance, together)
+                shown += together
+                if self.stopped():
+                    device().home([self._cursor])
+                    shown = int(self._cursor[1])
+                    reached(shown - 1)
+                    self.look()
+                    together = 1  # the next one may be halted too, and all that follow it would have been for nothing
+                else:
+                    together *= 2
+
+    def _laid_out(self, rows: Array, course: Array) -> Launch:
+        """Take a course to the device, and bind what shows its next presentation."""
+        if self._held.size < course.size:
+            self._held = np.zeros(course.size, np.int64)
+        device().home([self._held, self._cursor])
+        self._held[: course.size] = course.ravel()
+        device().twin(self._held).settle()
+        self._cursor[:] = device().address(self._held), 0
+        if self._advance is None:
+            operands = writes(self._cursor), reads(device().halted), writes(rows)
+            source = (Path(__file__).parent / "course.cu").read_text()
+            self._advance = launch("advance", *operands, over=self._cursor[None, None], rows=True, source=source)
+        return self._advance
+
+    def _show(self, advance: Launch, count: int) -> None:
+        """Issue that many presentations, one after the other."""
+        for twin in advance.twins:
+            twin.settle()
+        self.settle()
+
+        def show() -> None:
+            advance.issue()
+            self.issue()
+
+        for _ in range(count):
+            if self._repeated is None and self._warm and self._advanced:
+                self._repeated = device().capture(show)
+            (self._repeated or show)()
+            self._advanced = True
+        for twin in advance.written:
+            twin.device_newer = True
+
+
+def fuse(steps: Sequence[Step], kept: Iterable[Array] | None = None) -> Step:
+    """All steps of a presentation as one, with as many in one graph as follow each other; everything is kept."""
+    flat = list(flattened(steps))
+    launches = [step for step in flat if isinstance(step, Launch)]
+    if len(launches) == len(flat) and len(parts := _parts(launches)) == 1 and not any(x.timed for x in launches):
+        return Course(parts[0])
+    given = {id(array) for launch in launches for array in launch.given}
+    seen = {id(a): a for launch in launches for a in launch.arrays if id(a) not in given}
+    found: list[Step] = []
+    for _, group in groupby(flat, key=lambda step: isinstance(step, Launch)):
+        members = list(group)
+        of_launches = [step for step in members if isinstance(step, Launch)]
+        found += [Program(part) for part in _parts(of_launches)] if of_launches else (
+            step if isinstance(step, OnHost) else OnHost(step, list(seen.values())) for step in members
+        )  # fmt: skip
+    return in_turn(found)
+
+
+def _parts(launches: Sequence[Launch]) -> list[list[Launch]]:
+    """Launches up to where something needs what was kept after a guard: the host has to have looked before."""
+    parts: list[list[Launch]] = [[]]
+    guarded = kept = False
+    for one in launches:
+        if kept and not one.keeps:
+            parts.append([])
+            guarded = kept = False
+        parts[-1].append(one)
+        guarded |= isinstance(one, Guard)
+        kept |= guarded and one.keeps
+    return parts
