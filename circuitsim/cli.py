@@ -44,7 +44,9 @@ Varies = Annotated[list[str] | None, typer.Option("--vary", metavar="KEY=V1,V2,.
 ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE.toml", help="Keys from a file.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Default of the keys seed and data_seed.")]
 Quick = Annotated[bool, typer.Option("--quick", help="The scenario's short settings.")]
-Backend = Annotated[str, typer.Option("--backend", help="numba, or numpy (slow: the specification).")]
+Backend = Annotated[
+    str, typer.Option("--backend", help="numba; cupy (an NVIDIA GPU); or numpy (slow: the specification).")
+]
 WIDEST = 1000  # columns of output that goes into a file or a pipe
 
 

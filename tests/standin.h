@@ -19,6 +19,8 @@ void __syncthreads();
     inline float function(float x) { return function##f(x); }
 BOTH(exp)
 BOTH(fabs)
+BOTH(floor)
+BOTH(ceil)
 BOTH(log)
 BOTH(sqrt)
 BOTH(tanh)
@@ -26,6 +28,8 @@ extern "C" double pow(double, double) noexcept;
 extern "C" float powf(float, float) noexcept;
 inline float pow(float x, float y) { return powf(x, y); }
 extern "C" double fmod(double, double) noexcept;
+extern "C" float fmodf(float, float) noexcept;
+inline float fmod(float x, float y) { return fmodf(x, y); }
 
 inline double __longlong_as_double(long long bits) {
     double number;

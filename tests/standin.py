@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +28,7 @@ from circuitsim.kernels import device
 HEADER, RUNNER = (Path(__file__).parent / f"standin.{kind}" for kind in ("h", "cpp"))
 COMPILER = shutil.which("g++")
 OPTIONS = ("-std=c++17", "-O1", "-shared", "-fPIC", "-w", "-U_FORTIFY_SOURCE", "-x", "c++")
+real = device.driver
 backwards = False  # whether blocks and threads run in the other order, which must make no difference
 
 
@@ -49,10 +50,16 @@ def stands_in() -> bool:
     return missing() is None and device.driver is driver
 
 
-def each(*names: str) -> list[Any]:
-    """Backends as parameters of tests; that of a device is skipped, with the reason, where there is none."""
-    absent = pytest.mark.skipif(missing() is not None, reason=missing() or "")
-    return [pytest.param(name, marks=absent) if name == "cupy" else name for name in names]
+def each(*names: str, of: Sequence[Any] | None = None) -> list[Any]:
+    """Backends as parameters of tests, or pairs of a setting and a backend.
+
+    That of a device is marked `gpu`, and skipped, with the reason, where there is neither a device nor a stand-in.
+    """
+    on_device = [pytest.mark.gpu, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
+    marks = {name: on_device if name == "cupy" else [] for name in names}
+    if of is None:
+        return [pytest.param(name, marks=marks[name]) for name in names]
+    return [pytest.param(s, name, id=f"{s.label}-{name}", marks=marks[name]) for name in names for s in of]
 
 
 class Memory:

@@ -119,7 +119,7 @@ REFUSED = {
     "Make a campaign for each value.",
     "--init w.safetensors": "--init w.safetensors: got first weights for a campaign; expected a scenario that trains",
     "--seed 3": "--seed 3: got tour, which draws nothing; expected no seed. Leave it out.",
-    "--backend cupy": "member first: backend: got 'cupy'; expected one of numpy, numba.",
+    "--backend jax": "member first: backend: got 'jax'; expected one of numpy, numba, cupy.",
 }
 
 

@@ -78,7 +78,7 @@ REFUSED = {
     "--set base=0": "key base: got 0; expected a number above 0. Correct the value of base.",
     "--vary steps=1,2": "key steps: got '--vary steps'; expected a key that changes neither shapes nor the course of "
     "the run. Make a run of its own for each value.",
-    "--backend cupy": "backend: got 'cupy'; expected one of numpy, numba. This version has no kernels for other devi",
+    "--backend jax": "backend: got 'jax'; expected one of numpy, numba, cupy. Choose one of these.",
     "--init w.safetensors": "--init w.safetensors: got first weights for a computation; expected a scenario that "
     "trains circuits of its own. Leave --init out.",
 }

@@ -41,7 +41,10 @@ from circuitsim.kernels import backend
 from circuitsim.kernels.graphs import Course, Program
 from circuitsim.kernels.launch import Launch
 
-pytestmark = pytest.mark.skipif(standin.missing() is not None, reason=standin.missing() or "")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(standin.missing() is not None, reason=standin.missing() or ""),
+]
 SIZES = (64, 5, 4, 10)
 HALF = {"density": 0.5}
 PLAIN = Setting((64, 5, 64), momentum=0.5, max_norm=1.5)

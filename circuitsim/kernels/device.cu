@@ -45,14 +45,14 @@ KERNEL(copy) {
 }
 
 KERNEL(centre) { // a thread for each neuron
-    READS(each, 0);
+    READS(first, 0); // the first example of each
     WRITES(out, 1);
-    EACH(each) {
+    EACH(first) {
         double total = 0;
-        for (word b = 0; b < out.shape[1]; b++)
+        for (word b = x; b < out.shape[1]; b++)
             total += out.at(r, b, y);
         const REAL mean = total / out.shape[1];
-        for (word b = 0; b < out.shape[1]; b++)
+        for (word b = x; b < out.shape[1]; b++)
             out.at(r, b, y) -= mean;
     }
 }

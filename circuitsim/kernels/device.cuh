@@ -74,4 +74,8 @@ struct Largest {
 // As NumPy's: what is not a number stays so.
 __device__ inline REAL larger(REAL a, REAL b) { return a > b || a != a ? a : b; }
 __device__ inline REAL smaller(REAL a, REAL b) { return a < b || a != a ? a : b; }
+__device__ inline REAL modulo(REAL a, REAL b) { // of the divisor's sign
+    const REAL rest = fmod(a, b);
+    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+}
 __device__ inline REAL sign(REAL a) { return a > 0 ? REAL(1) : a < 0 ? REAL(-1) : a * 0; }

@@ -85,6 +85,9 @@ class _Printer(C99CodePrinter):  # type: ignore[misc]
         first, *rest = args
         return f"{function}({self._print(first)}, {self._pairwise(function, rest)})" if rest else self._print(first)
 
+    def _print_Mod(self, expr: sympy.Mod) -> str:
+        return f"modulo({', '.join(map(self._print, expr.args))})"
+
     def _print_sign(self, expr: sympy.Expr) -> str:
         return f"sign({self._print(expr.args[0])})"
 

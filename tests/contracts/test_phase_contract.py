@@ -78,8 +78,14 @@ FAMILY = [
     grown(NARROW, rule="rec-symmetric", channel="bp", groups=("encoder 2", "decoder 2", "top", "tuning")),
     nest((64, 5, 4, 64), (3, 2), {"emits": 0.3, "remembers": 0.6}),
 ]
-each_setting = pytest.mark.parametrize("setting", FAMILY, ids=lambda s: s.label)
-each_backend = pytest.mark.parametrize("backend", standin.each("numba", "numpy", "cupy"))
+SOME = [
+    FAMILY[k] for k in (0, 6, 11, 12, 14, 16, 18, 20, 23, 24, 28, 30)
+]  # all phases; without a device it takes longer
+SHOWN = {"numba": FAMILY, "numpy": FAMILY, "cupy": SOME}
+each_backend = pytest.mark.parametrize("backend", standin.each(*SHOWN))
+each_run = pytest.mark.parametrize(
+    ("setting", "backend"), [run for name, family in SHOWN.items() for run in standin.each(name, of=family)]
+)
 
 
 def centred(sizes: tuple[int, ...]) -> tuple[Circuit, Protocol]:
@@ -185,8 +191,7 @@ def changed(array: np.ndarray) -> np.ndarray:
     return ~array if array.dtype.kind == "b" else (array + 5) % CLASSES
 
 
-@each_backend
-@each_setting
+@each_run
 def test_what_is_not_declared_is_neither_used_nor_touched(setting: Setting | Built, backend: str) -> None:
     for alone in events(setting, backend):
         expected = alone.written()
@@ -201,8 +206,7 @@ def test_what_is_not_declared_is_neither_used_nor_touched(setting: Setting | Bui
         assert found == expected and untouched, alone.entry.event
 
 
-@each_backend
-@each_setting
+@each_run
 def test_what_is_only_read_is_not_changed(setting: Setting | Built, backend: str) -> None:
     for alone in events(setting, backend):
         before = [array.copy() for array in alone.everything]
@@ -213,8 +217,7 @@ def test_what_is_only_read_is_not_changed(setting: Setting | Built, backend: str
         assert after == read, alone.entry.event
 
 
-@each_backend
-@each_setting
+@each_run
 def test_what_is_written_does_not_depend_on_what_was_there(setting: Setting | Built, backend: str) -> None:
     """A write replaces: only what is added to may shine through. An input that is taken over is the same memory."""
     for alone in events(setting, backend):
@@ -229,8 +232,7 @@ def test_what_is_written_does_not_depend_on_what_was_there(setting: Setting | Bu
         assert found == expected, alone.entry.event
 
 
-@each_backend
-@each_setting
+@each_run
 def test_the_first_that_adds_replaces_and_the_others_add(setting: Setting | Built, backend: str) -> None:
     """What was there is of the presentation before; so also where several rules of a projection propose."""
     seen: set[tuple[Plan, object]] = set()
@@ -252,7 +254,7 @@ def test_the_first_that_adds_replaces_and_the_others_add(setting: Setting | Buil
 def test_every_declared_read_matters_to_some_event_of_the_phase(backend: str) -> None:
     declared: set[tuple[str, str]] = set()
     matters: set[tuple[str, str]] = set()
-    for setting in FAMILY:
+    for setting in SHOWN[backend]:
         for alone in events(setting, backend):
             expected = alone.written()
             for access, view in alone.declared.items():
@@ -269,8 +271,7 @@ def test_every_declared_read_matters_to_some_event_of_the_phase(backend: str) ->
     assert {name for name, _ in declared} == {str(phase.NAME) for phase in phases.PHASES}
 
 
-@each_backend
-@each_setting
+@each_run
 def test_the_number_of_rows_matters_to_plasticity_and_update(setting: Setting | Built, backend: str) -> None:
     """To one update at least of those that a projection may have: a coin can leave it to the other."""
     steps = [alone.step for alone in events(setting, backend, fewer=1)]
@@ -299,8 +300,7 @@ def bindings(
     return zip(caught, entries, strict=True)
 
 
-@each_backend
-@each_setting
+@each_run
 def test_a_phase_is_handed_its_declared_views_and_no_others(
     setting: Setting | Built, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
