@@ -84,13 +84,13 @@ static void block(bool backwards) {
 }
 
 extern "C" int launch(Call how, void (*which)(), const unsigned *shape, const void *operands, int backwards) {
-    gridDim = {shape[0], shape[1], 1};
-    blockDim = {shape[2], 1, 1};
+    gridDim = {shape[0], shape[1], shape[2]};
+    blockDim = {shape[3], 1, 1};
     call = how, kernel = which, table = operands, outside = 0;
-    const unsigned blocks = shape[0] * shape[1];
+    const unsigned plane = shape[0] * shape[1], blocks = plane * shape[2];
     for (unsigned k = 0; k < blocks; k++) {
         const unsigned b = backwards ? blocks - 1 - k : k;
-        blockIdx = {b % shape[0], b / shape[0], 0};
+        blockIdx = {b % shape[0], b % plane / shape[0], b / plane};
         block(backwards);
     }
     return outside;

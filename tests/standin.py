@@ -160,7 +160,7 @@ class RawModule:
     def get_function(self, name: str) -> Callable[..., None]:
         how, function = (ctypes.cast(getattr(self.library, n), ctypes.c_void_p) for n in ("call", name))
 
-        def call(grid: tuple[int, int], block: tuple[int], args: tuple[np.ndarray]) -> None:
+        def call(grid: tuple[int, int, int], block: tuple[int], args: tuple[np.ndarray]) -> None:
             (table,) = (a.copy() for a in args)  # arguments are taken when the launch is issued
             shape = np.array([*grid, *block], np.uint32)
 

@@ -290,6 +290,13 @@ def test_a_presentation_is_one_graph_and_one_more_wherever_the_host_must_look() 
     assert all(p._graph is not None for p in programs(at_once))
 
 
+@pytest.mark.parametrize(("setting", "saved"), [(PLAIN, 6), (SETTINGS[7], 8)], ids=["bounded", "masked"])
+def test_what_does_the_same_with_several_arrays_is_one_launch(setting: Setting | Built, saved: int) -> None:
+    """Guards; and updates, of which masks part those of different projections."""
+    (program,) = programs(train(made(setting), list(FULL)))
+    assert len(program.launches) - len(program._issued) == saved
+
+
 def exploding(name: str, **more: Any) -> Simulator:
     """Replicas of which the second's data are not finite after a while."""
     run = made(PLAIN, name, shared=False, **more)

@@ -1,10 +1,6 @@
 // The kernels of the device backend; reference.py says what each computes. No atomics: the same bits every time.
 // Those that change what is kept do nothing while a guard has halted what is under way.
 
-#define KEEPS(k)                                                                                                       \
-    if (*array<const word>(t, k).first != 0)                                                                           \
-    return
-
 enum { IDENTITY, TANH, LOGISTIC, RELU, SATURATED };
 
 KERNEL(gather) {
@@ -177,6 +173,18 @@ KERNEL(multiply) {
     EACH(out) out.at(r, x, y) = one.at(r, x, y) * other.at(r, x, y);
 }
 
+KERNEL(sums) { // over the batch, with one presynaptic factor for all: a thread for each neuron
+    READS(post, 0);
+    READS(pre, 1);
+    WRITES(out, 2);
+    EACH(out) {
+        REAL total = 0;
+        for (word b = 0; b < post.shape[1]; b++)
+            total += post.at(r, b, x) * pre.at(r, b, y);
+        out.at(r, x, y) = total;
+    }
+}
+
 KERNEL(add) {
     READS(more, 0);
     WRITES(out, 1);
@@ -188,33 +196,6 @@ KERNEL(signed_weights) {
     READS(other, 1);
     WRITES(out, 2);
     EACH(out) out.at(r, x, y) = fabs(magnitude.at(r, y, x)) * sign(other.at(r, x, y));
-}
-
-KERNEL(guard) {
-    READS(increments, 0);
-    const double limit = *array<const double>(t, 1).first;
-    volatile word *halted = array<word>(t, 2).first;
-    EACH(increments) if (!((double)fabs(increments.at(r, x, y)) < limit)) *halted = 1; // whoever writes writes the same
-}
-
-KERNEL(apply) {
-    KEEPS(0);
-    READS(increment, 1);
-    READS(rate, 2);
-    READS(momentum, 3);
-    READS(decay, 4);
-    const REAL scale = number(t, 5);
-    const View<const bool> alive = array<const bool>(t, 6);
-    WRITES(velocity, 7);
-    WRITES(weight, 8);
-    EACH(weight) {
-        if (!alive.at(r, 0, 0))
-            continue;
-        REAL change = scale * increment.at(r, x, y);
-        if (velocity.first)
-            change = velocity.at(r, x, y) = momentum.at(r, 0, 0) * velocity.at(r, x, y) + change;
-        weight.at(r, x, y) = (1 - decay.at(r, 0, 0)) * weight.at(r, x, y) + rate.at(r, 0, 0) * change;
-    }
 }
 
 KERNEL(mask) {

@@ -33,6 +33,11 @@ template <class A> __device__ View<A> array(const Table &t, int k) {
 
 __device__ inline double number(const Table &t, int k) { return __longlong_as_double(t.words[SLOT * k]); }
 
+// What changes what is kept does nothing while a guard has halted what is under way: the operand says whether.
+#define KEEPS(k)                                                                                                       \
+    if (*array<const word>(t, k).first != 0)                                                                           \
+    return
+
 #define READS(name, k) const View<const REAL> name = array<const REAL>(t, k)
 #define WRITES(name, k) const View<REAL> name = array<REAL>(t, k)
 

@@ -21,7 +21,6 @@ from circuitsim.errors import ConfigError
 Array = np.ndarray
 THREADS = 128  # of a block; the kernels' reductions need a power of two
 SLOT = 7  # words of an operand in a kernel's table: where it begins, its shape, its strides
-FEW = 12  # operands of the kernels that come with the engine, at most
 REALS = {"float32": "float", "float64": "double"}
 
 
@@ -159,13 +158,12 @@ class Device:
 
     # ----------------------------------------------------------------------------------------------------- kernels
 
-    def kernel(self, name: str, dtype: str, source: str | None = None, operands: int = FEW) -> Callable[..., None]:
-        """A kernel of a source, by default the engine's own, for a floating-point type."""
-        key = (source or "", dtype, operands)
+    def kernel(self, name: str, dtype: str, source: str, words: int) -> Callable[..., None]:
+        """A kernel of a source, for a floating-point type and tables of so many words."""
+        key = (source, dtype, words)
         if key not in self._modules:
-            options = (f"-DREAL={REALS[dtype]}", f"-DTHREADS={THREADS}", f"-DWORDS={SLOT * operands}", "--std=c++17")
-            code = _text("device.cuh") + (source or _text("device.cu"))
-            self._modules[key] = self._driver.RawModule(code=code, options=options)
+            options = (f"-DREAL={REALS[dtype]}", f"-DTHREADS={THREADS}", f"-DWORDS={words}", "--std=c++17")
+            self._modules[key] = self._driver.RawModule(code=text("device.cuh") + source, options=options)
         return self._modules[key].get_function(name)  # type: ignore[no-any-return]
 
     def multiply(self, a: Array, b: Array, c: Array, *, accumulate: bool) -> Callable[[], None]:
@@ -222,5 +220,6 @@ def _layout(x: Array) -> tuple[int, int, int]:
 
 
 @cache
-def _text(name: str) -> str:
+def text(name: str) -> str:
+    """A source that lies beside this one."""
     return (Path(__file__).parent / name).read_text()

@@ -49,6 +49,8 @@ def deliver_signed(emitted: Array, magnitude: Array, other: Array, arriving: Arr
 
 def outer(post: Array, pre: Array, target: Array) -> Step:
     """target[r, i, j] = sum_b post[r, b, i] pre[r, b, j]."""
+    if target.shape[2] == 1:
+        return launch("sums", reads(post), reads(pre), writes(target))
     return _product(post.transpose(0, 2, 1), pre, target, accumulate=False)
 
 
@@ -112,9 +114,8 @@ def add(more: Array, out: Array) -> Step:
 
 def guard(increments: Array, limit: Array, report: Callable[[Array], None]) -> Step:
     """Call report(increments) where they may reach the limit (1,), before anything that is kept is changed."""
-    bound = launch("guard", reads(increments), reads(limit), _halted(), over=increments)
-    alarm = OnHost(reference.guard(increments, limit, report), [increments])
-    return Guard(bound.issue, [increments, limit], alarm)
+    watch = launch("guard", reads(increments), reads(limit), _halted(), over=increments)
+    return Guard(watch, OnHost(reference.guard(increments, limit, report), [increments]))
 
 
 def apply(

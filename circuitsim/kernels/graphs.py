@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
-from pathlib import Path
 
 import numpy as np
 
-from circuitsim.kernels.device import device
-from circuitsim.kernels.launch import Guard, Launch, OnHost, launch, reads, writes
+from circuitsim.kernels.device import device, text
+from circuitsim.kernels.launch import MOST, SEVERAL, Guard, Launch, OnHost, apart, launch, reads, together, writes
 from circuitsim.kernels.steps import Step, flattened, in_turn
 
 Array = np.ndarray
@@ -29,6 +28,7 @@ class Program:
         self._kept = [launch for launch in launches[first:] if launch.keeps]
         self._twins = list(dict.fromkeys(twin for launch in launches for twin in launch.twins))
         self._written = list(dict.fromkeys(twin for launch in launches for twin in launch.written))
+        self._issued = _gathered(launches)
         self._graph: Callable[[], None] | None = None
         self._warm = False
 
@@ -49,8 +49,8 @@ class Program:
     def issue(self) -> None:
         """Issue all launches. A graph can be captured after the first time: kernels are compiled by then, and libraries
         have the memory that they want."""
-        for one in self.launches:
-            one.issue()
+        for issue in self._issued:
+            issue()
         self._warm = True
 
     def stopped(self) -> bool:
@@ -116,8 +116,8 @@ class Course(Program):
         self._cursor[:] = device().address(self._held), 0
         if self._advance is None:
             operands = writes(self._cursor), reads(device().halted), writes(rows)
-            source = (Path(__file__).parent / "course.cu").read_text()
-            self._advance = launch("advance", *operands, over=self._cursor[None, None], rows=True, source=source)
+            over, source = self._cursor[None, None], text("course.cu")
+            self._advance = launch("advance", *operands, over=over, rows=True, source=source)
         return self._advance
 
     def _show(self, advance: Launch, count: int) -> None:
@@ -137,6 +137,27 @@ class Course(Program):
             self._advanced = True
         for twin in advance.written:
             twin.device_newer = True
+
+
+def _gathered(launches: Sequence[Launch]) -> list[Callable[[], None]]:
+    """What issues launches, those that do the same with several arrays as one: guards after the last of them."""
+    guards = [one for one in launches if isinstance(one, Guard)]
+    after = max((k for k, one in enumerate(launches) if isinstance(one, Guard)), default=0)
+    before, rest = ([x for x in part if x not in guards] for part in (launches[:after], launches[after:]))
+    groups: list[list[Launch]] = []
+    for one in (*before, *guards, *rest):
+        if groups and _joins(one, groups[-1]):
+            groups[-1].append(one)
+        else:
+            groups.append([one])
+    return [together(group) if len(group) > 1 else group[0].issue for group in groups]
+
+
+def _joins(one: Launch, group: Sequence[Launch]) -> bool:
+    """Whether a launch can be one with others."""
+    if one.bound is None or one.bound.name[0] not in SEVERAL or len(group) == MOST:
+        return False
+    return all(x.bound and x.bound.name == one.bound.name and apart(x, one) for x in group)
 
 
 def fuse(steps: Sequence[Step], kept: Iterable[Array] | None = None) -> Step:

@@ -8,14 +8,36 @@ so that whoever looks at arrays between steps, audits above all, sees what he ex
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from circuitsim.kernels.device import FEW, SLOT, THREADS, Twin, device
+from circuitsim.kernels.device import SLOT, THREADS, Twin, device, text
 from circuitsim.kernels.steps import Step
 
 Array = np.ndarray
+FEW = 10  # operands of most kernels, at most
 MOST_BLOCKS = 1024  # for each replica: what is larger is gone through in strides
+SEVERAL = {"guard": 3, "apply": 9}
+"""Kernels that do the same with several arrays in one launch, and their operands for each."""
+MOST = 8  # arrays of these in one launch: their table has to be less than 4096 bytes
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A kernel with its table and the blocks that share out its work: along a replica, replicas, arrays."""
+
+    kernel: Callable[..., None]
+    name: tuple[str, str]  # and its floating-point type
+    words: list[int]
+    room: int
+    grid: tuple[int, int, int]
+
+    def issued(self) -> Callable[[], None]:
+        """What issues it."""
+        table = np.zeros((), [("words", np.int64, (self.room,))])  # an argument that is passed by value
+        table["words"][: len(self.words)] = self.words
+        return lambda: self.kernel(self.grid, (THREADS,), (table,))
 
 
 class Launch:
@@ -27,7 +49,7 @@ class Launch:
     arrays : all that it uses, kept alive. written : those that it changes.
     keeps : whether it changes what outlives a presentation, or prepares that, so that guards must have been asked.
     given : those that nobody changes but who announces it: the data.
-    timed : whether what it does depends on which presentation it is.
+    timed : whether what it does depends on which presentation it is. bound : the kernel, if it is one.
     """
 
     def __init__(
@@ -39,8 +61,10 @@ class Launch:
         keeps: bool = False,
         given: Sequence[Array] = (),
         timed: bool = False,
+        bound: Bound | None = None,
     ) -> None:
-        self.issue, self.keeps, self.timed, self.arrays, self.given = issue, keeps, timed, list(arrays), list(given)
+        self.issue, self.keeps, self.timed, self.bound = issue, keeps, timed, bound
+        self.arrays, self.changed, self.given = list(arrays), list(written), list(given)
         self.twins, self.written = _twins(arrays), _twins(written)
 
     def __call__(self) -> None:
@@ -64,9 +88,9 @@ class Launch:
 class Guard(Launch):
     """A launch that halts the device where increments may be too large, and what is to be done then."""
 
-    def __init__(self, issue: Callable[[], None], arrays: Sequence[Array], alarm: Step) -> None:
-        super().__init__(issue, arrays, [])
-        self.increments, self.alarm = arrays[0], alarm
+    def __init__(self, found: Launch, alarm: Step) -> None:
+        super().__init__(found.issue, found.arrays, [], bound=found.bound)
+        self.alarm = alarm
 
     def _done(self) -> None:
         if device().stopped():
@@ -139,20 +163,36 @@ def launch(
     assert isinstance(last, np.ndarray)
     arrays = [o.value for o in operands if isinstance(o.value, np.ndarray)]
     words = [word for operand in operands for word in operand.words()]
-    room = SLOT * len(operands) if source else SLOT * FEW
-    table = np.zeros((), [("words", np.int64, (room,))])
-    table["words"][: len(words)] = words
+    if name in SEVERAL:
+        source, room = text("several.cu"), SLOT * MOST * max(SEVERAL.values())
+    else:
+        room = SLOT * (len(operands) if source else FEW)
     kind = last.dtype.name if last.dtype.kind == "f" else "float32"
-    kernel = device().kernel(name, kind, source, room // SLOT)
-    grid = _grid(last, rows)
+    kernel = device().kernel(name, kind, source or text("device.cu"), room)
+    bound = Bound(kernel, (name, kind), words, room, _grid(last, rows))
     return Launch(
-        lambda: kernel(grid, (THREADS,), (table,)),
+        bound.issued(),
         arrays,
         [o.value for o in operands if o.written and isinstance(o.value, np.ndarray)],
         keeps=keeps,
         timed=timed,
         given=[o.value for o in operands if o.given and isinstance(o.value, np.ndarray)],
+        bound=bound,
     )
+
+
+def together(launches: Sequence[Launch]) -> Callable[[], None]:
+    """What issues launches of one kernel that does the same with several arrays, as one."""
+    each = [launch.bound for launch in launches if launch.bound]
+    grids = [bound.grid for bound in each]
+    grid = max(g[0] for g in grids), max(g[1] for g in grids), len(each)
+    return replace(each[0], words=[w for bound in each for w in bound.words], grid=grid).issued()
+
+
+def apart(one: Launch, other: Launch) -> bool:
+    """Whether neither changes what the other uses."""
+    pairs = [(a, b) for x, y in ((one, other), (other, one)) for a in x.changed for b in y.arrays]
+    return not any(np.may_share_memory(a, b) for a, b in pairs)
 
 
 def generated(source: str, arrays: Sequence[Array], out: Array) -> Launch:
@@ -160,13 +200,13 @@ def generated(source: str, arrays: Sequence[Array], out: Array) -> Launch:
     return launch("rule", *(reads(array) for array in arrays), writes(out), source=source)
 
 
-def _grid(array: Array, rows: bool) -> tuple[int, int]:
-    """How many blocks share out what a replica has, and replicas."""
+def _grid(array: Array, rows: bool) -> tuple[int, int, int]:
+    """How many blocks share out what a replica has, replicas, and arrays, of which there is one."""
     replicas, height, width = (*array.shape, 1)[:3]
     if height * width >= 2**31:
         raise ValueError(f"an array of {height} by {width} is too large for the device's kernels")
     blocks = height if rows else -(-height * width // THREADS)
-    return max(1, min(blocks, MOST_BLOCKS)), max(1, min(replicas, 65535))
+    return max(1, min(blocks, MOST_BLOCKS)), max(1, min(replicas, 65535)), 1
 
 
 def _twins(arrays: Sequence[Array]) -> list[Twin]:
