@@ -7,6 +7,7 @@ a graph is captured is refused. It is for tests of what is computed: it says not
 
 from __future__ import annotations
 
+import bisect
 import ctypes
 import hashlib
 import os
@@ -67,21 +68,26 @@ class Memory:
 
     def __init__(self) -> None:
         self.blocks: dict[int, np.ndarray] = {}
+        self.begins: list[int] = []  # their addresses, in order
 
     def malloc(self, size: int) -> int:
         stream.refuse_capture("an allocation")
         block = np.full(size, 0xFF, np.uint8)
         self.blocks[block.ctypes.data] = block
+        bisect.insort(self.begins, block.ctypes.data)
         return block.ctypes.data
 
     def free(self, address: int) -> None:
         stream.refuse_capture("freeing memory")
         stream.synchronize()
         del self.blocks[address]
+        self.begins.remove(address)
 
     def held(self, address: int, size: int) -> None:
         """Refuse what is not within one allocation."""
-        if not any(begin <= address and address + size <= begin + b.size for begin, b in self.blocks.items()):
+        place = bisect.bisect(self.begins, address)
+        begin = self.begins[place - 1] if place else 0
+        if not place or address + size > begin + self.blocks[begin].size:
             raise RuntimeError(f"{size} bytes at {address} are in no allocation")
 
 
