@@ -400,6 +400,7 @@ class Simulator:
         if self._pipeline is None:
             for owner, quantity, cycle in self.protocol.readouts:
                 array = self._plan.activity.array((owner, quantity, cycle), self.batch)
+                self._kernels.home((array,))
                 yield f"{owner}.{quantity}.{cycle}", array
 
     def _through_queue(self, rows: np.ndarray, order: Order) -> None:

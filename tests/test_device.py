@@ -257,7 +257,7 @@ def test_a_presentation_takes_nothing_but_row_numbers_to_the_device(uploads: lis
     run.present_each(FULL)
     uploads.clear()
     run.present_each(FULL)
-    assert sorted(uploads) == [2 * 8, FULL.nbytes]  # where they lie, and all rows of a course
+    assert set(uploads) == {2 * 8, FULL.nbytes}  # where they lie, and all rows of a course
 
 
 @pytest.mark.skipif(not standin.stands_in(), reason="CuPy does not tell what is allocated")
@@ -335,6 +335,31 @@ def test_a_replica_that_diverges_is_dropped_and_the_others_go_on(setting: Settin
     train(other, list(shown))
     assert run.state.alive.tolist() == other.state.alive.tolist() == [True, False]
     assert run.presentations == 6 and apart(run, other) < 1e-11
+
+
+def test_what_was_shown_is_counted_whatever_breaks_a_course_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.tile(FULL, (8, 1))
+    run, other = (train(made(PLAIN), list(FULL)) for _ in range(2))
+    run.present_each(FULL)
+    program: Any = run._plan._bound[9][2]
+    issue, left = program._repeated, [7]
+
+    def broken() -> None:
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        issue()
+
+    monkeypatch.setattr(program, "_repeated", broken)
+    with pytest.raises(KeyboardInterrupt):
+        run.present_each(rows)
+    monkeypatch.undo()
+    assert run.presentations == 2 * len(FULL) + 6
+    other.present_each(np.concatenate([FULL, rows[:6]]))
+    assert same(run, other)
+    run.present_each(FULL)
+    other.present_each(FULL)
+    assert same(run, other)
 
 
 def test_updates_at_once_stop_before_what_is_not_finite_is_kept() -> None:

@@ -24,6 +24,8 @@ class Dataset:
     train, test : (examples, features), C-contiguous, float32 or float64; pixels lie in [0, 1].
     train_labels, test_labels : (examples,) int64 classes, or None where there are none.
     image_shape : (channels, rows, columns), whose product is the number of features, or None where rows are no images.
+
+    The arrays that `load` gives are read-only.
     """
 
     name: str
@@ -111,8 +113,8 @@ def finished(name: str, raw: Raw, dtype: np.dtype[Any]) -> Dataset:
     """The data set that `raw` becomes."""
     return Dataset(
         name,
-        scaled(raw.train.rows, dtype),
-        scaled(raw.test.rows, dtype),
+        _fixed(scaled(raw.train.rows, dtype)),
+        _fixed(scaled(raw.test.rows, dtype)),
         _classes(raw.train.labels),
         _classes(raw.test.labels),
         raw.image_shape,
@@ -120,4 +122,11 @@ def finished(name: str, raw: Raw, dtype: np.dtype[Any]) -> Dataset:
 
 
 def _classes(labels: Array | None) -> Array | None:
-    return None if labels is None else np.ascontiguousarray(labels, dtype=np.int64)
+    return None if labels is None else _fixed(np.ascontiguousarray(labels, dtype=np.int64))
+
+
+def _fixed(array: Array) -> Array:
+    """The same array to be read only: who has taken it to a device may keep it there."""
+    view = array.view()
+    view.flags.writeable = False
+    return view

@@ -6,6 +6,7 @@ Guards halt what is kept: launches that would change it do nothing, and the host
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from circuitsim.kernels.device import device, text
 from circuitsim.kernels.launch import MOST, SEVERAL, Guard, Launch, OnHost, apart, launch, reads, together, writes
+from circuitsim.kernels.program import STRETCH
 from circuitsim.kernels.steps import Step, flattened, in_turn
 
 Array = np.ndarray
@@ -88,22 +90,25 @@ class Course(Program):
         ----------
         rows : what the launches read of a presentation.
         course : its values, one after the other: (presentation, *rows.shape).
-        reached : told the number of a presentation before alarms in it.
+        reached : told how many presentations are done, now and then, and before alarms in the one that follows.
         """
         with device().working():
             advance = self._laid_out(rows, course)
-            shown, together = 0, len(course)
+            shown, together = 0, 1
             while shown < len(course):
-                together = min(together, len(course) - shown)
-                self._show(advance, together)
-                shown += together
-                if self.stopped():
+                begin = time.perf_counter()
+                try:
+                    self._show(advance, min(together, len(course) - shown))
+                finally:  # whatever breaks it off, what was shown is counted
+                    halted = self.stopped()
                     device().home([self._cursor])
                     shown = int(self._cursor[1])
-                    reached(shown - 1)
+                    reached(shown - halted)
+                if halted:
                     self.look()
-                    together = 1  # the next one may be halted too, and all that follow it would have been for nothing
-                else:
+                    reached(shown)
+                    together = 1  # the next one may be halted too, and all that follow it would be for nothing
+                elif time.perf_counter() - begin < STRETCH:
                     together *= 2
 
     def _laid_out(self, rows: Array, course: Array) -> Launch:
@@ -122,21 +127,20 @@ class Course(Program):
 
     def _show(self, advance: Launch, count: int) -> None:
         """Issue that many presentations, one after the other."""
-        for twin in advance.twins:
-            twin.settle()
-        self.settle()
 
         def show() -> None:
             advance.issue()
             self.issue()
 
+        self.settle()
+        for twin in advance.twins:
+            twin.settle()
+            twin.device_newer = twin in advance.written
         for _ in range(count):
-            if self._repeated is None and self._warm and self._advanced:
+            if self._repeated is None and self._advanced:
                 self._repeated = device().capture(show)
             (self._repeated or show)()
             self._advanced = True
-        for twin in advance.written:
-            twin.device_newer = True
 
 
 def _gathered(launches: Sequence[Launch]) -> list[Callable[[], None]]:
