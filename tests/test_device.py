@@ -95,7 +95,7 @@ def apart(one: Simulator, other: Simulator) -> float:
 
 @each_setting
 def test_whole_presentations_are_the_references(setting: Setting | Built) -> None:
-    """Of several batch sizes, each first step by step and then as graphs."""
+    """Of several batch sizes, each captured and then replayed."""
     found = train(made(setting), ROWS)
     assert apart(found, train(made(setting, "numpy"), ROWS)) < 1e-11
     assert apart(found, made(setting)) > 1e-3

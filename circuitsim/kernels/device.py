@@ -148,7 +148,7 @@ class Device:
 
     def stopped(self) -> bool:
         """Whether a guard has halted what was issued; lets it go on."""
-        self._halt.device_newer = True
+        self._halt.host_newer, self._halt.device_newer = False, True
         self._halt.home()
         halted = bool(self.halted[0])
         self.halted[0] = 0
@@ -193,7 +193,8 @@ class Device:
             yield
 
     def capture(self, issue: Callable[[], None]) -> Callable[[], None]:
-        """What issues, as one graph, all that a function issues; the function itself computes nothing now."""
+        """What issues, as one graph, all that a function issues, which must have been issued before: kernels are
+        compiled then, and libraries have the memory that they want."""
         self.stream.begin_capture()
         try:
             issue()

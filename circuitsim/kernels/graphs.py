@@ -21,7 +21,11 @@ Array = np.ndarray
 
 
 class Program:
-    """Launches that follow each other, issued together: the first time one by one, then as a graph."""
+    """Launches that follow each other, issued together as a graph.
+
+    Before it is captured all are issued once by themselves, and what they wrote is put back: so the bits do not depend
+    on whether it is the first presentation.
+    """
 
     def __init__(self, launches: Sequence[Launch]) -> None:
         self.launches = list(launches)
@@ -37,11 +41,25 @@ class Program:
     def __call__(self) -> None:
         with device().working():
             self.settle()
-            if self._graph is None and self._warm:
+            if self._graph is None:
+                self.warm()
                 self._graph = device().capture(self.issue)
-            (self._graph or self.issue)()
+            self._graph()
             if self.stopped():
                 self.look()
+
+    def warm(self) -> None:
+        """Issue all launches once, to no effect: the host holds what they write."""
+        if self._warm:
+            return
+        for twin in self._written:
+            twin.home()
+        self.issue()
+        device().stopped()
+        for twin in self._written:
+            twin.host_newer = True
+            twin.settle()
+        self._warm = True
 
     def settle(self) -> None:
         """Take to the device what is newer on the host."""
@@ -49,11 +67,9 @@ class Program:
             twin.settle()
 
     def issue(self) -> None:
-        """Issue all launches. A graph can be captured after the first time: kernels are compiled by then, and libraries
-        have the memory that they want."""
+        """Issue all launches."""
         for issue in self._issued:
             issue()
-        self._warm = True
 
     def stopped(self) -> bool:
         """Whether a guard has halted what was issued. What is written is now newer on the device."""
@@ -81,7 +97,6 @@ class Course(Program):
         self._held = np.zeros(0, np.int64)
         self._advance: Launch | None = None
         self._repeated: Callable[[], None] | None = None
-        self._advanced = False
 
     def repeat(self, rows: Array, course: Array, reached: Callable[[int], None]) -> None:
         """Run once for each of a course of presentations.
@@ -127,20 +142,28 @@ class Course(Program):
 
     def _show(self, advance: Launch, count: int) -> None:
         """Issue that many presentations, one after the other."""
+        self.settle()
+        if self._repeated is None:
+            self._repeated = self._captured(advance)
+        for twin in advance.twins:
+            twin.settle()
+            twin.device_newer = twin in advance.written
+        for _ in range(count):
+            self._repeated()
+
+    def _captured(self, advance: Launch) -> Callable[[], None]:
+        """What issues a presentation of the course, as a graph."""
 
         def show() -> None:
             advance.issue()
             self.issue()
 
-        self.settle()
         for twin in advance.twins:
             twin.settle()
-            twin.device_newer = twin in advance.written
-        for _ in range(count):
-            if self._repeated is None and self._advanced:
-                self._repeated = device().capture(show)
-            (self._repeated or show)()
-            self._advanced = True
+        self.warm()
+        advance.issue()
+        device().twin(self._cursor).host_newer = True  # the first is still to be shown
+        return device().capture(show)
 
 
 def _gathered(launches: Sequence[Launch]) -> list[Callable[[], None]]:
