@@ -162,7 +162,7 @@ class Device:
         """A kernel of a source, for a floating-point type and tables of so many words."""
         key = (source, dtype, words)
         if key not in self._modules:
-            options = (f"-DREAL={REALS[dtype]}", f"-DTHREADS={THREADS}", f"-DWORDS={words}", "--std=c++17")
+            options = (f"-DREAL={REALS[dtype]}", f"-DTHREADS={THREADS}", f"-DWORDS={words}")
             self._modules[key] = self._driver.RawModule(code=text("device.cuh") + source, options=options)
         return self._modules[key].get_function(name)  # type: ignore[no-any-return]
 

@@ -198,10 +198,9 @@ def fuse(steps: Sequence[Step], kept: Iterable[Array] | None = None) -> Step:
     found: list[Step] = []
     for _, group in groupby(flat, key=lambda step: isinstance(step, Launch)):
         members = list(group)
-        of_launches = [step for step in members if isinstance(step, Launch)]
-        found += [Program(part) for part in _parts(of_launches)] if of_launches else (
-            step if isinstance(step, OnHost) else OnHost(step, list(seen.values())) for step in members
-        )  # fmt: skip
+        found += [Program(part) for part in _parts([step for step in members if isinstance(step, Launch)]) if part]
+        rest = [step for step in members if not isinstance(step, Launch)]
+        found += [step if isinstance(step, OnHost) else OnHost(step, list(seen.values())) for step in rest]
     return in_turn(found)
 
 
