@@ -119,7 +119,7 @@ class Plan:
                 pairs = zip(self.schedule.entries, steps, strict=True)
                 steps = [self._recorded(entry, step, rows) for entry, step in pairs]
             for index, hooks in self._hooks.items():
-                steps[index] = _followed(steps[index], hooks, Tensors(self._state.tensors()))
+                steps[index] = in_turn([steps[index], self._hooked(hooks)])
             if self._hooks or self._evidence is not None:
                 presentation = self._kernels.fuse(steps)
             self._bound[batch] = rows, steps, presentation
@@ -131,6 +131,15 @@ class Plan:
             *self._state.arrays().values(),
             *(self.activity.array(k, batch) for k in self.schedule.protocol.readouts),
         ]
+
+    def _hooked(self, hooks: Sequence[Hook]) -> phases.Step:
+        tensors = Tensors(self._state.tensors())
+
+        def user_code() -> None:
+            for hook in hooks:
+                hook.function(tensors)
+
+        return self._kernels.on_host(user_code, tensors.values())  # type: ignore[no-any-return]
 
     def anatomy(self, batch: int) -> Anatomy:
         """Everything of a presentation of that many examples, writable."""
@@ -192,14 +201,6 @@ def _placed(hooks: Sequence[Hook], schedule: Schedule) -> dict[int, list[Hook]]:
         for index in last.values():
             placed.setdefault(index, []).append(hook)
     return placed
-
-
-def _followed(step: phases.Step, hooks: Sequence[Hook], tensors: Tensors) -> phases.Step:
-    def user_code() -> None:
-        for hook in hooks:
-            hook.function(tensors)
-
-    return in_turn([step, user_code])
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

@@ -33,6 +33,11 @@ def home(arrays: Iterable[Array]) -> None:
     """The host is about to look at these arrays, and to change those that are writeable: here they always are on it."""
 
 
+def on_host(step: Step, arrays: Iterable[Array]) -> Step:
+    """A step that only Python can do, and the arrays that it looks at or changes."""
+    return step
+
+
 def gather(x: Array, rows: Array, out: Array) -> Step:
     """out[r, b] = x[rows[r, b]]."""
     return bind(_gather, whole(x[None]), whole(rows), made(out))

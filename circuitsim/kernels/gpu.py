@@ -30,6 +30,11 @@ def home(arrays: Iterable[Array]) -> None:
         device().home(arrays)
 
 
+def on_host(step: Step, arrays: Iterable[Array]) -> Step:
+    """A step that only Python can do, and the arrays that it looks at or changes."""
+    return OnHost(step, arrays)
+
+
 def gather(x: Array, rows: Array, out: Array) -> Step:
     """out[r, b] = x[rows[r, b]]."""
     return launch("gather", given(x[None]), reads(rows), writes(out))

@@ -7,7 +7,7 @@ so that whoever looks at arrays between steps, audits above all, sees what he ex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -100,7 +100,7 @@ class Guard(Launch):
 class OnHost:
     """A step of the host's, between programs; the arrays that it may look at and change."""
 
-    def __init__(self, step: Step, arrays: Sequence[Array]) -> None:
+    def __init__(self, step: Step, arrays: Iterable[Array]) -> None:
         self.step, self.arrays = step, list(arrays)
 
     def __call__(self) -> None:

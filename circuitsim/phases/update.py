@@ -94,7 +94,7 @@ def _due(b: Binding, q: Projection) -> tuple[np.ndarray, np.ndarray, list[Step]]
             if chance is not None:
                 due[r] &= generator(seed, f"time of updates of {q.name}", now).random() < chance[r]
 
-    return taken, due, [toss]
+    return taken, due, [b.kernels.on_host(toss, [alive, taken, due, tick, *([] if chance is None else [chance])])]
 
 
 def _tensors(bias: bool) -> list[tuple[str, str, str]]:
