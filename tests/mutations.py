@@ -21,7 +21,8 @@ import numpy as np
 import pytest
 
 from circuitsim import causality, plan, simulator, state
-from circuitsim.kernels import activations, cpu, reference
+from circuitsim.kernels import activations, cpu, products, reference, synapses
+from circuitsim.kernels.steps import in_turn
 from circuitsim.phases import base, delivery, feedback, forward, mirror, plasticity, recirculation, replacement, update
 from circuitsim.rules import codegen, compiler, separation
 
@@ -71,7 +72,8 @@ def edit(owner: Any, name: str, *pairs: tuple[str, str]) -> Plant:
             assert old in source, f"{name} has no {old!r}"
             source = source.replace(old, new)
         made: dict[str, Any] = {}
-        exec(source, {**plain.__globals__, "turned": turned, "rolled": rolled, "alike": alike}, made)
+        helpers = {"turned": turned, "rolled": rolled, "alike": alike, "in_turn": in_turn}
+        exec(source, {**plain.__globals__, **helpers}, made)
         substitute(patch, owner, name, made[name])
 
     return plant
@@ -113,12 +115,15 @@ def in_python(plant: Plant) -> Plant:
     return both(lambda patch: patch.setattr(codegen, "_compiled", uncompiled), plant)
 
 
+PARTS = {cpu: (products, synapses)}
+
+
 def table(backend: str, module: Any, *rows: tuple[Any, ...]) -> list[Fault]:
     """Rows (what, bench, caught, function or plant, edits of its source ...)."""
     found = []
     for what, bench, caught, target, *pairs in rows:
         if isinstance(target, str):
-            owner = module
+            owner = next((part for part in PARTS.get(module, ()) if target in vars(part)), module)
             if "." in target:
                 kind, target = target.split(".")
                 owner = vars(module)[kind]
@@ -140,17 +145,17 @@ def constant(module: ModuleType, name: str, old: str, new: str) -> Plant:
     return plant
 
 
-SENT, THROUGH = "product(how, e,", "across[r][:, low:high]"
+SENT, THROUGH = "product(how, e[begin:end],", "across[r][:, low:high]"
 STALE = [
     ("return bind(_deliver", "stale = emitted.copy()\n    return in_turn([bind(_deliver"),
-    ("whole(emitted)", "whole(stale)"),
+    ("seen(emitted)", "seen(stale)"),
     ("work=work)", "work=work), lambda: np.copyto(stale, emitted)])"),
 ]
 FIRES = "if room.shape[0] == 0:"
 OVER_BATCH = """
     s += bias[:, None, :, 0]
     s, out, bias = s.swapaxes(1, 2), out.swapaxes(1, 2), bias[:0]
-    high = s.shape[2]
+    high, end = s.shape[2], s.shape[1]
     for r in range(first, last):
 """
 
@@ -159,14 +164,14 @@ NUMBA = table(
     cpu,
     ("weights transposed", "loop", "IH", "_deliver", ("across[r][", "turned(across[r])[")),
     ("the neighbour's synapses", "loop", "IKH", "_deliver", (THROUGH, "rolled(across[r], 1)")),
-    ("the next example's emission", "loop", "ICKH", "_deliver", (SENT, "product(how, rolled(e, 0),")),
-    ("batch and neurons swapped", "loop", "ICH", "_deliver", (SENT, "product(how, turned(e),")),
-    ("the last presynaptic neuron left out", "loop", "KH", "_deliver", (SENT, "product(how, e[:, :-1],"), (THROUGH, "across[r][:-1, low:high]")),
+    ("the next example's emission", "loop", "ICKH", "_deliver", (SENT, "product(how, rolled(e, 0)[begin:end],")),
+    ("batch and neurons swapped", "loop", "ICH", "_deliver", (SENT, "product(how, turned(e)[begin:end],")),
+    ("the last presynaptic neuron left out", "loop", "KH", "_deliver", (SENT, "product(how, e[begin:end, :-1],"), (THROUGH, "across[r][:-1, low:high]")),
     ("another replica's weights", "loop", "IKH", "_deliver", ("across[r]", "across[r - 1]")),
     ("added to the presentation before", "loop", "IKPH", "deliver", ("1.0 if accumulate else 0.0", "1.0")),
     ("a second projection replaces the first", "skip", "KPH", "deliver", ("1.0 if accumulate else 0.0", "0.0")),
     ("the emission of the call before", "loop", "ICPH", "deliver", *STALE),
-    ("signs of the weights the other way", "ss", "H", "deliver_signed", ("own(other)", "own(turned(other))")),
+    ("signs of the weights the other way", "ss", "H", "deliver_signed", ("own(other,", "own(turned(other),")),
     ("magnitudes with a sign of their own", "ss", "KH", "_signed", ("abs(magnitude[r, i, j])", "magnitude[r, i, j]")),
     ("the next example", "loop", "IKH", "_gather", ("line(x, 0, rows[r, b],", "line(x, 0, (rows[r, b] + 1) % x.shape[1],")),
     ("classes shifted by one", "fa", "KH", "_one_hot", ("y[rows[r, b]])", "y[rows[r, b]]) - 1")),

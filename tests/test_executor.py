@@ -17,7 +17,7 @@ from circuitsim import Simulator, rules
 from circuitsim.errors import CircuitError, Diverged
 from circuitsim.hooks import Hook
 from circuitsim.kernels import blas, cpu, crew, expansions, passing, program
-from circuitsim.kernels.program import Guard, Op, Program, bind, made, own, whole
+from circuitsim.kernels.program import By, Guard, Op, Program, bind, made, own, whole
 from circuitsim.rules import local_rule
 from circuitsim.rules.compiler import Operands, lower
 
@@ -69,15 +69,29 @@ def same(one: Simulator, other: Simulator) -> bool:
 # ------------------------------------------------------------------------------------------------------ several threads
 
 
+@pytest.mark.parametrize("passes", [0.0, 1.5, np.inf])
 @pytest.mark.parametrize("replicas", [1, 2, 3, 14])
 @pytest.mark.parametrize("rule", ["rec", "bp", "fa"])
-def test_threads_make_of_it_what_the_reference_does(three: crew.Crew, rule: str, replicas: int) -> None:
-    """Shares of neurons, and of replicas where three share them evenly or there are many."""
-    assert apart(trained(rule, replicas), trained(rule, replicas, "numpy")) < 1e-12
+def test_threads_make_of_it_what_the_reference_does(
+    three: crew.Crew, monkeypatch: pytest.MonkeyPatch, rule: str, replicas: int, passes: float
+) -> None:
+    """Shares of neurons, of examples, of both, and of replicas where three share them evenly or there are many."""
+    monkeypatch.setattr(program, "PASSES", passes)
+    made = trained(rule, replicas)
+    assert apart(made, trained(rule, replicas, "numpy")) < 1e-12
+    products = {op.by for op in made._plan._bound[9][2].ops if op.suits}  # type: ignore[attr-defined]
+    if replicas in (1, 2):
+        assert products == {0.0: {By.NEURONS}, 1.5: {By.NEURONS, By.EXAMPLES}, np.inf: {By.EXAMPLES}}[passes]
+    else:
+        assert products == {By.REPLICAS}
 
 
+@pytest.mark.parametrize("passes", [0.0, 1.5, np.inf])
 @pytest.mark.parametrize("replicas", [1, 3])
-def test_step_by_step_probed_hooked_and_again_the_bits_are_the_same(three: crew.Crew, replicas: int) -> None:
+def test_step_by_step_probed_hooked_and_again_the_bits_are_the_same(
+    three: crew.Crew, monkeypatch: pytest.MonkeyPatch, replicas: int, passes: float
+) -> None:
+    monkeypatch.setattr(program, "PASSES", passes)
     expected = trained("rec", replicas, dtype="float32")
     assert same(trained("rec", replicas, dtype="float32"), expected)
     assert same(trained("rec", replicas, dtype="float32", order=lambda events: events[::-1]), expected)
@@ -148,39 +162,62 @@ def _copy(source: np.ndarray, out: np.ndarray) -> Op:
     return Op(cpu._copy, own(source), made(out))
 
 
-def shares(size: int, parts: int, replicas: int = 1, by_replica: bool = False) -> list[tuple[int, int, int, int]]:
-    op = _copy(np.zeros((replicas, 2, size)), np.zeros((replicas, 2, size)))
+def shares(size: int, parts: int, replicas: int = 1, by: By = By.NEURONS, examples: int = 2) -> list[tuple[int, ...]]:
+    op = _copy(np.zeros((replicas, examples, size)), np.zeros((replicas, examples, size)))
     assert isinstance(op, Op)
-    op.share_out(parts, by_replica)
+    op.share_out(parts, by)
     return [op.share(part) for part in range(parts)]
 
 
 def test_shares_cover_everything_once() -> None:
     for size in (1, 2, 5, 64, 100, 784):
         for parts in (1, 2, 3, 8):
-            neurons = [i for _, _, low, high in shares(size, parts) for i in range(low, high)]
+            neurons = [i for *_, low, high, _, _ in shares(size, parts) for i in range(low, high)]
             assert neurons == list(range(size))
-    assert [low % 16 for _, _, low, _ in shares(784, 3)] == [0, 0, 0]
-    replicas = [r for first, last, _, _ in shares(5, 3, 7, by_replica=True) for r in range(first, last)]
+            each = shares(5, parts, by=By.EXAMPLES, examples=size)
+            assert [b for *_, begin, end in each for b in range(begin, end)] == list(range(size))
+            assert {share[:4] for share in each} == {(0, 1, 0, 5)}
+    assert [low % 16 for _, _, low, *_ in shares(784, 3)] == [0, 0, 0]
+    assert {share[4:] for share in shares(784, 3)} == {(0, 2)}
+    replicas = [r for first, last, *_ in shares(5, 3, 7, by=By.REPLICAS) for r in range(first, last)]
     assert replicas == list(range(7))
 
 
-def meetings(*steps: object) -> list[int]:
+def meetings(*steps: object, by: By = By.NEURONS) -> list[int]:
     for step in steps:
-        step.share_out(2, False)  # type: ignore[attr-defined]
+        step.share_out(2, by)  # type: ignore[attr-defined]
     return program._meetings(steps)  # type: ignore[arg-type]
 
 
 def test_threads_meet_where_one_needs_what_another_makes_and_nowhere_else() -> None:
     a, b, c, d = (np.zeros((1, 4, 32)) for _ in range(4))
-    across = np.zeros((1, 32, 32))
+    across, learned = np.zeros((1, 32, 32)), np.zeros((1, 32, 32))
     send = cpu.deliver(b, across, c, accumulate=False)
     assert meetings(_copy(a, b), cpu.multiply(b, a, d)) == [0]  # each thread its own neurons
     assert meetings(_copy(a, b), send) == [0, 1]  # all of what was made is sent
     assert meetings(send, _copy(a, b)) == [0, 1]  # and must not change before it is
     assert meetings(_copy(a, b), _copy(a, d), send, cpu.subtract(a, c, d)) == [0, 2]
     softmax = cpu.activate("softmax", c, [], c, None)
+    learn = cpu.outer(b, d, learned)
     assert meetings(send, softmax, cpu.subtract(a, c, d)) == [0, 1, 2]  # one thread needs all neurons
+    assert meetings(_copy(a, b), send, softmax, cpu.subtract(a, c, d), by=By.EXAMPLES) == [0]  # of its own examples
+    assert meetings(_copy(a, b), learn, by=By.EXAMPLES) == [0, 1]  # a synapse needs all examples
+    assert meetings(send, cpu.centre(c), by=By.EXAMPLES) == [0, 1]  # and so does a mean over them
+
+
+def test_a_product_is_shared_out_by_what_is_less_to_pass_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "threads", lambda: 2)
+
+    def by(batch: int, pre: int, post: int, replicas: int = 1) -> tuple[By, By]:
+        emitted, arriving = (np.zeros((replicas, batch, size)) for size in (pre, post))
+        send = cpu.deliver(emitted, np.zeros((replicas, pre, post)), arriving, accumulate=False)
+        fire = cpu.subtract(arriving, arriving, np.zeros_like(arriving))
+        program.fuse([send, fire])
+        return send.by, fire.by  # type: ignore[attr-defined]
+
+    assert by(100, 784, 20) == (By.EXAMPLES, By.EXAMPLES)
+    assert by(64, 784, 256) == (By.NEURONS, By.NEURONS)
+    assert by(64, 784, 256, replicas=2) == (By.REPLICAS, By.REPLICAS)
 
 
 def test_increments_are_guarded_before_any_weight_changes() -> None:
@@ -437,7 +474,7 @@ def test_a_function_that_is_not_compiled_is_a_step_like_any_other() -> None:
     given, out = np.ones((2, 3, 4)), np.zeros((2, 3, 4))
 
     def doubled(x: np.ndarray, y: np.ndarray, *share: int) -> None:
-        assert share == (0, 2, 0, 4)
+        assert share == (0, 2, 0, 4, 0, 3)
         y[...] = 2 * x
 
     step = bind(doubled, own(given), made(out))

@@ -30,7 +30,7 @@ from building import (
     train,
     weights_of,
 )
-from mutations import FAULTS, SILENT, Fault
+from mutations import FAULTS, OF_RULES, SILENT, Fault
 from sample_rules import covariance, oja, saturating, three_products
 from test_classifier_against_handwritten import fired
 from test_random_circuits import Recursion
@@ -313,10 +313,10 @@ SUITES = {
 def suites(fault: Fault) -> str:
     """Those that the fault's module has a part in: a rule's lowering none in kernels, and the other way round."""
     module = fault.name.partition(":")[0]
+    if fault in OF_RULES:
+        return "ICPRH"
     if module in ("cpu", "reference"):
         return "ICKPHM" if fault.bench == "wm" else "ICKPH"
-    if module in ("compiler", "codegen", "separation"):
-        return "ICPRH"
     return "ICPHM" if fault.bench == "wm" else "ICPH"
 
 

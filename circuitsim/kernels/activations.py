@@ -9,7 +9,7 @@ from numba import njit
 
 from circuitsim.kernels.expansions import logistic_of, softmax_of, tanh_of
 from circuitsim.kernels.native import block, line
-from circuitsim.kernels.program import bind, made, own, whole
+from circuitsim.kernels.program import Operand, bind, made, own, whole
 from circuitsim.kernels.steps import Step, in_turn
 
 # mypy: disable-error-code="no-untyped-def"
@@ -44,7 +44,7 @@ def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope:
         first,
         made(arriving),
         whole(none) if slope is None else made(slope),
-        made(room, 1) if bent else whole(none),
+        Operand(room, 1, examples=2, written=True) if bent else whole(none),
         made(out),
         apart=kind != SOFTMAX,
     )
@@ -52,20 +52,20 @@ def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope:
 
 
 @njit(nogil=True, error_model="numpy")
-def _add_bias(bias, s, first, last, low, high):
+def _add_bias(bias, s, first, last, low, high, begin, end):
     for r in range(first, last):
         extra = block(bias, r, low, high)
-        for example in range(s.shape[1]):
+        for example in range(begin, end):
             row = line(s, r, example, low, high)
             for i in range(row.shape[0]):
                 row[i] += extra[i]
 
 
 @njit(nogil=True, error_model="numpy")
-def _fire(kind, limits, bias, s, slope, room, out, first, last, low, high):
+def _fire(kind, limits, bias, s, slope, room, out, first, last, low, high, begin, end):
     function, same = kind[0], s.ctypes.data == out.ctypes.data
     for r in range(first, last):
-        for example in range(s.shape[1]):
+        for example in range(begin, end):
             row, fired = line(s, r, example, low, high), line(out, r, example, low, high)
             if bias.shape[0] > 0:
                 extra = block(bias, r, low, high)
@@ -78,9 +78,11 @@ def _fire(kind, limits, bias, s, slope, room, out, first, last, low, high):
                     fired[i] = row[i]
             if room.shape[0] == 0:
                 _apply(function, limits, fired)
-        if room.shape[0] > 0:
+        if room.shape[0] > 0 and high - low == out.shape[2]:
+            _apply(function, limits, block(out, r, begin, end))  # whole rows lie in one piece as they are
+        elif room.shape[0] > 0:
             _apply_together(function, limits, block(room, r, low, high), r, out, low, high)
-        for example in range(s.shape[1]):
+        for example in range(begin, end):
             if slope.shape[0] > 0 and function != CLIP:
                 fired = line(out, r, example, low, high)
                 _slope_by_activity(function, fired, line(slope, r, example, low, high))
@@ -104,9 +106,9 @@ def _apply_together(function, limits, room, r, out, low, high):
 
 
 @njit(nogil=True, error_model="numpy")
-def _share_out(kind, limits, bias, s, slope, room, out, first, last, low, high):
+def _share_out(kind, limits, bias, s, slope, room, out, first, last, low, high, begin, end):
     for r in range(first, last):
-        for example in range(s.shape[1]):
+        for example in range(begin, end):
             row, fired = line(s, r, example, low, high), line(out, r, example, low, high)
             for i in range(row.shape[0]):
                 row[i] += bias[r, low + i, 0] if bias.shape[0] > 0 else 0

@@ -21,7 +21,8 @@ from circuitsim.kernels.native import call_kernel, call_setter, give_way, load_w
 LINE = 8  # words of a cache line: what different threads write lies apart
 COUNT, PARTS, SETTER, GUARDS, ROWS, WORDS, HEAD = range(7)  # words of a program's head
 FUNCTION, MEETS, END, BY_REPLICA, FIXED = range(5)  # words of each kernel, then those of each part
-FIRST, LAST, LOW, HIGH, TABLE, MOVES, EACH = range(7)  # replicas, neurons, operands, and what moves with the replica
+FIRST, LAST, LOW, HIGH, FROM, TO, TABLE, MOVES, EACH = range(9)
+"""Replicas, neurons and examples of a share; its operands, and what of them moves with the replica."""
 JOB, CODE, START, TIMES, SOURCE = range(
     5
 )  # words of the control block's first line; then a line for each part: arrived, awake
@@ -64,13 +65,14 @@ def _share(row, replica, own):
     """Do a part's share of one kernel: all its replicas, or one of them where they come one after the other."""
     first, last = load_word(own + 8 * FIRST), load_word(own + 8 * LAST)
     low, high, table = load_word(own + 8 * LOW), load_word(own + 8 * HIGH), load_word(own + 8 * TABLE)
-    if low < high:
+    begin, end = load_word(own + 8 * FROM), load_word(own + 8 * TO)
+    if low < high and begin < end:
         if load_word(row + 8 * BY_REPLICA) == 0:
             if replica == 0:
-                call_kernel(load_word(row), table, first, last, low, high)
+                call_kernel(load_word(row), table, first, last, low, high, begin, end)
         elif first + replica < last:
             here = first + replica
-            call_kernel(load_word(row), table, here, here + 1, low, high)
+            call_kernel(load_word(row), table, here, here + 1, low, high, begin, end)
 
 
 @njit(nogil=True, cache=True)

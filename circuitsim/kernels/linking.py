@@ -25,10 +25,10 @@ from circuitsim.kernels.native import operand
 {kinds}
 
 
-def entry(table, first, last, low, high):
-    kernel({operands}, first, last, low, high)
+def entry(table, first, last, low, high, begin, end):
+    kernel({operands}, first, last, low, high, begin, end)
 """
-SIGNATURE = types.void(types.CPointer(types.int64), *[types.int64] * 4)  # type: ignore[no-untyped-call]
+SIGNATURE = types.void(types.CPointer(types.int64), *[types.int64] * 6)  # type: ignore[no-untyped-call]
 
 
 def address_of(kernel: Any, arrays: Sequence[np.ndarray]) -> tuple[int, np.ndarray]:

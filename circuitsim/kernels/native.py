@@ -142,16 +142,16 @@ def _compiled_soon(array, row, low, high):
 
 
 @intrinsic
-def call_kernel(typingctx: Any, function, table, first, last, low, high):
-    """Call a kernel by its address, with its operands' table and its share of replicas and neurons."""
+def call_kernel(typingctx: Any, function, table, first, last, low, high, begin, end):
+    """Call a kernel by its address, with its operands' table and its share of replicas, neurons and examples."""
 
     def codegen(context, builder, signature, args):
-        kind = ir.FunctionType(ir.VoidType(), [Word.as_pointer(), *[Word] * 4])
+        kind = ir.FunctionType(ir.VoidType(), [Word.as_pointer(), *[Word] * 6])
         target = builder.inttoptr(args[0], kind.as_pointer())
         builder.call(target, [builder.inttoptr(args[1], Word.as_pointer()), *args[2:]])
         return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 6), codegen
+    return types.void(*[types.int64] * 8), codegen
 
 
 @intrinsic

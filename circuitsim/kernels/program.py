@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from itertools import chain, groupby
 from typing import Any
 
@@ -23,30 +24,44 @@ from circuitsim.kernels.steps import Step, flattened, in_turn
 
 Array = np.ndarray
 WORTHWHILE = 400_000  # multiplications: with less to do threads would rather wait for each other than work
+PASSES = 2.0  # weights that may pass from core to core for each activity that need not
 GRAIN = 16  # neurons: shares of wide layers begin on a cache line
 STRETCH = 0.02  # seconds that compiled code runs on by itself, about: a hand on Ctrl-C notices nothing of it
 
 
+class By(Enum):
+    """What threads share out among them."""
+
+    NEURONS = "neurons"
+    EXAMPLES = "examples"
+    REPLICAS = "replicas"
+
+
 @dataclass(frozen=True)
 class Operand:
-    """An array that a kernel works on; along which axis a thread has its share (None: it needs all); if it writes."""
+    """An array that a kernel works on, and how a thread uses it.
+
+    Parameters
+    ----------
+    axis : along which its share of neurons lies; None: it needs all. examples : likewise of examples.
+    written : whether it changes it.
+    """
 
     array: Array
     axis: int | None
+    examples: int | None = None
     written: bool = False
 
-    def conflicts(self, other: Operand, by_replica: bool) -> bool:
-        """Whether one thread may not use this before another has done with the other."""
-        if not (self.written or other.written) or not np.may_share_memory(self.array, other.array):
-            return False
-        return self._extent(by_replica) is None or self._extent(by_replica) != other._extent(by_replica)
-
-    def _extent(self, by_replica: bool) -> tuple[int, ...] | None:
+    def share(self, by: By) -> tuple[int, ...] | None:
         """What tells that two threads' shares are apart: where the array begins, and how its axis is laid out."""
-        axis = 0 if by_replica else self.axis
-        if axis is None or (by_replica and self.axis is None and self.array.shape[0] == 1):
+        axis = {By.NEURONS: self.axis, By.EXAMPLES: self.examples, By.REPLICAS: 0}[by]
+        if axis is None or (by is By.REPLICAS and self.axis is None and self.array.shape[0] == 1):
             return None
         return self.array.ctypes.data, self.array.shape[axis], self.array.strides[axis]
+
+    def touches(self, other: Operand) -> bool:
+        """Whether one writes what the other uses."""
+        return (self.written or other.written) and np.may_share_memory(self.array, other.array)
 
 
 def whole(array: Array) -> Operand:
@@ -54,14 +69,19 @@ def whole(array: Array) -> Operand:
     return Operand(array, None)
 
 
-def own(array: Array, axis: int = 2) -> Operand:
+def seen(array: Array) -> Operand:
+    """An activity of which a thread reads all neurons, but no more than its own examples."""
+    return Operand(array, None, 1)
+
+
+def own(array: Array, axis: int = 2, *, examples: int | None = 1) -> Operand:
     """An operand of which a thread reads its own share: of neurons, or of the rows of weights into them."""
-    return Operand(array, axis)
+    return Operand(array, axis, examples if axis == 2 else None)
 
 
-def made(array: Array, axis: int = 2) -> Operand:
+def made(array: Array, axis: int = 2, *, examples: int | None = 1) -> Operand:
     """An operand of which a thread writes its own share."""
-    return Operand(array, axis, written=True)
+    return Operand(array, axis, examples if axis == 2 else None, written=True)
 
 
 class Op:
@@ -93,7 +113,8 @@ class Op:
         self.work = work or last.array.size * 8
         self.arrays = [o.array for o in operands]
         self.address, self.table = address_of(kernel, self.arrays)
-        self.by_replica, self.parts = False, 1
+        self.examples = last.array.shape[last.examples] if last.examples else 1
+        self.by, self.parts = By.NEURONS, 1
         self._program: Program | None = None
 
     def __call__(self) -> None:
@@ -101,31 +122,58 @@ class Op:
             self._program = Program([self])
         self._program.alone()
 
-    def share_out(self, parts: int, by_replica: bool) -> None:
-        """Decide who does what."""
-        self.parts, self.by_replica, self._program = parts, by_replica, None
+    @property
+    def by_replica(self) -> bool:
+        """Whether each thread has replicas of its own, one after the other."""
+        return self.by is By.REPLICAS
 
-    def share(self, part: int) -> tuple[int, int, int, int]:
-        """First and last replica, first and last neuron of a part."""
-        if self.by_replica and self.replicas > 1:
-            begin, end = (self.replicas * p // self.parts for p in (part, part + 1))
-            return begin, end, 0, self.size
+    @property
+    def turns(self) -> bool:
+        """Whether examples can be computed apart from each other."""
+        written = [o for o in self.operands if o.written]
+        return bool(written) and all(o.examples is not None for o in written)
+
+    @property
+    def suits(self) -> By | None:
+        """How a product is best shared out: by neurons a core needs all that is emitted, by examples all weights."""
+        emitted = sum(o.array.size for o in self.operands if o.axis is None and o.examples is not None)
+        weights = sum(o.array.size for o in self.operands if o.axis is not None and o.examples is None)
+        made = sum(o.array.size for o in self.operands if o.written)
+        if not (emitted and self.turns):
+            return None
+        return By.EXAMPLES if weights < PASSES * (emitted + made) else By.NEURONS
+
+    def share_out(self, parts: int, by: By) -> None:
+        """Decide who does what."""
+        possible = {By.NEURONS: True, By.EXAMPLES: self.turns, By.REPLICAS: self.replicas > 1}[by]
+        self.parts, self.by, self._program = parts, by if possible else By.NEURONS, None
+
+    def share(self, part: int) -> tuple[int, ...]:
+        """First and last replica, neuron and example of a part."""
+        if self.by is By.REPLICAS:
+            return *_portion(self.replicas, part, self.parts), 0, self.size, 0, self.examples
+        if self.by is By.EXAMPLES:
+            return 0, self.replicas, 0, self.size, *_portion(self.examples, part, self.parts)
         if not self.apart:
-            return 0, self.replicas, 0, self.size if part == 0 else 0
+            return 0, self.replicas, 0, self.size if part == 0 else 0, 0, self.examples
         grain = GRAIN if self.size >= 2 * GRAIN * self.parts else 1
-        low, high = (self.size // grain * p // self.parts * grain for p in (part, part + 1))
-        return 0, self.replicas, low, self.size if part == self.parts - 1 else high
+        low, high = (n * grain for n in _portion(self.size // grain, part, self.parts))
+        return 0, self.replicas, low, self.size if part == self.parts - 1 else high, 0, self.examples
 
     def must_wait_for(self, other: Op) -> bool:
         """Whether any thread must have done with the other op before any begins this one."""
-        by_replica = self.by_replica and self.replicas > 1 and other.replicas > 1
-        if not by_replica and (self.by_replica or not (self.apart and other.apart)):
-            return any(
-                (a.written or b.written) and np.may_share_memory(a.array, b.array)
-                for a in self.operands
-                for b in other.operands
-            )
-        return any(a.conflicts(b, by_replica) for a in self.operands for b in other.operands)
+        parted = (self.by is By.REPLICAS) == (other.by is By.REPLICAS) and all(
+            op.apart or op.by is not By.NEURONS for op in (self, other)
+        )
+        return any(
+            a.touches(b) and not (parted and a.share(self.by) is not None and a.share(self.by) == b.share(other.by))
+            for a in self.operands
+            for b in other.operands
+        )
+
+
+def _portion(count: int, part: int, parts: int) -> tuple[int, int]:
+    return count * part // parts, count * (part + 1) // parts
 
 
 class Guard(Op):
@@ -150,7 +198,7 @@ class Program:
         meets = _meetings(self.ops)
         stretches = list(zip(meets, [*meets[1:], len(self.ops)], strict=True))
         self._tables = [[op.table.copy() if op.by_replica else op.table for op in self.ops] for _ in range(parts)]
-        rows = [[op.address, 0, 0, int(op.by_replica and op.replicas > 1)] for op in self.ops]
+        rows = [[op.address, 0, 0, int(op.by_replica)] for op in self.ops]
         own = [
             [[*op.share(part), self._tables[part][k].ctypes.data, 0] for part in range(parts)]
             for k, op in enumerate(self.ops)
@@ -234,12 +282,31 @@ def _meetings(ops: Sequence[Op]) -> list[int]:
     return meetings
 
 
+def _share_out(ops: Sequence[Op], parts: int) -> None:
+    """Decide who does what: replicas where there are enough; else each product what suits it, the rest as what it uses.
+
+    How a product is shared out, and so its bits, follows from its own shape and the number of threads.
+    """
+    replicas = max((op.replicas for op in ops), default=1)
+    by_replica = replicas > 1 and (replicas % parts == 0 or replicas > 4 * parts)
+    suits = {op: By.REPLICAS if by_replica else op.suits for op in ops}
+    heaviest = max((op for op in ops if suits[op]), key=lambda op: op.work, default=None)
+    rest = suits[heaviest] if heaviest else None
+    made: dict[int, By] = {}
+    for op in ops:
+        roots = [id(root(o.array)) for o in op.operands]
+        by = suits[op] or next((made[key] for key in roots if key in made), rest) or By.NEURONS
+        op.share_out(parts, by)
+        made |= {key: op.by for key, o in zip(roots, op.operands, strict=True) if o.written}
+
+
 def bind(kernel: Any, *operands: Operand, **more: Any) -> Step:
     """The op of a compiled kernel; of a function that is not, a step that calls it as it is."""
     if hasattr(kernel, "py_func"):
         return Op(kernel, *operands, **more)
     last = next(o for o in reversed(operands) if o.written)
-    share = (0, last.array.shape[0], 0, last.array.shape[last.axis or 0])
+    batch = last.array.shape[last.examples] if last.examples else 1
+    share = (0, last.array.shape[0], 0, last.array.shape[last.axis or 0], 0, batch)
     return lambda: kernel(*[o.array for o in operands], *share)
 
 
@@ -253,9 +320,7 @@ def fuse(steps: Sequence[Step], kept: Iterable[Array] | None = None) -> Step:
     flat = list(flattened(steps))
     ops = [step for step in flat if isinstance(step, Op)]
     parts = crew.threads() if sum(op.work for op in ops) >= WORTHWHILE else 1
-    replicas = max((op.replicas for op in ops), default=1)
-    for op in ops:
-        op.share_out(parts, by_replica=replicas > 1 and (replicas % parts == 0 or replicas > 4 * parts))
+    _share_out(ops, parts)
     if len(ops) == len(flat) > 0:
         return Program(ops, kept)
     found: list[Step] = []

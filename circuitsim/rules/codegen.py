@@ -29,17 +29,17 @@ T = np.{dtype}
 
 """
 FACTOR = """
-def kernel({arguments}, out, first, last, low, high):
+def kernel({arguments}, out, first, last, low, high, begin, end):
     for r in range(first, last):
 {loads}
-        for b in range(out.shape[1]):
+        for b in range(begin, end):
             row = line(out, r, b, low, high)
 {rows}
             for i in range(row.shape[0]):
                 row[i] = {value}
 """
 SYNAPSE = """
-def kernel({arguments}, out, first, last, low, high):
+def kernel({arguments}, out, first, last, low, high, begin, end):
     for r in range(first, last):
 {loads}
         for i in range(low, high):
@@ -49,7 +49,7 @@ def kernel({arguments}, out, first, last, low, high):
                 row[j] {assign} {value}
 """
 EVERY = """
-def kernel({arguments}, out, first, last, low, high):
+def kernel({arguments}, out, first, last, low, high, begin, end):
     for r in range(first, last):
 {loads}
         for i in range(low, high):
@@ -121,9 +121,10 @@ def bound(
 
 
 def _operands(arrays: Sequence[tuple[sympy.Symbol, str, np.ndarray]]) -> list[Operand]:
-    """How a share of neurons uses each: its own neurons' memories, its own rows of synapses, all of the rest."""
-    axes = {"[b, i]": 2, "[i, j]": 1, "[i, 0]": 1}
-    return [Operand(array, axes.get(where) if array.flags.c_contiguous else None) for _, where, array in arrays]
+    """How a thread uses each: its own neurons' or examples' memories, its own rows of synapses, all of the rest."""
+    uses = {"[b, i]": (2, 1), "[i, j]": (1, None), "[i, 0]": (1, None)}
+    rest = (None, None)
+    return [Operand(a, *(uses.get(where, rest) if a.flags.c_contiguous else rest)) for _, where, a in arrays]
 
 
 def generate(

@@ -86,10 +86,10 @@ def close(found: Any, expected: Any, tolerance: float, what: str) -> None:
 
 
 def functions(module: ModuleType) -> dict[str, Any]:
-    """The kernels of a backend and how they are called."""
-    own = {name: f for name, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__}
-    own["fuse"] = module.fuse
-    return {name: inspect.signature(f) for name, f in own.items() if not name.startswith("_")}
+    """The kernels of a backend and how they are called: those of the reference, and what the module has beside."""
+    found = [(n, f, of) for of in (reference, module) for n, f in vars(of).items() if inspect.isfunction(f)]
+    own = {name for name, function, of in found if function.__module__ == of.__name__}
+    return {name: inspect.signature(vars(module)[name]) for name in own if not name.startswith("_")}
 
 
 @each_backend

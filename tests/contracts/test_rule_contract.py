@@ -12,6 +12,7 @@ import standin
 from sample_rules import ALL, ENGINE, OWN, PRODUCTS, clipped, local_rule, oja, tanh
 
 from circuitsim.kernels import BACKENDS, backend, cpu, reference, sources
+from circuitsim.kernels.products import _outer
 from circuitsim.kernels.steps import flattened
 from circuitsim.locality import Place
 from circuitsim.rules import Rule
@@ -102,7 +103,7 @@ def products(rule: Rule) -> int:
     """How many matrix products the lowered rule takes."""
     given = operands(rule, "weight", (1, 1, 1), "float64", 0)
     steps = flattened([lower(rule, "weight", given, np.empty((1, POST, PRE)), cpu)])
-    return sum(step.kernel is cpu._outer for step in steps)
+    return sum(step.kernel is _outer for step in steps)
 
 
 @pytest.mark.parametrize("rule", [*ENGINE, *OWN[:14], *OWN[15:]], ids=lambda rule: rule.name)
