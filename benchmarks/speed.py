@@ -42,7 +42,7 @@ Run = Callable[[np.ndarray], None]
 def contenders(case: Case, x: np.ndarray, compiled: bool) -> dict[str, tuple[Run, Callable[[], list[np.ndarray]]]]:
     """What takes part: a name, how batches are shown, and the weights as they are."""
     made = case.engine(x)
-    shared = torch.from_numpy(x)
+    shared = torch.from_numpy(x.copy())  # the data are read-only, which PyTorch does not know
 
     def weights(nets: list[Any]) -> Callable[[], list[np.ndarray]]:
         return lambda: [w.detach().numpy() for net in nets for w in (*net.weights, *net.biases)]
