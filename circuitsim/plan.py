@@ -162,7 +162,14 @@ class Plan:
         name = phases.subject(circuit, event)
         limit = self._limit(name) if event.phase == phases.PLASTICITY else np.zeros(1)
         binding = phases.Binding(
-            circuit, event, self._kernels, views, first, lambda increments: self._report(name, event, increments), limit
+            circuit,
+            event,
+            self._kernels,
+            views,
+            first,
+            lambda increments: self._report(name, event, increments),
+            limit,
+            self._state.alive,
         )
         return phases.PHASES[event.phase].bind(binding)  # type: ignore[no-any-return]
 

@@ -41,6 +41,10 @@ def missing() -> str | None:
     except ConfigError:
         if COMPILER is None:
             return "neither a GPU with CuPy, nor g++ to stand in for it"
+        try:
+            library(RUNNER.read_text(), ())
+        except (subprocess.CalledProcessError, OSError) as error:
+            return f"no GPU with CuPy, and g++ cannot build what stands in for it: {error}"
         device.driver = driver
         device.device.cache_clear()
     return None

@@ -362,6 +362,18 @@ def test_what_was_shown_is_counted_whatever_breaks_a_course_off(monkeypatch: pyt
     assert same(run, other)
 
 
+def test_a_replica_that_was_dropped_halts_nothing_any_more() -> None:
+    """What it proposes is no number in every presentation from then on; nobody has to look again."""
+    run = exploding("cupy", on_divergence="drop")
+    looked: list[int] = []
+    real = run._watch.look
+    run._watch.look = lambda *given: (looked.append(1), real(*given))[1]  # type: ignore[method-assign]
+    shown = course(dict.fromkeys(range(6), 1))
+    run.present_each(shown)
+    train(run, list(shown))
+    assert run.state.alive.tolist() == [True, False] and looked == [1]
+
+
 def test_updates_at_once_stop_before_what_is_not_finite_is_kept() -> None:
     setting = classifier("bp", SIZES, updates=Updates.AT_ONCE)
     both = []

@@ -232,7 +232,7 @@ def test_increments_are_guarded_before_any_weight_changes() -> None:
         seen.append(weight.copy())
         alive[0] = False
 
-    steps = [cpu.guard(increment, np.array([10.0]), report), update(weight, increment)]
+    steps = [cpu.guard(increment, np.array([10.0]), alive, report), update(weight, increment)]
     both = program.fuse(steps)
     assert isinstance(both, Program) and isinstance(steps[0], Guard)
     assert meetings(*steps) == [0, 1]
@@ -494,7 +494,7 @@ def test_increments_may_lie_any_way(quantity: str) -> None:
     assert straight.all() and np.array_equal(across, straight)
     seen: list[int] = []
     across[0, 1] = np.nan
-    cpu.guard(across, np.ones(1), lambda found: seen.append(1))()
+    cpu.guard(across, np.ones(1), np.ones(1, bool), lambda found: seen.append(1))()
     assert seen
 
 

@@ -247,7 +247,9 @@ class AsynchronousSimulator:
             elif owner != "data":
                 views[access.key] = self._state.parameter(owner, quantity)
         report, limit = partial(self._report, projection), np.full(1, np.inf)
-        return plasticity.bind(Binding(self.circuit, event, kernels.backend("numba"), views, place == 0, report, limit))
+        return plasticity.bind(
+            Binding(self.circuit, event, kernels.backend("numba"), views, place == 0, report, limit, self._state.alive)
+        )
 
     def _report(self, projection: str, increments: np.ndarray) -> None:
         if not np.isfinite(increments).all():

@@ -117,10 +117,10 @@ def add(more: Array, out: Array) -> Step:
     return launch("add", reads(more), writes(out))
 
 
-def guard(increments: Array, limit: Array, report: Callable[[Array], None]) -> Step:
-    """Call report(increments) where they may reach the limit (1,), before anything that is kept is changed."""
-    watch = launch("guard", reads(increments), reads(limit), _halted(), over=increments)
-    return Guard(watch, OnHost(reference.guard(increments, limit, report), [increments]))
+def guard(increments: Array, limit: Array, alive: Array, report: Callable[[Array], None]) -> Step:
+    """Call report(increments) where those of a replica alive may reach the limit (1,), before anything kept changes."""
+    watch = launch("guard", reads(increments), reads(limit), reads(alive), _halted(), over=increments)
+    return Guard(watch, OnHost(reference.guard(increments, limit, alive, report), [increments]))
 
 
 def apply(

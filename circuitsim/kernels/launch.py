@@ -18,7 +18,7 @@ from circuitsim.kernels.steps import Step
 Array = np.ndarray
 FEW = 10  # operands of most kernels, at most
 MOST_BLOCKS = 1024  # for each replica: what is larger is gone through in strides
-SEVERAL = {"guard": 3, "apply": 9}
+SEVERAL = {"guard": 4, "apply": 9}
 """Kernels that do the same with several arrays in one launch, and their operands for each."""
 MOST = 8  # arrays of these in one launch: their table has to be less than 4096 bytes
 

@@ -209,11 +209,11 @@ def add(more: Array, out: Array) -> Step:
     return addition
 
 
-def guard(increments: Array, limit: Array, report: Callable[[Array], None]) -> Step:
-    """Call report(increments) where they may reach the limit (1,), before anything that is kept is changed."""
+def guard(increments: Array, limit: Array, alive: Array, report: Callable[[Array], None]) -> Step:
+    """Call report(increments) where those of a replica alive may reach the limit (1,), before anything kept changes."""
 
     def watch() -> None:
-        if not np.abs(increments).max() < limit[0]:  # nor what is not a number
+        if not np.abs(increments[alive]).max(initial=0) < limit[0]:  # nor what is not a number
             report(increments)
 
     return watch

@@ -2,11 +2,14 @@
 // there are as many in the table as arrays.
 
 KERNEL(guard) {
-    const int k = 3 * blockIdx.z;
+    const int k = 4 * blockIdx.z;
     READS(increments, k);
     const double limit = *array<const double>(t, k + 1).first;
-    volatile word *halted = array<word>(t, k + 2).first;
-    EACH(increments) if (!((double)fabs(increments.at(r, x, y)) < limit)) *halted = 1; // whoever writes writes the same
+    const View<const bool> alive = array<const bool>(t, k + 2);
+    volatile word *halted = array<word>(t, k + 3).first;
+    EACH(increments)
+        if (alive.at(r, 0, 0) && !((double)fabs(increments.at(r, x, y)) < limit))
+            *halted = 1; // whoever writes writes the same
 }
 
 KERNEL(apply) {

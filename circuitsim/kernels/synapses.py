@@ -32,18 +32,18 @@ def _add(more, out, first, last, low, high, begin, end):
             o[i] += m[i]
 
 
-def guard(increments: Array, limit: Array, report: Callable[[Array], None]) -> Step:
-    """Call report(increments) where they may reach the limit (1,), before anything that is kept is changed."""
+def guard(increments: Array, limit: Array, alive: Array, report: Callable[[Array], None]) -> Step:
+    """Call report(increments) where those of a replica alive may reach the limit (1,), before anything kept changes."""
     if not increments.flags.c_contiguous:
-        return reference.guard(increments, limit, report)
-    return Guard(_guard, own(_matrices(increments), 1), whole(limit), alarm=lambda: report(increments))
+        return reference.guard(increments, limit, alive, report)
+    return Guard(_guard, own(_matrices(increments), 1), whole(limit), whole(alive), alarm=lambda: report(increments))
 
 
 @kernel
-def _guard(increments, limit, flag, first, last, low, high, begin, end):
+def _guard(increments, limit, alive, flag, first, last, low, high, begin, end):
     for r in range(first, last):
         # a share's norm bounds each of its increments and costs one pass; what is not a number is below no limit
-        if not math.sqrt(_squares_of(block(increments, r, low, high))) < limit[0]:
+        if alive[r] and not math.sqrt(_squares_of(block(increments, r, low, high))) < limit[0]:
             flag[0, 0] = 1
 
 

@@ -36,7 +36,8 @@ class Binding:
 
     `views` holds no array that the event did not declare; those that it only reads are read-only. `first` tells
     whether no other event has yet added to the array that this one adds to. `report` takes an array of increments that
-    may reach `limit` (1,), before any of them is applied, and raises if a replica has diverged that must not.
+    may reach `limit` (1,) in a replica that is `alive`, before any of them is applied, and raises if a replica has
+    diverged that must not.
     """
 
     circuit: Circuit
@@ -46,6 +47,7 @@ class Binding:
     first: bool
     report: Callable[[np.ndarray], None]
     limit: np.ndarray
+    alive: np.ndarray
 
     def view(self, owner: str, quantity: str, cycle: int | None = None) -> np.ndarray:
         """The declared array; KeyError for any other."""

@@ -80,7 +80,7 @@ def bind(b: Binding) -> Step:
         else:
             own = np.empty_like(out)
             steps += [lower(law, quantity, operands, own, b.kernels), b.kernels.add(own, out)]
-        steps.append(b.kernels.guard(out, b.limit, b.report))
+        steps.append(b.kernels.guard(out, b.limit, b.alive, b.report))
     return in_turn(steps)
 
 

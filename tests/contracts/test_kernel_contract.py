@@ -258,6 +258,27 @@ def test_accumulate(kernels: ModuleType, dtype: str, seed: int, replicas: int, s
     same(kernels, "clear", {"pending": arrays["pending"], "due": draw.flags(replicas)}, dtype)
 
 
+@all_backends
+@each_dtype
+def test_guards_watch_replicas_that_are_alive(kernels: ModuleType, dtype: str) -> None:
+    for shape in ((2, 4), (2, 4, 3)):
+        increments, limit, alive = np.ones(shape, dtype), np.full(1, 50.0), np.array([True, True])
+        seen: list[np.ndarray] = []
+        step = kernels.guard(increments, limit, alive, seen.append)
+        step()
+        assert not seen
+        for bad in (np.nan, -np.inf, 60.0):
+            increments[1, 2] = bad
+            step()
+            alive[1] = False
+            step()
+            alive[1] = True
+        assert len(seen) == 3 and all(found is increments for found in seen)
+        limit[0] = 1e3  # it may change
+        step()
+        assert len(seen) == 3
+
+
 @each_backend
 @each_dtype
 @modest
