@@ -269,7 +269,6 @@ def kernel_contract(bench: Bench, backend: str) -> None:
 
     for shape in ((3, 3), (3, 1)):
         one(of_kernels.test_gather_and_deliver, shape=shape)
-        one(of_kernels.test_products_over_the_batch, shape=shape)
         one(of_kernels.test_mixtures, shape=shape)
         one(of_kernels.test_differences_and_gates, shape=shape)
     for name in ACTIVATIONS:
