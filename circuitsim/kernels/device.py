@@ -125,10 +125,11 @@ class Device:
     def twin(self, array: Array) -> Twin:
         """The twin of the block that an array is in, made when first asked for; it goes when the block goes."""
         root = _root(array)
-        if id(root) not in self._twins:
-            self._twins[id(root)] = Twin(self, root)
-            weakref.finalize(root, self._forget, id(root))
-        return self._twins[id(root)]
+        with self.lock:  # no allocation while another thread captures
+            if id(root) not in self._twins:
+                self._twins[id(root)] = Twin(self, root)
+                weakref.finalize(root, self._forget, id(root))
+            return self._twins[id(root)]
 
     def _forget(self, key: int) -> None:
         self._left.append(self._twins.pop(key).address)
