@@ -162,7 +162,7 @@ class RawModule:
     """Kernels compiled for the processor."""
 
     def __init__(self, code: str, options: tuple[str, ...]) -> None:
-        self.runner = library(RUNNER.read_text(), ())
+        self.runner, self.launched = library(RUNNER.read_text(), ()), set[str]()
         called = 'extern "C" void call(void (*kernel)(Table), const Table *t) { kernel(*t); }'
         defines = tuple(option for option in options if option.startswith("-D"))
         self.library = library(f'#include "standin.h"\n{code}\n{called}\n', defines)
@@ -171,6 +171,9 @@ class RawModule:
         how, function = (ctypes.cast(getattr(self.library, n), ctypes.c_void_p) for n in ("call", name))
 
         def call(grid: tuple[int, int, int], block: tuple[int], args: tuple[np.ndarray]) -> None:
+            if name not in self.launched:
+                stream.refuse_capture(f"the first launch of {name}")
+                self.launched.add(name)
             (table,) = (a.copy() for a in args)  # arguments are taken when the launch is issued
             shape = np.array([*grid, *block], np.uint32)
 
