@@ -89,6 +89,7 @@ def measure(
     pinned: bool = False,
 ) -> dict[str, Any]:
     """Seconds of a presentation of each contender in each repetition."""
+    torch.compiler.reset()  # else it gives up after eight nets
     taking_part = {name: part for name, part in contenders(case, x, compiled).items() if name in kinds}
     verify(case, taking_part, x)
     random = np.random.default_rng(1)
