@@ -12,7 +12,7 @@ from rich.console import Console
 
 from circuitsim import kernels, runfolder, signals, tables
 from circuitsim.config import Keys, replicas
-from circuitsim.errors import Interrupted
+from circuitsim.errors import ConfigError, Interrupted
 from circuitsim.files import remove_partial
 from circuitsim.request import Conclusion, Place, Request, refuse_init
 from circuitsim.scenario import Computation
@@ -28,7 +28,7 @@ def run(computation: Computation, request: Request, console: Console) -> Conclus
     """Check all of a request, then start a run folder and compute."""
     runfolder.check_free(request.out, request.overwrite)
     refuse_init(request, "computation")
-    kernels.backend(request.backend)
+    _check_backend(computation, request.backend)
     settings = replicas(computation.settings, request.values, request.vary)
     for one in settings:
         computation.check(one)
@@ -36,6 +36,17 @@ def run(computation: Computation, request: Request, console: Console) -> Conclus
     runfolder.clear(request.out)
     runfolder.write_json(request.out / runfolder.CONFIG, config)
     return carry_out(request.out, computation, settings, config, console)
+
+
+def _check_backend(computation: Computation, name: str) -> None:
+    kernels.backend(name)
+    if name not in computation.backends:
+        raise ConfigError(
+            f"backend of computation {computation.name}",
+            got=repr(name),
+            expected=" or ".join(computation.backends),
+            remedy="Leave --backend out.",
+        )
 
 
 def resume(computation: Computation, folder: Path, config: Mapping[str, Any], console: Console) -> Conclusion:

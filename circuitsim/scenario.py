@@ -157,6 +157,7 @@ class Computation:
     check : refuses settings that cannot be computed, before anything is written.
     keeps : the file of the run folder in which `compute` keeps what it has done, so as to go on after an interruption;
         then it is given its `Place` too. None: it starts anew.
+    backends : the kernels that it can be told to use; most simulate on the default ones, or not at all.
     finish : writes figures, tables and report into the run folder, of metrics.parquet and config.json alone.
     """
 
@@ -167,6 +168,7 @@ class Computation:
     finish: Callable[[Path, pd.DataFrame, Mapping[str, Any]], None]
     check: Callable[[Any], object] = _nothing
     keeps: str | None = None
+    backends: tuple[str, ...] = ("numba",)
     quick: Mapping[str, Any] = field(default_factory=dict)
     vary: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 

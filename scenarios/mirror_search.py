@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from circuitsim.kernels import BACKENDS
 from circuitsim.request import Place
 from circuitsim.scenario import Computation
 from scenarios.mirror_search_report import finish
@@ -81,5 +82,6 @@ SCENARIO = Computation(
     finish=finish,
     check=check,
     keeps=FILE,
+    backends=tuple(BACKENDS),
     quick=QUICK,
 )

@@ -79,6 +79,7 @@ REFUSED = {
     "--vary steps=1,2": "key steps: got '--vary steps'; expected a key that changes neither shapes nor the course of "
     "the run. Make a run of its own for each value.",
     "--backend jax": "backend: got 'jax'; expected one of numpy, numba, cupy. Choose one of these.",
+    "--backend numpy": "backend of computation powers: got 'numpy'; expected numba. Leave --backend out.",
     "--init w.safetensors": "--init w.safetensors: got first weights for a computation; expected a scenario that "
     "trains circuits of its own. Leave --init out.",
 }
