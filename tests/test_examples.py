@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from running import circuitsim
 
 ROOT = Path(__file__).parent.parent
 
@@ -68,10 +70,12 @@ def test_the_readme_program_runs(tmp_path: Path) -> None:
         re.M,
     ),
 )
-def test_the_readme_commands_are_understood(line: str, tmp_path: Path) -> None:
-    import shlex
-
+def test_the_readme_commands_are_understood(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     arguments = shlex.split(line)[1:]
     if arguments[0] == "run":
         arguments += ["--set", "epochs=1", "--out", str(tmp_path / "run")]
-    assert printed("-c", "from circuitsim.cli import main; main()", *arguments)
+    assert circuitsim(*arguments) == 0
+    assert capfd.readouterr().out
