@@ -112,6 +112,8 @@ class Op:
         self.replicas, self.size = last.array.shape[0], last.array.shape[last.axis]
         self.work = work or last.array.size * 8
         self.arrays = [o.array for o in operands]
+        self.roots = frozenset(id(root(array)) for array in self.arrays)
+        self.written = frozenset(id(root(o.array)) for o in operands if o.written)
         self.address, self.table = address_of(kernel, self.arrays)
         self.examples = last.array.shape[last.examples] if last.examples else 1
         self.by, self.parts = By.NEURONS, 1
@@ -162,6 +164,8 @@ class Op:
 
     def must_wait_for(self, other: Op) -> bool:
         """Whether any thread must have done with the other op before any begins this one."""
+        if self.written.isdisjoint(other.roots) and other.written.isdisjoint(self.roots):
+            return False
         parted = (self.by is By.REPLICAS) == (other.by is By.REPLICAS) and all(
             op.apart or op.by is not By.NEURONS for op in (self, other)
         )
@@ -205,7 +209,8 @@ class Program:
         ]
         for begin, end in stretches:
             rows[begin][crew.MEETS], rows[begin][crew.END] = 1, end
-        self._moves = [] if kept is None else self._moving(stretches, {id(root(array)) for array in kept})
+        replicas = kept is not None and any(op.by_replica for op in self.ops)
+        self._moves = self._moving(stretches, {id(root(array)) for array in kept or ()}) if replicas else []
         for begin, part, words in self._moves:
             own[begin][part][crew.MOVES] = words.ctypes.data
         self._guards = [(k, op) for k, op in enumerate(self.ops) if isinstance(op, Guard)]
@@ -294,10 +299,9 @@ def _share_out(ops: Sequence[Op], parts: int) -> None:
     rest = suits[heaviest] if heaviest else None
     made: dict[int, By] = {}
     for op in ops:
-        roots = [id(root(o.array)) for o in op.operands]
-        by = suits[op] or next((made[key] for key in roots if key in made), rest) or By.NEURONS
-        op.share_out(parts, by)
-        made |= {key: op.by for key, o in zip(roots, op.operands, strict=True) if o.written}
+        used = (id(root(array)) for array in op.arrays)
+        op.share_out(parts, suits[op] or next((made[key] for key in used if key in made), rest) or By.NEURONS)
+        made |= dict.fromkeys(op.written, op.by)
 
 
 def bind(kernel: Any, *operands: Operand, **more: Any) -> Step:
