@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from circuitsim.errors import ConfigError
+from circuitsim.kernels.passing import root
 
 Array = np.ndarray
 THREADS = 128  # of a block; the kernels' reductions need a power of two
@@ -63,9 +64,9 @@ class Twin:
     `host_newer` and `device_newer` are never both set.
     """
 
-    def __init__(self, owner: Device, root: Array) -> None:
+    def __init__(self, owner: Device, block: Array) -> None:
         self._owner = owner
-        self.low, high = np.lib.array_utils.byte_bounds(root)
+        self.low, high = np.lib.array_utils.byte_bounds(block)
         self.size = high - self.low
         self.address = owner.allocate(max(self.size, 1))
         self.host_newer, self.device_newer = True, False
@@ -124,12 +125,12 @@ class Device:
 
     def twin(self, array: Array) -> Twin:
         """The twin of the block that an array is in, made when first asked for; it goes when the block goes."""
-        root = _root(array)
+        block = root(array)
         with self.lock:  # no allocation while another thread captures
-            if id(root) not in self._twins:
-                self._twins[id(root)] = Twin(self, root)
-                weakref.finalize(root, self._forget, id(root))
-            return self._twins[id(root)]
+            if id(block) not in self._twins:
+                self._twins[id(block)] = Twin(self, block)
+                weakref.finalize(block, self._forget, id(block))
+            return self._twins[id(block)]
 
     def _forget(self, key: int) -> None:
         self._left.append(self._twins.pop(key).address)
@@ -142,7 +143,7 @@ class Device:
     def home(self, arrays: Iterable[Array], *, change: bool = False) -> None:
         """Bring arrays up to date on the host; those writeable, or all where they `change`, may differ then."""
         for array in arrays:
-            twin = self._twins.get(id(_root(array)))
+            twin = self._twins.get(id(root(array)))
             if twin is not None:
                 twin.home()
                 twin.host_newer |= change or array.flags.writeable
@@ -202,13 +203,6 @@ class Device:
         finally:
             graph = self.stream.end_capture()
         return lambda: graph.launch(self.stream)
-
-
-def _root(array: Array) -> Array:
-    """The array that owns the memory of a view."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
 
 
 def _layout(x: Array) -> tuple[int, int, int]:
