@@ -312,9 +312,7 @@ class Simulator:
             for begin in range(0, len(x), size):
                 part = slice(begin, min(begin + size, len(x)))
                 plan.run(np.arange(part.start, part.stop)[None])
-                found = [plan.activity.array(key, part.stop - part.start) for key in keys]
-                self._kernels.home(found)
-                yield part, found
+                yield part, [plan.activity.left(key, part.stop - part.start) for key in keys]
 
     def probe(self, population: str, quantity: str = "O", cycle: int = 0) -> np.ndarray:
         """A copy of what the last presentation left of a probed quantity, (replica, batch, neuron)."""
@@ -326,9 +324,7 @@ class Simulator:
                 expected=f"one of {sorted(map(str, self.protocol.readouts))}",
                 remedy="Name it in Simulator(probes=...).",
             )
-        found = self._plan.activity.array(key, self._last_batch)
-        self._kernels.home((found,))
-        return found.copy()
+        return self._plan.activity.left(key, self._last_batch).copy()
 
     def anatomy(self, batch: int, mirror: int | None = None) -> Anatomy:
         """A presentation, or a wave of mirror mode, laid open for audits: its timetable, steps and all memory."""
@@ -398,10 +394,8 @@ class Simulator:
     def _memory(self) -> Iterator[tuple[str, np.ndarray]]:
         """What the last presentation left to be read out; the next one makes all else anew."""
         if self._pipeline is None:
-            for owner, quantity, cycle in self.protocol.readouts:
-                array = self._plan.activity.array((owner, quantity, cycle), self.batch)
-                self._kernels.home((array,))
-                yield f"{owner}.{quantity}.{cycle}", array
+            for key in self.protocol.readouts:
+                yield ".".join(map(str, key)), self._plan.activity.left(key, self.batch)
 
     def _through_queue(self, rows: np.ndarray, order: Order) -> None:
         target, steps = self._plan.bound(rows.shape[-1])

@@ -275,6 +275,12 @@ class Activity:
         replicas, size = self._shapes[owner]
         return self._flat[owner][: replicas * batch * size].reshape(replicas, batch, size)
 
+    def left(self, key: Key, batch: int) -> np.ndarray:
+        """What a presentation left at an address, to be looked at."""
+        found = self.array(key, batch)
+        self._state.home((found,))
+        return found
+
     def view(self, access: Access, batch: int) -> np.ndarray:
         """The array behind an access."""
         return _guarded(self.array(access.key, batch), access.mode)
@@ -285,7 +291,7 @@ class Activity:
         return {key: self.array(key, batch) for key in (*self._flat, *self._same)}
 
     def memory(self) -> dict[str, np.ndarray]:
-        """All memory by name, for a checkpoint: "population.quantity.cycle"."""
+        """All memory by name, for a checkpoint of what is under way: "population.quantity.cycle"."""
         self._state.home(self._flat.values())
         return {f"{o}.{q}.{c}": a for (o, q, c), a in self._flat.items()}
 

@@ -23,9 +23,8 @@ COUNT, PARTS, SETTER, GUARDS, ROWS, WORDS, HEAD = range(7)  # words of a program
 FUNCTION, MEETS, END, BY_REPLICA, FIXED = range(5)  # words of each kernel, then those of each part
 FIRST, LAST, LOW, HIGH, FROM, TO, TABLE, MOVES, EACH = range(9)
 """Replicas, neurons and examples of a share; its operands, and what of them moves with the replica."""
-JOB, CODE, START, TIMES, SOURCE = range(
-    5
-)  # words of the control block's first line; then a line for each part: arrived, awake
+JOB, CODE, START, TIMES, SOURCE = range(5)
+"""Words of the control block's first line; then a line for each part: arrived, awake."""
 PATIENCE, TURNS = 4000, 400  # how often to look before giving way, and how often to give way before going to sleep
 MOST = 8  # threads at most: the shares of a layer get too small
 
@@ -175,9 +174,8 @@ def alone(code, start, times, source):
 @njit(nogil=True, cache=True)
 def _post(control, code, start, times, source):
     """Tell the others what there is to do; return whether any of them is asleep."""
-    count = load_word(code)
-    if start % count == 0:
-        _show(code, source, start // count)
+    if start % load_word(code) == 0:
+        _show(code, source, start // load_word(code))
     store_word(control + 8 * CODE, code)
     store_word(control + 8 * START, start)
     store_word(control + 8 * TIMES, times)

@@ -1,9 +1,9 @@
 """Ops and programs: a step that is a kernel's address with its operands, and many of them run without Python between.
 
 An op is a step like any other: it can be called by itself. `fuse` puts ops that follow each other into one program,
-which a crew of threads runs. Each thread has a share of the neurons of every layer, and with it the rows of the weight
-matrices into them; or, where there are replicas enough, a share of the replicas. Steps that are Python stay steps, and
-part the programs. Shares depend on shapes and on the number of threads alone: one op by itself gives the same bits.
+which a crew of threads runs. Each thread has a share of the replicas, where there are enough; else of the examples, or
+of the neurons, with the rows of the weight matrices into them. Steps that are Python stay steps, and part the programs.
+How a product is shared out depends on its shape and the number of threads: one op by itself gives the same bits.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Op:
 
     Parameters
     ----------
-    kernel : called with the arrays of the operands and a share: first and last replica, first and last neuron.
+    kernel : called with the arrays of the operands and a share: first and last replica, neuron and example.
     operands : the last that is written decides what is shared out, or the one that it is to be `like`.
     work : multiplications, by which it is decided whether threads are worth their while.
     apart : whether neurons can be computed apart from each other; False: one thread does it, for a replica.
