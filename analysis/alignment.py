@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from circuitsim.graph import Projection
-from circuitsim.simulator import Simulator
+from circuitsim.circuit.parts import Projection
+from circuitsim.engine.simulator import Simulator
 
 Figures = dict[str, np.ndarray]
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.alignment import degrees_between
-from circuits.autoencoder import circular_autoencoder
+from circuitsim.analysis.alignment import degrees_between
 from circuitsim.asynchrony import AsynchronousSimulator
-from circuitsim.graph import Circuit
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuits.autoencoder import circular_autoencoder
+from circuitsim.engine.simulator import Simulator
 from circuitsim.kernels import reference
-from circuitsim.simulator import Simulator
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.alignment import degrees_between
-from circuitsim.graph import Circuit
-from circuitsim.simulator import Simulator
+from circuitsim.analysis.alignment import degrees_between
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.engine.simulator import Simulator
 
 Figures = dict[str, np.ndarray]
 

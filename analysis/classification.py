@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import logsumexp
 
-from analysis.metrics import cross_entropy
-from circuitsim.graph import COMPARED, Carries
-from circuitsim.simulator import Simulator
+from circuitsim.analysis.metrics import cross_entropy
+from circuitsim.circuit.parts import COMPARED, Carries
+from circuitsim.engine.simulator import Simulator
 
 
 def classification_errors(simulator: Simulator, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:

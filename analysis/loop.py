@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.alignment import degrees_between
-from circuitsim.simulator import Simulator
+from circuitsim.analysis.alignment import degrees_between
+from circuitsim.engine.simulator import Simulator
 
 Figures = dict[str, np.ndarray]
 Maps = dict[int, np.ndarray]

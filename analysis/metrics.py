@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from circuitsim.simulator import Simulator
+from circuitsim.engine.simulator import Simulator
 
 
 def reconstruction_errors(simulator: Simulator, x: np.ndarray, *, logistic: bool) -> dict[str, np.ndarray]:

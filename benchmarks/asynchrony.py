@@ -21,12 +21,13 @@ from pathlib import Path
 
 import numpy as np
 
-from circuits.autoencoder import circular_autoencoder
 from circuitsim.asynchrony import AsynchronousSimulator, Timing
 from circuitsim.asynchrony.loop import RETURN, SHIFT, push_all, run
-from circuitsim.graph import Circuit, Population, Projection
-from circuitsim.schedule import Protocol
-from circuitsim.simulator import Simulator
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Population, Projection
+from circuitsim.circuits.autoencoder import circular_autoencoder
+from circuitsim.engine.simulator import Simulator
+from circuitsim.timetable.protocol import Protocol
 
 FAN_OUT, DELAY, SLOW = 784, 5, 1e-3
 STRETCH = 20_000  # events between two readings of the clock, at most

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from baselines import Net
 
-from circuits.autoencoder import circular_autoencoder
 from circuitsim import Circuit, Protocol, Simulator
+from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.rules import local_rule
 
 RATE, DECAY = 0.01, 0.01

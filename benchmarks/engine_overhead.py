@@ -16,9 +16,9 @@ from collections.abc import Callable
 import numpy as np
 from numba import njit
 
-from circuits.autoencoder import circular_autoencoder
+from circuitsim.circuits.autoencoder import circular_autoencoder
+from circuitsim.engine.simulator import Simulator
 from circuitsim.events import Event, EventQueue, heap_pop, heap_push
-from circuitsim.simulator import Simulator
 
 SIZES, BATCH = [784, 20, 784], 100
 

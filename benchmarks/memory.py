@@ -13,8 +13,8 @@ import numpy as np
 from cases import CASES, STUDY, Case
 
 from circuitsim import Simulator, data
-from circuitsim.kernels.passing import root
-from circuitsim.kernels.program import Program
+from circuitsim.kernels.cpu.buffers import root
+from circuitsim.kernels.cpu.program import Program
 
 
 def bytes_of(made: Simulator, batch: int) -> tuple[int, int, int]:

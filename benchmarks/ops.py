@@ -16,9 +16,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from circuits.autoencoder import circular_autoencoder
 from circuitsim import Simulator, data
-from circuitsim.kernels.program import Op, Program
+from circuitsim.circuits.autoencoder import circular_autoencoder
+from circuitsim.kernels.cpu.program import Op, Program
 
 OVER = 40  # times that an op is done in its program
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.errors import CircuitError
-from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
 from circuitsim.rules import (
     Rule,
     delta,
@@ -21,7 +22,7 @@ from circuitsim.rules import (
     recirculation_symmetric,
     recirculation_symmetric_bias,
 )
-from circuitsim.schedule import Protocol
+from circuitsim.timetable.protocol import Protocol
 
 RECIRCULATING = ("rec", "rec-symmetric", "error-rec")
 ERROR_DRIVEN = ("bp", "rbp", "srbp", "arbp", "top")

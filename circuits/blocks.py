@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.errors import CircuitError
-from circuitsim.graph import Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.rules import delta, recirculation, recirculation_symmetric, recirculation_symmetric_bias
 
 RULES = ("rec", "rec-symmetric", "bp", "rbp")

@@ -19,10 +19,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.errors import CircuitError
-from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
 from circuitsim.rules import delta, error_recirculation, recirculation
-from circuitsim.schedule import Protocol
+from circuitsim.timetable.protocol import Protocol
 
 OUTPUT, ERROR = "output", "error"
 BACK = {"transposed": "A2", "shared": "A1"}  # whose weights C2 has, as A2^T or as A1 itself

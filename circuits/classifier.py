@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Carries, Exchange, Mirror, Plasticity, Population, Projection
 from circuitsim.errors import CircuitError
-from circuitsim.graph import Carries, Circuit, Exchange, Mirror, Plasticity, Population, Projection
 from circuitsim.rules import amp, decay, delta, null, self_alignment, sparse
-from circuitsim.schedule import Protocol, Updates
+from circuitsim.timetable.protocol import Protocol, Updates
 
 PRIMITIVES = {
     "ia": ("amp", "decay", "null"),

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.errors import CircuitError
-from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
 from circuitsim.rules import local_rule, recirculation
-from circuitsim.schedule import Protocol
+from circuitsim.timetable.protocol import Protocol
 
 WEIGHTS = ("asymmetric", "symmetric", "mirrored")
 

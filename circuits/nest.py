@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from circuits.blocks import TUNING, Block, Parts, block_parts, together
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
+from circuitsim.circuits.blocks import TUNING, Block, Parts, block_parts, together
 from circuitsim.errors import CircuitError
-from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
 from circuitsim.rules import recirculation
-from circuitsim.schedule import Protocol
+from circuitsim.timetable.protocol import Protocol
 
 TURN = 2  # cycles of the inner loops in one turn of the outer one
 OUTER = "outer"

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.errors import CircuitError
-from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
 from circuitsim.rules import replacement, replacement_feedback
-from circuitsim.schedule import Protocol
+from circuitsim.timetable.protocol import Protocol
 
 FEEDBACK = ("bp", "fa", "ss", "urfb")
 

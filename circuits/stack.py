@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from circuits.blocks import Block, Parts, block_parts, recirculates, together
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Population, Projection
+from circuitsim.circuits.blocks import Block, Parts, block_parts, recirculates, together
 from circuitsim.errors import CircuitError
-from circuitsim.graph import Circuit, Population, Projection
-from circuitsim.schedule import Protocol
+from circuitsim.timetable.protocol import Protocol
 
 
 def stacked_autoencoders(

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from circuits.blocks import TOP, TOP_FEEDBACK, TUNING, Parts, block_parts, recirculates, together
-from circuits.stack import stack_blocks, stack_layers
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
+from circuitsim.circuits.blocks import TOP, TOP_FEEDBACK, TUNING, Parts, block_parts, recirculates, together
+from circuitsim.circuits.stack import stack_blocks, stack_layers
 from circuitsim.errors import CircuitError
-from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
 from circuitsim.rules import delta
-from circuitsim.schedule import Protocol, Updates
+from circuitsim.timetable.protocol import Protocol, Updates
 
 CHANNELS = ("decoders", "bp", "random", "none")
 LOSSES = ("error", "hinge")

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 
 import networkx as nx
 
-from circuits.blocks import TOP, TUNING, Block, Parts, block_parts, recirculates, together
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import COMPARED, Carries, Exchange, Plasticity, Population, Projection
+from circuitsim.circuits.blocks import TOP, TUNING, Block, Parts, block_parts, recirculates, together
 from circuitsim.errors import CircuitError
-from circuitsim.graph import COMPARED, Carries, Circuit, Exchange, Plasticity, Population, Projection
 from circuitsim.rules import delta
-from circuitsim.schedule import Protocol
+from circuitsim.timetable.protocol import Protocol
 
 _MEANS = {TOP: "from the error of the output", TUNING: "from the error passed down"}
 

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from circuitsim.asynchrony import AsynchronousSimulator, Timing
+    from circuitsim.circuit.circuit import Circuit
+    from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
+    from circuitsim.engine.hooks import Hook
+    from circuitsim.engine.simulator import Simulator
     from circuitsim.errors import BadInput, CircuitsimError, Diverged
-    from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
-    from circuitsim.hooks import Hook
     from circuitsim.rules import Rule, local_rule
-    from circuitsim.schedule import Protocol, Schedule, Updates, timetable
-    from circuitsim.simulator import Simulator
+    from circuitsim.timetable.protocol import Protocol, Updates
+    from circuitsim.timetable.schedule import Schedule, timetable
 
-# where each public name lives; imported when first asked for, so that the command line starts quickly
-_HOME = {
+# the module of each public name; imported when first asked for, so that the command line starts quickly
+_MODULES = {
     **dict.fromkeys(("AsynchronousSimulator", "Timing"), "asynchrony"),
+    "Circuit": "circuit.circuit",
+    **dict.fromkeys(("Carries", "Exchange", "Plasticity", "Population", "Projection"), "circuit.parts"),
+    "Hook": "engine.hooks",
+    "Simulator": "engine.simulator",
     **dict.fromkeys(("BadInput", "CircuitsimError", "Diverged"), "errors"),
-    **dict.fromkeys(("Carries", "Circuit", "Exchange", "Plasticity", "Population", "Projection"), "graph"),
-    "Hook": "hooks",
-    **dict.fromkeys(("Rule", "local_rule"), "rules"),
-    **dict.fromkeys(("Protocol", "Schedule", "Updates", "timetable"), "schedule"),
-    "Simulator": "simulator",
+    **dict.fromkeys(("Rule", "local_rule"), "rules.rule"),
+    **dict.fromkeys(("Protocol", "Updates"), "timetable.protocol"),
+    **dict.fromkeys(("Schedule", "timetable"), "timetable.schedule"),
 }
+_PACKAGES = ("circuits", "data", "scenarios")
 
 __all__ = [
     "AsynchronousSimulator",
@@ -49,6 +55,14 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"circuitsim.{_HOME[name]}"), name)
+    if name in _MODULES:
+        return getattr(import_module(f"circuitsim.{_MODULES[name]}"), name)
+    if name in _PACKAGES:
+        return import_module(f"circuitsim.{name}")
+    if name == "__version__":
+        return version("circuitsim")
     raise AttributeError(f"module 'circuitsim' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *_PACKAGES, "__version__"]

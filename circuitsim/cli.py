@@ -13,10 +13,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from circuitsim import config
-from circuitsim.arguments import values_of, vary_of
 from circuitsim.errors import CircuitsimError
-from circuitsim.scenario import (
+from circuitsim.runs import config
+from circuitsim.runs.arguments import values_of, vary_of
+from circuitsim.runs.scenario import (
     Design,
     circuit_descriptions,
     expect_circuits,
@@ -27,8 +27,8 @@ from circuitsim.scenario import (
 )
 
 if TYPE_CHECKING:
-    from circuitsim.request import Conclusion
-    from circuitsim.schedule import Schedule
+    from circuitsim.runs.request import Conclusion
+    from circuitsim.timetable.schedule import Schedule
 
 app = typer.Typer(
     add_completion=False,
@@ -76,8 +76,8 @@ def run(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")] = False,
 ) -> None:
     """Run a scenario and write its run folder."""
-    from circuitsim.request import Request
-    from circuitsim.runner import run as carry_out
+    from circuitsim.runs.request import Request
+    from circuitsim.runs.runner import run as carry_out
 
     found = load_scenario(scenario)
     defaults, given = values_of(found, set_, config_file, seed, quick)
@@ -90,7 +90,7 @@ def run(
 @app.command()
 def resume(folder: Annotated[Path, typer.Argument(metavar="DIR")]) -> None:
     """Go on where a run in DIR stopped."""
-    from circuitsim.runner import resume as carry_on
+    from circuitsim.runs.runner import resume as carry_on
 
     _conclude(carry_on(folder, _out()))
 
@@ -98,7 +98,7 @@ def resume(folder: Annotated[Path, typer.Argument(metavar="DIR")]) -> None:
 @app.command()
 def schedule(scenario: str, set_: Sets = None, config_file: ConfigFile = None, quick: Quick = False) -> None:
     """Show the timetable of one presentation, as a table."""
-    from circuitsim.schedule import timetables
+    from circuitsim.timetable.schedule import timetables
 
     _, design = _designed("schedule", scenario, set_, config_file, quick)
     courses = [(when, timetables(design.circuit, protocol)) for when, protocol in design.courses()]
@@ -161,7 +161,7 @@ def trace(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
     """Write one presentation of random numbers as a Chrome-trace file."""
-    from circuitsim.files import refuse_taken, write_bytes
+    from circuitsim.runs.files import refuse_taken, write_bytes
 
     settings, design = _designed("trace", scenario, set_, config_file, quick)
     refuse_taken(out, overwrite)

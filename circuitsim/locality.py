@@ -12,6 +12,9 @@ from enum import Enum
 
 from circuitsim.errors import CircuitError
 
+Key = tuple[str, str, int | None]
+"""The address of an array: owner, quantity, cycle (None: it outlives the cycle)."""
+
 
 class Place(str, Enum):
     """Where a quantity lives, seen from one synapse."""
@@ -41,7 +44,7 @@ class Access:
     cycle: int | None = None
 
     @property
-    def key(self) -> tuple[str, str, int | None]:
+    def key(self) -> Key:
         """The array's address, whatever is done to it."""
         return self.owner, self.quantity, self.cycle
 

@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-from analysis.scores.windows import draw_windows, window_table
+from circuitsim.analysis.scores.windows import draw_windows, window_table
 
 report = (Path(sys.argv[1]) / "report.html").read_text(encoding="utf-8")
 images = re.findall(r'src="data:image/([a-z+]+);base64,([^"]+)"', report)

@@ -5,11 +5,11 @@ Run: python examples/audit.py
 
 import numpy as np
 
-from analysis.audits.audit_text import scores
-from analysis.audits.examine import examine_simulator
-from analysis.tracing.explain import explain
-from circuits.classifier import layered_classifier
 from circuitsim import Hook, Simulator
+from circuitsim.analysis.audits.examine import examine_simulator
+from circuitsim.analysis.reports.audit_text import scores
+from circuitsim.analysis.tracing.explain import explain
+from circuitsim.circuits.classifier import layered_classifier
 
 
 def keep_aligned(tensors):

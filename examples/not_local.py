@@ -3,8 +3,8 @@
 Run: python examples/not_local.py
 """
 
-from circuits.autoencoder import circular_autoencoder
 from circuitsim import BadInput, Circuit, Population, Projection, local_rule, timetable
+from circuitsim.circuits.autoencoder import circular_autoencoder
 
 teacher = [0.0] * 16
 

@@ -3,8 +3,8 @@
 Run: python examples/own_rule.py
 """
 
-from circuits.autoencoder import circular_autoencoder
 from circuitsim import Simulator, local_rule
+from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.data import load
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.blocks import block_errors
-from analysis.classification import classification_errors
-from circuits.blocks import TOP, TUNING
-from circuits.classifier import layered_classifier
-from circuits.twin import tourbillonize
 from circuitsim import Simulator
+from circuitsim.analysis.blocks import block_errors
+from circuitsim.analysis.classification import classification_errors
+from circuitsim.circuits.blocks import TOP, TUNING
+from circuitsim.circuits.classifier import layered_classifier
+from circuitsim.circuits.twin import tourbillonize
 from circuitsim.data import load
 
 classifier, _ = layered_classifier([64, 32, 16, 10], "bp")  # as backpropagation would train it

@@ -8,21 +8,21 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from analysis.loop import loop_figures
-from analysis.metrics import reconstruction_errors
-from circuits.autoencoder import (
+from circuitsim.analysis.loop import loop_figures
+from circuitsim.analysis.metrics import reconstruction_errors
+from circuitsim.circuits.autoencoder import (
     ERROR_DRIVEN,
     RULES,
     circular_autoencoder,
     mixing_losses,
     variant_coefficients,
 )
-from circuitsim.config import Settings, refuse
 from circuitsim.data import Dataset
-from circuitsim.scenario import Design, Figures, Scenario
-from circuitsim.simulator import Simulator
-from scenarios.own_rule import own_rule
-from scenarios.reporting import finish_with_reconstructions
+from circuitsim.engine.simulator import Simulator
+from circuitsim.runs.config import Settings, refuse
+from circuitsim.runs.scenario import Design, Figures, Scenario
+from circuitsim.scenarios.own_rule import own_rule
+from circuitsim.scenarios.reporting import finish_with_reconstructions
 
 _LAMBDA = "a number from 0 to 1, or a list of two"
 _PAIR = "none, or a list of two numbers from 0 to 1: layer 0's and that of the hidden layers"

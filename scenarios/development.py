@@ -14,10 +14,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from circuits.blocks import TOP, TOP_FEEDBACK, TUNING
-from circuitsim.config import Rates, Settings, refuse
-from circuitsim.scenario import Period
-from circuitsim.schedule import Protocol, Updates
+from circuitsim.circuits.blocks import TOP, TOP_FEEDBACK, TUNING
+from circuitsim.runs.config import Rates, Settings, refuse
+from circuitsim.runs.scenario import Period
+from circuitsim.timetable.protocol import Protocol, Updates
 
 UPDATES = {"last": Updates.LAST, "at-once": Updates.AT_ONCE}
 _EACH_BLOCK = "a number >= 0, or a list with one for each block"

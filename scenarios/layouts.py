@@ -9,19 +9,19 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from analysis.metrics import reconstruction_errors
-from circuits.autoencoder import circular_autoencoder
-from circuits.channels import ROWS, standard_autoencoder
-from circuits.layouts import bidirectional_autoencoder, conjoined_autoencoder
-from circuitsim.config import Settings, build, refuse
+from circuitsim.analysis.metrics import reconstruction_errors
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuits.autoencoder import circular_autoencoder
+from circuitsim.circuits.channels import ROWS, standard_autoencoder
+from circuitsim.circuits.layouts import bidirectional_autoencoder, conjoined_autoencoder
 from circuitsim.data import Dataset
-from circuitsim.graph import Circuit
-from circuitsim.scenario import Design, Scenario
-from circuitsim.schedule import Protocol
-from circuitsim.simulator import Simulator
-from circuitsim.state import glorot
-from scenarios.autoencoder import AutoencoderSettings, initial_bias
-from scenarios.reporting import finish_with_reconstructions
+from circuitsim.engine.simulator import Simulator
+from circuitsim.engine.state import glorot
+from circuitsim.runs.config import Settings, build, refuse
+from circuitsim.runs.scenario import Design, Scenario
+from circuitsim.scenarios.autoencoder import AutoencoderSettings, initial_bias
+from circuitsim.scenarios.reporting import finish_with_reconstructions
+from circuitsim.timetable.protocol import Protocol
 
 BIDIRECTIONAL = {"bidirectional": "asymmetric", "bidirectional-symmetric": "symmetric"}
 CONJOINED = {"conjoined": "asymmetric", "conjoined-symmetric": "symmetric", "conjoined-mirrored": "mirrored"}

@@ -9,15 +9,15 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from analysis.blocks import block_alignment, block_errors
-from analysis.metrics import reconstruction_errors
-from circuits.blocks import TUNING
-from circuits.nest import OUTER, nested_autoencoder
-from circuitsim.config import Rates, Settings, refuse
+from circuitsim.analysis.blocks import block_alignment, block_errors
+from circuitsim.analysis.metrics import reconstruction_errors
+from circuitsim.circuits.blocks import TUNING
+from circuitsim.circuits.nest import OUTER, nested_autoencoder
 from circuitsim.data import Dataset
-from circuitsim.scenario import Design, Figures, Period, Scenario
-from circuitsim.simulator import Simulator
-from scenarios.reporting import finish_with_reconstructions
+from circuitsim.engine.simulator import Simulator
+from circuitsim.runs.config import Rates, Settings, refuse
+from circuitsim.runs.scenario import Design, Figures, Period, Scenario
+from circuitsim.scenarios.reporting import finish_with_reconstructions
 
 _EACH = "a number >= 0, or a list with one for each hidden layer"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from circuitsim.config import refuse
 from circuitsim.errors import RuleError
 from circuitsim.rules import Rule, local_rule
+from circuitsim.runs.config import refuse
 
 
 def own_rule(reference: str) -> Rule:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pydantic import Field
 
-from scenarios import autoencoder
+from circuitsim.scenarios import autoencoder
 
 
 class QuickstartSettings(autoencoder.AutoencoderSettings):

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from analysis.theory import checks_chain, checks_circuits, checks_hidden, checks_linear
-from analysis.theory.report import finish
-from analysis.theory.rows import Row
-from circuitsim.config import Keys, refuse
-from circuitsim.scenario import Computation
+from circuitsim.analysis.theory import checks_chain, checks_circuits, checks_hidden, checks_linear
+from circuitsim.analysis.theory.report import finish
+from circuitsim.analysis.theory.rows import Row
+from circuitsim.runs.config import Keys, refuse
+from circuitsim.runs.scenario import Computation
 
 if TYPE_CHECKING:
     import pandas as pd

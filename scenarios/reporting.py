@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from analysis.audits.audit import Audit, audit_all
-from analysis.audits.examine import examine
-from analysis.reports.groups import SEEDS, TELLING, telling
-from analysis.reports.report import Reconstructions, ReportData, write_report
-from circuitsim.cohort import Cohort
-from circuitsim.config import spell
-from circuitsim.files import write_bytes
-from circuitsim.runfolder import metrics_frame
-from circuitsim.study import Study
+from circuitsim.analysis.audits.audit import Audit, audit_all
+from circuitsim.analysis.audits.examine import examine
+from circuitsim.analysis.reports.groups import SEEDS, TELLING, telling
+from circuitsim.analysis.reports.report import Reconstructions, ReportData, write_report
+from circuitsim.runs.config import spell
+from circuitsim.runs.files import write_bytes
+from circuitsim.runs.groups import Cohort
+from circuitsim.runs.runfolder import metrics_frame
+from circuitsim.runs.study import Study
 
 EXAMPLES = 10
 MOST_ROWS = 8  # rows of reconstructions: one for each group of replicas that differ in more than their seed

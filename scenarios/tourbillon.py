@@ -8,16 +8,16 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from analysis.blocks import block_alignment, block_errors
-from analysis.classification import classification_errors
-from circuits.blocks import RULES
-from circuits.tourbillon import CHANNELS, growing, tourbillon
-from circuitsim.config import Output, refuse
-from circuitsim.scenario import Design, Figures, Scenario
-from circuitsim.simulator import Simulator
-from scenarios.classifier import check as check_classes
-from scenarios.development import UPDATES, DevelopmentSettings, Grown, periods
-from scenarios.reporting import finish
+from circuitsim.analysis.blocks import block_alignment, block_errors
+from circuitsim.analysis.classification import classification_errors
+from circuitsim.circuits.blocks import RULES
+from circuitsim.circuits.tourbillon import CHANNELS, growing, tourbillon
+from circuitsim.engine.simulator import Simulator
+from circuitsim.runs.config import Output, refuse
+from circuitsim.runs.scenario import Design, Figures, Scenario
+from circuitsim.scenarios.classifier.scenario import check as check_classes
+from circuitsim.scenarios.development import UPDATES, DevelopmentSettings, Grown, periods
+from circuitsim.scenarios.reporting import finish
 
 
 class TourbillonSettings(DevelopmentSettings):

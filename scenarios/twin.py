@@ -9,20 +9,20 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from analysis.blocks import block_alignment, block_errors
-from analysis.classification import classification_errors
-from analysis.metrics import reconstruction_errors
-from circuits.autoencoder import circular_autoencoder
-from circuits.blocks import TUNING
-from circuits.classifier import layered_classifier
-from circuits.twin import Twin, tourbillonize
-from circuitsim.config import Output, refuse
+from circuitsim.analysis.blocks import block_alignment, block_errors
+from circuitsim.analysis.classification import classification_errors
+from circuitsim.analysis.metrics import reconstruction_errors
+from circuitsim.circuits.autoencoder import circular_autoencoder
+from circuitsim.circuits.blocks import TUNING
+from circuitsim.circuits.classifier import layered_classifier
+from circuitsim.circuits.twin import Twin, tourbillonize
 from circuitsim.data import Dataset
-from circuitsim.scenario import Design, Figures, Scenario
-from circuitsim.simulator import Simulator
-from scenarios.classifier import check as check_classes
-from scenarios.development import DevelopmentSettings, Grown, periods
-from scenarios.reporting import finish
+from circuitsim.engine.simulator import Simulator
+from circuitsim.runs.config import Output, refuse
+from circuitsim.runs.scenario import Design, Figures, Scenario
+from circuitsim.scenarios.classifier.scenario import check as check_classes
+from circuitsim.scenarios.development import DevelopmentSettings, Grown, periods
+from circuitsim.scenarios.reporting import finish
 
 
 class TwinSettings(DevelopmentSettings):

@@ -11,14 +11,14 @@ import handwritten
 import numpy as np
 from sklearn.datasets import load_digits
 
-from circuits.autoencoder import ERROR_DRIVEN, circular_autoencoder, variant_coefficients
-from circuits.classifier import layered_classifier
-from circuits.nest import nested_autoencoder
-from circuits.stack import stacked_autoencoders
-from circuits.tourbillon import tourbillon
-from circuitsim.graph import Circuit
-from circuitsim.schedule import Protocol
-from circuitsim.simulator import Simulator
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuits.autoencoder import ERROR_DRIVEN, circular_autoencoder, variant_coefficients
+from circuitsim.circuits.classifier import layered_classifier
+from circuitsim.circuits.nest import nested_autoencoder
+from circuitsim.circuits.stack import stacked_autoencoders
+from circuitsim.circuits.tourbillon import tourbillon
+from circuitsim.engine.simulator import Simulator
+from circuitsim.timetable.protocol import Protocol
 
 Tensors = dict[str, np.ndarray]
 

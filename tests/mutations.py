@@ -20,11 +20,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from circuitsim import causality, plan, simulator, state
-from circuitsim.kernels import activations, cpu, products, reference, synapses
+from circuitsim.engine import plan, simulator, state
+from circuitsim.kernels import reference
+from circuitsim.kernels.cpu import activations, products, synapses
+from circuitsim.kernels.cpu import backend as cpu
 from circuitsim.kernels.steps import in_turn
+from circuitsim.lowering import codegen, compiler, separation
 from circuitsim.phases import base, delivery, feedback, forward, mirror, plasticity, recirculation, replacement, update
-from circuitsim.rules import codegen, compiler, separation
+from circuitsim.timetable import causality
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 

@@ -9,14 +9,15 @@ from functools import cache
 import numpy as np
 from hypothesis import strategies as st
 
-from circuits.autoencoder import RULES, TOP_RULES, circular_autoencoder
-from circuits.classifier import FEEDBACK, KNOWN, PRIMITIVES, layered_classifier
-from circuits.stack import stacked_autoencoders
 from circuitsim import phases
-from circuitsim.graph import RECIRCULATES, Carries, Circuit, Mirror, Noise, Plasticity, Projection
-from circuitsim.hooks import Hook
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import RECIRCULATES, Carries, Mirror, Noise, Plasticity, Projection
+from circuitsim.circuits.autoencoder import RULES, TOP_RULES, circular_autoencoder
+from circuitsim.circuits.classifier import FEEDBACK, KNOWN, PRIMITIVES, layered_classifier
+from circuitsim.circuits.stack import stacked_autoencoders
+from circuitsim.engine.hooks import Hook
 from circuitsim.rules import delta, recirculation
-from circuitsim.schedule import Protocol
+from circuitsim.timetable.protocol import Protocol
 
 SIZES = {1: (5, 5), 2: (5, 3, 5), 3: (5, 4, 3, 5), 4: (5, 4, 2, 3, 5)}
 INPUTS, CLASSES = 5, 3

@@ -16,10 +16,10 @@ import pandas as pd
 import pytest
 
 from circuitsim.cli import main
-from circuitsim.config import spell
-from circuitsim.files import write_bytes
-from circuitsim.runfolder import read_tensors
-from circuitsim.scenario import GROUP, AnyScenario
+from circuitsim.runs.config import spell
+from circuitsim.runs.files import write_bytes
+from circuitsim.runs.runfolder import read_tensors
+from circuitsim.runs.scenario import GROUP, AnyScenario
 
 REAL_DATA = os.environ.get("CIRCUITSIM_DATA", "")
 COMMAND = (sys.executable, "-c", "from circuitsim.cli import main; main()")
@@ -41,7 +41,7 @@ def skip_report(monkeypatch: pytest.MonkeyPatch) -> None:
     def write(path: Path, content: object) -> None:
         write_bytes(path, b"<html></html>")
 
-    monkeypatch.setattr("scenarios.reporting.write_report", write)
+    monkeypatch.setattr("circuitsim.scenarios.reporting.write_report", write)
 
 
 def circuitsim(*arguments: object) -> int:
@@ -132,4 +132,4 @@ def installed(monkeypatch: pytest.MonkeyPatch, *scenarios: AnyScenario) -> None:
         own = [_Point(one) for one in scenarios] if group == GROUP else []
         return [*own, *entry_points(group=group)]
 
-    monkeypatch.setattr("circuitsim.scenario.entry_points", points)
+    monkeypatch.setattr("circuitsim.runs.scenario.entry_points", points)

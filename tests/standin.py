@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 
 from circuitsim.errors import ConfigError
-from circuitsim.kernels import device
+from circuitsim.kernels.gpu import device
 
 HEADER, RUNNER = (Path(__file__).parent / f"standin.{kind}" for kind in ("h", "cpp"))
 COMPILER = shutil.which("g++")

@@ -7,9 +7,10 @@ from building import Setting, simulator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from circuitsim.graph import Circuit, Population, Projection
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Population, Projection
+from circuitsim.engine.state import State, glorot
 from circuitsim.randomness import generator
-from circuitsim.state import State, glorot
 
 modest = settings(max_examples=50, deadline=None, derandomize=True)
 keys = st.tuples(st.integers(0, 2**64 - 1), st.text(max_size=12), st.integers(0, 2**63 - 1))

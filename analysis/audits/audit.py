@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from circuitsim.graph import Circuit
+from circuitsim.circuit.circuit import Circuit
 from circuitsim.locality import Finding, Place, is_local
 from circuitsim.phases.plasticity import readings
-from circuitsim.schedule import Row, Schedule
+from circuitsim.timetable.schedule import Row, Schedule
 
 Audit = dict[str, Any]
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.audits.memory import Array
-from analysis.audits.permitted import Arrival, Element, Neuron, Synapse, Ticks, physical
 from circuitsim import phases
-from circuitsim.graph import Carries, Circuit, Projection
-from circuitsim.locality import REMEDIES, Finding
-from circuitsim.schedule import Entry, Key
+from circuitsim.analysis.audits.memory import Array
+from circuitsim.analysis.audits.permitted import Arrival, Element, Neuron, Synapse, Ticks, physical
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Carries, Projection
+from circuitsim.locality import REMEDIES, Finding, Key
+from circuitsim.timetable.schedule import Entry
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from analysis.audits.audit import Audit, audit
-from analysis.audits.hooks import audit_hooks
-from analysis.audits.intervention import intervene
-from analysis.scores.scorecard import scorecard
-from circuitsim.graph import Circuit
+from circuitsim.analysis.audits.audit import Audit, audit
+from circuitsim.analysis.audits.hooks import audit_hooks
+from circuitsim.analysis.audits.intervention import intervene
+from circuitsim.analysis.scores.scorecard import scorecard
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.engine.simulator import Simulator
+from circuitsim.engine.state import Parameters
 from circuitsim.randomness import generator
-from circuitsim.schedule import Protocol
-from circuitsim.simulator import Simulator
-from circuitsim.state import Parameters
+from circuitsim.timetable.protocol import Protocol
 
 EXAMPLES = 12  # random ones, for the experiments: more than a batch, so that there are others
 BATCH = 6

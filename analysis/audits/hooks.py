@@ -13,12 +13,11 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from analysis.audits.watch import Watch
-from circuitsim.hooks import Hook, Tensors
-from circuitsim.locality import REMEDIES, Finding
+from circuitsim.analysis.audits.watch import Watch
+from circuitsim.engine.hooks import Hook, Tensors
+from circuitsim.engine.simulator import Simulator
+from circuitsim.locality import REMEDIES, Finding, Key
 from circuitsim.randomness import generator
-from circuitsim.simulator import Simulator
-from circuitsim.state import Key
 
 Arrays = dict[Key, np.ndarray]
 CONSTANT = ("alive", "seeds", "tick", "rows")

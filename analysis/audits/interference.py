@@ -8,12 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
-from analysis.audits.culprits import Culprit, shaped
-from analysis.audits.memory import Array, Piece, Where, same_bits
-from analysis.audits.permitted import Element, Synapse, given, incoming_synapses
-from analysis.audits.stage import Stage
 from circuitsim import phases
-from circuitsim.schedule import Key
+from circuitsim.analysis.audits.culprits import Culprit, shaped
+from circuitsim.analysis.audits.memory import Array, Piece, Where, same_bits
+from circuitsim.analysis.audits.permitted import Element, Synapse, given, incoming_synapses
+from circuitsim.analysis.audits.stage import Stage
+from circuitsim.locality import Key
 
 Differs = Callable[[Where], bool]
 REPEATS = 2  # a scrambled value may by chance do nothing, as in a neuron that does not fire

@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from analysis.audits.culprits import Culprit, Reader, findings
-from analysis.audits.interference import StepTrial, SynapseTrial, culprits
-from analysis.audits.memory import same_bits
-from analysis.audits.permitted import Arrival, Element, Neuron, Synapse
-from analysis.audits.stage import Stage, rebound, singly, stages
-from analysis.audits.summation import unsummed
 from circuitsim import phases
+from circuitsim.analysis.audits.culprits import Culprit, Reader, findings
+from circuitsim.analysis.audits.interference import StepTrial, SynapseTrial, culprits
+from circuitsim.analysis.audits.memory import same_bits
+from circuitsim.analysis.audits.permitted import Arrival, Element, Neuron, Synapse
+from circuitsim.analysis.audits.stage import Stage, rebound, singly, stages
+from circuitsim.analysis.audits.summation import unsummed
+from circuitsim.engine.plan import Anatomy
+from circuitsim.engine.simulator import Simulator
 from circuitsim.locality import REMEDIES, Finding
-from circuitsim.plan import Anatomy
-from circuitsim.schedule import FIRING
-from circuitsim.simulator import Simulator
+from circuitsim.phases import FIRING
 
 OF_SYNAPSES = (phases.REFRESH, phases.PLASTICITY, phases.UPDATE)
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from analysis.audits.memory import Array, differences, same_bits
-from analysis.audits.reach import Reach, Spread
-from analysis.audits.stage import Stage, stages
-from circuitsim.causality import Updates, active
+from circuitsim.analysis.audits.memory import Array, differences, same_bits
+from circuitsim.analysis.audits.reach import Reach, Spread
+from circuitsim.analysis.audits.stage import Stage, stages
+from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
-from circuitsim.schedule import FIRING, Key
-from circuitsim.simulator import Simulator
+from circuitsim.locality import Key
+from circuitsim.phases import FIRING
+from circuitsim.timetable.protocol import Updates, active
 
 Where = tuple[str, int | None]  # a population and the cycle of its activity, or a projection's increments
 Neurons = frozenset[int] | None  # None: all

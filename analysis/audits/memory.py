@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from circuitsim.schedule import Key
+from circuitsim.locality import Key
 
 Array = np.ndarray
 Index = tuple[Any, ...]

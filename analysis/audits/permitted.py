@@ -12,11 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.audits.memory import Array, Index, Piece
 from circuitsim import phases
+from circuitsim.analysis.audits.memory import Array, Index, Piece
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Projection
 from circuitsim.events import Event
-from circuitsim.graph import Circuit, Projection
-from circuitsim.schedule import FIRING, Entry, Key
+from circuitsim.locality import Key
+from circuitsim.phases import FIRING
+from circuitsim.timetable.schedule import Entry
 
 ALL = slice(None)
 HELD = ("S", "O", "E", "slope")

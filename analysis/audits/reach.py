@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from circuitsim.causality import Protocol
-from circuitsim.graph import TAKEN, Carries, Circuit, Exchange, Plasticity, Population, Projection
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import TAKEN, Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.locality import Place
+from circuitsim.timetable.protocol import Protocol
 
 Signal = tuple[str, str, int]  # population, quantity (S, O or E), cycle
 Mixtures = Callable[[str, str], tuple[float, ...]]  # of a population, `emits` or `remembers` in disturbed replicas

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from analysis.audits.memory import Array, Memory, same_bits
-from analysis.audits.permitted import Ticks, written
+from circuitsim.analysis.audits.memory import Array, Memory, same_bits
+from circuitsim.analysis.audits.permitted import Ticks, written
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.engine.plan import Anatomy
+from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
-from circuitsim.graph import Circuit
-from circuitsim.locality import Mode
-from circuitsim.plan import Anatomy
-from circuitsim.schedule import Entry, Key, Schedule
-from circuitsim.simulator import Simulator
+from circuitsim.locality import Key, Mode
+from circuitsim.timetable.schedule import Entry, Schedule
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.audits.stage import Stage
-from circuitsim.plan import Anatomy
-from circuitsim.schedule import Key
+from circuitsim.analysis.audits.stage import Stage
+from circuitsim.engine.plan import Anatomy
+from circuitsim.locality import Key
 
 ROUNDING = {"float32": 1e-3, "float64": 1e-9}  # of the sum of sizes: far above rounding, far below a mistake
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from circuitsim import hooks
-from circuitsim.state import Key
+import circuitsim
+from circuitsim.locality import Key
 
 # a line in one of these says nothing of the user's code
 _LIBRARIES = (
     *(sysconfig.get_paths()[key] for key in ("stdlib", "purelib", "platlib")),
-    str(Path(hooks.__file__).parent),
+    str(Path(circuitsim.__file__).parent),
 )
 
 _OWN = (__file__, str(Path(__file__).with_name("hooks.py")))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from circuitsim.graph import Circuit, Projection
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Projection
 
 
 def depths(circuit: Circuit) -> dict[str, int]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analysis.reports.layout import Arrow, Box, Layout, arrange, ends, label_of, lines_of
-from analysis.reports.page import Image, plural
-from analysis.reports.plots import drawing, inline
-from circuitsim.graph import Circuit, Exchange, Population
+from circuitsim.analysis.reports.layout import Arrow, Box, Layout, arrange, ends, label_of, lines_of
+from circuitsim.analysis.reports.page import Image, plural
+from circuitsim.analysis.reports.plots import drawing, inline
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Exchange, Population
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.reports.page import Image
-from analysis.reports.plots import COLOURS, drawing, inline
+from circuitsim.analysis.reports.page import Image
+from circuitsim.analysis.reports.plots import COLOURS, drawing, inline
 
 if TYPE_CHECKING:
     from matplotlib.path import Path

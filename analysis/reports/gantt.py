@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from analysis.reports.page import Image
-from analysis.reports.plots import drawing, inline
 from circuitsim import phases
+from circuitsim.analysis.reports.page import Image
+from circuitsim.analysis.reports.plots import drawing, inline
 from circuitsim.events import Event
-from circuitsim.schedule import FIRING, Schedule
+from circuitsim.phases import FIRING
+from circuitsim.timetable.schedule import Schedule
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from analysis.reports.page import Image, number
-from analysis.reports.plots import COLOURS, DASHES, MOST_GROUPS, drawing, inline
+from circuitsim.analysis.reports.page import Image, number
+from circuitsim.analysis.reports.plots import COLOURS, DASHES, MOST_GROUPS, drawing, inline
 
 Shape = tuple[int, int, int]  # channels, rows, columns
 MOST_LINES = 6  # examples drawn as lines

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, islice, product
 
-from analysis.reports.depth import depths
-from circuitsim.graph import Circuit, Population, Projection
+from circuitsim.analysis.reports.depth import depths
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Population, Projection
 
 Sites = dict[str, list[Population]]
 TEXT = 0.085  # width of a character

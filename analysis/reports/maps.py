@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.reports.page import Image, number
-from analysis.reports.plots import drawing, inline
+from circuitsim.analysis.reports.page import Image, number
+from circuitsim.analysis.reports.plots import drawing, inline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.reports.groups import Group, Results
-from analysis.reports.page import Image, number, plural
+from circuitsim.analysis.reports.groups import Group, Results
+from circuitsim.analysis.reports.page import Image, number, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

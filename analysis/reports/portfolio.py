@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.reports import sections
-from analysis.reports.page import Image, details, figure, number, page, paragraph, section, table
-from circuitsim.files import write_bytes
-from circuitsim.runfolder import FIGURES
+from circuitsim.analysis.reports import sections
+from circuitsim.analysis.reports.page import Image, details, figure, number, page, paragraph, section, table
+from circuitsim.runs.files import write_bytes
+from circuitsim.runs.runfolder import FIGURES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from circuitsim.scenario import MemberRun
+    from circuitsim.runs.scenario import MemberRun
 
 
 @dataclass(frozen=True)

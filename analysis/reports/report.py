@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from circuitsim.files import write_bytes
+from circuitsim.runs.files import write_bytes
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from circuitsim.schedule import Schedule
+    from circuitsim.timetable.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ def write_report(path: Path, data: ReportData) -> None:
 
 def render(data: ReportData) -> str:
     """The report as HTML, in which every image is inline and nothing is loaded from elsewhere."""
-    from analysis.reports import circuit_sections, sections
-    from analysis.reports.groups import group_results, telling
-    from analysis.reports.page import page, paragraph
+    from circuitsim.analysis.reports import circuit_sections, sections
+    from circuitsim.analysis.reports.groups import group_results, telling
+    from circuitsim.analysis.reports.page import page, paragraph
 
     results = group_results(data.metrics, data.varied, telling(data.config) or "this run")
     audit = data.audit or {}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.reports.page import Image, number
-from analysis.reports.plots import COLOURS, drawing, inline
+from circuitsim.analysis.reports.page import Image, number
+from circuitsim.analysis.reports.plots import COLOURS, drawing, inline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

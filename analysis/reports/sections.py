@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from analysis.reports.groups import Group, Results
-from analysis.reports.images import Shape, reconstruction_figure
-from analysis.reports.page import figure, heading, number, paragraph, plural, section, side_by_side, table
-from analysis.reports.plots import MOST_GROUPS, MOST_OTHERS, learning_curves, other_curves, seconds_curve
+from circuitsim.analysis.reports.groups import Group, Results
+from circuitsim.analysis.reports.images import Shape, reconstruction_figure
+from circuitsim.analysis.reports.page import figure, heading, number, paragraph, plural, section, side_by_side, table
+from circuitsim.analysis.reports.plots import MOST_GROUPS, MOST_OTHERS, learning_curves, other_curves, seconds_curve
 
 MOST_TEXT = 2000  # characters of one setting
 

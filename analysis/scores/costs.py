@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from circuitsim import phases
-from circuitsim.graph import Carries, Circuit, Projection
-from circuitsim.locality import Mode
-from circuitsim.schedule import Entry, Key, Schedule
-from circuitsim.simulator import Simulator
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Carries, Projection
+from circuitsim.engine.simulator import Simulator
+from circuitsim.locality import Key, Mode
+from circuitsim.timetable.schedule import Entry, Schedule
 
 
 @dataclass(frozen=True)

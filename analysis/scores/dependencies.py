@@ -13,14 +13,14 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
-from analysis.scores.trials import Around, Increments, Trial, replaced
 from circuitsim import phases
-from circuitsim.graph import Carries
-from circuitsim.locality import Mode
-from circuitsim.plan import Anatomy
+from circuitsim.analysis.scores.trials import Around, Increments, Trial, replaced
+from circuitsim.circuit.parts import Carries
+from circuitsim.engine.plan import Anatomy
+from circuitsim.engine.state import glorot
+from circuitsim.locality import Key, Mode
 from circuitsim.randomness import generator
-from circuitsim.schedule import Entry, Key
-from circuitsim.state import glorot
+from circuitsim.timetable.schedule import Entry
 
 Depends = dict[str, dict[str, bool]]
 

@@ -13,10 +13,11 @@ from typing import Any
 import networkx as nx
 
 from circuitsim import phases
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import RECIRCULATES, Carries
 from circuitsim.errors import CircuitError
-from circuitsim.graph import RECIRCULATES, Carries, Circuit
-from circuitsim.locality import Mode
-from circuitsim.schedule import Entry, Key, Schedule
+from circuitsim.locality import Key, Mode
+from circuitsim.timetable.schedule import Entry, Schedule
 
 Positions = Mapping[str, tuple[float, ...]]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from analysis.scores.costs import costs
-from analysis.scores.dependencies import label_use, modularity, target_use
-from analysis.scores.paths import Positions, distances
-from analysis.scores.symmetry import symmetry
-from analysis.scores.trials import trial
+from circuitsim.analysis.scores.costs import costs
+from circuitsim.analysis.scores.dependencies import label_use, modularity, target_use
+from circuitsim.analysis.scores.paths import Positions, distances
+from circuitsim.analysis.scores.symmetry import symmetry
+from circuitsim.analysis.scores.trials import trial
+from circuitsim.engine.simulator import Simulator
 from circuitsim.locality import is_local
-from circuitsim.simulator import Simulator
 
 
 def scorecard(simulator: Simulator, rows: Any, *, positions: Positions | None = None) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
-from analysis.scores.trials import Trial
 from circuitsim import phases
-from circuitsim.graph import RECIRCULATES, Carries, Circuit
+from circuitsim.analysis.scores.trials import Trial
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import RECIRCULATES, Carries
 from circuitsim.locality import Mode
 from circuitsim.randomness import generator
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from circuitsim import phases
+from circuitsim.engine.plan import Anatomy
+from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
-from circuitsim.locality import Mode
-from circuitsim.plan import Anatomy
-from circuitsim.schedule import Entry, Key
-from circuitsim.simulator import Simulator
+from circuitsim.locality import Key, Mode
+from circuitsim.timetable.schedule import Entry
 
 Around = Callable[[Anatomy, Entry], AbstractContextManager[None]]
 Increments = dict[tuple[str, str, int], np.ndarray]

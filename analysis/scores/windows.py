@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from analysis.reports.plots import COLOURS, DASHES, MARKERS, drawing
-from circuits.autoencoder import circular_autoencoder
-from circuits.stack import stacked_autoencoders
-from circuitsim.graph import Circuit
-from circuitsim.schedule import Protocol, timetable
+from circuitsim.analysis.reports.plots import COLOURS, DASHES, MARKERS, drawing
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuits.autoencoder import circular_autoencoder
+from circuitsim.circuits.stack import stacked_autoencoders
+from circuitsim.timetable.protocol import Protocol
+from circuitsim.timetable.schedule import timetable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.theory.chain import ChainLaw, cumulative
+from circuitsim.analysis.theory.chain import ChainLaw, cumulative
 
 PANEL = 0.02  # of s times f, so that f changes by a few per cent within a panel
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(4)

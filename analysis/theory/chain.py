@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.theory.flow import follow
+from circuitsim.analysis.theory.flow import follow
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from analysis.theory import basins
-from analysis.theory.chain import ChainLaw, fixed_points, invariants, stability
-from analysis.theory.flow import follow
-from analysis.theory.rows import Row, tally
+from circuitsim.analysis.theory import basins
+from circuitsim.analysis.theory.chain import ChainLaw, fixed_points, invariants, stability
+from circuitsim.analysis.theory.flow import follow
+from circuitsim.analysis.theory.rows import Row, tally
 from circuitsim.randomness import generator
 
 CLOSE = 1e-6  # of P to where it goes

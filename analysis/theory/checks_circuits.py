@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.theory.chain import ChainLaw
-from analysis.theory.checks_chain import solution
-from analysis.theory.circuits import Experiment, chain
-from analysis.theory.rows import Row
+from circuitsim.analysis.theory.chain import ChainLaw
+from circuitsim.analysis.theory.checks_chain import solution
+from circuitsim.analysis.theory.circuits import Experiment, chain
+from circuitsim.analysis.theory.rows import Row
 from circuitsim.errors import Diverged
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.theory import hidden
-from analysis.theory.flow import follow
-from analysis.theory.rows import Row, tally
+from circuitsim.analysis.theory import hidden
+from circuitsim.analysis.theory.flow import follow
+from circuitsim.analysis.theory.rows import Row, tally
 from circuitsim.randomness import generator
 
 SIZES = (1, 2, 5, 20)  # N

@@ -7,9 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.theory.circuits import Experiment
-from analysis.theory.linear import RULES, LinearSystem, asymmetry_rate, coupling_gap, products, top_coupling_gap
-from analysis.theory.rows import Row, tally
+from circuitsim.analysis.theory.circuits import Experiment
+from circuitsim.analysis.theory.linear import (
+    RULES,
+    LinearSystem,
+    asymmetry_rate,
+    coupling_gap,
+    products,
+    top_coupling_gap,
+)
+from circuitsim.analysis.theory.rows import Row, tally
 from circuitsim.randomness import generator
 
 SMALL = 1e-10  # relative: rounding of a few products

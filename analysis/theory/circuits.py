@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from circuits.autoencoder import circular_autoencoder, variant_coefficients
-from circuitsim.simulator import Simulator
+from circuitsim.circuits.autoencoder import circular_autoencoder, variant_coefficients
+from circuitsim.engine.simulator import Simulator
 
 Matrices = tuple[np.ndarray, ...]
 

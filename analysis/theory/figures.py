@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.reports.page import Image
-from analysis.reports.panels import style
-from analysis.reports.plots import drawing, inline
+from circuitsim.analysis.reports.page import Image
+from circuitsim.analysis.reports.panels import style
+from circuitsim.analysis.reports.plots import drawing, inline
 
 if TYPE_CHECKING:
     import pandas as pd

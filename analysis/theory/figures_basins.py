@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.reports.page import Image
-from analysis.reports.plots import drawing, inline
-from analysis.theory.basins import edge_of_two
-from analysis.theory.checks_chain import LAWS
-from analysis.theory.figures import dressed
-from analysis.theory.hidden import global_rates
+from circuitsim.analysis.reports.page import Image
+from circuitsim.analysis.reports.plots import drawing, inline
+from circuitsim.analysis.theory.basins import edge_of_two
+from circuitsim.analysis.theory.checks_chain import LAWS
+from circuitsim.analysis.theory.figures import dressed
+from circuitsim.analysis.theory.hidden import global_rates
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.theory.flow import follow
+from circuitsim.analysis.theory.flow import follow
 
 
 def rates(ab: np.ndarray, beta: float = 1.0) -> np.ndarray:

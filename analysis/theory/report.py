@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.reports.page import number
-from analysis.reports.portfolio import Exhibit, write_portfolio
-from analysis.theory import figures, figures_basins
-from analysis.theory.checks_circuits import EXAMPLES
-from analysis.theory.statements import STATEMENTS
+from circuitsim.analysis.reports.page import number
+from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
+from circuitsim.analysis.theory import figures, figures_basins
+from circuitsim.analysis.theory.checks_circuits import EXAMPLES
+from circuitsim.analysis.theory.statements import STATEMENTS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,13 +8,12 @@ from typing import cast
 import numpy as np
 import sympy
 
-from analysis.tracing.dataflow import spell
-from analysis.tracing.lineage import Happening, History
 from circuitsim import phases
-from circuitsim.graph import Plasticity
-from circuitsim.locality import Place, Reading
+from circuitsim.analysis.tracing.dataflow import spell
+from circuitsim.analysis.tracing.lineage import Happening, History
+from circuitsim.circuit.parts import Plasticity
+from circuitsim.locality import Key, Place, Reading
 from circuitsim.rules import Rule
-from circuitsim.trace import Key
 
 
 class Changes:

@@ -19,16 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from analysis.tracing.dataflow import Segment, segments, spell
 from circuitsim import phases
-from circuitsim.config import Settings
+from circuitsim.analysis.tracing.dataflow import Segment, segments, spell
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.engine.evidence import Record
+from circuitsim.engine.simulator import Simulator
 from circuitsim.events import Event
-from circuitsim.graph import Circuit
 from circuitsim.locality import Mode
 from circuitsim.randomness import generator
-from circuitsim.scenario import Design
-from circuitsim.simulator import Simulator
-from circuitsim.trace import Record
+from circuitsim.runs.config import Settings
+from circuitsim.runs.scenario import Design
 
 TICK = 1000  # microseconds, the unit of all times in such a file
 FILLED = 900  # of a tick, so that a gap separates it from the next

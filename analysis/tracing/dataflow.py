@@ -8,11 +8,11 @@ from functools import cached_property
 from itertools import count
 from typing import NoReturn
 
+from circuitsim.engine.evidence import Record
+from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
-from circuitsim.locality import Access, Mode
-from circuitsim.schedule import Entry, Schedule
-from circuitsim.simulator import Simulator
-from circuitsim.trace import Key, Record
+from circuitsim.locality import Access, Key, Mode
+from circuitsim.timetable.schedule import Entry, Schedule
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, zip_longest
 
-from analysis.tracing.changes import Changes
-from analysis.tracing.dataflow import Segment, segments
-from analysis.tracing.lineage import Happening, History, described, lineage
 from circuitsim import phases
+from circuitsim.analysis.tracing.changes import Changes
+from circuitsim.analysis.tracing.dataflow import Segment, segments
+from circuitsim.analysis.tracing.lineage import Happening, History, described, lineage
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
-from circuitsim.graph import Circuit
-from circuitsim.simulator import Simulator
 
 WIDTH, TICK, EVENT = 80, 4, 30  # columns of the table
 GLUE = "\0"  # stands for a space that is not to be broken at

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.tracing.dataflow import Segment, cycle_of, spell
 from circuitsim import phases
-from circuitsim.graph import RECIRCULATES, Carries, Circuit, Population
-from circuitsim.locality import Mode
-from circuitsim.simulator import Simulator
-from circuitsim.trace import Key, Record
+from circuitsim.analysis.tracing.dataflow import Segment, cycle_of, spell
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import RECIRCULATES, Carries, Population
+from circuitsim.engine.evidence import Record
+from circuitsim.engine.simulator import Simulator
+from circuitsim.locality import Key, Mode
 
 Neuron = int | None  # None: all of the population
 SUMMING = (phases.FORWARD, phases.RECIRCULATION)  # where a softmax is one: in mirror mode it answers with its sum

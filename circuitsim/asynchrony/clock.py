@@ -9,9 +9,12 @@ import numpy as np
 
 from circuitsim.asynchrony.loop import FIRE, RETURN, SHIFT, UPDATE, WINDOW
 from circuitsim.asynchrony.timing import Timing
-from circuitsim.graph import RECIRCULATES, Circuit
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import RECIRCULATES
+from circuitsim.phases import FIRING
 from circuitsim.randomness import generator
-from circuitsim.schedule import FIRING, Protocol, unroll
+from circuitsim.timetable.causality import unroll
+from circuitsim.timetable.protocol import Protocol
 
 Events = tuple[np.ndarray, np.ndarray, np.ndarray]  # ticks, orders, details
 

@@ -7,11 +7,12 @@ from typing import NoReturn
 
 from circuitsim.asynchrony.clock import Rhythm
 from circuitsim.asynchrony.timing import Timing
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Carries, Population, Projection
+from circuitsim.engine.state import State
 from circuitsim.errors import CircuitError, ScheduleError
-from circuitsim.graph import Carries, Circuit, Population, Projection
 from circuitsim.phases.plasticity import readings
-from circuitsim.schedule import Protocol, Updates
-from circuitsim.state import State
+from circuitsim.timetable.protocol import Protocol, Updates
 
 ELSEWHERE = "Run it on a Simulator."
 

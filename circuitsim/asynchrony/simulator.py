@@ -15,13 +15,15 @@ from circuitsim.asynchrony.coverage import hold_window, refuse_uncovered
 from circuitsim.asynchrony.loop import push_all, run
 from circuitsim.asynchrony.timing import Timing
 from circuitsim.asynchrony.wiring import body
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.engine.state import Parameters, State
 from circuitsim.errors import CircuitError, Diverged
 from circuitsim.events import Event
-from circuitsim.graph import Circuit
+from circuitsim.locality import Key
 from circuitsim.phases import plasticity
 from circuitsim.phases.base import Binding
-from circuitsim.schedule import Protocol, timetable
-from circuitsim.state import Key, Parameters, State
+from circuitsim.timetable.protocol import Protocol
+from circuitsim.timetable.schedule import timetable
 
 
 class AsynchronousSimulator:

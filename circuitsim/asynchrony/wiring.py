@@ -8,10 +8,11 @@ import numpy as np
 
 from circuitsim.asynchrony.loop import AXON, NEURON, POPULATION, PROJECTION, Body
 from circuitsim.asynchrony.timing import Timing
-from circuitsim.graph import RECIRCULATES, Circuit, Projection
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import RECIRCULATES, Projection
+from circuitsim.engine.state import State
 from circuitsim.randomness import generator
-from circuitsim.schedule import Protocol
-from circuitsim.state import State
+from circuitsim.timetable.protocol import Protocol
 
 ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated")
 

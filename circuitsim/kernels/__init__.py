@@ -17,8 +17,8 @@ __all__ = ["BACKENDS", "backend", "in_turn"]
 
 BACKENDS = {
     "numpy": "circuitsim.kernels.reference",
-    "numba": "circuitsim.kernels.cpu",
-    "cupy": "circuitsim.kernels.gpu",
+    "numba": "circuitsim.kernels.cpu.backend",
+    "cupy": "circuitsim.kernels.gpu.backend",
 }
 
 

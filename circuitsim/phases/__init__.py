@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from types import ModuleType
 
+from circuitsim.circuit.circuit import Circuit
 from circuitsim.events import Event
-from circuitsim.graph import Circuit
 from circuitsim.locality import Access
 from circuitsim.phases import (
     bound,
@@ -38,12 +38,14 @@ PHASES: tuple[ModuleType, ...] = (
     bound,
 )
 REFRESH, DELIVERY, FORWARD, RECIRCULATION, MIRROR, REPLACEMENT, FEEDBACK, PLASTICITY, UPDATE, BOUND = range(len(PHASES))
+FIRING = (FORWARD, RECIRCULATION, MIRROR, REPLACEMENT, FEEDBACK)
 OF_PROJECTIONS = (REFRESH, DELIVERY, PLASTICITY, UPDATE)
 
 __all__ = [
     "BOUND",
     "DELIVERY",
     "FEEDBACK",
+    "FIRING",
     "FORWARD",
     "MIRROR",
     "OF_PROJECTIONS",

@@ -8,9 +8,9 @@ from types import ModuleType
 
 import numpy as np
 
+from circuitsim.circuit.circuit import Circuit
 from circuitsim.events import Event
-from circuitsim.graph import Circuit
-from circuitsim.locality import Access, Mode
+from circuitsim.locality import Access, Key, Mode
 
 Step = Callable[[], None]
 
@@ -43,7 +43,7 @@ class Binding:
     circuit: Circuit
     event: Event
     kernels: ModuleType
-    views: dict[tuple[str, str, int | None], np.ndarray]
+    views: dict[Key, np.ndarray]
     first: bool
     report: Callable[[np.ndarray], None]
     limit: np.ndarray

@@ -6,8 +6,8 @@ w_ij = |m_ij| sign(a_ji), with magnitudes m of its own.
 
 from __future__ import annotations
 
+from circuitsim.circuit.circuit import Circuit
 from circuitsim.events import Event
-from circuitsim.graph import Circuit
 from circuitsim.locality import Access
 from circuitsim.phases.base import Binding, Step, adds, emission, reads
 

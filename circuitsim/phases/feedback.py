@@ -7,8 +7,9 @@ delta_h = f'(S_h) * sum_k b_ik delta_k, the latter in feedback neurons colocated
 
 from __future__ import annotations
 
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import COMPARED, Carries
 from circuitsim.events import Event
-from circuitsim.graph import COMPARED, Carries, Circuit
 from circuitsim.locality import Access
 from circuitsim.phases.base import Binding, Step, reads, writes
 

@@ -7,8 +7,9 @@ answer; noise and answer are both of cycle 0.
 
 from __future__ import annotations
 
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Noise
 from circuitsim.events import Event
-from circuitsim.graph import Circuit, Noise
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
 from circuitsim.phases.base import Binding, Step, adds, biases, reads, writes

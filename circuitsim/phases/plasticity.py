@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Plasticity
 from circuitsim.events import Event
-from circuitsim.graph import Circuit, Plasticity
 from circuitsim.kernels import in_turn
-from circuitsim.locality import Access, Place, Reading
+from circuitsim.locality import Access, Key, Place, Reading
+from circuitsim.lowering.compiler import Operands, lower
 from circuitsim.phases.base import Binding, Step, adds, reads
-from circuitsim.rules.compiler import Operands, lower
 
 NAME = "plasticity"
 
@@ -25,10 +26,10 @@ def learning(circuit: Circuit, event: Event) -> Plasticity:
     return circuit.rules[circuit.projections[event.which].name][event.detail]
 
 
-def readings(circuit: Circuit, rule: Plasticity) -> list[tuple[str, Reading, tuple[str, str, int | None]]]:
+def readings(circuit: Circuit, rule: Plasticity) -> list[tuple[str, Reading, Key]]:
     """All that a projection's rules read, as rows (rule's name, reading, the address of the array)."""
     q = circuit.projection(rule.projection)
-    rows: list[tuple[str, Reading, tuple[str, str, int | None]]] = []
+    rows: list[tuple[str, Reading, Key]] = []
     for quantity, law in _laws(circuit, rule):
         for reading in law.certificate.readings:
             if reading.place is Place.SYNAPSE:

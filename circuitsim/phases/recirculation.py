@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Carries, Exchange
 from circuitsim.events import Event
-from circuitsim.graph import Carries, Circuit, Exchange
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
 from circuitsim.phases.base import Binding, Step, adds, biases, reads, writes

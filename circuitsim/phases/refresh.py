@@ -6,8 +6,8 @@ w <- a^T in every k-th presentation, k a parameter of each replica; or |w| unifo
 
 from __future__ import annotations
 
+from circuitsim.circuit.circuit import Circuit
 from circuitsim.events import Event
-from circuitsim.graph import Circuit
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
 from circuitsim.phases.base import Binding, Step, adds, reads

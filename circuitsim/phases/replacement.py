@@ -7,8 +7,9 @@ Remark 1).
 
 from __future__ import annotations
 
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Carries
 from circuitsim.events import Event
-from circuitsim.graph import Carries, Circuit
 from circuitsim.locality import Access
 from circuitsim.phases.base import Binding, Step, reads, writes
 

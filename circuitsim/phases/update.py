@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Projection
 from circuitsim.events import Event
-from circuitsim.graph import Circuit, Projection
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
 from circuitsim.phases.base import Binding, Step, adds, reads

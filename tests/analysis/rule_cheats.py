@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from circuits.autoencoder import circular_autoencoder
 from circuitsim import local_rule, timetable
+from circuitsim.circuits.autoencoder import circular_autoencoder
 
 weights = np.ones((4, 8))
 labels = [0, 1, 2]

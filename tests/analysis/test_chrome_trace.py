@@ -12,19 +12,21 @@ import numpy as np
 import pytest
 from building import Setting, digits, simulator
 
-from analysis.tracing.chrome_trace import chrome_trace, trace_design
-from circuits.autoencoder import circular_autoencoder
-from circuits.classifier import layered_classifier
-from circuits.replacement import replacement_classifier
-from circuits.stack import stacked_autoencoders
 from circuitsim import phases
-from circuitsim.config import Settings
+from circuitsim.analysis.tracing.chrome_trace import chrome_trace, trace_design
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
+from circuitsim.circuits.autoencoder import circular_autoencoder
+from circuitsim.circuits.classifier import layered_classifier
+from circuitsim.circuits.replacement import replacement_classifier
+from circuitsim.circuits.stack import stacked_autoencoders
+from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
-from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
 from circuitsim.rules import delta, recirculation
-from circuitsim.scenario import Design
-from circuitsim.schedule import Protocol, timetables
-from circuitsim.simulator import Simulator
+from circuitsim.runs.config import Settings
+from circuitsim.runs.scenario import Design
+from circuitsim.timetable.protocol import Protocol
+from circuitsim.timetable.schedule import timetables
 
 Json = dict[str, Any]
 REC = Setting((64, 8, 6, 64), variant="ccrcc", cycles=2)

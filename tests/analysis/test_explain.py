@@ -12,15 +12,16 @@ import pytest
 from building import Setting, digits, simulator, weights_of
 from sample_rules import oja, quotient, soft_bound
 
-from analysis.tracing.explain import Explanation, Happening, explain
-from circuits.autoencoder import circular_autoencoder
-from circuits.classifier import layered_classifier
-from circuits.replacement import replacement_classifier
+from circuitsim.analysis.tracing.explain import Explanation, Happening, explain
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Plasticity, Population, Projection
+from circuitsim.circuits.autoencoder import circular_autoencoder
+from circuitsim.circuits.classifier import layered_classifier
+from circuitsim.circuits.replacement import replacement_classifier
+from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
-from circuitsim.graph import Circuit, Plasticity, Population, Projection
 from circuitsim.rules import delta
-from circuitsim.schedule import Protocol
-from circuitsim.simulator import Simulator
+from circuitsim.timetable.protocol import Protocol
 
 REC = Setting(variant="ccrcc", momentum=0.5)
 LEARNING = {

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hook_cheats import FOUND, HONEST, LINES, Made
 
-from analysis.audits.hooks import audit_hooks
-from circuits.classifier import layered_classifier
 from circuitsim import Hook, Simulator
+from circuitsim.analysis.audits.hooks import audit_hooks
+from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.locality import Finding
 
 

@@ -10,22 +10,23 @@ import numpy as np
 import pytest
 from building import Setting, simulator
 
-from analysis.audits.intervention import Intervention, intervene
-from circuits.autoencoder import circular_autoencoder
-from circuits.classifier import FEEDBACK, layered_classifier
-from circuits.replacement import FEEDBACK as REPLACING
-from circuits.replacement import replacement_classifier
-from circuits.stack import stacked_autoencoders
 from circuitsim import local_rule
-from circuitsim.causality import Updates
+from circuitsim.analysis.audits.intervention import Intervention, intervene
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Carries, Exchange, Mirror, Plasticity, Population, Projection
+from circuitsim.circuits.autoencoder import circular_autoencoder
+from circuitsim.circuits.classifier import FEEDBACK, layered_classifier
+from circuitsim.circuits.replacement import FEEDBACK as REPLACING
+from circuitsim.circuits.replacement import replacement_classifier
+from circuitsim.circuits.stack import stacked_autoencoders
+from circuitsim.engine.hooks import Hook
+from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
-from circuitsim.graph import Carries, Circuit, Exchange, Mirror, Plasticity, Population, Projection
-from circuitsim.hooks import Hook
-from circuitsim.kernels import cpu, reference
+from circuitsim.kernels import reference
+from circuitsim.kernels.cpu import backend as cpu
 from circuitsim.phases import plasticity
 from circuitsim.rules import delta
-from circuitsim.schedule import Protocol
-from circuitsim.simulator import Simulator
+from circuitsim.timetable.protocol import Protocol, Updates
 
 ROWS = np.arange(3, 9)
 BACKENDS = ("numba", "numpy")
@@ -407,7 +408,7 @@ def test_the_simulator_is_left_as_it_was(evidence: bool) -> None:
 def test_it_is_left_as_it_was_when_the_audit_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = made("rec")
     before = tried.snapshot()
-    monkeypatch.setattr("analysis.audits.intervention.StepTrial.differs", lambda *_: 1 / 0)
+    monkeypatch.setattr("circuitsim.analysis.audits.intervention.StepTrial.differs", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         intervene(tried, ROWS)
     assert all(before[name].tobytes() == array.tobytes() for name, array in tried.snapshot().items())

@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from analysis.audits.audit import Audit, audit
-from analysis.audits.examine import examine
-from circuits.autoencoder import circular_autoencoder, variant_coefficients
-from circuits.classifier import layered_classifier
-from circuits.nest import nested_autoencoder
-from circuits.replacement import replacement_classifier
-from circuits.stack import stacked_autoencoders
-from circuits.tourbillon import tourbillon
-from circuits.twin import tourbillonize
 from circuitsim import Carries, Circuit, Exchange, Plasticity, Population, Projection, Protocol, timetable
-from circuitsim.graph import Mirror
+from circuitsim.analysis.audits.audit import Audit, audit
+from circuitsim.analysis.audits.examine import examine
+from circuitsim.circuit.parts import Mirror
+from circuitsim.circuits.autoencoder import circular_autoencoder, variant_coefficients
+from circuitsim.circuits.classifier import layered_classifier
+from circuitsim.circuits.nest import nested_autoencoder
+from circuitsim.circuits.replacement import replacement_classifier
+from circuitsim.circuits.stack import stacked_autoencoders
+from circuitsim.circuits.tourbillon import tourbillon
+from circuitsim.circuits.twin import tourbillonize
 from circuitsim.rules import delta
-from circuitsim.schedule import timetables
+from circuitsim.timetable.schedule import timetables
 
 LAYERS = [7, 6, 5, 4, 7]
 CLASSES = [8, 6, 5, 3]

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from building import Setting, grown, nest, simulator, stack
 
-from analysis.audits.light_cone import LightCone, light_cone
-from circuits.autoencoder import circular_autoencoder
-from circuits.classifier import layered_classifier
-from circuits.replacement import replacement_classifier
-from circuitsim.causality import Updates
+from circuitsim.analysis.audits.light_cone import LightCone, light_cone
+from circuitsim.circuits.autoencoder import circular_autoencoder
+from circuitsim.circuits.classifier import layered_classifier
+from circuitsim.circuits.replacement import replacement_classifier
+from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
-from circuitsim.kernels import cpu
-from circuitsim.simulator import Simulator
+from circuitsim.kernels.cpu import backend as cpu
+from circuitsim.timetable.protocol import Updates
 
 ROWS = np.arange(6)
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from analysis.loop import angles, error_maps, loop_figures, passed
-from analysis.optimum import principal_subspace
-from circuits.autoencoder import circular_autoencoder
-from circuitsim.simulator import Simulator
+from circuitsim.analysis.loop import angles, error_maps, loop_figures, passed
+from circuitsim.analysis.optimum import principal_subspace
+from circuitsim.circuits.autoencoder import circular_autoencoder
+from circuitsim.engine.simulator import Simulator
 
 SIZES = [9, 7, 4, 6, 9]
 

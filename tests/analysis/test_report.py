@@ -13,17 +13,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.audits.audit import audit, audit_all
-from analysis.audits.examine import examine
-from analysis.reports.drawing import circuit_figure
-from analysis.reports.groups import group_results
-from analysis.reports.layout import arrange
-from analysis.reports.page import number
-from analysis.reports.plots import SMALL
-from analysis.reports.report import Reconstructions, ReportData, render, write_report
-from circuits.autoencoder import circular_autoencoder
-from circuitsim.graph import Circuit, Population, Projection
-from circuitsim.schedule import timetable
+from circuitsim.analysis.audits.audit import audit, audit_all
+from circuitsim.analysis.audits.examine import examine
+from circuitsim.analysis.reports.drawing import circuit_figure
+from circuitsim.analysis.reports.groups import group_results
+from circuitsim.analysis.reports.layout import arrange
+from circuitsim.analysis.reports.page import number
+from circuitsim.analysis.reports.plots import SMALL
+from circuitsim.analysis.reports.report import Reconstructions, ReportData, render, write_report
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Population, Projection
+from circuitsim.circuits.autoencoder import circular_autoencoder
+from circuitsim.timetable.schedule import timetable
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 COLUMNS = ["replica", "epoch", "split", "metric", "value"]

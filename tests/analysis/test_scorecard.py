@@ -9,21 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.scores.costs import costs
-from analysis.scores.dependencies import modularity
-from analysis.scores.paths import causes, distances
-from analysis.scores.scorecard import scorecard
-from analysis.scores.symmetry import angle, channels, effective, symmetry
-from analysis.scores.trials import trial
-from circuits.autoencoder import circular_autoencoder, variant_coefficients
-from circuits.classifier import layered_classifier
-from circuits.stack import stacked_autoencoders
 from circuitsim import phases
+from circuitsim.analysis.scores.costs import costs
+from circuitsim.analysis.scores.dependencies import modularity
+from circuitsim.analysis.scores.paths import causes, distances
+from circuitsim.analysis.scores.scorecard import scorecard
+from circuitsim.analysis.scores.symmetry import angle, channels, effective, symmetry
+from circuitsim.analysis.scores.trials import trial
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
+from circuitsim.circuits.autoencoder import circular_autoencoder, variant_coefficients
+from circuitsim.circuits.classifier import layered_classifier
+from circuitsim.circuits.stack import stacked_autoencoders
+from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
-from circuitsim.graph import Carries, Circuit, Exchange, Plasticity, Population, Projection
 from circuitsim.rules import delta, local_rule
-from circuitsim.schedule import Protocol, timetable
-from circuitsim.simulator import Simulator
+from circuitsim.timetable.protocol import Protocol
+from circuitsim.timetable.schedule import timetable
 
 SIZES = (9, 7, 5, 7, 9)
 ROWS = np.arange(4)

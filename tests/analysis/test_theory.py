@@ -8,13 +8,20 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from analysis.theory import basins, checks_linear, hidden
-from analysis.theory.chain import ChainLaw, fixed_points, invariants, stability
-from analysis.theory.checks_chain import LAWS, limits, solution, starts_of, theorem
-from analysis.theory.checks_circuits import EXAMPLES, Counterexample, in_circuit
-from analysis.theory.checks_hidden import crossing, derivatives
-from analysis.theory.circuits import Experiment, chain, examples
-from analysis.theory.linear import RULES, LinearSystem, asymmetry_rate, coupling_gap, products, top_coupling_gap
+from circuitsim.analysis.theory import basins, checks_linear, hidden
+from circuitsim.analysis.theory.chain import ChainLaw, fixed_points, invariants, stability
+from circuitsim.analysis.theory.checks_chain import LAWS, limits, solution, starts_of, theorem
+from circuitsim.analysis.theory.checks_circuits import EXAMPLES, Counterexample, in_circuit
+from circuitsim.analysis.theory.checks_hidden import crossing, derivatives
+from circuitsim.analysis.theory.circuits import Experiment, chain, examples
+from circuitsim.analysis.theory.linear import (
+    RULES,
+    LinearSystem,
+    asymmetry_rate,
+    coupling_gap,
+    products,
+    top_coupling_gap,
+)
 
 RATE = 1e-6
 PAIRS = [ChainLaw(), ChainLaw(m=2), ChainLaw(m=3), ChainLaw(1, 2, True), ChainLaw(1, 3), ChainLaw(2, 3, True)]

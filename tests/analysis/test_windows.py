@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from analysis.scores.windows import FEEDBACK, LOOP, STACK, draw_windows, window_table
+from circuitsim.analysis.scores.windows import FEEDBACK, LOOP, STACK, draw_windows, window_table
 
 
 @pytest.fixture(scope="module")

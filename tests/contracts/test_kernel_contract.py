@@ -14,9 +14,9 @@ import standin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from circuitsim.circuit.parts import ACTIVATIONS
 from circuitsim.errors import ConfigError
 from circuitsim.kernels import BACKENDS, backend, reference
-from circuitsim.parts import ACTIVATIONS
 
 SMOOTH = [name for name in ACTIVATIONS if name != "softmax"]
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}

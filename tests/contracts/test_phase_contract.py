@@ -27,15 +27,17 @@ from building import (
 )
 from sample_rules import oja
 
-from circuits.classifier import layered_classifier
-from circuits.replacement import replacement_classifier
 from circuitsim import phases
-from circuitsim.graph import Circuit, Mirror, Noise
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Mirror, Noise
+from circuitsim.circuits.classifier import layered_classifier
+from circuitsim.circuits.replacement import replacement_classifier
+from circuitsim.engine.plan import Plan
+from circuitsim.engine.simulator import Simulator
 from circuitsim.locality import Access, Mode
 from circuitsim.phases import Binding
-from circuitsim.plan import Plan
-from circuitsim.schedule import Entry, Protocol, Updates
-from circuitsim.simulator import Simulator
+from circuitsim.timetable.protocol import Protocol, Updates
+from circuitsim.timetable.schedule import Entry
 
 BATCH, CLASSES = 6, 10
 NARROW, HALF = (64, 5, 4, 10), {"density": 0.5, "weight_decay": 0.05}

@@ -11,12 +11,13 @@ import pytest
 import standin
 from sample_rules import ALL, ENGINE, OWN, PRODUCTS, clipped, local_rule, oja, tanh
 
-from circuitsim.kernels import BACKENDS, backend, cpu, reference, sources
-from circuitsim.kernels.products import _outer
+from circuitsim.kernels import BACKENDS, backend, reference, sources
+from circuitsim.kernels.cpu import backend as cpu
+from circuitsim.kernels.cpu.products import _outer
 from circuitsim.kernels.steps import flattened
 from circuitsim.locality import Place
+from circuitsim.lowering.compiler import Operands, lower
 from circuitsim.rules import Rule
-from circuitsim.rules.compiler import Operands, lower
 
 POST, PRE, BATCH = 3, 4, 5
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}

@@ -1,0 +1,19 @@
+"""What makes a circuit one that can be built: every check of its parts, and how each refusal is worded."""
+
+from __future__ import annotations
+
+from circuitsim.circuit.checks import learning, structure
+from circuitsim.circuit.graph import Graph
+
+
+def check(graph: Graph) -> None:
+    """Raise CircuitError for the first part that is malformed, missing, out of place or out of reach."""
+    structure.check_names(graph)
+    structure.check_projections(graph)
+    structure.check_exchanges(graph)
+    structure.check_inputs(graph)
+    structure.check_feedback(graph)
+    structure.check_replaced(graph)
+    learning.check_plasticity(graph)
+    learning.check_mirrors(graph)
+    structure.check_reachable(graph)

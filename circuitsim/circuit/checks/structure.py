@@ -1,0 +1,217 @@
+"""Populations, projections and exchanges: each well formed, in its place, and within reach of the input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import networkx as nx
+
+from circuitsim.circuit.checks.common import check_origin, refuse, shape_of, whole
+from circuitsim.circuit.graph import Graph
+from circuitsim.circuit.parts import (
+    ACTIVATIONS,
+    COMPARED,
+    RECIRCULATES,
+    TAKEN,
+    Carries,
+    Exchange,
+    Population,
+    Projection,
+)
+
+
+def check_names(graph: Graph) -> None:
+    """Raise CircuitError for names that are missing or taken, and for sizes and activations that are none."""
+    parts: Iterable[Population | Projection] = (*graph.populations, *graph.projections)
+    seen: set[str] = set()
+    for part in parts:
+        if not isinstance(part.name, str) or not part.name:
+            refuse(f"{type(part).__name__.lower()} of circuit {graph.name}", repr(part.name), "a name", "Name it.")
+        if part.name in seen:
+            refuse(f"circuit {graph.name}", f"two parts called {part.name!r}", "unique names", "Rename one of them.")
+        seen.add(part.name)
+    for p in graph.populations:
+        if not whole(p.size) or p.size < 1:
+            refuse(f"population {p.name}", f"size {p.size!r}", "a whole number >= 1", "Give it at least one neuron.")
+        if p.activation not in ACTIVATIONS:
+            refuse(
+                f"population {p.name}", f"activation {p.activation!r}", " ".join(ACTIVATIONS), "Choose one of these."
+            )
+    for role in (*graph.clamped, graph.outputs):
+        if role not in {p.name for p in graph.populations}:
+            refuse(f"circuit {graph.name}", f"input or output {role!r}", "one of its populations", "Name one.")
+    if graph.labels == graph.inputs:
+        refuse(f"circuit {graph.name}", f"labels in the input {graph.labels}", "another one", "Add a population.")
+
+
+def check_projections(graph: Graph) -> None:
+    """Raise CircuitError for a projection that leads nowhere, takes no time, or borrows what does not fit."""
+    names = {p.name for p in graph.populations}
+    for q in graph.projections:
+        for end in (q.source, q.target):
+            if end not in names:
+                refuse(f"projection {q.name}", f"population {end!r}", f"one of {sorted(names)}", "Add it or rename it.")
+        if not whole(q.delay) or q.delay < 1:
+            refuse(
+                f"projection {q.name}",
+                f"delay {q.delay!r}",
+                "a whole number of ticks >= 1",
+                "Use an Exchange between colocated populations for what happens within the tick.",
+            )
+        _check_borrowed(graph, q)
+
+
+def _check_borrowed(graph: Graph, q: Projection) -> None:
+    label = f"projection {q.name}"
+    if q.signs and not q.transports:
+        refuse(label, "signs of nothing", "transports, the projection whose signs it uses", "Name one.")
+    if q.refreshed and (not q.transports or q.signs):
+        refuse(label, "weights that are taken over from nowhere", "transports without signs", "Name a projection.")
+    if q.redrawn and not q.signs:
+        refuse(label, "magnitudes that are redrawn", "signs, beside which they stand", "Set signs=True.")
+    if q.masked and not q.own:
+        refuse(label, f"a mask on the weights of {q.weights}", "weights of its own", "Mask that projection.")
+    if q.transports is not None and q.shares is not None:
+        refuse(label, "weights transported and shared", "one or neither", "Remove one.")
+    for kind, name in (("transports", q.transports), ("shares", q.shares)):
+        if name is not None:
+            check_origin(graph, label, kind, name, shape_of(graph, q))
+            if q.bias and not q.own:
+                refuse(label, "a bias beside weights that are another's", "no bias", "Remove it.")
+
+
+def check_exchanges(graph: Graph) -> None:
+    """Raise CircuitError for an exchange between places, or of what a population cannot give or take."""
+    names = {p.name for p in graph.populations}
+    for x in graph.exchanges:
+        label = f"exchange {x.source} -> {x.target}"
+        if x.source not in names or x.target not in names:
+            refuse(label, "an unknown population", f"two of {sorted(names)}", "Add it or rename it.")
+        if graph.colocated(x.source, x.target) == x.remote:
+            refuse(
+                label,
+                "populations at one site" if x.remote else "populations at different sites",
+                "different sites for a remote one" if x.remote else "colocated ones",
+                "Set remote=False."
+                if x.remote
+                else "Give both one site, use a Projection, or declare it with remote=True.",
+            )
+        if graph.population(x.source).size != graph.population(x.target).size:
+            refuse(label, "populations of different size", "equal sizes, neuron by neuron", "Match the sizes.")
+        if x.carries is Carries.SLOPE and graph.population(x.source).activation == "softmax":
+            refuse(label, "the slope of a softmax", "an activation with a slope of its own", "Use another activation.")
+        kind = f"the {x.carries.value} for {x.target}"
+        if x.carries is Carries.INPUT:
+            _check_input(graph, label, x)
+        elif x.carries not in RECIRCULATES and not _compares(graph, x):
+            refuse(label, kind, "feedback neurons, which alone use it", "Make the target a feedback population.")
+        if not whole(x.turns) or x.turns < 1 or (x.turns > 1 and x.carries not in TAKEN):
+            remedy = "Leave turns out, or give the cycles that a turn of the outer loop takes."
+            refuse(label, f"turns {x.turns!r}, carrying {x.carries.value}", "1, or more for what goes around", remedy)
+        if x.carries is Carries.MARGIN and (_without_slope(graph, x.source) or graph.population(x.source).size < 2):
+            refuse(label, f"the margin of {x.source}", "two or more neurons that sum their input", "Name such a one.")
+        if x.carries is Carries.SLOPE and _without_slope(graph, x.source):
+            refuse(label, f"the slope of {x.source}", "neurons that fire by their own activation", "Name such a one.")
+        if x.carries in RECIRCULATES and not _recirculated(graph, x.target):
+            refuse(
+                label, kind, "one such exchange, into mixing neurons without projections", "Set mixes=True, keep one."
+            )
+
+
+def _compares(graph: Graph, x: Exchange) -> bool:
+    target = graph.population(x.target)
+    return target.feedback or (target.replaced and x.carries is Carries.TARGET)
+
+
+def _check_input(graph: Graph, label: str, x: Exchange) -> None:
+    name = x.target
+    if x.turns > 1 and not graph.population(name).mixes:
+        refuse(label, "an input that returns, for neurons that do not mix", "mixing neurons", "Set mixes=True there.")
+    others = len(graph.exchanged(name, Carries.INPUT)) > 1 or graph.incoming[name] or name in graph.clamped
+    if others or graph.population(name).feedback:
+        refuse(
+            label, f"an input for {name}", "neurons that nothing else clamps, drives or compares", "Keep one of these."
+        )
+
+
+def _without_slope(graph: Graph, name: str) -> bool:
+    taken = name in graph.clamped or bool(graph.exchanged(name, Carries.INPUT))
+    return taken or graph.population(name).feedback
+
+
+def _recirculated(graph: Graph, name: str) -> bool:
+    """Whether a population can take its input of later cycles from an exchange: from one, and from nothing else."""
+    mixes = graph.population(name).mixes and not graph.population(name).feedback
+    clamped = name == graph.inputs or not graph.incoming[name]
+    return mixes and clamped and len(graph.exchanged(name, *RECIRCULATES)) == 1
+
+
+def check_inputs(graph: Graph) -> None:
+    """Raise CircuitError for a projection into neurons that are clamped."""
+    for q in (q for name in graph.clamped for q in graph.incoming[name]):
+        refuse(
+            f"projection {q.name}",
+            f"a way into the input {q.target}, which is clamped",
+            "inputs that nothing projects to",
+            "Close the loop with an Exchange from a population colocated with the input.",
+        )
+
+
+def check_replaced(graph: Graph) -> None:
+    """Raise CircuitError for neurons and projections that cannot take part in feedback replacement."""
+    for p in graph.populations:
+        targets = graph.exchanged(p.name, Carries.TARGET)
+        fed = any(q.feedback for q in graph.incoming[p.name])
+        if p.replaced and (p.feedback or p.mixes or p.name in graph.clamped or fed == bool(targets)):
+            refuse(
+                f"replaced population {p.name}",
+                f"{len(targets)} target(s) and {'some' if fed else 'no'} feedback projection(s)",
+                "one target or feedback projections, in neurons that are neither clamped, mixing nor feedback neurons",
+                "Give it what takes the place of its activity.",
+            )
+        if p.replaced and fed and p.activation == "softmax":
+            refuse(f"replaced population {p.name}", "the slope of a softmax", "a slope of its own", "Use another one.")
+    for q in graph.projections:
+        ends = graph.population(q.source).replaced and graph.population(q.target).replaced
+        if q.feedback and (not ends or q.bias):
+            refuse(
+                f"projection {q.name}",
+                "feedback with a bias, or between neurons that are not replaced",
+                "replaced neurons at both ends, and no bias",
+                "Set replaced=True there, or feedback=False here.",
+            )
+
+
+def check_feedback(graph: Graph) -> None:
+    """Raise CircuitError for feedback neurons that neither compare nor gate, or do both."""
+    for p in graph.populations:
+        if not p.feedback:
+            continue
+        compares = [x.carries for x in graph.exchanged(p.name, Carries.TARGET, *COMPARED)]
+        slopes, incoming = graph.exchanged(p.name, Carries.SLOPE), graph.incoming[p.name]
+        pairs = [sorted((Carries.TARGET, compared)) for compared in COMPARED]
+        comparing = sorted(compares) in pairs and not slopes and not incoming
+        gating = not compares and len(slopes) == 1 and incoming
+        if not (comparing or gating):
+            refuse(
+                f"feedback population {p.name}",
+                f"{len(compares)} target(s) and actual(s), {len(slopes)} slope(s), {len(incoming)} projection(s)",
+                "one target and one actual, or one slope and projections",
+                "Give it what it compares, or what it gates.",
+            )
+        for q in incoming:
+            if q.bias:
+                refuse(f"projection {q.name}", "a bias of feedback neurons", "no bias", "Remove it.")
+
+
+def check_reachable(graph: Graph) -> None:
+    """Raise CircuitError for populations that no signal reaches."""
+    reached = {name for start in graph.clamped for name in (start, *nx.descendants(graph.graph, start))}
+    lost = {p.name for p in graph.populations} - reached
+    if lost:
+        refuse(
+            f"circuit {graph.name}",
+            f"populations that no signal reaches: {sorted(lost)}",
+            f"a path from {graph.inputs} to each",
+            "Add a projection or remove them.",
+        )

@@ -1,0 +1,1 @@
+"""The simulation itself: arrays, bound steps, and the loop that shows examples."""

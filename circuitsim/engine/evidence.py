@@ -1,0 +1,84 @@
+"""Evidence of what a presentation did: for each event what it read, how old that was, what it made, how long it took.
+
+Recorded only where a simulator is made with `evidence=True`; a plan without evidence has no recording step. Evidence
+is not judged here: `analysis/` does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from time import perf_counter_ns
+
+import numpy as np
+
+from circuitsim.events import Event
+from circuitsim.locality import Access, Key, Mode
+
+Step = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One event that happened.
+
+    Parameters
+    ----------
+    event, subject, phase : what happened, to what, of which kind.
+    read : every array that it declared to read, with its age in ticks; None for what no event has written yet.
+    before, made : copies of what it added to or wrote, before and after.
+    began, ended : wall-clock nanoseconds.
+    """
+
+    event: Event
+    subject: str
+    phase: str
+    read: tuple[tuple[Access, int | None], ...]
+    before: Mapping[Key, np.ndarray]
+    made: Mapping[Key, np.ndarray]
+    began: int
+    ended: int
+
+
+@dataclass
+class Evidence:
+    """The records of the last presentation, in the order in which its events happened.
+
+    `start` is the tick at which it began; ages count ticks since an array was last written, in whichever presentation.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    start: int = 0
+    _written: dict[Key, int] = field(default_factory=dict)
+
+    def begin(self, tick: int) -> None:
+        """Forget the last presentation; the next one starts at a tick."""
+        self.records, self.start = [], tick
+
+    def recorded(
+        self,
+        step: Step,
+        event: Event,
+        subject: str,
+        phase: str,
+        accesses: tuple[Access, ...],
+        views: Mapping[Key, np.ndarray],
+    ) -> Step:
+        """The step of an event, followed by the record of it."""
+        changed = [a.key for a in accesses if a.mode is not Mode.READ and a.key in views]
+
+        def observed() -> None:
+            now = self.start + event.tick
+            read = tuple((a, self._age(a.key, now)) for a in accesses if a.mode is not Mode.WRITE)
+            before = {key: views[key].copy() for key in changed}
+            began = perf_counter_ns()
+            step()
+            ended = perf_counter_ns()
+            made = {key: views[key].copy() for key in changed}
+            self._written.update(dict.fromkeys(changed, now))
+            self.records.append(Record(event, subject, phase, read, before, made, began, ended))
+
+        return observed
+
+    def _age(self, key: Key, now: int) -> int | None:
+        return now - self._written[key] if key in self._written else None

@@ -1,0 +1,270 @@
+"""Sole owner of arrays. `State` holds what outlives a presentation, `Activity` what one presentation fills.
+
+Both hand out only the views that an event declared, read-only where it only reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Projection
+from circuitsim.errors import CircuitError, TensorError
+from circuitsim.locality import Access, Key, Mode
+from circuitsim.randomness import generator
+
+Parameters = Mapping[str | tuple[str, str], Any]
+Home = Callable[[Iterable[np.ndarray]], None]
+DEFAULTS = {"lr": 0.01, "momentum": 0.0, "emits": 0.0, "remembers": 0.0, "max_norm": np.inf}
+DEFAULTS |= {"weight_decay": 0.0, "noise_scale": 1.0, "margin": 1.0, "density": 1.0, "every": 1.0, "chance": 1.0}
+OF_POPULATIONS = ("emits", "remembers", "max_norm", "margin")
+CHANGING = ("lr", "lr_bias", "weight_decay", "max_norm")
+OF_PROJECTIONS = ("lr", "lr_bias", "momentum", "weight_decay", "noise_scale", "density", "every", "chance")
+
+
+class State:
+    """Weights (replica, post, pre), biases, velocities, increments, and the parameters (replica,) of everything.
+
+    Parameters
+    ----------
+    circuit : the circuit whose arrays these are.
+    seeds : one whole number >= 0 for each replica; it draws the replica's weights.
+    dtype : float32 or float64.
+    parameters : numbers, one or one for each replica, keyed by (owner, quantity) or by quantity for all owners:
+        lr, lr_bias (default lr), momentum, weight_decay, noise_scale, density, every, chance of projections; emits,
+        remembers, max_norm, margin of populations; and `rule.parameter` of a rule.
+    home : called with arrays that are about to be looked at, and those writeable perhaps changed, on the host: kernels
+        may have newer ones elsewhere.
+    """
+
+    def __init__(
+        self,
+        circuit: Circuit,
+        *,
+        seeds: Sequence[int],
+        dtype: Any = np.float32,
+        parameters: Parameters | None = None,
+        home: Home = lambda arrays: None,
+    ) -> None:
+        self.circuit, self.dtype, self.replicas, self.home = circuit, np.dtype(dtype), len(seeds), home
+        self._given: Parameters = parameters or {}
+        self._first: dict[tuple[str, str], np.ndarray] = {}
+        self._arrays: dict[Key, np.ndarray] = {
+            ("circuit", "alive", None): np.ones(self.replicas, np.bool_),
+            ("circuit", "seeds", None): np.array(seeds, object),  # whole numbers of any size
+            ("circuit", "tick", None): np.zeros(1, np.int64),
+            ("circuit", "presentation", None): np.zeros(1, np.int64),
+        }
+        for q in circuit.projections:
+            if q.own:
+                self._allocate(q, seeds)
+        for q in circuit.projections:
+            self._take_over(q)
+        self._check_given(self._given)
+
+    def _allocate(self, q: Projection, seeds: Sequence[int]) -> None:
+        post, pre = self.circuit.population(q.target).size, self.circuit.population(q.source).size
+        weight = np.stack([glorot(seed, f"{q.name}.weight", post, pre) for seed in seeds])
+        self._arrays[q.name, "weight", None] = weight.astype(self.dtype)
+        if q.masked:
+            density = self.parameter(q.name, "density")
+            kept = [generator(seed, f"{q.name}.mask").random((post, pre)) for seed in seeds]
+            self._arrays[q.name, "mask", None] = np.stack(kept) < density[:, None, None]
+            self._arrays[q.name, "weight", None] *= self._arrays[q.name, "mask", None]
+        if q.bias:
+            self._arrays[q.name, "bias", None] = np.zeros((self.replicas, post), self.dtype)
+        if q.name not in self.circuit.rules:
+            return
+        fast = any(p.momentum for p in self.circuit.rules[q.name]) and bool(self.parameter(q.name, "momentum").any())
+        for quantity, prefix in (("weight", ""), ("bias", "bias_"))[: 2 if q.bias else 1]:
+            shaped = self._arrays[q.name, quantity, None]
+            self._arrays[q.name, f"{prefix}increment", None] = np.zeros_like(shaped)
+            if q.waits:
+                self._arrays[q.name, f"{prefix}pending", None] = np.zeros_like(shaped)
+            if fast:
+                self._arrays[q.name, f"{prefix}velocity", None] = np.zeros_like(shaped)
+
+    def _take_over(self, q: Projection) -> None:
+        """Weights that the first presentation takes over are those from the outset."""
+        if q.refreshed:
+            weight, mask = self._arrays[q.name, "weight", None], self._arrays.get((q.name, "mask", None))
+            weight[...] = self._arrays[str(q.transports), "weight", None].transpose(0, 2, 1)
+            weight *= 1 if mask is None else mask
+
+    def parameter(self, owner: str, quantity: str) -> np.ndarray:
+        """The parameter's array (replica,), made when first asked for and kept."""
+        key = (owner, quantity, None)
+        if key not in self._arrays:
+            value = self._given.get((owner, quantity), self._given.get(quantity))
+            if value is None and quantity == "lr_bias":
+                value = self.parameter(owner, "lr")
+            if value is None:
+                value = DEFAULTS[quantity] if quantity in DEFAULTS else self._rule_default(owner, quantity)
+            self._arrays[key] = self._spread(owner, quantity, value)
+        return self._arrays[key]
+
+    def _rule_default(self, owner: str, quantity: str) -> float:
+        for p in self.circuit.plasticity:
+            for rule in (p.rule, p.bias_rule):
+                for name, value in getattr(rule, "free", {}).items():
+                    if p.projection == owner and quantity == f"{rule.name}.{name}":  # type: ignore[union-attr]
+                        return float(value)
+        raise CircuitError(
+            f"parameter {quantity} of {owner}",
+            got="no value",
+            expected="a number, or one for each replica",
+            remedy="Pass it in parameters.",
+        )
+
+    def _spread(self, owner: str, quantity: str, value: Any) -> np.ndarray:
+        given = np.asarray(value)
+        numbers = given.dtype.kind in "fiu"
+        if not numbers or given.ndim > 1 or given.size not in (1, self.replicas) or np.isnan(given).any():
+            raise CircuitError(
+                f"parameter {quantity} of {owner}",
+                got=f"an array of shape {given.shape}" if numbers and given.ndim else repr(value),
+                expected=f"one number, or one for each of {self.replicas} replicas",
+                remedy="Match the number of seeds.",
+            )
+        return np.array(np.broadcast_to(given.reshape(-1), (self.replicas,)), self.dtype)
+
+    def _check_given(self, given: Iterable[str | tuple[str, str]]) -> None:
+        known = {p.name: {*OF_POPULATIONS} for p in self.circuit.populations}
+        known |= {q.name: {*OF_PROJECTIONS} for q in self.circuit.projections}
+        for p in self.circuit.plasticity:
+            for rule in (p.rule, p.bias_rule):
+                known[p.projection] |= {f"{rule.name}.{name}" for name in getattr(rule, "free", {})} if rule else set()
+        for key in given:
+            owner, quantity = key if isinstance(key, tuple) else (None, key)
+            if owner is not None and owner not in known:
+                _refuse_parameter(key, f"the owner {owner!r}", f"a part of circuit {self.circuit.name}", known)
+            quantities = known[owner] if owner else set[str]().union(*known.values())
+            if quantity not in quantities:
+                _refuse_parameter(key, f"the quantity {quantity!r}", "one that its owner has", quantities)
+
+    def view(self, access: Access) -> np.ndarray | None:
+        """The array behind an access; None for a velocity that no replica has."""
+        array = self._arrays.get(access.key)
+        if array is None and not access.quantity.endswith("velocity"):
+            array = self.parameter(access.owner, access.quantity)
+        return None if array is None else guarded(array, access.mode)
+
+    def arrays(self) -> dict[Key, np.ndarray]:
+        """All arrays by address, writable: for audits alone."""
+        self.home(self._arrays.values())
+        return dict(self._arrays)
+
+    def scale_rates(self, factor: float | np.ndarray, projections: Iterable[str] | None = None) -> None:
+        """Let the learning rates of some projections, or of all that learn, be their given values times a factor."""
+        for projection in self.circuit.rules if projections is None else projections:
+            for quantity in ("lr", "lr_bias"):  # made here if need be: what is bound later must be scaled too
+                key = (projection, quantity)
+                self._first.setdefault(key, self.parameter(*key).astype(np.float64))
+        self.home(self._arrays[owner, quantity, None] for owner, quantity in self._first)
+        for (owner, quantity), first in self._first.items():
+            self._arrays[owner, quantity, None][...] = first * factor
+
+    def give(self, parameters: Mapping[tuple[str, str], Any]) -> None:
+        """Replace parameters from now on.
+
+        Parameters
+        ----------
+        parameters : values by (owner, quantity): lr, lr_bias, weight_decay of a projection, max_norm of a population.
+
+        Raises
+        ------
+        CircuitError : a parameter that is not one of these, or that the circuit lacks.
+        """
+        self._check_given(parameters)
+        for key, value in parameters.items():
+            if key[1] not in CHANGING:
+                _refuse_parameter(
+                    key, f"the quantity {key[1]!r}", "one that may change while a circuit learns", CHANGING
+                )
+            given = self._spread(*key, value)
+            self.home([self.parameter(*key)])
+            self.parameter(*key)[...] = given
+            if key in self._first:
+                self._first[key] = given.astype(np.float64)
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The weights and biases themselves, by name ("A1.weight"), each with a leading replica axis.
+
+        What kernels have elsewhere is brought here now: ask anew after each presentation, and before each change.
+        """
+        return self._named("weight", "bias")
+
+    def load(self, name: str, values: np.ndarray) -> None:
+        """Replace a tensor in place; without a replica axis every replica gets the same.
+
+        Raises
+        ------
+        TensorError : unknown name, wrong shape, wrong kind of numbers, or values that are not finite.
+        """
+        tensors = self.tensors()
+        if name not in tensors:
+            _refuse_tensor(name, "a name that the circuit lacks", f"one of {', '.join(sorted(tensors))}")
+        shape = tensors[name].shape
+        if values.shape not in (shape, shape[1:]):
+            _refuse_tensor(name, f"shape {tuple(values.shape)}", f"{shape[1:]}, or {shape} with replicas")
+        if values.dtype.kind != "f" or not np.isfinite(values).all():
+            _refuse_tensor(name, f"{values.dtype} with values that are not finite floats", "finite floats")
+        tensors[name][...] = values
+        mask = self._arrays.get((name.removesuffix(".weight"), "mask", None))
+        if mask is not None:
+            tensors[name] *= mask  # synapses that do not exist have no weight
+        if not self._arrays["circuit", "presentation", None][0]:
+            for q in self.circuit.projections:
+                if f"{q.transports}.weight" == name:
+                    self._take_over(q)
+
+    def persistent(self) -> dict[str, np.ndarray]:
+        """All that a checkpoint must hold: weights, biases, velocities, which replicas are alive."""
+        return self._named("weight", "bias", "velocity", "bias_velocity", "pending", "bias_pending", "alive")
+
+    def proposed(self) -> dict[str, np.ndarray]:
+        """Increments that may still wait for their update where presentations overlap."""
+        return self._named("increment", "bias_increment")
+
+    def _named(self, *quantities: str) -> dict[str, np.ndarray]:
+        """All arrays of some quantities by name, at home."""
+        found = {f"{o}.{q}": a for (o, q, _), a in self._arrays.items() if q in quantities}
+        self.home(found.values())
+        return found
+
+    def set_clock(self, tick: int, presentation: int) -> None:
+        """Tell what is keyed by time, or counts, when it is."""
+        clock, count = self._arrays["circuit", "tick", None], self._arrays["circuit", "presentation", None]
+        self.home((clock, count))
+        clock[0], count[0] = tick, presentation
+
+    @property
+    def alive(self) -> np.ndarray:
+        """Which replicas have not diverged, (replica,) of bool."""
+        found = self._arrays["circuit", "alive", None]
+        self.home((found,))
+        return found
+
+
+def glorot(seed: int, name: str, post: int, pre: int) -> np.ndarray:
+    """Weights (post, pre) uniform within ±sqrt(6 / (pre + post)), keyed by seed and name (Glorot & Bengio 2010)."""
+    limit = np.sqrt(6.0 / (pre + post))
+    return generator(seed, name).uniform(-limit, limit, (post, pre))
+
+
+def guarded(array: np.ndarray, mode: Mode) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = mode is not Mode.READ
+    return view
+
+
+def _refuse_parameter(key: object, got: str, expected: str, known: Iterable[str]) -> None:
+    remedy = f"Name one of {', '.join(sorted(known))}."
+    raise CircuitError(f"parameter {key!r}", got=got, expected=expected, remedy=remedy)
+
+
+def _refuse_tensor(name: str, got: str, expected: str) -> None:
+    raise TensorError(f"tensor {name}", got=got, expected=expected, remedy="Correct the weights that are given.")

@@ -1,0 +1,1 @@
+"""Kernels compiled by Numba, and the threads that run them."""

@@ -1,0 +1,154 @@
+"""The activations of the compiled backend: bias, activity and slope in one pass over a neuron's share of a batch."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from circuitsim.kernels.cpu.expansions import logistic_of, softmax_of, tanh_of
+from circuitsim.kernels.cpu.native import block, line
+from circuitsim.kernels.cpu.program import Operand, bind, made, own, whole
+from circuitsim.kernels.steps import Step, in_turn
+
+# mypy: disable-error-code="no-untyped-def"
+
+Array = np.ndarray
+IDENTITY, TANH, LOGISTIC, CLIP, SOFTMAX = range(5)
+KINDS: dict[str, tuple[int, float, float]] = {
+    "identity": (IDENTITY, -math.inf, math.inf),
+    "tanh": (TANH, -1.0, 1.0),
+    "logistic": (LOGISTIC, 0.0, 1.0),
+    "relu": (CLIP, 0.0, math.inf),
+    "saturated": (CLIP, -1.0, 1.0),
+    "softmax": (SOFTMAX, 0.0, 1.0),
+}
+"""How each is computed, and between which activities."""
+NARROW = 512
+"""Neurons: shares of smaller layers are short rows, of which vector instructions make little; they are put together."""
+
+
+def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope: Array | None) -> Step:
+    """S += b; slope = f'(S); out = f(S). `out` may be S itself."""
+    kind, low, high = KINDS[name]
+    none = np.empty((0, 0, 0), out.dtype)
+    first, *others = [own(bias[:, :, None], 1) for bias in biases] or [whole(none)]
+    more = [bind(_add_bias, bias, made(arriving)) for bias in others]
+    bent = kind in (TANH, LOGISTIC) and out.shape[2] < NARROW
+    room = np.empty(out.transpose(0, 2, 1).shape, out.dtype) if bent else none
+    fire = bind(
+        _share_out if kind == SOFTMAX else _fire,
+        whole(np.array([kind])),
+        whole(np.array([low, high], out.dtype)),
+        first,
+        made(arriving),
+        whole(none) if slope is None else made(slope),
+        Operand(room, 1, examples=2, written=True) if bent else whole(none),
+        made(out),
+        apart=kind != SOFTMAX,
+    )
+    return in_turn([*more, fire])
+
+
+@njit(nogil=True, error_model="numpy")
+def _add_bias(bias, s, first, last, low, high, begin, end):
+    for r in range(first, last):
+        extra = block(bias, r, low, high)
+        for example in range(begin, end):
+            row = line(s, r, example, low, high)
+            for i in range(row.shape[0]):
+                row[i] += extra[i]
+
+
+@njit(nogil=True, error_model="numpy")
+def _fire(kind, limits, bias, s, slope, room, out, first, last, low, high, begin, end):
+    function, same = kind[0], s.ctypes.data == out.ctypes.data
+    for r in range(first, last):
+        for example in range(begin, end):
+            row, fired = line(s, r, example, low, high), line(out, r, example, low, high)
+            if bias.shape[0] > 0:
+                extra = block(bias, r, low, high)
+                for i in range(row.shape[0]):
+                    row[i] += extra[i]
+            if slope.shape[0] > 0 and function == CLIP:
+                _slope_by_input(limits, row, line(slope, r, example, low, high))
+            if not same:
+                for i in range(row.shape[0]):
+                    fired[i] = row[i]
+            if room.shape[0] == 0:
+                _apply(function, limits, fired)
+        if room.shape[0] > 0 and high - low == out.shape[2]:
+            _apply(function, limits, block(out, r, begin, end))  # whole rows lie in one piece as they are
+        elif room.shape[0] > 0:
+            _apply_together(function, limits, block(room, r, low, high), r, out, low, high)
+        for example in range(begin, end):
+            if slope.shape[0] > 0 and function != CLIP:
+                fired = line(out, r, example, low, high)
+                _slope_by_activity(function, fired, line(slope, r, example, low, high))
+
+
+@njit(nogil=True, error_model="numpy")
+def _apply_together(function, limits, room, r, out, low, high):
+    place = 0
+    for example in range(out.shape[1]):
+        row = line(out, r, example, low, high)
+        for i in range(row.shape[0]):
+            room[place + i] = row[i]
+        place += row.shape[0]
+    _apply(function, limits, room)
+    place = 0
+    for example in range(out.shape[1]):
+        row = line(out, r, example, low, high)
+        for i in range(row.shape[0]):
+            row[i] = room[place + i]
+        place += row.shape[0]
+
+
+@njit(nogil=True, error_model="numpy")
+def _share_out(kind, limits, bias, s, slope, room, out, first, last, low, high, begin, end):
+    for r in range(first, last):
+        for example in range(begin, end):
+            row, fired = line(s, r, example, low, high), line(out, r, example, low, high)
+            for i in range(row.shape[0]):
+                row[i] += bias[r, low + i, 0] if bias.shape[0] > 0 else 0
+                fired[i] = row[i]
+            softmax_of(fired)
+
+
+@njit(nogil=True, error_model="numpy")
+def _apply(function, limits, row):
+    if function == TANH:
+        tanh_of(row)
+    elif function == LOGISTIC:
+        logistic_of(row)
+    elif function == CLIP:
+        low, high = limits[0], limits[1]
+        for i in range(row.shape[0]):
+            x = row[i]
+            x = low if x < low else x  # written so that a value that is not a number stays one
+            row[i] = high if x > high else x
+
+
+@njit(nogil=True, error_model="numpy")
+def _slope_by_input(limits, row, slope):
+    """1 between the limits; relu'(0) = 0, saturated'(±1) = 1."""
+    low, high, one = limits[0], limits[1], row.dtype.type(1)
+    for i in range(row.shape[0]):
+        inside = (row[i] > low or (low != 0 and row[i] == low)) and row[i] <= high
+        slope[i] = one if inside else one - one
+
+
+@njit(nogil=True, error_model="numpy")
+def _slope_by_activity(function, fired, slope):
+    """1 - o^2 for tanh, o (1 - o) for the logistic function, 1 for identity."""
+    one = fired.dtype.type(1)
+    if function == TANH:
+        for i in range(fired.shape[0]):
+            slope[i] = one - fired[i] * fired[i]
+    elif function == LOGISTIC:
+        for i in range(fired.shape[0]):
+            slope[i] = fired[i] * (one - fired[i])
+    else:
+        for i in range(fired.shape[0]):
+            slope[i] = one

@@ -1,0 +1,221 @@
+"""The compiled backend: kernels that `program` strings together; BLAS for products, vector instructions for the rest.
+
+A kernel computes its share, replicas first to last and neurons low to high, and allocates nothing. A step that only
+Python can do (drawing random numbers, above all) is the reference's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from numba import njit
+
+from circuitsim.kernels import reference
+from circuitsim.kernels.cpu import activations
+from circuitsim.kernels.cpu.native import line, soon
+from circuitsim.kernels.cpu.products import deliver, outer
+from circuitsim.kernels.cpu.program import bind, fuse, made, own, whole
+from circuitsim.kernels.cpu.synapses import accumulate, add, apply, bound, clear, guard, mask, normalise
+from circuitsim.kernels.steps import Step, in_turn
+
+# mypy: disable-error-code="no-untyped-def"
+
+NAME = "numba"
+COMPILED = True
+Array = np.ndarray
+AHEAD = 4  # examples
+kernel = njit(nogil=True, error_model="numpy")
+
+__all__ = [
+    "accumulate", "add", "apply", "bound", "clear", "deliver", "fuse", "guard", "mask", "normalise", "outer",
+]  # fmt: skip
+
+
+def home(arrays: Iterable[Array]) -> None:
+    """The host is about to look at these arrays, and to change those that are writeable: here they always are on it."""
+
+
+def on_host(step: Step, arrays: Iterable[Array]) -> Step:
+    """A step that only Python can do, and the arrays that it looks at or changes."""
+    return step
+
+
+def gather(x: Array, rows: Array, out: Array) -> Step:
+    """out[r, b] = x[rows[r, b]]."""
+    return bind(_gather, whole(x[None]), whole(rows), made(out))
+
+
+@kernel
+def _gather(x, rows, out, first, last, low, high, begin, end):
+    for r in range(first, last):
+        for b in range(begin, end):
+            if b + AHEAD < end:  # rows lie anywhere in memory: waiting for one by one would take longer
+                soon(x, rows[r, b + AHEAD], low, high)
+            o, row = line(out, r, b, low, high), line(x, 0, rows[r, b], low, high)
+            for i in range(o.shape[0]):
+                o[i] = row[i]
+
+
+def deliver_signed(emitted: Array, magnitude: Array, other: Array, arriving: Array, *, accumulate: bool) -> Step:
+    """S[r, b, i] (+)= sum_j emitted[r, b, j] |magnitude[r, i, j]| sign(other[r, j, i])."""
+    across = np.empty_like(other)
+    signed = bind(_signed, own(magnitude, 1), own(other, examples=None), made(across, examples=None))
+    return in_turn([signed, deliver(emitted, across, arriving, accumulate=accumulate)])
+
+
+@kernel
+def _signed(magnitude, other, across, first, last, low, high, begin, end):
+    for r in range(first, last):
+        for j in range(across.shape[1]):
+            for i in range(low, high):
+                across[r, j, i] = abs(magnitude[r, i, j]) * np.sign(other[r, j, i])
+
+
+def one_hot(y: Array, rows: Array, out: Array) -> Step:
+    """out[r, b, c] = 1 where c = y[rows[r, b]], else 0."""
+    return bind(_one_hot, whole(y), whole(rows), made(out))
+
+
+@kernel
+def _one_hot(y, rows, out, first, last, low, high, begin, end):
+    for r in range(first, last):
+        for b in range(begin, end):
+            for i in range(low, high):
+                out[r, b, i] = 0
+            c = int(y[rows[r, b]])
+            if low <= c < high:
+                out[r, b, c] = 1
+
+
+@kernel
+def _copy(source, out, first, last, low, high, begin, end):
+    for r in range(first, last):
+        for b in range(begin, end):
+            o, s = line(out, r, b, low, high), line(source, min(r, source.shape[0] - 1), b, low, high)
+            for i in range(o.shape[0]):
+                o[i] = s[i]
+
+
+def centre(out: Array) -> Step:
+    """out less its mean over the batch."""
+    return bind(_centre, made(out, examples=None))
+
+
+@kernel
+def _centre(out, first, last, low, high, begin, end):
+    for r in range(first, last):
+        for i in range(low, high):
+            total = 0.0
+            for b in range(out.shape[1]):
+                total += out[r, b, i]
+            mean = out.dtype.type(total / out.shape[1])
+            for b in range(out.shape[1]):
+                out[r, b, i] -= mean
+
+
+def noise(seeds: Array, name: str, tick: Array, scale: Array, out: Array, *, gaussian: bool) -> Step:
+    """out[r] = scale[r] times numbers drawn for (seed, name, tick): standard normal, or uniform within ±1."""
+    return reference.noise(seeds, name, tick, scale, out, gaussian=gaussian)  # all backends draw the same numbers
+
+
+def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope: Array | None) -> Step:
+    """S += b; slope = f'(S); out = f(S). `out` may be S itself."""
+    return activations.activate(name, arriving, biases, out, slope)
+
+
+def mix(coefficient: Array, held: Array, computed: Array, out: Array) -> Step:
+    """out = c held + (1 - c) computed, with c for each replica; `out` may be `computed` itself."""
+    if not coefficient.any():
+        return bind(_copy, own(computed), made(out))
+    return bind(_mix, whole(coefficient), own(held), own(computed), made(out))
+
+
+@kernel
+def _mix(coefficient, held, computed, out, first, last, low, high, begin, end):
+    for r in range(first, last):
+        c = coefficient[r]
+        rest = out.dtype.type(1) - c
+        for b in range(begin, end):
+            h, o = line(held, min(r, held.shape[0] - 1), b, low, high), line(out, r, b, low, high)
+            s = line(computed, min(r, computed.shape[0] - 1), b, low, high)
+            for i in range(o.shape[0]):
+                o[i] = s[i] if c == 0 else c * h[i] + rest * s[i]
+
+
+def mix_error(coefficient: Array, held: Array, returned: Array, out: Array) -> Step:
+    """out = c held + (1 - c) (held - returned)."""
+    return bind(_mix_error, whole(coefficient), own(held), own(returned), made(out))
+
+
+@kernel
+def _mix_error(coefficient, held, returned, out, first, last, low, high, begin, end):
+    for r in range(first, last):
+        c = coefficient[r]
+        rest = out.dtype.type(1) - c
+        for b in range(begin, end):
+            h, s = line(held, min(r, held.shape[0] - 1), b, low, high), line(returned, r, b, low, high)
+            o = line(out, r, b, low, high)
+            for i in range(o.shape[0]):
+                o[i] = c * h[i] + rest * (h[i] - s[i])
+
+
+def hinge(target: Array, summed: Array, margin: Array, out: Array) -> Step:
+    """out = 1 where target = 1 and S < 1, -1/(C-1) where target = 0 and S > -margin, else 0, of C neurons."""
+    return bind(_hinge, own(target), own(summed), whole(margin), made(out))
+
+
+@kernel
+def _hinge(target, summed, margin, out, first, last, low, high, begin, end):
+    share = 1 / (out.shape[2] - 1)
+    for r in range(first, last):
+        wanted = target[min(r, target.shape[0] - 1)]
+        for b in range(begin, end):
+            for i in range(low, high):
+                if math.isnan(summed[r, b, i]):
+                    out[r, b, i] = summed[r, b, i]
+                elif wanted[b, i] == 1:
+                    out[r, b, i] = 1 if summed[r, b, i] < 1 else 0
+                else:
+                    out[r, b, i] = -share if summed[r, b, i] > -margin[r] else 0
+
+
+def subtract(target: Array, actual: Array, out: Array) -> Step:
+    """out = target - actual."""
+    return bind(_subtract, own(target), own(actual), made(out))
+
+
+@kernel
+def _subtract(target, actual, out, first, last, low, high, begin, end):
+    for r in range(first, last):
+        for b in range(begin, end):
+            t, a = line(target, min(r, target.shape[0] - 1), b, low, high), line(actual, r, b, low, high)
+            o = line(out, r, b, low, high)
+            for i in range(o.shape[0]):
+                o[i] = t[i] - a[i]
+
+
+def multiply(first: Array, second: Array, out: Array) -> Step:
+    """out = first * second."""
+    return bind(_multiply, own(first), own(second), made(out))
+
+
+@kernel
+def _multiply(one, other, out, first, last, low, high, begin, end):
+    for r in range(first, last):
+        for b in range(begin, end):
+            x, y = line(one, r, b, low, high), line(other, min(r, other.shape[0] - 1), b, low, high)
+            o = line(out, r, b, low, high)
+            for i in range(o.shape[0]):
+                o[i] = x[i] * y[i]
+
+
+def refresh(other: Array, count: Array, every: Array, weight: Array, alive: Array) -> Step:
+    """w[r, i, j] = other[r, j, i] where count is a multiple of every[r], for the replicas that are alive."""
+    return reference.refresh(other, count, every, weight, alive)
+
+
+def magnitudes(seeds: Array, tick: Array, name: str, weight: Array, alive: Array) -> Step:
+    """w[r] uniform from 0 to sqrt(6 / (pre + post)), drawn for (seed, name, tick), for the replicas that are alive."""
+    return reference.magnitudes(seeds, tick, name, weight, alive)

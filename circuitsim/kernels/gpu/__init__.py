@@ -1,0 +1,1 @@
+"""Kernels for an NVIDIA GPU, through CuPy."""

@@ -1,0 +1,1 @@
+"""From a scalar rule to matrix products or generated loops."""

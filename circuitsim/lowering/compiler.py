@@ -1,0 +1,193 @@
+"""Lowers a rule to what runs: matrix products where it separates, else a generated kernel over every synapse.
+
+The result computes, for every replica r, sum_b dw(pre[r, b, j], post[r, b, i], w[r, i, j]): the increments summed over
+the batch. On the reference backend the scalar function itself is mapped over the synapses, one example at a time, with
+no use of what is here for the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import sympy
+
+from circuitsim.kernels.steps import Step, in_turn
+from circuitsim.locality import Place, Reading
+from circuitsim.lowering import codegen, cuda
+from circuitsim.lowering.separation import ONE, Product, separate
+from circuitsim.rules.rule import Rule, refuse_unreal
+
+SYNAPSES = {Place.SYNAPSE: "[i, j]", Place.REMOTE: "[i, j]"}
+LANGUAGES = {"numba": codegen, "cupy": cuda}
+"""What writes the loops of a backend."""
+
+
+@dataclass(frozen=True)
+class Operands:
+    """The arrays that a rule reads: memories by cycle (replica or 1, batch, neuron), weights, parameters (replica).
+
+    `factors` are what was computed of them already in the same event, by what they were computed of.
+    """
+
+    pre: dict[int | None, np.ndarray]
+    post: dict[int | None, np.ndarray]
+    synapse: np.ndarray | None
+    parameters: dict[str, np.ndarray]
+    batch: int
+    far: np.ndarray | None = None
+    factors: dict[tuple[Any, ...], np.ndarray] = field(default_factory=dict)
+
+
+def lower(rule: Rule, quantity: str, operands: Operands, out: np.ndarray, kernels: ModuleType) -> Step:
+    """Bind a rule to its operands.
+
+    Parameters
+    ----------
+    rule : the rule.
+    quantity : "weight", with `out` (replica, post, pre), or "bias", with `out` (replica, post) and presynaptic 1.
+    operands : what the rule reads.
+    out : the increments, summed over the batch.
+    kernels : the backend; `kernels.COMPILED` tells whether rules are lowered or mapped.
+    """
+    if not kernels.COMPILED:
+        return mapped(rule, quantity, operands, out)
+    if not out.flags.c_contiguous:  # kernels write what lies in one piece
+        piece = np.empty(out.shape, out.dtype)
+        return in_turn([lower(rule, quantity, operands, piece, kernels), partial(np.copyto, out, piece)])
+    if quantity == "bias":
+        return _lower_bias(rule, operands, out, kernels)
+    products = separate(rule.expression, rule.symbols)
+    if products is None:
+        return _lower_every(rule, rule.expression, operands, out, kernels)
+    return _lower_products(rule, products, operands, out, kernels)
+
+
+def mapped(rule: Rule, quantity: str, operands: Operands, out: np.ndarray) -> Step:
+    """The scalar function over all synapses, one example after the other: the specification."""
+    weights = quantity == "weight"
+    synapse = out.dtype.type(1) if operands.synapse is None else operands.synapse  # None: it cancels, any will do
+
+    def column(values: np.ndarray) -> np.ndarray:
+        return values[:, :, None] if weights else values
+
+    def propose() -> None:
+        out[...] = 0
+        parameters = {k: v.reshape((-1,) + (1,) * (out.ndim - 1)) for k, v in operands.parameters.items()}
+        for b in range(operands.batch):
+            out[...] += rule(
+                (lambda k, b=b: operands.pre[k][:, b, None, :]) if weights else (lambda k: out.dtype.type(1)),
+                lambda k, b=b: column(operands.post[k][:, b]),
+                synapse,
+                operands.far,
+                **parameters,
+            )
+
+    return propose
+
+
+def _lower_bias(rule: Rule, operands: Operands, out: np.ndarray, kernels: ModuleType) -> Step:
+    """A bias is a synapse from one unit that is always 1: the same loop with a presynaptic axis of length one."""
+    ones = {s: ONE for s, m in rule.symbols.items() if isinstance(m, Reading) and m.place is Place.PRE}
+    expression = rule.expression.xreplace(ones)
+    refuse_unreal(f"{rule.name} of a bias, whose presynaptic activity is 1", expression)
+    bias = None if operands.synapse is None else operands.synapse[:, :, None]
+    widened = replace(operands, pre={}, synapse=bias, far=None)
+    products = separate(expression, rule.symbols)
+    if products is None:
+        return _lower_every(rule, expression, widened, out[:, :, None], kernels)
+    return _lower_products(rule, products, widened, out[:, :, None], kernels)
+
+
+def _lower_products(
+    rule: Rule, products: list[Product], operands: Operands, out: np.ndarray, kernels: ModuleType
+) -> Step:
+    steps: list[Step] = []
+    if not products:
+        steps.append(_loop(kernels, "synapse", sympy.Integer(0), [], out, assign="="))
+    for index, term in enumerate(products):
+        # without a presynaptic factor all synapses of a neuron have the same sum: one column of it is enough
+        width = out.shape[2] if term.pre.free_symbols else 1
+        post, make_post = _factor(rule, term.post, operands, out, out.shape[1], kernels)
+        pre, make_pre = _factor(rule, term.pre, operands, out, width, kernels)
+        steps += make_post + make_pre
+        plain = term.synapse == ONE and index == 0 and width == out.shape[2]
+        target = out if plain else np.empty((*out.shape[:2], width), out.dtype)
+        steps.append(kernels.outer(post, pre, target))
+        if not plain:
+            steps.append(_accumulate(rule, term.synapse, operands, target, out, kernels, first=index == 0))
+    return in_turn(steps)
+
+
+def _accumulate(
+    rule: Rule,
+    h: sympy.Expr,
+    operands: Operands,
+    product: np.ndarray,
+    out: np.ndarray,
+    kernels: ModuleType,
+    *,
+    first: bool,
+) -> Step:
+    """out (+)= h(w) * product."""
+    summed = sympy.Symbol("product", real=True)
+    where = "[i, j]" if product.shape[2] == out.shape[2] else "[i, 0]"
+    arrays = [(summed, where, product), *_arrays(rule, h, operands, SYNAPSES)]
+    return _loop(kernels, "synapse", h * summed, arrays, out, assign="=" if first else "+=")
+
+
+def _factor(
+    rule: Rule, expression: sympy.Expr, operands: Operands, out: np.ndarray, size: int, kernels: ModuleType
+) -> tuple[np.ndarray, list[Step]]:
+    """A neuron's factor (replica or 1, batch, size) and the steps that compute it, none where it is a memory itself."""
+    arrays = _arrays(rule, expression, operands, {Place.PRE: "[b, i]", Place.POST: "[b, i]"})
+    if not arrays:
+        return np.full((1, operands.batch, size), float(expression), out.dtype), []
+    if expression.is_Symbol and arrays[0][1]:
+        return arrays[0][2], []
+    made_of = (str(expression), size, *(array.ctypes.data for _, _, array in arrays))
+    if made_of in operands.factors:
+        return operands.factors[made_of], []
+    buffer = operands.factors[made_of] = np.empty((out.shape[0], operands.batch, size), out.dtype)
+    return buffer, [_loop(kernels, "factor", expression, arrays, buffer)]
+
+
+def _lower_every(rule: Rule, expression: sympy.Expr, operands: Operands, out: np.ndarray, kernels: ModuleType) -> Step:
+    places = {Place.PRE: "[b, j]", Place.POST: "[b, i]", **SYNAPSES}
+    arrays = _arrays(rule, expression, operands, places)
+    return _loop(kernels, "every", expression, arrays, out, batch=str(operands.batch))
+
+
+def _loop(
+    kernels: ModuleType,
+    form: str,
+    expression: sympy.Expr,
+    arrays: list[tuple[sympy.Symbol, str, np.ndarray]],
+    out: np.ndarray,
+    **fills: str,
+) -> Step:
+    """A loop over an expression, in the language of the backend."""
+    written: Step = LANGUAGES[kernels.NAME].bound(kernels, form, expression, arrays, out, **fills)
+    return written
+
+
+def _arrays(
+    rule: Rule, expression: sympy.Expr, operands: Operands, places: dict[Place, str]
+) -> list[tuple[sympy.Symbol, str, np.ndarray]]:
+    """The expression's symbols in a fixed order, with how each is indexed and its array."""
+    found: list[tuple[sympy.Symbol, str, np.ndarray]] = []
+    for symbol in sorted((s for s in expression.free_symbols if s in rule.symbols), key=str):
+        meaning = rule.symbols[symbol]
+        if isinstance(meaning, str):
+            found.append((symbol, "", operands.parameters[meaning]))
+        elif meaning.place in SYNAPSES:
+            weight = operands.synapse if meaning.place is Place.SYNAPSE else operands.far
+            assert weight is not None
+            found.append((symbol, places[meaning.place], weight))
+        else:
+            memory = operands.pre if meaning.place is Place.PRE else operands.post
+            found.append((symbol, places[meaning.place], memory[meaning.cycle]))
+    return found

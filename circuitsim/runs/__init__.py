@@ -1,0 +1,1 @@
+"""Runs on disk: scenarios, their settings, and what a run folder holds."""

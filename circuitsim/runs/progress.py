@@ -1,0 +1,80 @@
+"""What a run prints while it goes on: a live bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from circuitsim.runs.study import Study
+
+_SHOWN = 10.0  # updates of the bar a second, at most
+
+
+class RunProgress:
+    """Shows batches done, their rate, the remaining time, and each epoch's test error over replicas."""
+
+    def __init__(self, study: Study, console: Console) -> None:
+        self._study, self._console = study, console
+        self._bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(bar_width=20),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[rate]:,.0f} batches/s"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        done = study.epoch * study.batches + study.batch
+        total = study.epochs * study.batches
+        self._task = self._bar.add_task("", total=total, completed=done, epoch=self._epoch(), rate=0.0)
+        self._first, self._begun, self._last = done, time.monotonic(), 0.0
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def presented(self) -> None:
+        """One batch more is done."""
+        now = time.monotonic()
+        if now - self._last > 1 / _SHOWN:
+            self._last = now
+            self._bar.update(self._task, completed=self._done(), epoch=self._epoch(), rate=self._rate())
+
+    def measured(self) -> None:
+        """An epoch has been measured: say how it stands."""
+        study = self._study
+        rows = [(metric, v) for r, e, split, metric, v in study.metrics if (e, split) == (study.epoch, "test")]
+        name = rows[0][0] if rows else ""  # the scenario's first figure
+        errors = [v for metric, v in rows if metric == name]
+        spread = f"test {name} {sum(errors) / len(errors):.4g}" if errors else "no replica left"
+        if len(errors) > 1:
+            spread = f"test {name} {min(errors):.4g} to {max(errors):.4g} ({len(errors)} replicas)"
+        line = f"epoch {study.epoch}/{study.epochs}  {spread}"
+        if study.epoch:
+            line += f"  {self._rate():,.0f} batches/s  {self._remaining()} left"
+        self._console.print(line, highlight=False)
+
+    def _done(self) -> int:
+        return self._study.epoch * self._study.batches + self._study.batch
+
+    def _epoch(self) -> str:
+        epochs = self._study.epochs
+        return f"{min(self._study.epoch + 1, epochs)}/{epochs}"
+
+    def _rate(self) -> float:
+        return (self._done() - self._first) / max(time.monotonic() - self._begun, 1e-9)
+
+    def _remaining(self) -> str:
+        rest = self._study.epochs * self._study.batches - self._done()
+        seconds = round(rest / self._rate()) if self._rate() else 0
+        return f"{seconds // 60}:{seconds % 60:02d}"

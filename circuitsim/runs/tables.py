@@ -1,0 +1,52 @@
+"""Tables of numbers: metrics.parquet, its columns, and how it is written and read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from circuitsim.runs.config import Keys
+from circuitsim.runs.files import write_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("replica", "epoch", "split", "metric", "value")
+
+
+def write_frame(path: Path, frame: pd.DataFrame) -> None:
+    """Write a Parquet file, whole or not at all."""
+    write_whole(path, lambda temporary: frame.to_parquet(temporary, index=False))
+
+
+def read_frame(path: Path) -> pd.DataFrame:
+    """Read a Parquet file."""
+    import pandas as pd
+
+    return pd.read_parquet(path)
+
+
+def with_varied(frame: pd.DataFrame, settings: Sequence[Keys], vary: Sequence[str]) -> pd.DataFrame:
+    """Add a column for each varied key to a table that has the column `replica`."""
+    if len(settings) > 1:
+        for key in vary:
+            values = [getattr(s, key) for s in settings]
+            plain = all(isinstance(v, str) for v in values) or all(isinstance(v, (int, float)) for v in values)
+            column = values if plain else [v if isinstance(v, str) else json.dumps(v) for v in values]
+            frame[key] = [column[replica] for replica in frame["replica"]]
+    return frame
+
+
+def of_members(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The tables of a campaign's members as one, the first column their names; a key that is text in one is in all."""
+    import pandas as pd
+
+    for name, frame in frames.items():
+        frame.insert(0, "member", name)
+    found = pd.concat(list(frames.values()), ignore_index=True)
+    for key in (key for key in found if found[key].dtype == "object"):
+        known = found[key].notna()
+        found[key] = found[key].where(~known, found[key].map(lambda v: v if isinstance(v, str) else json.dumps(v)))
+    return found

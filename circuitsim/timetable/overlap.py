@@ -1,0 +1,122 @@
+"""Presentations that overlap: which intervals a timetable allows, and how much neurons must then remember at once.
+
+Examples follow each other every `interval` ticks. A neuron cannot fire for two of them in one tick, and what it holds
+of one must not be overwritten by the next before it was last used. Pure: no arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from circuitsim import phases
+from circuitsim.circuit.checks.common import whole
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.errors import ScheduleError
+from circuitsim.events import Event
+from circuitsim.locality import Access, Key, Mode
+from circuitsim.phases import FIRING
+from circuitsim.timetable.protocol import Protocol
+
+Entries = Sequence[tuple[Event, tuple[Access, ...]]]
+OF_SYNAPSES = ("increment", "bias_increment")
+
+
+@dataclass(frozen=True)
+class Life:
+    """A value of one presentation: whose it is, the event that makes it, the last one that uses it."""
+
+    key: Key
+    made: Event
+    used: Event
+
+    def together(self, interval: int) -> int:
+        """How many examples' values exist at the same time: the later ones are made before the first was last used."""
+        held = 1
+        while self.made._replace(tick=self.made.tick + held * interval) < self.used:
+            held += 1
+        return held
+
+
+def lives(entries: Entries) -> list[Life]:
+    """The values of neurons, and the increments of synapses, that a presentation makes."""
+    made: dict[Key, Event] = {}
+    used: dict[Key, Event] = {}
+    for event, accesses in entries:
+        for access in accesses:
+            if access.cycle is None and access.quantity not in OF_SYNAPSES:
+                continue
+            if access.mode is not Mode.READ:
+                made.setdefault(access.key, event)
+            used[access.key] = event
+    return [Life(key, first, used[key]) for key, first in made.items()]
+
+
+def memories(entries: Entries, interval: int) -> int:
+    """The most examples of which a neuron holds the same quantity at once."""
+    return max((life.together(interval) for life in lives(entries) if life.key[2] is not None), default=1)
+
+
+def length(entries: Entries) -> int:
+    """Ticks from the first event of a presentation to its last, both included."""
+    return entries[-1][0].tick + 1 if entries else 1
+
+
+def hold_interval(circuit: Circuit, protocol: Protocol, entries: Entries) -> None:
+    """Raise ScheduleError where examples that follow each other so fast would get in each other's way."""
+    interval = protocol.interval
+    limits = (("interval", interval, 1), ("memories", protocol.memories, 1), ("labelled", protocol.labelled, 0))
+    for name, value, least in limits:
+        if value is not None and (not whole(value) or value < least):
+            expected = f"a whole number >= {least}"
+            raise ScheduleError(f"{name} of a protocol", got=repr(value), expected=expected, remedy="Correct it.")
+    for got, expected in _firing_together(circuit, entries, length(entries)):
+        remedy = "Give the loops delays with which they do not meet."
+        raise ScheduleError(f"presentation to circuit {circuit.name}", got=got, expected=expected, remedy=remedy)
+    if interval is None:
+        return
+    for got, expected in _obstacles(circuit, entries, interval, protocol.memories):
+        fits = shortest_interval(circuit, entries, protocol.memories, beyond=interval)
+        raise ScheduleError(
+            f"presentation interval of {interval} ticks",
+            got=got,
+            expected=expected,
+            remedy=f"Present every {fits} ticks"
+            + (", or let neurons remember more examples." if "remembers" in got else ".")
+            + (" Updates at once free the increments earlier." if "increments" in got else ""),
+        )
+
+
+def shortest_interval(circuit: Circuit, entries: Entries, most: int | None = None, beyond: int = 0) -> int:
+    """The smallest interval above `beyond` that works, where a neuron remembers so many examples (None: any number).
+
+    A longer one need not: with it a neuron's second firing may meet the first for the next example.
+    """
+    return next(interval for interval in count(beyond + 1) if not any(_obstacles(circuit, entries, interval, most)))
+
+
+def _obstacles(circuit: Circuit, entries: Entries, interval: int, most: int | None) -> Iterator[tuple[str, str]]:
+    """What is in the way, and what would not be."""
+    yield from _firing_together(circuit, entries, interval)
+    for life in lives(entries):
+        held = life.together(interval)
+        owner, quantity, cycle = life.key
+        if cycle is None and held > 1:
+            yield f"increments of {owner} that wait for their update until the next ones come", "an update before that"
+        elif most is not None and held > most:
+            what = f"{owner}, which remembers {quantity}({cycle}) of {held} examples at once"
+            yield what, f"no more than {most}"
+
+
+def _firing_together(circuit: Circuit, entries: Entries, interval: int) -> Iterator[tuple[str, str]]:
+    fired: dict[tuple[str, int], Event] = {}
+    for event, _ in entries:
+        if event.phase in FIRING:
+            name = phases.subject(circuit, event)
+            other = fired.setdefault((name, event.tick % interval), event)
+            # replaced neurons turn to the feedback signal as soon as they have fired
+            turns = event.phase == phases.REPLACEMENT and other.tick == event.tick
+            if other != event and not turns:
+                what = f"{name}, which fires in cycle {other.detail} and in cycle {event.detail} in the same tick"
+                yield what, "neurons that fire once in a tick"

@@ -1,0 +1,239 @@
+"""From a circuit's delays to the timetable of one presentation.
+
+The schedule is a run of the event queue in which nothing is computed (`causality.py`). What nothing needs is then
+dropped, and every reading's age is held against the window. Pure: no arrays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from circuitsim import phases
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.errors import ScheduleError
+from circuitsim.events import Event
+from circuitsim.locality import Access, Finding, Key, Mode, Place, Reading, verdict
+from circuitsim.phases import FIRING, update
+from circuitsim.phases.plasticity import readings
+from circuitsim.timetable import overlap
+from circuitsim.timetable.causality import unroll
+from circuitsim.timetable.protocol import Protocol, Updates, active
+
+__all__ = ["FIRING", "Entry", "Key", "Protocol", "Row", "Schedule", "Updates", "timetable", "timetables", "unroll"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the timetable: the event and the arrays it will touch, less those that nothing needs."""
+
+    event: Event
+    accesses: tuple[Access, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A reading of a rule at the moment of use, the tick `used`: its age is how many ticks ago it was written.
+
+    owner : whose the quantity is that is read.
+    """
+
+    projection: str
+    rule: str
+    reading: Reading
+    age: int
+    used: int
+    owner: str
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The timetable of one presentation.
+
+    entries : the events in the order of their keys. window : ticks that neurons remember. rows : the age of all that
+    the rules read. length : ticks that it takes. duration : ticks from one presentation's start to the next one's.
+    """
+
+    circuit: Circuit
+    protocol: Protocol
+    entries: tuple[Entry, ...]
+    window: int
+    rows: tuple[Row, ...]
+
+    @property
+    def duration(self) -> int:
+        """Ticks from the start of a presentation to the start of the next."""
+        return self.length if self.protocol.interval is None else self.protocol.interval
+
+    @cached_property
+    def length(self) -> int:
+        """Ticks that a presentation takes."""
+        return overlap.length(self._lines)
+
+    @cached_property
+    def memories(self) -> int:
+        """Of how many examples a neuron holds the same quantity at once."""
+        return overlap.memories(self._lines, self.duration)
+
+    def shortest_interval(self, memories: int | None = None) -> int:
+        """The fewest ticks after which the next example can enter, where neurons hold so many of them at once."""
+        return overlap.shortest_interval(self.circuit, self._lines, memories)
+
+    @cached_property
+    def _lines(self) -> list[tuple[Event, tuple[Access, ...]]]:
+        return [(e.event, e.accesses) for e in self.entries]
+
+    @cached_property
+    def windows(self) -> dict[str, int]:
+        """For each projection that learns, the smallest window in ticks that its rules need."""
+        found: dict[str, int] = {name: 0 for name, _ in active(self.circuit, self.protocol)}
+        for row in self.rows:
+            found[row.projection] = max(found[row.projection], row.age)
+        return found
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What violates locality in space or time."""
+        ages = ((row.projection, row.rule, row.reading, row.age) for row in self.rows)
+        wires = () if self.protocol.mirror else self.circuit.wires  # a wire is reported once
+        return verdict(wires, ages, self.window)
+
+    def table(self) -> list[tuple[str, ...]]:
+        """The timetable for people, one row an event: tick, phase, subject, cycle, what it reads, what it changes.
+
+        Rates, coefficients and counters are left out; `entries` has all accesses.
+        """
+        return [
+            (
+                str(e.event.tick),
+                phases.name(e.event),
+                phases.subject(self.circuit, e.event),
+                str(e.event.detail) if e.event.phase < phases.PLASTICITY else "",
+                ", ".join(_spell(a) for a in e.accesses if a.mode is Mode.READ and _of_signals(a)),
+                ", ".join(_spell(a) for a in e.accesses if a.mode is not Mode.READ and _of_signals(a)),
+            )
+            for e in self.entries
+        ]
+
+
+def timetables(circuit: Circuit, protocol: Protocol) -> tuple[Schedule, ...]:
+    """The timetable of a presentation, followed by those of the mirror modes, if there are any."""
+    shared = Protocol(learn=protocol.learn, groups=protocol.groups, window=protocol.window)
+    waves = (replace(shared, mirror=m.projection) for m in circuit.mirrors)
+    return timetable(circuit, protocol), *(timetable(circuit, wave) for wave in waves)
+
+
+def timetable(circuit: Circuit, protocol: Protocol) -> Schedule:
+    """Derive the timetable of a presentation from the circuit's delays.
+
+    Every event happens at the first tick at which its causes have come about; a rule is evaluated at the first tick
+    at which all that it reads exists; updates follow the last event.
+
+    Parameters
+    ----------
+    circuit : what exists and how long its delays are.
+    protocol : which cycles a presentation has, whether it learns, what is read out.
+
+    Raises
+    ------
+    ScheduleError : a population never fires in cycle 0, a rule reads a cycle that does not happen, or one older than
+        the window; examples follow each other too fast; a group has no rules.
+    """
+    _check_groups(circuit, protocol)
+    happened = unroll(circuit, protocol)
+    _check_readouts(circuit, protocol, happened)
+    entries = _needed(circuit, protocol, happened)
+    if protocol.learn:
+        entries = _with_updates(circuit, protocol, entries)
+    rows = _ages(circuit, protocol, entries)
+    needed = max((row.age for row in rows), default=0)
+    window = needed if protocol.window is None else protocol.window
+    _hold_window(circuit, rows, window)
+    overlap.hold_interval(circuit, protocol, [(e.event, e.accesses) for e in entries])
+    return Schedule(circuit, protocol, tuple(entries), window, tuple(rows))
+
+
+def _check_groups(circuit: Circuit, protocol: Protocol) -> None:
+    known = sorted({p.group for p in circuit.plasticity})
+    for group in protocol.groups or ():
+        if group not in known:
+            raise ScheduleError(
+                f"group {group!r} of rules",
+                got=f"no rule of circuit {circuit.name} in it",
+                expected=f"one of {', '.join(map(repr, known))}",
+                remedy="Correct Protocol.groups, or put a Plasticity into the group.",
+            )
+
+
+def _check_readouts(circuit: Circuit, protocol: Protocol, happened: list[Event]) -> None:
+    made = {a.key for event in happened for a in phases.accesses(circuit, event) if a.mode is not Mode.READ}
+    for key in protocol.readouts:
+        if key not in made:
+            raise ScheduleError(
+                f"readout {key}",
+                got="a quantity that nothing makes",
+                expected=f"(population, O, E, S or slope, cycle), one that happens in circuit {circuit.name}",
+                remedy="Correct it, or recirculate more often.",
+            )
+
+
+def _needed(circuit: Circuit, protocol: Protocol, happened: list[Event]) -> list[Entry]:
+    """Drop, from the last event to the first, what writes nothing that a later one, a rule or a readout needs."""
+    needed: set[Key] = set(protocol.readouts)
+    kept: list[Entry] = []
+    for event in reversed(happened):
+        touched = phases.accesses(circuit, event)
+        rule = event.phase in (phases.PLASTICITY, phases.UPDATE)
+        made = [a for a in touched if a.mode is not Mode.READ and (rule or a.key in needed)]
+        if made:
+            read = [a for a in touched if a.mode is Mode.READ or a.mode is Mode.ADD]
+            needed.update(a.key for a in read)
+            kept.append(Entry(event, tuple(a for a in touched if a in read or a in made)))
+    return kept[::-1]
+
+
+def _with_updates(circuit: Circuit, protocol: Protocol, entries: list[Entry]) -> list[Entry]:
+    """Append the updates that come after the last event, in the order of their keys, and then the bounds."""
+    last = entries[-1].event.tick if entries else 0
+    learning = sorted({circuit.index[name] for name, _ in active(circuit, protocol)})
+    detail = update.AT_LAST if protocol.updates is Updates.EITHER else update.CERTAIN
+    left = learning if protocol.updates is not Updates.AT_ONCE else []
+    events = [Event(last, phases.UPDATE, index, detail) for index in left]
+    bounded = [index for index, p in enumerate(circuit.populations) if p.bounded and not protocol.mirror]
+    events += [Event(last, phases.BOUND, index) for index in bounded]
+    return entries + [Entry(event, phases.accesses(circuit, event)) for event in events]
+
+
+def _ages(circuit: Circuit, protocol: Protocol, entries: list[Entry]) -> list[Row]:
+    written: dict[Key, int] = {}
+    rows = []
+    laws = {learning: readings(circuit, p) for learning, p in active(circuit, protocol).items()}
+    for entry in entries:
+        now = entry.event.tick
+        if entry.event.phase == phases.PLASTICITY:
+            name = circuit.projections[entry.event.which].name
+            for rule, reading, key in laws[name, entry.event.detail]:
+                at = written[key] if reading.place in (Place.PRE, Place.POST) else now
+                rows.append(Row(name, rule, reading, now - at, now, key[0]))
+        written.update({a.key: now for a in entry.accesses if a.mode is Mode.WRITE})
+    return list(dict.fromkeys(rows))
+
+
+def _hold_window(circuit: Circuit, rows: list[Row], window: int) -> None:
+    for row in sorted(rows, key=lambda r: -r.age):
+        if row.age > window:
+            raise ScheduleError(
+                f"rule {row.rule} of projection {row.projection}",
+                got=f"{row.reading.place.value}.at({row.reading.cycle}), {row.age} ticks old when it is read",
+                expected=f"nothing older than the window of {window} ticks of circuit {circuit.name}",
+                remedy=f"Set the window to {row.age} or more, or shorten the delays.",
+            )
+
+
+def _of_signals(access: Access) -> bool:
+    return access.cycle is not None or access.quantity in ("x", "weight", "bias", "increment")
+
+
+def _spell(access: Access) -> str:
+    cycle = "" if access.cycle is None else f"({access.cycle})"
+    return f"{access.owner}.{access.quantity}{cycle}"

@@ -1,0 +1,153 @@
+"""A ladder from synchronous to asynchronous: which irregularity of time breaks recirculation first, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from circuitsim import data
+from circuitsim.analysis.asynchrony import angle, backpropagated, contrast, disturbance, mixing, noted
+from circuitsim.analysis.metrics import reconstruction_errors
+from circuitsim.asynchrony import AsynchronousSimulator
+from circuitsim.circuits.autoencoder import circular_autoencoder
+from circuitsim.data import Dataset
+from circuitsim.engine.simulator import Simulator
+from circuitsim.errors import Diverged
+from circuitsim.randomness import generator
+from circuitsim.runs.config import build, refuse
+from circuitsim.runs.scenario import Computation
+from circuitsim.scenarios.asynchrony.ladder import BEFORE, BP, MEMORY, REGULAR, TOP, AsynchronyKeys, Rung, rungs
+from circuitsim.scenarios.asynchrony.report import finish
+from circuitsim.scenarios.autoencoder import AutoencoderSettings, initial_bias
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Figures = Iterator[tuple[str, str, float]]  # split, metric, value
+REPEATED = 3  # times that an example is shown, to see what is left of the last one
+
+
+def check(settings: AsynchronyKeys) -> None:
+    """Refuse settings that do not fit the data."""
+    loaded = _data(settings)
+    if settings.sizes[0] != loaded.features:
+        refuse("sizes", settings.sizes, f"{loaded.features} units in the first and the last layer", "Match the data.")
+    if settings.angle_examples > len(loaded.train):
+        expected = f"at most the {len(loaded.train)} training examples"
+        refuse("angle_examples", settings.angle_examples, expected, "Show fewer.")
+    _bias(settings, loaded)
+
+
+def compute(settings: AsynchronyKeys) -> pd.DataFrame:
+    """`mse` of the test split after training, and of each hidden layer's recirculated error `angle` and `disturbance`.
+
+    `repeated` is the disturbance where the example before was the same one; `contrast`, by how much examples differ.
+
+    Slow neurons and their coefficients also have `emits`, `remembers`, `unexplained` of each layer. Columns beside
+    epoch, split, metric and value: ladder, kind, amount. A rung that diverges has none.
+    """
+    import pandas as pd
+
+    loaded = _data(settings)
+    rows = []
+    for rung in rungs(settings):
+        rows += [(*figure, rung.ladder, rung.kind, rung.amount) for figure in _climbed(settings, rung, loaded)]
+    for rule, kind, epochs in (("rec", BEFORE, 0), ("top", TOP, settings.epochs), ("bp", BP, settings.epochs)):
+        rows.append(("test", "mse", _baseline(settings, rule, loaded, epochs), "", kind, 0.0))
+    frame = pd.DataFrame(rows, columns=["split", "metric", "value", "ladder", "kind", "amount"])
+    frame.insert(0, "epoch", settings.epochs)
+    return frame
+
+
+def _climbed(settings: AsynchronyKeys, rung: Rung, loaded: Dataset) -> Figures:
+    """Train with a rung's timing, then measure."""
+    circuit, protocol = circular_autoencoder(settings.sizes, delay=settings.delay)
+    parameters = {"lr": settings.lr, **rung.coefficients}
+    made = AsynchronousSimulator(circuit, protocol, rung.timing, seed=settings.seed, parameters=parameters)
+    _begin(made, settings, loaded)
+    try:
+        for row in _order(settings, loaded, settings.epochs):
+            made.present(int(row))
+        made.settle()  # updates that were still to come
+        shown = range(settings.angle_examples)
+        notes, again = noted(made, shown), noted(made, [row for row in shown for _ in range(REPEATED)])
+    except Diverged:
+        return
+    if not all(np.isfinite(tensor).all() for tensor in made.tensors().values()):
+        return  # the last updates were too much
+    yield "test", "mse", _error(settings, made.tensors(), loaded)
+    regular = AsynchronousSimulator(circuit, protocol, seed=settings.seed)
+    _begin(regular, settings, loaded)
+    for name, tensor in made.tensors().items():
+        regular.load(name, tensor)
+    undisturbed = noted(regular, shown)
+    deltas = backpropagated(circuit, made.tensors(), loaded.train[: settings.angle_examples])
+    for h, delta in deltas.items():
+        yield "train", f"angle/delta{h}", angle(notes.error(h), delta)
+        yield "train", f"disturbance/delta{h}", disturbance(notes.error(h), undisturbed.error(h))
+        yield "train", f"repeated/delta{h}", disturbance(again.error(h)[REPEATED - 1 :: REPEATED], undisturbed.error(h))
+        yield "train", f"contrast/delta{h}", contrast(undisturbed, h)
+    if rung.ladder == MEMORY or rung.kind == REGULAR:
+        yield from (("train", metric, value) for metric, value in mixing(made, notes).items())
+
+
+def _baseline(settings: AsynchronyKeys, rule: str, loaded: Dataset, epochs: int) -> float:
+    """The test error of another rule, in regular time."""
+    circuit, protocol = circular_autoencoder(settings.sizes, rule)
+    made = Simulator(circuit, protocol, batch=1, seeds=[settings.seed], parameters={"lr": settings.lr})
+    _begin(made, settings, loaded)
+    for row in _order(settings, loaded, epochs):
+        made.present([row])
+    return float(reconstruction_errors(made, loaded.test, logistic=True)["mse"][0])
+
+
+def _error(settings: AsynchronyKeys, tensors: Mapping[str, np.ndarray], loaded: Dataset) -> float:
+    """What the weights are worth in regular time."""
+    circuit, protocol = circular_autoencoder(settings.sizes)
+    made = Simulator(circuit, protocol, batch=1)
+    for name, tensor in tensors.items():
+        made.load(name, tensor)
+    return float(reconstruction_errors(made, loaded.test, logistic=True)["mse"][0])
+
+
+def _begin(made: Simulator | AsynchronousSimulator, settings: AsynchronyKeys, loaded: Dataset) -> None:
+    """Give a circuit its examples, and a top bias at which silent outputs are the training mean."""
+    made.use(loaded.train)
+    made.load(f"A{settings.top}.bias", _bias(settings, loaded))
+
+
+def _bias(settings: AsynchronyKeys, loaded: Dataset) -> np.ndarray:
+    return initial_bias(build(AutoencoderSettings, {"sizes": settings.sizes}), loaded)
+
+
+def _order(settings: AsynchronyKeys, loaded: Dataset, epochs: int) -> Iterator[int]:
+    """The rows of all epochs, shuffled anew in each, alike for all rungs of a seed."""
+    for epoch in range(epochs):
+        yield from generator(settings.seed, "order of presentations", epoch).permutation(len(loaded.train)).tolist()
+
+
+def _data(settings: AsynchronyKeys) -> Dataset:
+    return data.load(settings.dataset, "float32", settings.train_limit, settings.test_limit)
+
+
+QUICK: Mapping[str, Any] = {
+    "train_limit": 200,
+    "jitter": [0.0, 0.05, 1.0],
+    "delays": [0.0, 0.05, 1.0],
+    "memory": [0.0, 0.5],
+    "updates": [0.0, 16.0],
+    "angle_examples": 20,
+}
+
+SCENARIO = Computation(
+    name="asynchrony",
+    description="neurons that keep their own time: which irregularity breaks recirculation first?",
+    settings=AsynchronyKeys,
+    compute=compute,
+    finish=finish,
+    check=check,
+    quick=QUICK,
+    vary={"seed": tuple(range(10))},
+)

@@ -1,0 +1,101 @@
+"""The five problems of learning in a physical circuit as depth grows: a Tourbillon beside what it replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from circuitsim.analysis.scores.scorecard import scorecard
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuits.blocks import TOP, TUNING
+from circuitsim.circuits.classifier import layered_classifier
+from circuitsim.circuits.tourbillon import growing, tourbillon
+from circuitsim.data import load
+from circuitsim.engine.simulator import Simulator
+from circuitsim.runs.config import Keys, refuse
+from circuitsim.runs.scenario import Computation
+from circuitsim.scenarios.five_problems.report import finish
+from circuitsim.timetable.protocol import Protocol, Updates
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXAMPLES = 8
+
+
+class ProblemKeys(Keys):
+    """The keys of `five-problems`."""
+
+    method: Literal["tourbillon", "fine-tuning", "fa", "bp"] = Field(
+        "tourbillon", description="tourbillon (growth and the top layer), fine-tuning, fa or bp"
+    )
+    blocks: list[int] = Field(list(range(2, 11)), description="a list of at least one whole number from 1 to 50")
+    width: int = Field(12, ge=1, le=1000, description="a whole number from 1 to 1000")
+    delay: int = Field(1, ge=1, le=1000, description="a whole number of ticks from 1 to 1000")
+    seed: int = Field(0, ge=0, lt=2**63, description="a whole number from 0 to 2^63 - 1")
+
+    FIXED: ClassVar[tuple[str, ...]] = ("blocks", "width", "delay")
+
+    def model_post_init(self, _: Any) -> None:
+        """Checks that a single key's type cannot make."""
+        if not self.blocks or not all(1 <= n <= 50 for n in self.blocks):
+            refuse("blocks", self.blocks, str(type(self).model_fields["blocks"].description), "Give depths.")
+
+
+def described(settings: ProblemKeys, blocks: int) -> tuple[Circuit, Protocol]:
+    """A circuit with that many hidden layers, and a presentation in which they learn."""
+    sizes = [64, *[settings.width] * blocks, 10]
+    if settings.method in ("bp", "fa"):
+        return layered_classifier(sizes, settings.method, output="logistic", delay=settings.delay)
+    circuit, protocol = tourbillon(sizes, top="logistic", delay=settings.delay, updates=Updates.AT_ONCE)
+    grown = growing(*range(1, blocks + 1)) if settings.method == "tourbillon" else (TUNING,)
+    return circuit, replace(protocol, groups=(*grown, TOP))
+
+
+def compute(settings: ProblemKeys) -> pd.DataFrame:
+    """What the audit measures of each depth; the column epoch is the number of hidden layers.
+
+    window : ticks that neurons must remember. hops : projections that an error goes through to the synapses that use
+    it. labels : percent of the synapses that learn whose update uses labels. transported : projections with another's
+    weights. snapshots : the most numbers that a neuron holds at once, for one example. interval : ticks after which the
+    next example can enter, where a neuron remembers one at a time. needs : percent of all other projections without
+    which the synapses into the first hidden layer would learn something else.
+    """
+    import pandas as pd
+
+    data = load("digits")
+    rows = []
+    for blocks in settings.blocks:
+        circuit, protocol = described(settings, blocks)
+        made = Simulator(circuit, protocol, batch=EXAMPLES, seeds=[settings.seed], dtype="float64")
+        made.use(data.train[:EXAMPLES], data.train_labels[:EXAMPLES] if data.train_labels is not None else None)
+        found = scorecard(made, np.arange(EXAMPLES))
+        first = next(q.name for q in circuit.projections if q.target == "layer1")
+        figures = {
+            "window": made.schedule.window,
+            "hops": found["distances"]["hops"],
+            "labels": 100 * found["labels"]["fraction"],
+            "transported": found["costs"]["wires"]["nonlocal"].get("weight-transport", 0),
+            "snapshots": found["costs"]["neurons"]["snapshots"],
+            "interval": made.schedule.shortest_interval(1),
+            "needs": 100 * found["modularity"]["fraction"][first],
+        }
+        rows += [(blocks, "train", metric, float(value)) for metric, value in figures.items()]
+    return pd.DataFrame(rows, columns=["epoch", "split", "metric", "value"])
+
+
+QUICK: Mapping[str, Any] = {"blocks": [2, 4, 6], "width": 6}
+
+SCENARIO = Computation(
+    name="five-problems",
+    description="labels, locality, symmetry, distance, modularity against depth: Tourbillon, fine-tuning, fa, bp",
+    settings=ProblemKeys,
+    compute=compute,
+    finish=finish,
+    vary={"method": ("tourbillon", "fine-tuning", "fa", "bp")},
+    quick=QUICK,
+)

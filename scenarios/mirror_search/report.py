@@ -1,0 +1,224 @@
+"""The figures and tables of `mirror-search`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from circuitsim.analysis.reports.page import number
+from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
+from circuitsim.analysis.reports.search_plots import Matrix, Searched, draw_history, draw_matrices, draw_slices
+from circuitsim.scenarios.mirror_search.runs import COMPARED, HELD_OUT, MIRROR
+from circuitsim.scenarios.mirror_search.settings import SEARCHED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TITLE = "mirror-search – does the best weight mirror of one depth serve another?"
+SETTLED = "settled"  # the norm of B over that of W at which rate and decay balance
+ERROR = "held-out error (%)"
+NORM = "norm of B / norm of W"
+LABELS = {
+    "rate": "rate (per pass)",
+    "decay": "decay (per pass)",
+    "scale": "noise, SD",
+    SETTLED: "rate · SD² / decay",
+}
+
+
+def finish(folder: Path, metrics: pd.DataFrame, config: Mapping[str, Any]) -> None:
+    """Write figures, tables and report."""
+    depths = list(dict.fromkeys(metrics[metrics["stage"] == "transfer"]["depth"]))
+    searches = [_searched(metrics, depth) for depth in depths]
+    table = transfer_table(metrics, depths)
+    exhibits = [
+        _history(searches, config),
+        _slices(searches),
+        _transfer(table, depths, config),
+        _best(searches),
+    ]
+    write_portfolio(folder, TITLE, _lead(table, depths), exhibits, config, remarks=_remarks(metrics, searches, config))
+
+
+def _searched(metrics: pd.DataFrame, depth: str) -> Searched:
+    """A depth's trials: means over seeds, and the norm at which B would settle were all neurons linear."""
+    rows = metrics[(metrics["stage"] == "search") & (metrics["depth"] == depth) & (metrics["metric"] == "error")]
+    trials = rows[rows["split"] == HELD_OUT].groupby("trial")[["value", *SEARCHED]].mean().sort_index()
+    tried = {key: trials[key].to_numpy(np.float64) for key in SEARCHED}
+    tried[SETTLED] = tried["rate"] * tried["scale"] ** 2 / tried["decay"]
+    return Searched(depth, trials["value"].to_numpy(np.float64), tried)
+
+
+def _trials(searches: Sequence[Searched]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = ["depth", "trial", *LABELS.values(), ERROR]
+    rows = [
+        (search.name, place + 1, *(search.tried[key][place] for key in LABELS), value)
+        for search in searches
+        for place, value in enumerate(search.values)
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _history(searches: Sequence[Searched], config: Mapping[str, Any]) -> Exhibit:
+    caption = (
+        f"Mean over {config['seeds']} seeds after {config['epochs']} epochs without the examples held out, "
+        f"{100 * config['held_out']:g} % of the training examples; a seed that diverged counts 100 %. The first "
+        f"{config['startup']} trials are drawn at random, later ones proposed by a tree-structured Parzen estimator."
+    )
+    return Exhibit("history", "The searches", caption, _trials(searches), draw_history(searches, ERROR))
+
+
+def _slices(searches: Sequence[Searched]) -> Exhibit:
+    caption = (
+        "The same trials against each parameter; later ones are darker, the best is ringed. The last column is the "
+        "norm of B over that of W at which rate and decay balance in a layer of linear neurons."
+    )
+    image = draw_slices(searches, LABELS, ERROR)
+    return Exhibit("slices", "What matters", caption, _trials(searches), image)
+
+
+def transfer_table(metrics: pd.DataFrame, depths: Sequence[str]) -> pd.DataFrame:
+    """A row for each depth and each way to learn: errors and angles over seeds at the end."""
+    import pandas as pd
+
+    rows = metrics[metrics["stage"] == "transfer"]
+    found = []
+    for depth in depths:
+        own = rows[rows["depth"] == depth]
+        for label, part in _ways(own, depths):
+            error = part[(part["metric"] == "error") & (part["split"] == "test")]["value"].to_numpy()
+            angles = part[part["metric"].str.startswith("angle/W")].groupby("seed")["value"].mean().to_numpy()
+            deltas = part[part["metric"] == "angle/delta1"]["value"].to_numpy()
+            norms = part[part["metric"].str.startswith("norm_ratio/W")]["value"].to_numpy()
+            norm = float(np.exp(np.log(norms[norms > 0]).mean())) if (norms > 0).any() else np.nan
+            lost = int((part["metric"] == "diverged").sum())
+            found.append((depth, label, *_summary(error), *_summary(angles), *_summary(deltas), norm, len(error), lost))
+    return pd.DataFrame(found, columns=list(_COLUMNS))
+
+
+_COLUMNS = (
+    "tested at",
+    "feedback",
+    "test error (%)",
+    "SD of test error",
+    "angle of B and Wᵀ (degrees)",
+    "SD of angle",
+    "angle of errors at layer 1 (degrees)",
+    "SD of errors' angle",
+    NORM,
+    "seeds",
+    "diverged",
+)
+
+
+def _ways(rows: pd.DataFrame, depths: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
+    """The settings of each depth, then what they are compared with."""
+    found = [(_from(source), rows[rows["source"] == source]) for source in depths]
+    return found + [(feedback, rows[rows["feedback"] == feedback]) for feedback in COMPARED]
+
+
+def _from(depth: str) -> str:
+    return f"wm of {depth}"
+
+
+def _summary(values: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation (n - 1)."""
+    mean = float(values.mean()) if len(values) else np.nan
+    return mean, float(values.std(ddof=1)) if len(values) > 1 else np.nan
+
+
+def _transfer(table: pd.DataFrame, depths: Sequence[str], config: Mapping[str, Any]) -> Exhibit:
+    matrices = [
+        _matrix(table, depths, "Test error", ("test error (%)", "SD of test error"), logarithmic=True),
+        _matrix(table, depths, "Angle of B and Wᵀ, mean over layers", ("angle of B and Wᵀ (degrees)", "SD of angle")),
+        _matrix(table, depths, "Norm of B over norm of W, geometric mean", (NORM, None), logarithmic=True),
+    ]
+    caption = (
+        f"Each row is a setting, each column the depth at which it was used: mean ± SD over {config['test_seeds']} "
+        "seeds that no search used, trained with all training examples. On the diagonal a depth has its own setting."
+    )
+    return Exhibit("transfer", "Do settings transfer?", caption, table, draw_matrices(matrices, "tested at"))
+
+
+def _matrix(
+    table: pd.DataFrame, depths: Sequence[str], title: str, keys: tuple[str, str | None], *, logarithmic: bool = False
+) -> Matrix:
+    """Settings by depths of the column of means and that of deviations, if there is one."""
+    labels, columns = [*map(_from, depths), *COMPARED], list(depths)
+    mean, deviation = keys
+    means = table.pivot(index="feedback", columns="tested at", values=mean).loc[labels, columns].to_numpy(np.float64)
+    deviations = np.full(means.shape, np.nan)
+    if deviation is not None:
+        deviations = (
+            table.pivot(index="feedback", columns="tested at", values=deviation).loc[labels, columns].to_numpy()
+        )
+    return Matrix(title, mean, labels, columns, means, deviations, logarithmic)
+
+
+def _best(searches: Sequence[Searched]) -> Exhibit:
+    import pandas as pd
+
+    rows = [(s.name, s.least + 1, *(s.tried[key][s.least] for key in LABELS), s.values[s.least]) for s in searches]
+    table = pd.DataFrame(rows, columns=["depth", "trial", *LABELS.values(), ERROR])
+    return Exhibit("best", "The best settings", "The trial of least error at each depth, the first of equals.", table)
+
+
+def _lead(table: pd.DataFrame, depths: Sequence[str]) -> str:
+    told = []
+    for depth in depths:
+        rows = table[table["tested at"] == depth].set_index("feedback")["test error (%)"]
+        others = "; ".join(f"{label} {number(rows[label])}" for label in rows.index if label != _from(depth))
+        told.append(f"{depth}: its own wm {number(rows[_from(depth)])}; {others}")
+    return f"Test error in percent. {'. '.join(told)}."
+
+
+def _remarks(metrics: pd.DataFrame, searches: Sequence[Searched], config: Mapping[str, Any]) -> list[str]:
+    found = [
+        "Nayebi 2020 (slides on the role of feedback) and Kunin et al. 2020 search the same three parameters on "
+        "ResNet-18 and find that the best weight mirror does not transfer to other architectures. Here circuits are "
+        "small and layered, and differ in depth alone.",
+        "Feedback weights k times as large as forward ones make steps h layers below the top k to the power h times as "
+        "large. The search may make use of that, and then what serves one depth is too much or too little for another. "
+        "The lr is not searched, and is the same for wm, bp and fa: an error below that of bp need not be owed to "
+        "better directions.",
+    ]
+    for search in searches:
+        for other in (one.name for one in searches if one.name != search.name):
+            mean, error = paired(metrics, search.name, other)
+            found.append(
+                f"At {search.name} the setting of {other} has a test error {mean:+.3g} points from that of its "
+                f"own, with a standard error of {number(error)} over seeds (pairs)."
+            )
+    found.append(f"The same as a run of its own: {command(searches[0], config)}")
+    return found
+
+
+def paired(metrics: pd.DataFrame, depth: str, other: str) -> tuple[float, float]:
+    """By how much the test error at a depth is greater with another depth's setting: mean over seeds, its error."""
+    rows = metrics[(metrics["stage"] == "transfer") & (metrics["depth"] == depth) & (metrics["split"] == "test")]
+    errors = rows[(rows["metric"] == "error") & (rows["feedback"] == "wm")]
+    by_seed = errors.pivot(index="seed", columns="source", values="value")
+    mean, deviation = _summary((by_seed[other] - by_seed[depth]).to_numpy())
+    return mean, deviation / float(np.sqrt(len(by_seed)))
+
+
+def command(search: Searched, config: Mapping[str, Any]) -> str:
+    """The command that trains a depth with its own best setting, as for the matrix."""
+    best = {key: float(search.tried[key][search.least]) for key in SEARCHED}
+    mirror = ", ".join(f"{key} = {_toml(value)}" for key, value in {**MIRROR, **best}.items())
+    keys = {key: config[key] for key in ("dataset", "train_limit", "test_limit", "lr", "batch", "epochs",
+                                         "angle_examples")}  # fmt: skip
+    keys |= {"sizes": f"[{search.name.replace('-', ',')}]", "feedback": "wm", "data_seed": config["seed"]}
+    first = config["seed"] + config["seeds"]
+    seeds = ",".join(str(first + place) for place in range(config["test_seeds"]))
+    sets = " ".join(f"--set {key}={value}" for key, value in keys.items() if value is not None)
+    return f"circuitsim run classifier {sets} --set 'mirror={{ {mirror} }}' --vary seed={seeds}"
+
+
+def _toml(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else repr(value)

@@ -1,0 +1,187 @@
+"""The classifiers that `mirror-search` trains: of each trial, and of the settings that were found."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from circuitsim import data
+from circuitsim.data import Dataset
+from circuitsim.errors import Diverged
+from circuitsim.runs.config import refuse, replicas
+from circuitsim.runs.study import Study
+from circuitsim.scenarios.classifier.scenario import SCENARIO as CLASSIFIER
+from circuitsim.scenarios.classifier.settings import ClassifierSettings
+from circuitsim.scenarios.mirror_search.settings import SEARCHED, MirrorSearchKeys
+
+MIRROR: Mapping[str, Any] = {"noise": "gaussian", "block_bias": True, "passes_per_update": 1}
+COMPARED = ("bp", "fa")
+WORST = 100.0  # percent, of a circuit that diverged
+HELD_OUT = "held-out"
+_LEFT_OUT = ("seconds", "running_loss")
+
+
+Parameters = Mapping[str, float]
+
+
+class Row(NamedTuple):
+    """A row of the table of numbers."""
+
+    epoch: int
+    split: str
+    metric: str
+    value: float
+    stage: str
+    depth: str
+    trial: int
+    source: str
+    feedback: str
+    seed: int
+    rate: float
+    decay: float
+    scale: float
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is trained: in which part of the run, at which depth, with parameters that were found where."""
+
+    stage: str
+    depth: str
+    trial: int
+    source: str
+    feedback: str
+    parameters: Parameters
+
+    def columns(self, seed: int) -> tuple[Any, ...]:
+        """The columns of a row from `stage` on."""
+        found = [self.parameters.get(key, math.nan) for key in SEARCHED]
+        return (self.stage, self.depth, self.trial, self.source, self.feedback, seed, *found)
+
+
+def depth_name(sizes: Sequence[int]) -> str:
+    """What a depth is called.
+
+    >>> depth_name([64, 32, 10])
+    '64-32-10'
+    """
+    return "-".join(map(str, sizes))
+
+
+class Runs:
+    """Trains classifiers on a search's data.
+
+    Parameters
+    ----------
+    settings : of the search. backend : the kernels.
+    """
+
+    def __init__(self, settings: MirrorSearchKeys, backend: str) -> None:
+        self.settings, self.backend = settings, backend
+        self.data = data.load(settings.dataset, "float32", settings.train_limit, settings.test_limit)
+        sizes = [[self.data.features, *hidden, self._classes()] for hidden in settings.hidden]
+        self.depths = {depth_name(one): one for one in sizes}
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that decides what a search finds: its keys and its data."""
+        found = hashlib.sha256(f"{self.settings.model_dump_json()} {self.backend}".encode())
+        for x in (self.data.train, self.data.test, self.data.train_labels, self.data.test_labels):
+            found.update(b"" if x is None else zlib.crc32(x.data).to_bytes(4, "big"))
+        return found.hexdigest()
+
+    def check(self) -> None:
+        """Refuse data without classes, and too few examples to hold some out."""
+        for name in self.depths:
+            case = Case("search", name, 0, name, "wm", {})
+            CLASSIFIER.check(self._replicas(case, [0])[0], self.data)
+        count, kept = len(self.data.train), self._kept
+        if not 0 < kept < count:
+            expected = "a fraction that leaves at least one example on either side"
+            refuse("held_out", self.settings.held_out, expected, f"There are {count} training examples.")
+
+    def trial(self, name: str, number: int, parameters: Parameters) -> tuple[float, list[Row]]:
+        """Train with parameters, without the examples held out: the mean error on these, in percent; and the rows."""
+        first = self.settings.seed
+        case = Case("search", name, number, name, "wm", parameters)
+        rows = self._rows([case], range(first, first + self.settings.seeds), held_out(self.data, self._kept))
+        rows = [row._replace(split=HELD_OUT) for row in rows if row.split == "test"]
+        return float(np.mean([row.value for row in rows if row.metric == "error"])), rows
+
+    def transfer(self, name: str, found: Mapping[str, Parameters]) -> list[Row]:
+        """Train at a depth with the parameters found at every depth, and with bp and fa, on all training examples.
+
+        The seeds are others than those of the search.
+        """
+        first = self.settings.seed + self.settings.seeds
+        cases = [Case("transfer", name, -1, source, "wm", parameters) for source, parameters in found.items()]
+        cases += [Case("transfer", name, -1, "", feedback, {}) for feedback in COMPARED]
+        return self._rows(cases, range(first, first + self.settings.test_seeds), self.data)
+
+    @property
+    def _kept(self) -> int:
+        return len(self.data.train) - round(self.settings.held_out * len(self.data.train))
+
+    def _classes(self) -> int:
+        labels = [y.max() for y in (self.data.train_labels, self.data.test_labels) if y is not None]
+        return 1 + int(max(labels, default=0))
+
+    def _rows(self, cases: Sequence[Case], seeds: Sequence[int], dataset: Dataset) -> list[Row]:
+        """Train each case with each seed, all in step; a row for each number at the end."""
+        settings = [one for case in cases for one in self._replicas(case, seeds)]
+        found = []
+        for replica, split, metric, value in ended(settings, dataset, self.backend):
+            case, seed = cases[replica // len(seeds)], seeds[replica % len(seeds)]
+            found.append(Row(self.settings.epochs, split, metric, value, *case.columns(seed)))
+        return found
+
+    def _replicas(self, case: Case, seeds: Sequence[int]) -> list[ClassifierSettings]:
+        """The settings of classifiers that differ in their seeds."""
+        shared = self.settings.model_dump(
+            include={"dataset", "epochs", "batch", "lr", "train_limit", "test_limit", "angle_examples"}
+        )
+        own = {"sizes": self.depths[case.depth], "feedback": case.feedback, "mirror": {**MIRROR, **case.parameters}}
+        fixed = {"data_seed": self.settings.seed, "on_divergence": "drop"}
+        return replicas(ClassifierSettings, shared | own | fixed, {"seed": list(seeds)})
+
+
+def ended(settings: Sequence[ClassifierSettings], dataset: Dataset, backend: str) -> list[tuple[int, str, str, float]]:
+    """Train; the metrics at the end (replica, split, metric, value), of one that diverged the worst error alone."""
+    study = Study(CLASSIFIER, settings, dataset, backend)
+    with suppress(Diverged):  # all have
+        _train(study)
+    left = set(study.alive())
+    last = [(r, s, m, v) for r, e, s, m, v in study.metrics if e == study.epochs and m not in _LEFT_OUT]
+    lost = [(r, *row) for r in range(len(settings)) if r not in left for row in _LOST]
+    return [row for row in last if row[0] in left] + lost
+
+
+_LOST = (("test", "error", WORST), ("test", "diverged", 1.0))
+
+
+def held_out(dataset: Dataset, kept: int) -> Dataset:
+    """The first training examples to train with, the others in the place of the test examples."""
+    if dataset.train_labels is None:
+        raise ValueError("data without classes")
+    return replace(
+        dataset,
+        train=dataset.train[:kept],
+        train_labels=dataset.train_labels[:kept],
+        test=dataset.train[kept:],
+        test_labels=dataset.train_labels[kept:],
+    )
+
+
+def _train(study: Study) -> None:
+    study.begin()
+    while study.epoch < study.epochs:
+        for _ in study.train_epoch(float("inf")):
+            pass
+        study.end_epoch()

@@ -1,0 +1,87 @@
+"""A weight mirror's rate, decay and noise, searched for at each of several depths: does the best transfer?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from circuitsim.kernels import BACKENDS
+from circuitsim.runs.request import Place
+from circuitsim.runs.scenario import Computation
+from circuitsim.scenarios.mirror_search.report import finish
+from circuitsim.scenarios.mirror_search.runs import Row, Runs
+from circuitsim.scenarios.mirror_search.settings import SEARCHED, MirrorSearchKeys
+from circuitsim.scenarios.mirror_search.study import FILE, Notebook, Search, Trial, require_optuna
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def check(settings: MirrorSearchKeys) -> None:
+    """Refuse a search without optuna, or on data that do not fit."""
+    require_optuna()
+    Runs(settings, "numba").check()
+
+
+def compute(settings: MirrorSearchKeys, place: Place) -> pd.DataFrame:
+    """The trials' errors on held-out examples, then those of each depth's best settings at every depth.
+
+    Columns beside epoch, split, metric and value: stage (search or transfer), depth, trial (-1: none), source (the
+    depth at which the settings were found), feedback, seed, rate, decay, scale.
+    """
+    import pandas as pd
+
+    runs = Runs(settings, place.backend)
+    with Notebook(place.folder / FILE, runs.fingerprint) as notebook:
+        found = {name: _searched(settings, runs, notebook, name, place) for name in runs.depths}
+        best = {name: min(trials, key=lambda trial: trial.value) for name, trials in found.items()}
+        transfer = [row for name in runs.depths for row in _transferred(runs, notebook, name, best, place)]
+    searched = [Row(*row) for trials in found.values() for trial in trials for row in trial.rows]
+    return pd.DataFrame([*searched, *transfer], columns=list(Row._fields))
+
+
+def _searched(settings: MirrorSearchKeys, runs: Runs, notebook: Notebook, name: str, place: Place) -> list[Trial]:
+    """All trials at a depth; those that the notebook has are not made again."""
+    ranges = {key: (float(getattr(settings, key)[0]), float(getattr(settings, key)[1])) for key in SEARCHED}
+    search = Search(notebook, name, ranges, settings.startup, settings.seed)
+    while len(done := search.trials()) < settings.trials:
+        parameters = search.propose(done)
+        value, rows = runs.trial(name, len(done), parameters)
+        search.record(parameters, value, rows)
+        least = min([value, *(trial.value for trial in done)])
+        place.tell(f"{name}: trial {len(done) + 1} of {settings.trials}: error {value:.4g} %, least {least:.4g} %")
+    return done
+
+
+def _transferred(runs: Runs, notebook: Notebook, name: str, best: Mapping[str, Trial], place: Place) -> list[Row]:
+    """What each depth's best settings, bp and fa come to at one depth."""
+    rows = notebook.kept(name)
+    if rows is None:
+        made = runs.transfer(name, {source: trial.parameters for source, trial in best.items()})
+        notebook.keep(name, rows := [list(row) for row in made])
+        place.tell(f"{name}: settings of all depths evaluated on test examples")
+    return [Row(*row) for row in rows]
+
+
+QUICK: Mapping[str, Any] = {
+    "hidden": [[16], [16, 16, 16]],
+    "trials": 8,
+    "startup": 4,
+    "seeds": 2,
+    "test_seeds": 2,
+    "epochs": 4,
+    "train_limit": 600,
+    "test_limit": 200,
+}
+
+SCENARIO = Computation(
+    name="mirror-search",
+    description="weight mirrors: the best rate, decay and noise at each of several depths (TPE), and how they transfer",
+    settings=MirrorSearchKeys,
+    compute=compute,
+    finish=finish,
+    check=check,
+    keeps=FILE,
+    backends=tuple(BACKENDS),
+    quick=QUICK,
+)

@@ -1,0 +1,137 @@
+"""Images of `tourbillon-figures`, made of the weights that runs ended with: figures 6, 7 and 9."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from circuitsim import data
+from circuitsim.analysis.reports.embedding import draw_embeddings, embedded, neighbours
+from circuitsim.analysis.reports.images import reconstruction_figure
+from circuitsim.analysis.reports.page import Image
+from circuitsim.analysis.reports.portfolio import Exhibit
+from circuitsim.data import Dataset
+from circuitsim.scenarios.recirculation_figures.samples import as_svg
+from circuitsim.scenarios.tourbillon_figures.curves import OURS, PAPER, REC, SYMMETRIC, WHY, datasets, named
+from circuitsim.scenarios.tourbillon_figures.series import Developed, by_rule
+
+EXAMPLES = 10
+Weights = Mapping[str, np.ndarray]
+
+
+def upward(own: Weights, x: np.ndarray) -> list[np.ndarray]:
+    """The input and each hinge, tanh(E{b} O_{b-1} + bias), of a stack with these weights."""
+    found = [np.asarray(x, np.float64)]
+    while f"E{len(found)}.weight" in own:
+        b = len(found)
+        found.append(np.tanh(found[-1] @ own[f"E{b}.weight"].T + own[f"E{b}.bias"]))
+    return found
+
+
+def downward(own: Weights, hinge: np.ndarray, block: int) -> np.ndarray:
+    """What the decoders make of a block's hinge: images that are tanh, the lowest logistic."""
+    activity = hinge
+    for b in range(block, 0, -1):
+        summed = activity @ own[f"D{b}.weight"].T + own[f"D{b}.bias"]
+        activity = np.tanh(summed) if b > 1 else 1 / (1 + np.exp(-summed))
+    return activity
+
+
+def weights(one: Developed, rule: str = "") -> Weights:
+    """The weights of a run's first replica, or the first with this rule, at its end."""
+    index = next(k for k, replica in enumerate(one.replicas) if not rule or by_rule(replica) == rule)
+    return {name: values[index].astype(np.float64) for name, values in one.tensors().items()}
+
+
+def loaded(one: Developed) -> Dataset:
+    """The data that a run was shown."""
+    own = one.run.member.values
+    return data.load(own["dataset"], "float32", own["train_limit"], own["test_limit"])
+
+
+def figure_6(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
+    """What recirculation and the symmetric rule give back, and the mean image."""
+    import pandas as pd
+
+    rows, found = [], []
+    for dataset in datasets(runs):
+        paper, ours = (named(runs, dataset, whose) for whose in ("paper", "ours"))
+        shown = loaded(ours)
+        x, mean = shown.test.astype(np.float64), shown.train.mean(axis=0, dtype=np.float64)
+        made = {
+            f"{rule}, {said}": weights(one, rule)
+            for one, said, rule in ((ours, OURS, REC), (paper, PAPER, SYMMETRIC), (ours, OURS, SYMMETRIC))
+        }
+        outputs = {label: downward(w, upward(w, x)[1], 1) for label, w in made.items()}
+        outputs["the mean of the training images"] = np.broadcast_to(mean, x.shape)
+        for label, out in outputs.items():
+            spread = float(out.var(axis=0).mean() / x.var(axis=0).mean())
+            rows.append((dataset, label, _mse(out, x), _mse(out, mean), spread))
+        images = {label: out[:EXAMPLES] for label, out in outputs.items()}
+        image = _drawn(x[:EXAMPLES], images, shown)
+        title = f"Figure 6: reconstructions, {dataset}"
+        own = [row[1:] for row in rows if row[0] == dataset]
+        columns = ["rule", "mse", "mean squared distance from the mean image", "variance over inputs / of inputs"]
+        caption = f"The first test images; the numbers are of the whole test split, the first seed. {WHY}"
+        found.append(Exhibit(f"figure-6-{dataset}", title, caption, pd.DataFrame(own, columns=columns), image))
+    return found
+
+
+def _mse(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.square(one - other).mean())
+
+
+def _drawn(originals: np.ndarray, outputs: Mapping[str, np.ndarray], shown: Dataset) -> Image:
+    image = reconstruction_figure(originals, outputs, shown.image_shape)
+    return image if image.uri.startswith("data:image/svg") else as_svg(image)
+
+
+def figure_7(runs: Sequence[Developed], config: Mapping[str, Any]) -> list[Exhibit]:
+    """The top hinge in two dimensions, and whose neighbours are of one class."""
+    import pandas as pd
+
+    drawn, rows = {}, []
+    for one in runs:
+        shown = loaded(one)
+        assert shown.test_labels is not None
+        chosen = np.random.default_rng(config["seed"]).permutation(len(shown.test))[: config["examples"]]
+        classes = shown.test_labels[chosen]
+        activity = upward(weights(one), shown.test[chosen])
+        flat = embedded(activity[-1], config["seed"])
+        drawn[one.dataset] = (flat, classes)
+        spaces = {"input": activity[0], **{f"hinge {b}": h for b, h in enumerate(activity[1:], 1)}, "t-SNE": flat}
+        rows += [(one.dataset, name, x.shape[1], len(x), 100 * neighbours(x, classes)) for name, x in spaces.items()]
+    image = draw_embeddings(drawn)
+    caption = (
+        "The highest hinge, before fine-tuning, by t-SNE; a mark is a test image's class, which the circuit has never "
+        "been told. The table has the share of an image's ten nearest that are of its own class."
+    )
+    columns = ["data", "space", "dimensions", "examples", "neighbours of the same class (%)"]
+    return [
+        Exhibit("figure-7", "Figure 7: hinges in two dimensions", caption, pd.DataFrame(rows, columns=columns), image)
+    ]
+
+
+def figure_9(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
+    """Up one block and down again; up two and down two."""
+    import pandas as pd
+
+    found = []
+    for dataset in datasets(runs):
+        one = named(runs, dataset, dataset)
+        own, shown = weights(one), loaded(one)
+        activity = upward(own, shown.test)
+        outputs = {
+            f"up to hinge {b} of {h.shape[1]} units and down": downward(own, h, b)
+            for b, h in enumerate(activity[1:], 1)
+        }
+        images = {label: out[:EXAMPLES] for label, out in outputs.items()}
+        variance = float(activity[0].var(axis=0).mean())
+        errors = [(label, e := _mse(out, activity[0]), e / variance) for label, out in outputs.items()]
+        image = _drawn(activity[0][:EXAMPLES], images, shown)
+        caption = "Test images through the stack before fine-tuning. The numbers are of the whole test split."
+        table = pd.DataFrame(errors, columns=["path", "mse", "mse / variance of the inputs"])
+        found.append(Exhibit(f"figure-9-{dataset}", f"Figure 9: through the stack, {dataset}", caption, table, image))
+    return found

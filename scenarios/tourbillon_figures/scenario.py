@@ -1,0 +1,52 @@
+"""The experiments of "Tourbillon: a physically plausible neural architecture", and what its figures leave open.
+
+`figures=[4]` draws one, all are the default; as a campaign one command carries out the whole set, and `resume` goes on
+after an interruption. Source: Tavakoli, Sadowski & Baldi, section 6 and appendix, which give everything but how many
+epochs, and rates of blocks above the first with which these grow: ours are the defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from circuitsim.runs.scenario import Campaign
+from circuitsim.scenarios.tourbillon_figures.members import members
+from circuitsim.scenarios.tourbillon_figures.report import finish
+from circuitsim.scenarios.tourbillon_figures.settings import FiguresKeys
+
+QUICK: Mapping[str, Any] = {
+    "datasets": ["digits"],
+    "hinges": [32, 16],
+    "unet": [32, 16],
+    "output_block": [False],
+    "seeds": 2,
+    "nest_seeds": 2,
+    "map_seeds": 1,
+    "batch": 20,
+    "train_limit": 800,
+    "test_limit": 200,
+    "single_epochs": 4,
+    "epochs": 3,
+    "top_epochs": 2,
+    "tuning_epochs": 3,
+    "nest_epochs": 4,
+    "map_bounds": [0.6, 0.0],
+    "map_rates": [0.02, 0.1],
+    "examples": 100,
+    "inner_first": 2,
+    "lr": [0.02, 0.02, 0.1],
+    "decoder_lr": [0.1, 0.1],
+    "bounds": [0.6, 0.6],
+    "lr_decay": 0.95,
+    "tuning_lr": [0.3, 0.3, 0.3],
+}
+
+SCENARIO = Campaign(
+    name="tourbillon-figures",
+    description="Tourbillon, figures 3 to 9 and table 1; fine-tuning, bounds, schedules, loops within loops",
+    settings=FiguresKeys,
+    members=members,
+    finish=finish,
+    quick=QUICK,
+)

@@ -1,0 +1,537 @@
+"""Programs: what threads share out, where they wait, what guards stop; vector functions; products in pieces; memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+import tracemalloc
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from circuitsim import Simulator, rules
+from circuitsim.circuits.autoencoder import circular_autoencoder
+from circuitsim.circuits.classifier import layered_classifier
+from circuitsim.engine.hooks import Hook
+from circuitsim.errors import CircuitError, Diverged
+from circuitsim.kernels.cpu import backend as cpu
+from circuitsim.kernels.cpu import blas, expansions, program
+from circuitsim.kernels.cpu import buffers as passing
+from circuitsim.kernels.cpu import threads as crew
+from circuitsim.kernels.cpu.program import By, Guard, Op, Program, bind, made, own, whole
+from circuitsim.lowering.compiler import Operands, lower
+from circuitsim.rules import local_rule
+
+
+@pytest.fixture
+def three(monkeypatch: pytest.MonkeyPatch) -> Iterator[crew.Crew]:
+    """Three threads that work together, however many cores there are and however little there is to do."""
+    team = crew.Crew(3)
+    monkeypatch.setattr(crew, "threads", lambda: 3)
+    monkeypatch.setattr(crew, "crew", lambda: team)
+    monkeypatch.setattr(program, "WORTHWHILE", 0)
+    yield team
+
+
+LARGE = [(100, 20, 784), (64, 130, 784), (90, 300, 100), (300, 20, 300)]
+
+
+def trained(
+    rule: str, replicas: int = 1, backend: str = "numba", dtype: str = "float64", batches: int = 4, **more: object
+) -> Simulator:
+    """A circuit after some presentations of batches of several sizes."""
+    sizes = [70, 33, 11, 33, 70]
+    if rule == "fa":
+        circuit, protocol = layered_classifier([70, 33, 11, 10], "fa", hidden="tanh")
+    else:
+        circuit, protocol = circular_autoencoder(sizes, rule, bounded=True)
+    parameters = {"lr": 0.3, "momentum": 0.5, "weight_decay": 0.01, "max_norm": 1.5} if rule != "fa" else {"lr": 0.3}
+    parameters |= {"emits": 0.3, "remembers": 0.6} if rule == "rec" else {}
+    seeds = list(range(replicas))
+    made = Simulator(
+        circuit, protocol, batch=9, seeds=seeds, dtype=dtype, backend=backend, parameters=parameters, **more
+    )  # type: ignore[arg-type]
+    random = np.random.default_rng(0)
+    made.use(random.random((40, 70)), random.integers(0, 10, 40) if rule == "fa" else None)
+    for size in (9, 9, 4, 9)[:batches]:
+        made.present(random.integers(0, 40, size))
+    return made
+
+
+def apart(one: Simulator, other: Simulator) -> float:
+    """The largest difference of any weight."""
+    return max(float(np.abs(one.tensors()[n] - w).max()) for n, w in other.tensors().items())
+
+
+def same(one: Simulator, other: Simulator) -> bool:
+    return all(np.array_equal(one.tensors()[name], w) for name, w in other.tensors().items())
+
+
+# ------------------------------------------------------------------------------------------------------ several threads
+
+
+@pytest.mark.parametrize("passes", [0.0, 1.5, np.inf])
+@pytest.mark.parametrize("replicas", [1, 2, 3, 14])
+@pytest.mark.parametrize("rule", ["rec", "bp", "fa"])
+def test_threads_make_of_it_what_the_reference_does(
+    three: crew.Crew, monkeypatch: pytest.MonkeyPatch, rule: str, replicas: int, passes: float
+) -> None:
+    """Shares of neurons, of examples, of both, and of replicas where three share them evenly or there are many."""
+    monkeypatch.setattr(program, "PASSES", passes)
+    made = trained(rule, replicas)
+    assert apart(made, trained(rule, replicas, "numpy")) < 1e-12
+    products = {op.by for op in made._plan._bound[9][2].ops if op.suits}  # type: ignore[attr-defined]
+    if replicas in (1, 2):
+        assert products == {0.0: {By.NEURONS}, 1.5: {By.NEURONS, By.EXAMPLES}, np.inf: {By.EXAMPLES}}[passes]
+    else:
+        assert products == {By.REPLICAS}
+
+
+@pytest.mark.parametrize("passes", [0.0, 1.5, np.inf])
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_step_by_step_probed_hooked_and_again_the_bits_are_the_same(
+    three: crew.Crew, monkeypatch: pytest.MonkeyPatch, replicas: int, passes: float
+) -> None:
+    monkeypatch.setattr(program, "PASSES", passes)
+    expected = trained("rec", replicas, dtype="float32")
+    assert same(trained("rec", replicas, dtype="float32"), expected)
+    assert same(trained("rec", replicas, dtype="float32", order=lambda events: events[::-1]), expected)
+    assert same(trained("rec", replicas, dtype="float32", probes=[("layer4", "O", 0)]), expected)
+    assert same(trained("rec", replicas, dtype="float32", evidence=True), expected)
+    assert same(trained("rec", replicas, dtype="float32", hooks=[Hook(lambda tensors: None, "delivery")]), expected)
+
+
+def test_a_crew_that_is_busy_leaves_the_others_to_themselves(three: crew.Crew) -> None:
+    expected = trained("rec")
+    with three._busy:
+        assert same(trained("rec"), expected)
+
+
+def test_simulators_in_many_threads_of_the_user_do_not_disturb_each_other(three: crew.Crew) -> None:
+    expected, found = trained("rec", dtype="float32"), []
+    users = [threading.Thread(target=lambda: found.append(trained("rec", dtype="float32"))) for _ in range(4)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join(60)
+    assert len(found) == 4 and all(same(one, expected) for one in found)
+
+
+def test_a_crew_that_sleeps_is_woken(three: crew.Crew) -> None:
+    simulator = trained("rec")
+    awake = three._memory[(three._control - three._memory.ctypes.data) // 8 + 1 :: crew.LINE][2:4]
+    deadline = time.monotonic() + 20
+    while awake.any() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not awake.any()
+    before = simulator.tensors()["A1.weight"].copy()
+    simulator.present([1, 2, 3])
+    assert not np.array_equal(simulator.tensors()["A1.weight"], before)
+
+
+def _in_child(queue: object) -> None:
+    queue.put(trained("rec").tensors()["A1.weight"])  # type: ignore[attr-defined]
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="processes cannot be forked here")
+def test_a_forked_process_has_a_crew_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "WORTHWHILE", 0)
+    expected = trained("rec")
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=_in_child, args=(queue,))
+    child.start()
+    found = queue.get(timeout=60)
+    child.join(10)
+    assert np.array_equal(found, expected.tensors()["A1.weight"])
+
+
+def test_little_work_is_left_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "threads", lambda: 2)
+    steps = [cpu.subtract(*(np.zeros((1, 2, 3)) for _ in range(3)))]
+    program.fuse(steps)
+    assert isinstance(steps[0], Op) and steps[0].parts == 1
+    monkeypatch.setattr(program, "WORTHWHILE", 0)
+    program.fuse(steps)
+    assert steps[0].parts == 2
+
+
+# ----------------------------------------------------------------------------------------------------- shares, meetings
+
+
+def _copy(source: np.ndarray, out: np.ndarray) -> Op:
+    return Op(cpu._copy, own(source), made(out))
+
+
+def shares(size: int, parts: int, replicas: int = 1, by: By = By.NEURONS, examples: int = 2) -> list[tuple[int, ...]]:
+    op = _copy(np.zeros((replicas, examples, size)), np.zeros((replicas, examples, size)))
+    assert isinstance(op, Op)
+    op.share_out(parts, by)
+    return [op.share(part) for part in range(parts)]
+
+
+def test_shares_cover_everything_once() -> None:
+    for size in (1, 2, 5, 64, 100, 784):
+        for parts in (1, 2, 3, 8):
+            neurons = [i for *_, low, high, _, _ in shares(size, parts) for i in range(low, high)]
+            assert neurons == list(range(size))
+            each = shares(5, parts, by=By.EXAMPLES, examples=size)
+            assert [b for *_, begin, end in each for b in range(begin, end)] == list(range(size))
+            assert {share[:4] for share in each} == {(0, 1, 0, 5)}
+    assert [low % 16 for _, _, low, *_ in shares(784, 3)] == [0, 0, 0]
+    assert {share[4:] for share in shares(784, 3)} == {(0, 2)}
+    replicas = [r for first, last, *_ in shares(5, 3, 7, by=By.REPLICAS) for r in range(first, last)]
+    assert replicas == list(range(7))
+
+
+def meetings(*steps: object, by: By = By.NEURONS) -> list[int]:
+    for step in steps:
+        step.share_out(2, by)  # type: ignore[attr-defined]
+    return program._meetings(steps)  # type: ignore[arg-type]
+
+
+def test_threads_meet_where_one_needs_what_another_makes_and_nowhere_else() -> None:
+    a, b, c, d = (np.zeros((1, 4, 32)) for _ in range(4))
+    across, learned = np.zeros((1, 32, 32)), np.zeros((1, 32, 32))
+    send = cpu.deliver(b, across, c, accumulate=False)
+    assert meetings(_copy(a, b), cpu.multiply(b, a, d)) == [0]  # each thread its own neurons
+    assert meetings(_copy(a, b), send) == [0, 1]  # all of what was made is sent
+    assert meetings(send, _copy(a, b)) == [0, 1]  # and must not change before it is
+    assert meetings(_copy(a, b), _copy(a, d), send, cpu.subtract(a, c, d)) == [0, 2]
+    softmax = cpu.activate("softmax", c, [], c, None)
+    learn = cpu.outer(b, d, learned)
+    assert meetings(send, softmax, cpu.subtract(a, c, d)) == [0, 1, 2]  # one thread needs all neurons
+    assert meetings(_copy(a, b), send, softmax, cpu.subtract(a, c, d), by=By.EXAMPLES) == [0]  # of its own examples
+    assert meetings(_copy(a, b), learn, by=By.EXAMPLES) == [0, 1]  # a synapse needs all examples
+    assert meetings(send, cpu.centre(c), by=By.EXAMPLES) == [0, 1]  # and so does a mean over them
+
+
+def test_a_product_is_shared_out_by_what_is_less_to_pass_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "threads", lambda: 2)
+
+    def by(batch: int, pre: int, post: int, replicas: int = 1) -> tuple[By, By]:
+        emitted, arriving = (np.zeros((replicas, batch, size)) for size in (pre, post))
+        send = cpu.deliver(emitted, np.zeros((replicas, pre, post)), arriving, accumulate=False)
+        fire = cpu.subtract(arriving, arriving, np.zeros_like(arriving))
+        program.fuse([send, fire])
+        return send.by, fire.by  # type: ignore[attr-defined]
+
+    assert by(100, 784, 20) == (By.EXAMPLES, By.EXAMPLES)
+    assert by(64, 784, 256) == (By.NEURONS, By.NEURONS)
+    assert by(64, 784, 256, replicas=2) == (By.REPLICAS, By.REPLICAS)
+
+
+def test_increments_are_guarded_before_any_weight_changes() -> None:
+    weight, increment, one = np.zeros((1, 4, 3)), np.ones((1, 4, 3)), np.ones(1)
+    alive = np.ones(1, bool)
+    seen: list[np.ndarray] = []
+
+    def update(w: np.ndarray, dw: np.ndarray) -> Op:
+        return cpu.apply(w, dw, None, one, None, 0 * one, 1.0, alive)  # type: ignore[return-value]
+
+    def report(found: np.ndarray) -> None:
+        seen.append(weight.copy())
+        alive[0] = False
+
+    steps = [cpu.guard(increment, np.array([10.0]), alive, report), update(weight, increment)]
+    both = program.fuse(steps)
+    assert isinstance(both, Program) and isinstance(steps[0], Guard)
+    assert meetings(*steps) == [0, 1]
+    both()
+    assert not seen and weight.all()
+    increment[0, 2, 1], before = np.nan, weight.copy()
+    both()
+    assert np.array_equal(weight, before) and np.array_equal(seen[0], before)
+    alive[0] = True
+    steps[0]()  # by itself too, and the flag is down again each time
+    assert len(seen) == 2 and not steps[0].flag.any()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e308])
+def test_the_weights_kept_are_the_last_finite_ones(three: crew.Crew, bad: float) -> None:
+    simulator = trained("rec")
+    before = {name: w.copy() for name, w in simulator.tensors().items()}
+    simulator._plan._x[:] = bad  # type: ignore[index]
+    with pytest.raises(Diverged, match=r"projection A\d, replica 0: plasticity at tick \d+ of presentation 4 gave"):
+        simulator.present([0, 1])
+    assert all(np.array_equal(w, before[name]) for name, w in simulator.tensors().items())
+
+
+# ----------------------------------------------------------------------------------------------------- what only passes
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize(("rule", "replicas"), [("rec", 2), ("rec", 6), ("rbp", 14), ("bp", 3), ("fa", 4)])
+def test_one_memory_for_what_replicas_leave_to_nobody(
+    rule: str, replicas: int, parts: int, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if parts == 3:
+        request.getfixturevalue("three")
+    else:
+        monkeypatch.setattr(crew, "threads", lambda: 1)
+    one, other = (trained(rule, replicas, batches=0, probes=probes) for probes in ((), [("layer1", "O", 0)]))
+    rows = np.random.default_rng(1).integers(0, 40, (3, 9))
+    shown, steps = other._plan.bound(9)
+    for batch in rows:
+        one.present(batch)
+        shown[...] = batch
+        for step in steps:  # each by itself, on arrays that hold all replicas
+            step()
+    assert apart(one, other) == 0
+    held = {name for name, array in one._plan.activity.memory().items() if array.any()}
+    assert ("layer1.O.0" in held) == (parts == 3 and replicas in (2, 4))  # there threads share the neurons
+    one.present(rows[0])
+    other.present(rows[0])
+    assert apart(one, other) == 0
+    fired = other.probe("layer1")  # what is probed is kept for each
+    assert all(fired[r].any() and not np.array_equal(fired[r], fired[0]) for r in range(1, replicas))
+
+
+def test_what_passes_and_what_does_not() -> None:
+    a, b, c, d = (np.zeros((4, 3, 8)) for _ in range(4))
+    shared, half, fewer = np.zeros((1, 3, 8)), np.zeros((4, 3, 4)), np.zeros((2, 6, 8))
+
+    names = {id(array): name for name, array in zip("abcd", (a, b, c, d), strict=True)} | {id(half): "half"}
+
+    def passed(*steps: Op, kept: tuple[np.ndarray, ...] = (), end: int | None = None) -> list[str]:
+        program.fuse(steps)
+        found = passing.passing(steps, 0, end or len(steps), {id(array) for array in kept})
+        return sorted(names[id(p.root)] for p in found)
+
+    chain = _copy(a, b), _copy(b, c), _copy(c, d)
+    assert passed(*chain) == ["b", "c", "d"]  # a is read before it is made
+    assert passed(*chain, kept=(c, d)) == ["b"]
+    assert passed(*chain, end=2) == ["b"]  # c is read in another stretch, and d belongs to it
+    assert passed(_copy(shared, b)) == ["b"] and passed(_copy(b, shared)) == []
+    assert passed(cpu.subtract(a, b, b)) == []  # what is changed was there before
+    assert passed(_copy(a, b), _copy(b[:, :, 4:], half)) == ["b", "half"]  # some of a replica's own
+    assert passed(_copy(a, b), _copy(b.reshape(2, 6, 8), fewer)) == []  # what belongs to several
+
+
+def test_what_is_no_longer_used_makes_room() -> None:
+    a, b, c, d, e = (np.zeros((4, 3, 8)) for _ in range(5))
+    steps = _copy(a, b), _copy(b, c), _copy(c, d), _copy(d, e)
+    program.fuse(steps)
+    places = {id(p.root): p.place for p in passing.passing(steps, 0, 4, set())}
+    assert [places[id(array)] for array in (b, c, d, e)] == [0, 192, 0, 192]
+    found = passing.passing(steps, 0, 4, set())
+    assert passing.needed(found) == 384 and passing.needed([]) == 0
+
+
+# ----------------------------------------------------------------------------------------------------------- courses
+
+CONTENDERS = [("rec", 1), ("rec", 3), ("bp", 1), ("rbp", 2), ("fa", 1)]
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize(("rule", "replicas"), CONTENDERS)
+def test_a_course_of_presentations_is_one_after_the_other(
+    rule: str, replicas: int, parts: int, request: pytest.FixtureRequest
+) -> None:
+    if parts == 3:
+        request.getfixturevalue("three")
+    one, other = (trained(rule, replicas, batches=1) for _ in range(2))
+    course = np.random.default_rng(3).integers(0, 40, (6, 9))
+    assert other._plan.repeats(9)
+    for rows in course:
+        one.present(rows)
+    other.present_each(course[:1])
+    other.present_each(course[1:])
+    assert apart(one, other) == 0
+    assert (other.tick, other.presentations) == (one.tick, one.presentations)
+
+
+def test_a_course_with_data_of_each_replica() -> None:
+    one, other = (trained("rec", 2, batches=0, shared=False) for _ in range(2))
+    course = np.random.default_rng(3).integers(0, 40, (4, 2, 9))
+    for rows in course:
+        one.present(rows)
+    other.present_each(course)
+    assert apart(one, other) == 0
+    one.present(course[0, 1])  # the same examples for all
+    other.present_each(course[:1, 1])
+    assert apart(one, other) == 0
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_a_course_with_code_between_is_one_after_the_other(backend: str) -> None:
+    seen: list[int] = []
+    more = {"hooks": [Hook(lambda tensors: seen.append(1))]} if backend == "numba" else {}
+    one, other = (trained("rec", backend=backend, batches=0, **more) for _ in range(2))
+    course = np.random.default_rng(3).integers(0, 40, (3, 9))
+    assert not other._plan.repeats(9)
+    for rows in course:
+        one.present(rows)
+    other.present_each(course)
+    assert apart(one, other) == 0 and len(seen) in (0, 6)
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("at", [0, 2, 4])
+def test_a_course_ends_where_a_value_is_not_finite(at: int, parts: int, request: pytest.FixtureRequest) -> None:
+    if parts == 3:
+        request.getfixturevalue("three")
+    one, other = (trained("rec", batches=0) for _ in range(2))
+    course = np.random.default_rng(3).integers(0, 39, (5, 9))
+    course[at, 4] = 39
+    for simulator in (one, other):
+        simulator._plan._x[39] = np.nan  # type: ignore[index]
+    for rows in course[:at]:
+        one.present(rows)
+    message = rf"projection A\d, replica 0: plasticity at tick \d+ of presentation {at} gave"
+    for simulator, shown in ((one, lambda: one.present(course[at])), (other, lambda: other.present_each(course))):
+        with pytest.raises(Diverged, match=message):
+            shown()
+        assert simulator.presentations == at
+    assert apart(one, other) == 0 and one.tick == other.tick
+    other.present_each(course[:at] if at else course[1:])  # and it can go on
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_replicas_that_diverge_in_a_course_are_dropped_where_they_do(
+    parts: int, request: pytest.FixtureRequest
+) -> None:
+    if parts == 3:
+        request.getfixturevalue("three")
+    made = [trained("rec", 4, batches=0, shared=False, on_divergence="drop") for _ in range(2)]
+    course = np.random.default_rng(3).integers(0, 39, (12, 4, 9))
+    course[3, 1, 0] = course[7, 3, 5] = 39
+    for simulator in made:
+        simulator._plan._x[39] = np.nan  # type: ignore[index]
+    one, other = made
+    for rows in course:
+        one.present(rows)
+    other.present_each(course)
+    assert apart(one, other) == 0
+    assert one.state.alive.tolist() == other.state.alive.tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("batches", "got"),
+    [
+        (np.zeros((2, 3, 9), int), r"an array of int64 of shape \(2, 3, 9\)"),
+        (np.zeros(9, int), r"an array of int64 of shape \(9,\)"),
+        (np.zeros((0, 9), int), "9 rows, of 40 examples in use"),
+        (np.zeros((2, 10), int), "10 rows, of 40 examples in use"),
+        (np.full((2, 9), 40), "9 rows, of 40 examples in use"),
+        ([], r"an array of float64 of shape \(0,\)"),
+    ],
+)
+def test_what_is_no_course_is_refused(batches: np.ndarray, got: str) -> None:
+    simulator = trained("rec", batches=0)
+    message = rf"rows shown to .*: got {got}; expected 1 to 9 indices of existing examples, for each presentation"
+    with pytest.raises(CircuitError, match=message):
+        simulator.present_each(batches)
+
+
+# ------------------------------------------------------------------------------------------------------- the kernels
+
+
+@pytest.mark.parametrize(("dtype", "error"), [("float32", 2e-7), ("float64", 4e-16)])
+def test_vector_functions_are_as_exact_as_they_say(dtype: str, error: float) -> None:
+    x = np.concatenate([np.linspace(-30, 30, 200_001), np.geomspace(1e-20, 1, 1001), [0.0]]).astype(dtype)
+    exact = x.astype(np.longdouble)
+    for function, expected in (
+        (expansions.tanh_of, np.tanh(exact)),
+        (expansions.logistic_of, 1 / (1 + np.exp(-exact))),
+    ):
+        found = x.copy()
+        function(found)
+        assert np.abs(found - expected).max() <= error
+        scale = np.where(expected == 0, 1, np.abs(expected))
+        assert (np.abs(found - expected) / scale).max() <= error
+        assert np.abs(found).max() <= 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_vector_functions_have_limits_and_keep_what_is_not_a_number(dtype: str) -> None:
+    x = np.array([np.inf, -np.inf, 1e4, -1e4, np.nan], dtype)
+    bent, between = x.copy(), x.copy()
+    expansions.tanh_of(bent)
+    expansions.logistic_of(between)
+    assert bent[:4].tolist() == [1, -1, 1, -1] and between[[0, 2]].tolist() == [1, 1]
+    assert (between[[1, 3]] >= 0).all() and (between[[1, 3]] < 1e-37).all()
+    assert np.isnan(bent[4]) and np.isnan(between[4])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 4, 3), (4, 1, 3), (4, 3, 1), *LARGE])
+def test_products_in_pieces_whatever_way_the_operands_lie(dtype: str, shape: tuple[int, int, int]) -> None:
+    (m, n, k), random = shape, np.random.default_rng(0)
+    how = blas.gemm(dtype).copy()
+    for how[1] in (0, blas.SMALL):
+        for a in (random.random((m, k)), random.random((k, m)).T, random.random((m, k + 3))[:, 2 : 2 + k]):
+            for b in (random.random((k, n)), random.random((n, k)).T, random.random((n + 2, k))[1 : 1 + n].T):
+                left, right = (x.astype(dtype, order="K") for x in (a, b))
+                wide = np.ones((m, n + 4), dtype)
+                for kept in (0, 1):
+                    blas.product(how, left, right, wide[:, 1 : 1 + n], kept)
+                expected = 2 * (left.astype(np.float64) @ right)
+                np.testing.assert_allclose(wide[:, 1 : 1 + n], expected, rtol=1e-4 if dtype == "float32" else 1e-12)
+                assert (wide[:, 0] == 1).all() and (wide[:, 1 + n :] == 1).all()
+
+
+def test_a_function_that_is_not_compiled_is_a_step_like_any_other() -> None:
+    given, out = np.ones((2, 3, 4)), np.zeros((2, 3, 4))
+
+    def doubled(x: np.ndarray, y: np.ndarray, *share: int) -> None:
+        assert share == (0, 2, 0, 4, 0, 3)
+        y[...] = 2 * x
+
+    step = bind(doubled, own(given), made(out))
+    program.fuse([step])()
+    assert not isinstance(step, Op) and (out == 2).all()
+
+
+@pytest.mark.parametrize("quantity", ["weight", "bias"])
+def test_increments_may_lie_any_way(quantity: str) -> None:
+    random = np.random.default_rng(0)
+    post, pre = (random.random((1, 5, n)) for n in (3, 4))
+    across = np.zeros((1, 4, 3)).transpose(0, 2, 1) if quantity == "weight" else np.zeros((1, 6))[:, ::2]
+    straight = np.zeros(across.shape)
+    for out in (across, straight):
+        given = Operands({0: pre}, {0: post}, None, {}, 5)
+        lower(rules.delta, quantity, given, out, cpu)()
+    assert straight.all() and np.array_equal(across, straight)
+    seen: list[int] = []
+    across[0, 1] = np.nan
+    cpu.guard(across, np.ones(1), np.ones(1, bool), lambda found: seen.append(1))()
+    assert seen
+
+
+# ------------------------------------------------------------------------------------------------------------- memory
+
+
+@local_rule
+def shrinking(pre, post, w, *, c=0.1):  # type: ignore[no-untyped-def]
+    """A rule with a term of the weight, and one that does not separate."""
+    return (post.at(0) - post.at(1)) * pre.at(0) - c * w * post.at(0) ** 2
+
+
+@pytest.mark.parametrize("rule", ["rec", "bp", shrinking], ids=["rec", "bp", "own"])
+def test_a_presentation_allocates_nothing(rule: object) -> None:
+    circuit, protocol = circular_autoencoder([300, 40, 300], rule)  # type: ignore[arg-type]
+    simulator = Simulator(circuit, protocol, batch=50, parameters={"lr": 0.1})
+    simulator.use(np.random.default_rng(0).random((100, 300)))
+    rows = np.arange(50)
+    for _ in range(3):
+        simulator.present(rows)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        for _ in range(20):
+            simulator.present(rows)
+        now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert now - before < 2000 and peak - before < 8000  # Python's own small objects; one batch here is 60,000 bytes
+
+
+def test_operands_are_kept_alive_by_their_op() -> None:
+    out = np.zeros((1, 2, 3))
+    step = _copy(np.ones((1, 2, 3)), out)  # nobody else holds what is copied
+    step()
+    assert (out == 1).all() and isinstance(whole(out).array, np.ndarray)
