@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from circuitsim.errors import BadInput, CircuitsimError, Diverged
     from circuitsim.rules import Rule, local_rule
     from circuitsim.timetable.protocol import Protocol, Updates
-    from circuitsim.timetable.schedule import Schedule, timetable
+    from circuitsim.timetable.schedule import Schedule, make_schedule
 
 # the module of each public name; imported when first asked for, so that the command line starts quickly
 _MODULES = {
@@ -27,7 +27,7 @@ _MODULES = {
     **dict.fromkeys(("BadInput", "CircuitsimError", "Diverged"), "errors"),
     **dict.fromkeys(("Rule", "local_rule"), "rules.rule"),
     **dict.fromkeys(("Protocol", "Updates"), "timetable.protocol"),
-    **dict.fromkeys(("Schedule", "timetable"), "timetable.schedule"),
+    **dict.fromkeys(("Schedule", "make_schedule"), "timetable.schedule"),
 }
 _PACKAGES = ("circuits", "data", "scenarios")
 
@@ -50,7 +50,7 @@ __all__ = [
     "Timing",
     "Updates",
     "local_rule",
-    "timetable",
+    "make_schedule",
 ]
 
 

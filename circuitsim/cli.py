@@ -98,10 +98,10 @@ def resume(folder: Annotated[Path, typer.Argument(metavar="DIR")]) -> None:
 @app.command()
 def schedule(scenario: str, set_: Sets = None, config_file: ConfigFile = None, quick: Quick = False) -> None:
     """Show the timetable of one presentation, as a table."""
-    from circuitsim.timetable.schedule import timetables
+    from circuitsim.timetable.schedule import make_schedules
 
     _, design = _designed("schedule", scenario, set_, config_file, quick)
-    courses = [(when, timetables(design.circuit, protocol)) for when, protocol in design.courses()]
+    courses = [(when, make_schedules(design.circuit, protocol)) for when, protocol in design.courses()]
     for number, (when, plans) in enumerate(courses):
         if when:
             _out().print("\n" * (number > 0) + when)

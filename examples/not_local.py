@@ -3,7 +3,7 @@
 Run: python examples/not_local.py
 """
 
-from circuitsim import BadInput, Circuit, Population, Projection, local_rule, timetable
+from circuitsim import BadInput, Circuit, Population, Projection, local_rule, make_schedule
 from circuitsim.circuits.autoencoder import circular_autoencoder
 
 teacher = [0.0] * 16
@@ -21,7 +21,7 @@ def from_elsewhere():
 
 def too_old():
     """Recirculation around a slow loop, with neurons that forget too soon."""
-    return timetable(*circular_autoencoder([64, 16, 64], delay=5, window=8))
+    return make_schedule(*circular_autoencoder([64, 16, 64], delay=5, window=8))
 
 
 def transported():

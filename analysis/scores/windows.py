@@ -17,7 +17,7 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.circuits.stack import stacked_autoencoders
 from circuitsim.timetable.protocol import Protocol
-from circuitsim.timetable.schedule import timetable
+from circuitsim.timetable.schedule import make_schedule
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,7 +95,7 @@ def draw_windows(frame: pd.DataFrame) -> Figure:
 
 
 def _rows(family: str, depth: int, blocks: int, described: tuple[Circuit, Protocol]) -> list[dict[str, object]]:
-    schedule = timetable(*described)
+    schedule = make_schedule(*described)
     common = {"family": family, "depth": depth, "blocks": blocks}
     order = [q.name for q in schedule.circuit.projections if q.name in schedule.windows]
     return [

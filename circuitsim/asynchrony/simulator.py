@@ -23,7 +23,7 @@ from circuitsim.locality import Key
 from circuitsim.phases import plasticity
 from circuitsim.phases.base import Binding
 from circuitsim.timetable.protocol import Protocol
-from circuitsim.timetable.schedule import timetable
+from circuitsim.timetable.schedule import make_schedule
 
 
 class AsynchronousSimulator:
@@ -63,7 +63,7 @@ class AsynchronousSimulator:
         self.circuit, self.protocol, self.timing, self.seed = circuit, protocol, timing or Timing(), seed
         self._state = State(circuit, seeds=[seed], dtype=dtype, parameters=parameters)
         refuse_uncovered(circuit, protocol, self.timing, self._state)
-        timetable(circuit, replace(protocol, window=None))  # refuses rules that read what does not happen
+        make_schedule(circuit, replace(protocol, window=None))  # refuses rules that read what does not happen
         self.body = body(circuit, protocol, self.timing, self._state, seed)
         self._increment, self._bias_increment = np.zeros_like(self.body.weight), np.zeros_like(self.body.bias)
         self._first = self.body.populations["first"].tolist()

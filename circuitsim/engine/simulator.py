@@ -23,7 +23,7 @@ from circuitsim.kernels import backend as backend_module
 from circuitsim.locality import Key
 from circuitsim.timetable.causality import unroll
 from circuitsim.timetable.protocol import Protocol, Updates
-from circuitsim.timetable.schedule import Schedule, timetable, timetables
+from circuitsim.timetable.schedule import Schedule, make_schedule, make_schedules
 
 Order = Callable[[list[Event]], Sequence[Event]]
 EVALUATION_NUMBERS = 400_000  # of the largest layer in one evaluation batch, all replicas together: fits a core's cache
@@ -106,7 +106,7 @@ class Simulator:
 
     def _timed(self, protocol: Protocol) -> tuple[Schedule, ...]:
         """The timetables of a presentation and of each mirror mode."""
-        schedules = timetables(self.circuit, self._probed(protocol))
+        schedules = make_schedules(self.circuit, self._probed(protocol))
         if protocol.interval is not None:
             self._check_overlapping(schedules[0].protocol)
         return schedules
@@ -414,7 +414,7 @@ class Simulator:
             widest = max(p.size for p in self.circuit.populations)
             capacity = max(1, EVALUATION_NUMBERS // (widest * self.state.replicas))
             self._observed[keys] = Plan(
-                timetable(self.circuit, Protocol(learn=False, readouts=keys)),
+                make_schedule(self.circuit, Protocol(learn=False, readouts=keys)),
                 self.state,
                 self._kernels,
                 capacity=capacity,

@@ -23,7 +23,7 @@ HEADER = """import math
 
 import numpy as np
 
-from circuitsim.kernels.native import line
+from circuitsim.kernels.cpu.native import line
 
 T = np.{dtype}
 

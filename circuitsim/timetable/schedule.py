@@ -14,13 +14,11 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.errors import ScheduleError
 from circuitsim.events import Event
 from circuitsim.locality import Access, Finding, Key, Mode, Place, Reading, verdict
-from circuitsim.phases import FIRING, update
+from circuitsim.phases import update
 from circuitsim.phases.plasticity import readings
 from circuitsim.timetable import overlap
 from circuitsim.timetable.causality import unroll
 from circuitsim.timetable.protocol import Protocol, Updates, active
-
-__all__ = ["FIRING", "Entry", "Key", "Protocol", "Row", "Schedule", "Updates", "timetable", "timetables", "unroll"]
 
 
 @dataclass(frozen=True)
@@ -116,14 +114,14 @@ class Schedule:
         ]
 
 
-def timetables(circuit: Circuit, protocol: Protocol) -> tuple[Schedule, ...]:
+def make_schedules(circuit: Circuit, protocol: Protocol) -> tuple[Schedule, ...]:
     """The timetable of a presentation, followed by those of the mirror modes, if there are any."""
     shared = Protocol(learn=protocol.learn, groups=protocol.groups, window=protocol.window)
     waves = (replace(shared, mirror=m.projection) for m in circuit.mirrors)
-    return timetable(circuit, protocol), *(timetable(circuit, wave) for wave in waves)
+    return make_schedule(circuit, protocol), *(make_schedule(circuit, wave) for wave in waves)
 
 
-def timetable(circuit: Circuit, protocol: Protocol) -> Schedule:
+def make_schedule(circuit: Circuit, protocol: Protocol) -> Schedule:
     """Derive the timetable of a presentation from the circuit's delays.
 
     Every event happens at the first tick at which its causes have come about; a rule is evaluated at the first tick

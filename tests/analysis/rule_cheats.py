@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from circuitsim import local_rule, timetable
+from circuitsim import local_rule, make_schedule
 from circuitsim.circuits.autoencoder import circular_autoencoder
 
 weights = np.ones((4, 8))
@@ -20,7 +20,7 @@ kept: list[Any] = []
 
 def build(rule: Any, **more: Any) -> Any:
     """A circular autoencoder whose hidden synapses learn by the rule."""
-    return timetable(*circular_autoencoder([8, 4, 8], local_rule(rule), **more))
+    return make_schedule(*circular_autoencoder([8, 4, 8], local_rule(rule), **more))
 
 
 def another_synapse() -> Any:

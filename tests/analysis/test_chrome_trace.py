@@ -26,7 +26,7 @@ from circuitsim.rules import delta, recirculation
 from circuitsim.runs.config import Settings
 from circuitsim.runs.scenario import Design
 from circuitsim.timetable.protocol import Protocol
-from circuitsim.timetable.schedule import timetables
+from circuitsim.timetable.schedule import make_schedules
 
 Json = dict[str, Any]
 REC = Setting((64, 8, 6, 64), variant="ccrcc", cycles=2)
@@ -180,7 +180,7 @@ def test_flows_bind_to_the_slices_that_they_mean(made: Simulator) -> None:
 
 def ran(made: Simulator) -> list[Any]:
     """The entries of all timetables of the last presentation."""
-    schedules = timetables(made.circuit, made.protocol)
+    schedules = make_schedules(made.circuit, made.protocol)
     return list(schedules[0].entries) + made.protocol.passes * [e for s in schedules[1:] for e in s.entries]
 
 
@@ -285,4 +285,4 @@ def test_random_numbers_take_the_place_of_data(labels: bool) -> None:
     trace = json.loads(trace_design(Design(*described, {"lr": 0.1}), settings))
     assert trace["otherData"]["presentation"] == 2
     assert trace["otherData"]["simulated time"] == "1 tick = 1 ms"
-    assert len(of(trace, "X", 1)) == len(timetables(*described)[0].entries)
+    assert len(of(trace, "X", 1)) == len(make_schedules(*described)[0].entries)

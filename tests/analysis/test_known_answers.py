@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from circuitsim import Carries, Circuit, Exchange, Plasticity, Population, Projection, Protocol, timetable
+from circuitsim import Carries, Circuit, Exchange, Plasticity, Population, Projection, Protocol, make_schedule
 from circuitsim.analysis.audits.audit import Audit, audit
 from circuitsim.analysis.audits.examine import examine
 from circuitsim.circuit.parts import Mirror
@@ -20,7 +20,7 @@ from circuitsim.circuits.stack import stacked_autoencoders
 from circuitsim.circuits.tourbillon import tourbillon
 from circuitsim.circuits.twin import tourbillonize
 from circuitsim.rules import delta
-from circuitsim.timetable.schedule import timetables
+from circuitsim.timetable.schedule import make_schedules
 
 LAYERS = [7, 6, 5, 4, 7]
 CLASSES = [8, 6, 5, 3]
@@ -166,7 +166,7 @@ def examined(name: str, backend: str) -> Audit:
 @each_circuit
 def test_the_static_verdict(name: str) -> None:
     (circuit, protocol, _), expected = KNOWN[name]
-    found = audit(timetables(circuit, protocol))
+    found = audit(make_schedules(circuit, protocol))
     pairs = [(f["kind"], f["projection"]) for f in found["findings"]]
     assert set(pairs) == expected and len(pairs) == len(expected)
     assert found["local"] is all(kind == "label" for kind, _ in expected)
@@ -200,7 +200,7 @@ def test_a_bound_reads_its_own_neuron_and_is_no_finding() -> None:
 def test_windows_of_a_loop(top: int) -> None:
     """L + 1 ticks for hidden synapses, L for the top."""
     sizes = [5] * (top + 1)
-    windows = timetable(*circular_autoencoder(sizes)).windows
+    windows = make_schedule(*circular_autoencoder(sizes)).windows
     assert windows == {f"A{h}": top + 1 for h in range(1, top)} | {f"A{top}": top}
 
 
@@ -209,12 +209,12 @@ def test_windows_of_feedback(top: int) -> None:
     """2 (L - h) + 1 ticks at layer h."""
     expected = {f"W{h}": 2 * (top - h) + 1 for h in range(1, top + 1)}
     for made in (layered_classifier([5] * (top + 1), "fa"), replacement_classifier([5] * (top + 1), "fa")):
-        assert timetable(*made).windows == expected
+        assert make_schedule(*made).windows == expected
 
 
 def test_windows_of_a_stack_do_not_grow() -> None:
     for blocks in range(1, 7):
-        windows = timetable(*stacked_autoencoders([4] * (blocks + 1))).windows
+        windows = make_schedule(*stacked_autoencoders([4] * (blocks + 1))).windows
         assert set(windows.values()) == {2, 3} and max(windows.values()) == 3
 
 

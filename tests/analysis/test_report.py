@@ -24,7 +24,7 @@ from circuitsim.analysis.reports.report import Reconstructions, ReportData, rend
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Population, Projection
 from circuitsim.circuits.autoencoder import circular_autoencoder
-from circuitsim.timetable.schedule import timetable
+from circuitsim.timetable.schedule import make_schedule
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 COLUMNS = ["replica", "epoch", "split", "metric", "value"]
@@ -56,7 +56,7 @@ class Checked(HTMLParser):
 
 
 def scheduled(rule="rec", sizes=(8, 3, 8), **options):
-    return timetable(*circular_autoencoder(list(sizes), rule, **options))
+    return make_schedule(*circular_autoencoder(list(sizes), rule, **options))
 
 
 def metrics(replicas=1, epochs=3, value=lambda replica, epoch: 0.1 / (1 + epoch + replica), **varied):

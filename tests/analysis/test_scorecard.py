@@ -25,7 +25,7 @@ from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
 from circuitsim.rules import delta, local_rule
 from circuitsim.timetable.protocol import Protocol
-from circuitsim.timetable.schedule import timetable
+from circuitsim.timetable.schedule import make_schedule
 
 SIZES = (9, 7, 5, 7, 9)
 ROWS = np.arange(4)
@@ -267,7 +267,7 @@ HOPS = {
 @pytest.mark.parametrize("delay", [1, 3])
 @pytest.mark.parametrize("rule", sorted(HOPS))
 def test_hops_and_ticks_of_errors(rule: str, delay: int) -> None:
-    found = distances([timetable(*circular_autoencoder(SIZES, rule, delay=delay))])
+    found = distances([make_schedule(*circular_autoencoder(SIZES, rule, delay=delay))])
     ways = found["projections"]
     assert {name: way["hops"] for name, way in ways.items()} == HOPS[rule]
     assert {name: way["ticks"] for name, way in ways.items()} == {name: delay * n for name, n in HOPS[rule].items()}
@@ -279,7 +279,7 @@ def test_lengths_of_errors_on_a_line() -> None:
     """The output lies at nought, beside the input: backpropagation carries its error to layer 3 first."""
     lengths = {}
     for rule in ("rec", "bp", "srbp"):
-        ways = distances([timetable(*circular_autoencoder(SIZES, rule))], LINE)
+        ways = distances([make_schedule(*circular_autoencoder(SIZES, rule))], LINE)
         lengths[rule] = {name: way["length"] for name, way in ways["projections"].items()}
     assert lengths == {
         "rec": {"A1": 1, "A2": 2, "A3": 3, "A4": 0},
@@ -291,9 +291,9 @@ def test_lengths_of_errors_on_a_line() -> None:
 def test_an_error_is_formed_in_the_last_cycle_that_is_compared() -> None:
     """The top's rule also reads what layer 3 made of the first return; that is no error on its way."""
     described = circular_autoencoder(SIZES, "rec", cycles=2, reference_cycle=1)
-    twice = distances([timetable(*described)])["projections"]
+    twice = distances([make_schedule(*described)])["projections"]
     assert {name: way["hops"] for name, way in twice.items()} == HOPS["rec"]
-    own = distances([timetable(*circular_autoencoder(SIZES, "rec", top_rule="own"))])["projections"]
+    own = distances([make_schedule(*circular_autoencoder(SIZES, "rec", top_rule="own"))])["projections"]
     assert own["A4"]["path"] == ["A1", "A2", "A3", "A4"]
 
 
@@ -302,13 +302,13 @@ def test_a_rule_without_an_error_has_no_way_of_errors() -> None:
     def hebb(pre, post, w):  # type: ignore[no-untyped-def]
         return pre.at(0) * post.at(0)
 
-    ways = distances([timetable(*circular_autoencoder([5, 4, 5], hebb))])["projections"]
+    ways = distances([make_schedule(*circular_autoencoder([5, 4, 5], hebb))])["projections"]
     assert ways["A1"] is None
     assert ways["A2"]["hops"] == 0
 
 
 def test_what_arrives_together_does_not_follow_from_each_other() -> None:
-    schedule = timetable(*skipping())
+    schedule = make_schedule(*skipping())
     names = {
         phases.subject(schedule.circuit, entry.event): index
         for index, entry in enumerate(schedule.entries)
@@ -322,11 +322,11 @@ def test_what_arrives_together_does_not_follow_from_each_other() -> None:
 
 def test_a_stack_of_any_height_has_errors_of_one_hop() -> None:
     for sizes in ([9, 7], [9, 7, 5, 4, 3]):
-        assert distances([timetable(*stacked_autoencoders(sizes))])["hops"] == 1
+        assert distances([make_schedule(*stacked_autoencoders(sizes))])["hops"] == 1
 
 
 def test_positions_must_be_there_for_every_site() -> None:
-    schedule = timetable(*circular_autoencoder(SIZES, "bp"))
+    schedule = make_schedule(*circular_autoencoder(SIZES, "bp"))
     with pytest.raises(CircuitError, match="got none for layer3"):
         distances([schedule], {site: LINE[site] for site in ("layer0", "layer1", "layer2")})
 

@@ -16,7 +16,7 @@ from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.errors import CircuitError
 from circuitsim.locality import Wire, is_local
 from circuitsim.rules import amp, decay, delta, self_alignment, sparse
-from circuitsim.timetable.schedule import timetable
+from circuitsim.timetable.schedule import make_schedule
 
 IN, HID, OUT = Population("in", 3), Population("hid", 2, mixes=True), Population("out", 3, site="in")
 UP, ON = Projection("up", "in", "hid", bias=True), Projection("on", "hid", "out")
@@ -574,7 +574,7 @@ def test_what_cannot_be_built_is_refused(parts: dict[str, Any], what: str, got: 
 
 def test_what_can_be_built_can_be_scheduled() -> None:
     made = circuit()
-    assert [e.event.tick for e in timetable(made, circular_autoencoder([3, 2, 3], "rbp")[1]).entries][-1] == 3
+    assert [e.event.tick for e in make_schedule(made, circular_autoencoder([3, 2, 3], "rbp")[1]).entries][-1] == 3
 
 
 @pytest.mark.parametrize("sizes", [[4], [4, 3, 5], []])
@@ -727,11 +727,11 @@ def test_several_rules_of_one_projection() -> None:
 @pytest.mark.parametrize("rule", ["rec", "rec-symmetric", "error-rec", "rbp", "srbp", "arbp", "top"])
 def test_all_rules_but_backpropagation_build_as_local(rule: str) -> None:
     made, protocol = circular_autoencoder([4, 3, 2, 4], rule)
-    assert made.local and made.wires == () and is_local(timetable(made, protocol).findings)
+    assert made.local and made.wires == () and is_local(make_schedule(made, protocol).findings)
 
 
 def test_backpropagation_is_not_local() -> None:
     made, protocol = circular_autoencoder([4, 3, 2, 4], "bp")
-    assert not made.local and not is_local(timetable(made, protocol).findings)
+    assert not made.local and not is_local(make_schedule(made, protocol).findings)
     with pytest.raises(CircuitError, match=r"got 2 finding\(s\), first weight-transport in B2"):
         replace(made, local=True)

@@ -18,7 +18,7 @@ from circuitsim.circuits.replacement import replacement_classifier
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
 from circuitsim.locality import is_local
-from circuitsim.timetable.schedule import timetable, timetables
+from circuitsim.timetable.schedule import make_schedule, make_schedules
 
 SIZES = [6, 5, 4, 3]
 LOCAL = ("fa", "dfa", "kp", "wm", "urfb", "ia")
@@ -37,7 +37,7 @@ Found = list[tuple[str, str]]
 
 def findings(feedback: str, sizes: Sequence[int] = SIZES, **options: Any) -> Found:
     """Kind and projection of all findings, of presentations and of mirror mode; labels last."""
-    schedules = timetables(*layered_classifier(sizes, feedback, **options))
+    schedules = make_schedules(*layered_classifier(sizes, feedback, **options))
     found = [finding for schedule in schedules for finding in schedule.findings]
     assert is_local(found) is all(f.kind == "label" for f in found)
     return sorted(((f.kind, f.projection) for f in found), key=lambda row: row[0] == "label")
@@ -88,7 +88,7 @@ def test_norms_and_means_are_lateral() -> None:
     assert findings("fa", normalise=True, output="logistic") == [("label", "W3")]  # only weight mirrors use it
     circuit, protocol = layered_classifier(SIZES, "fa", output="logistic")
     centred = replace(circuit, populations=tuple(replace(p, centres=p.name == "layer2") for p in circuit.populations))
-    assert [(f.kind, f.projection) for f in timetable(centred, protocol).findings] == [
+    assert [(f.kind, f.projection) for f in make_schedule(centred, protocol).findings] == [
         ("lateral", "W2"), ("label", "W3"),
     ]  # fmt: skip
 
@@ -102,7 +102,7 @@ def test_local_ones_build_as_local(feedback: str) -> None:
 
 
 def test_a_finding_of_mirror_mode_is_reported_once() -> None:
-    presentation, *waves = timetables(*layered_classifier(SIZES, "wm", mirror=Mirror("", centre=True)))
+    presentation, *waves = make_schedules(*layered_classifier(SIZES, "wm", mirror=Mirror("", centre=True)))
     assert len(waves) == 2 and all(wave.findings == () for wave in waves)
     assert [f.rule for f in presentation.findings if f.projection[0] == "B"] == ["amp", "amp"]
 
@@ -112,7 +112,7 @@ def test_labels_from_another_site_are_a_remote_target() -> None:
     populations = tuple(replace(p, site="there" if p.name == "labels" else p.site) for p in circuit.populations)
     exchanges = tuple(replace(x, remote=x.source == "labels") for x in circuit.exchanges)
     remote = replace(circuit, populations=populations, exchanges=exchanges)
-    found = timetable(remote, protocol).findings
+    found = make_schedule(remote, protocol).findings
     assert [(f.kind, f.projection) for f in found] == [("remote-target", "W3"), ("label", "W3")] and not is_local(found)
 
 
@@ -139,12 +139,12 @@ def test_windows(top: int, delay: int) -> None:
     assert expected.keys() == {*FEEDBACK}
     for feedback, windows in expected.items():
         for loss in ("error", "hinge"):
-            made = timetable(*layered_classifier(sizes, feedback, loss=loss, delay=delay))
+            made = make_schedule(*layered_classifier(sizes, feedback, loss=loss, delay=delay))
             assert made.windows == {name: delay * window for name, window in windows.items()}, feedback
-    waves = timetables(*layered_classifier(sizes, "wm", delay=delay))[1:]
+    waves = make_schedules(*layered_classifier(sizes, "wm", delay=delay))[1:]
     assert [wave.windows for wave in waves] == [{f"B{h}": delay} for h in every if h > 1]
     for primitive in KNOWN:
-        found = timetable(*layered_classifier(sizes, "ia", primitives=[primitive], delay=delay)).windows
+        found = make_schedule(*layered_classifier(sizes, "ia", primitives=[primitive], delay=delay)).windows
         assert found == {
             k: delay * w for k, w in (along | (at_once if primitive in ("decay", "self") else beside)).items()
         }
@@ -157,7 +157,7 @@ def test_windows_with_a_delay_for_each_projection() -> None:
     def windows(feedback: str) -> dict[str, int]:
         circuit, protocol = layered_classifier(SIZES, feedback)
         slower = tuple(replace(q, delay=(up | down)[q.name]) for q in circuit.projections)
-        return timetable(replace(circuit, projections=slower), protocol).windows
+        return make_schedule(replace(circuit, projections=slower), protocol).windows
 
     assert windows("fa") == {"W3": 1, "W2": 5 + 1 + 7, "W1": 2 + 5 + 1 + 7 + 4}
     assert windows("dfa") == {"W3": 1, "W2": 5 + 1 + 9, "W1": 2 + 5 + 1 + 3}

@@ -13,7 +13,7 @@ from building import Built, Setting, digits, distance, presentations, simulator,
 from circuitsim.analysis.audits.examine import examine
 from circuitsim.circuits.layouts import bidirectional_autoencoder, conjoined_autoencoder
 from circuitsim.errors import CircuitError
-from circuitsim.timetable.schedule import timetable
+from circuitsim.timetable.schedule import make_schedule
 
 SIZES, LR = (64, 9, 64), 0.2
 BATCHES = presentations(8)
@@ -122,7 +122,7 @@ def test_what_the_audits_find_in_a_circular_layout(make: Callable[..., Any], wei
 def test_mirrored_weights_need_no_wire() -> None:
     circuit, protocol = conjoined_autoencoder((6, 4, 6), "mirrored")
     assert examine(circuit, protocol, measure=False)["findings"] == []
-    assert timetable(circuit, protocol).windows == {"A1": 3, "A2": 3}
+    assert make_schedule(circuit, protocol).windows == {"A1": 3, "A2": 3}
 
 
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {

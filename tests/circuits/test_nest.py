@@ -20,7 +20,7 @@ from circuitsim.circuits.tourbillon import growing
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError, ScheduleError
 from circuitsim.timetable.protocol import Protocol
-from circuitsim.timetable.schedule import timetable, timetables
+from circuitsim.timetable.schedule import make_schedule, make_schedules
 
 each_backend = pytest.mark.parametrize("backend", ["numba", "numpy"])
 ROWS = presentations(20)
@@ -158,22 +158,22 @@ def test_inner_loops_are_blocks_of_their_own(backend: str) -> None:
 def test_windows_of_inner_and_outer_loops(hidden: int, delay: int, outer: int) -> None:
     """An inner loop turns in 2 d ticks, the outer one in (H + 1) D + 2 H d: it needs that and a delay more."""
     circuit, protocol = nested_autoencoder([4, *[3] * hidden, 4], [2] * hidden, delay=delay, outer_delay=outer)
-    inner = timetable(circuit, replace(protocol, groups=growing(*range(1, hidden + 1))))
+    inner = make_schedule(circuit, replace(protocol, groups=growing(*range(1, hidden + 1))))
     assert inner.windows == {
         f"{name}{h}": window * delay for h in range(1, hidden + 1) for name, window in (("P", 3), ("Q", 2))
     }
     turn = (hidden + 1) * outer + 2 * hidden * delay
-    windows = timetable(circuit, replace(protocol, groups=("outer",))).windows
+    windows = make_schedule(circuit, replace(protocol, groups=("outer",))).windows
     below = {1: 0} | {h: (h - 1) * (outer + 2 * delay) for h in range(2, hidden + 2)}  # when A{h}'s source fires
     assert windows == {f"A{h}": turn + outer for h in range(1, hidden + 1)} | {f"A{hidden + 1}": turn}
-    tuned = timetable(circuit, replace(protocol, groups=("tuning",))).windows
+    tuned = make_schedule(circuit, replace(protocol, groups=("tuning",))).windows
     assert tuned == {f"{name}{h}": turn + delay for h in range(1, hidden + 1) for name in "PQ"}
     assert below[hidden + 1] + outer == turn
 
 
 def test_inner_loops_turn_faster() -> None:
     """By hand, with delays of one and three: layer 1 fires at 3 and again at 11, its image at 5, 7 and 13."""
-    made = timetable(*nested_autoencoder([4, 3, 4], [2]))
+    made = make_schedule(*nested_autoencoder([4, 3, 4], [2]))
     ticks: dict[str, list[int]] = {}
     for tick, phase, name, *_ in made.table():
         if phase in ("forward pass", "recirculation cycle"):
@@ -190,7 +190,7 @@ def test_inner_loops_turn_faster() -> None:
 
 def test_audits_find_nothing() -> None:
     for sizes, cores in (([8, 5, 8], [3]), ([8, 5, 4, 8], [3, 2])):
-        found = audit(timetables(*nested_autoencoder(sizes, cores)))
+        found = audit(make_schedules(*nested_autoencoder(sizes, cores)))
         assert found["local"] and found["findings"] == []
 
 
@@ -237,14 +237,14 @@ def beside(inner: int, outer: int) -> Circuit:
 def test_neurons_that_would_fire_twice_in_a_tick_are_refused() -> None:
     """The outer loop of two delays, the inner one too: as long as each other they meet, otherwise not."""
     _, protocol = nested_autoencoder([4, 3, 4], [2])
-    assert timetable(beside(1, 3), protocol).window == 9
+    assert make_schedule(beside(1, 3), protocol).window == 9
     message = (
         "presentation to circuit tourbillon of tourbillons: got inner1, which fires in cycle 1 and in cycle 2 in the "
         "same tick; expected neurons that fire once in a tick. Give the loops delays with which they do not meet."
     )
     for interval in (None, 4, 20):
         with pytest.raises(ScheduleError, match="^" + re.escape(message) + "$"):
-            timetable(beside(3, 3), replace(protocol, interval=interval))
+            make_schedule(beside(3, 3), replace(protocol, interval=interval))
 
 
 ENDS = (Population("in", 3, mixes=True), Population("hid", 2, "tanh", mixes=True), Population("out", 3, site="in"))
@@ -291,4 +291,4 @@ def test_a_source_comes_before_what_takes_its_input(source: str, cycles: int) ->
         f"expected a source that fires before its target within the tick. List {source} before inner1."
     )
     with pytest.raises(ScheduleError, match="^" + re.escape(message) + "$"):
-        timetable(replace(circuit, populations=tuple(late)), Protocol(cycles=cycles, learn=False))
+        make_schedule(replace(circuit, populations=tuple(late)), Protocol(cycles=cycles, learn=False))

@@ -14,7 +14,7 @@ from circuitsim.circuits.stack import stacked_autoencoders
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
 from circuitsim.locality import is_local
-from circuitsim.timetable.schedule import timetable
+from circuitsim.timetable.schedule import make_schedule
 
 ROWS = presentations(6)
 both = pytest.mark.parametrize("backend", ["numba", "numpy"])
@@ -29,11 +29,11 @@ def bits(made: Simulator, *blocks: int) -> dict[str, bytes]:
 @pytest.mark.parametrize("blocks", range(1, 7))
 def test_windows_do_not_depend_on_the_number_of_blocks(blocks: int, delay: int) -> None:
     """Each block is a circular autoencoder with L = 2: L + 1 for its encoder and L for its decoder."""
-    made = timetable(*stacked_autoencoders([3] * (blocks + 1), delay=delay))
+    made = make_schedule(*stacked_autoencoders([3] * (blocks + 1), delay=delay))
     assert made.windows == {
         f"{kind}{b}": delay * window for b in range(1, blocks + 1) for kind, window in (("E", 3), ("D", 2))
     }
-    alone = timetable(*circular_autoencoder([3, 3, 3], delay=delay))
+    alone = make_schedule(*circular_autoencoder([3, 3, 3], delay=delay))
     assert [made.windows["E1"], made.windows["D1"]] == [alone.windows["A1"], alone.windows["A2"]]
     assert made.window == alone.window
     # a block begins one tick after the one below it, and does not wait until that one has gone around
@@ -44,7 +44,7 @@ def test_windows_do_not_depend_on_the_number_of_blocks(blocks: int, delay: int) 
 def test_a_stack_is_local(blocks: int) -> None:
     circuit, protocol = stacked_autoencoders([5] * (blocks + 1))
     assert circuit.local and circuit.wires == ()
-    found = timetable(circuit, protocol).findings
+    found = make_schedule(circuit, protocol).findings
     assert found == () and is_local(found)
 
 

@@ -32,7 +32,7 @@ from circuitsim.circuits.stack import stacked_autoencoders
 from circuitsim.circuits.tourbillon import growing, tourbillon
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError, ScheduleError
-from circuitsim.timetable.schedule import timetable, timetables
+from circuitsim.timetable.schedule import make_schedule, make_schedules
 
 each_backend = pytest.mark.parametrize("backend", ["numba", "numpy"])
 ROWS = presentations(30)
@@ -281,7 +281,7 @@ def test_increments_of_any_order_of_events(backend: str) -> None:
 
 
 def findings(*sizes: int, **options: Any) -> set[tuple[str, str]]:
-    found = audit(timetables(*tourbillon(sizes, **options)))
+    found = audit(make_schedules(*tourbillon(sizes, **options)))
     assert found["local"] is all(f["kind"] == "label" for f in found["findings"])
     return {(f["kind"], f["projection"]) for f in found["findings"]}
 
@@ -305,10 +305,10 @@ def test_what_audits_find() -> None:
 def test_windows_of_growth_do_not_depend_on_the_number_of_blocks(blocks: int, delay: int) -> None:
     """L + 1 and L ticks with L = 2; it is fine-tuning that needs 2 (n - b) + 1 ticks."""
     circuit, protocol = tourbillon([3] * (blocks + 1) + [2], delay=delay)
-    growth = timetable(circuit, replace(protocol, groups=(*growing(*range(1, blocks + 1)), "top")))
+    growth = make_schedule(circuit, replace(protocol, groups=(*growing(*range(1, blocks + 1)), "top")))
     wanted = {f"{kind}{b}": delay * ticks for b in range(1, blocks + 1) for kind, ticks in (("E", 3), ("D", 2))}
     assert growth.windows == wanted | {f"W{blocks + 1}": delay} and growth.window == 3 * delay
-    fine = timetable(circuit, replace(protocol, groups=("top", "tuning")))
+    fine = make_schedule(circuit, replace(protocol, groups=("top", "tuning")))
     assert fine.windows == {
         **{f"E{b}": delay * (2 * (blocks + 1 - b) + 1) for b in range(1, blocks + 1)},
         f"W{blocks + 1}": delay,
@@ -318,7 +318,7 @@ def test_windows_of_growth_do_not_depend_on_the_number_of_blocks(blocks: int, de
 def test_what_does_not_learn_takes_no_time() -> None:
     """Of a high stack of which the first block grows, nothing above its hinge is computed."""
     circuit, protocol = tourbillon([3] * 6 + [2])
-    first = timetable(circuit, replace(protocol, groups=growing(1)))
+    first = make_schedule(circuit, replace(protocol, groups=growing(1)))
     names = {circuit.populations[e.event.which].name for e in first.entries if e.event.phase in (2, 3)}
     assert names == {"layer0", "layer1", "image0"} and first.length == 4
 
@@ -364,7 +364,7 @@ def test_groups_that_do_not_exist_are_refused() -> None:
         "'decoder 1', 'encoder 1'. Correct Protocol.groups, or put a Plasticity into the group."
     )
     with pytest.raises(ScheduleError, match="^" + re.escape(message) + "$"):
-        timetable(circuit, replace(protocol, groups=growing(1, 2)))
+        make_schedule(circuit, replace(protocol, groups=growing(1, 2)))
 
 
 def test_without_any_group_nothing_changes() -> None:

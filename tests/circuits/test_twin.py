@@ -23,7 +23,7 @@ from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
 from circuitsim.rules import delta
 from circuitsim.timetable.protocol import Protocol
-from circuitsim.timetable.schedule import timetable, timetables
+from circuitsim.timetable.schedule import make_schedule, make_schedules
 
 each_backend = pytest.mark.parametrize("backend", ["numba", "numpy"])
 ROWS = presentations(8)
@@ -186,7 +186,7 @@ def test_layers_that_learn_are_circular_autoencoders_and_others_are_as_they_were
                 q.bias,
             )
             assert (q.name in closed) == (f"{q.name}_decoder" in {p.name for p in twin.circuit.projections})
-    findings = {f["kind"] for f in audit(timetables(twin.circuit, twin.protocol))["findings"]}
+    findings = {f["kind"] for f in audit(make_schedules(twin.circuit, twin.protocol))["findings"]}
     assert findings <= {"label", "lateral"}
     groups = {group for b in range(1, len(closed) + 1) for group in twin.groups(b)}
     assert groups == {f"{kind} {q}" for q in closed for kind in ("encoder", "decoder")}
@@ -285,7 +285,7 @@ def test_a_hinge_of_two_encoders_by_hand(backend: str) -> None:
 def test_a_twin_can_be_bounded() -> None:
     twin = tourbillonize(branched(), bounded=True)
     assert {p.name for p in twin.circuit.populations if p.bounded} == {"a", "b", "c"}
-    assert timetable(twin.circuit, twin.protocol).entries[-1].event.phase == 9
+    assert make_schedule(twin.circuit, twin.protocol).entries[-1].event.phase == 9
 
 
 # ------------------------------------------------------------------------------------------------------- refusals

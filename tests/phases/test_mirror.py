@@ -17,7 +17,7 @@ from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import Diverged, ScheduleError
 from circuitsim.rules import local_rule
-from circuitsim.timetable.schedule import timetable, timetables
+from circuitsim.timetable.schedule import make_schedule, make_schedules
 
 DEEP = (64, 9, 7, 10)
 NUMBERS = {"weight_decay": 0.05, "noise_scale": 0.5, "momentum": 0.5}
@@ -43,7 +43,7 @@ def mirrored(made: Simulator, h: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("delay", [1, 3])
 def test_a_wave_is_noise_its_answer_and_learning(delay: int) -> None:
     later = str(delay)
-    presentation, *waves = timetables(*layered_classifier([6, 5, 4, 3], "wm", delay=delay))
+    presentation, *waves = make_schedules(*layered_classifier([6, 5, 4, 3], "wm", delay=delay))
     assert [wave.protocol.mirror for wave in waves] == ["W2", "W3"]
     assert [wave.duration for wave in waves] == [delay + 1] * 2 and [wave.window for wave in waves] == [delay] * 2
     assert waves[0].table() == [
@@ -59,23 +59,23 @@ def test_a_wave_is_noise_its_answer_and_learning(delay: int) -> None:
 
 
 def test_blocked_biases_are_not_read() -> None:
-    waves = timetables(*layered_classifier([6, 5, 4], "wm", mirror=Mirror("", block_bias=True)))[1:]
+    waves = make_schedules(*layered_classifier([6, 5, 4], "wm", mirror=Mirror("", block_bias=True)))[1:]
     assert not any("bias" in row[4] for wave in waves for row in wave.table())
 
 
 def test_a_mirror_through_which_nothing_learns_does_nothing() -> None:
     circuit, protocol = layered_classifier([6, 5, 4], "fa")
-    presentation, wave = timetables(replace(circuit, mirrors=(Mirror("W1"),)), protocol)
+    presentation, wave = make_schedules(replace(circuit, mirrors=(Mirror("W1"),)), protocol)
     assert (
         wave.entries == ()
         and wave.duration == 1
-        and presentation == replace(timetable(circuit, protocol), circuit=presentation.circuit)
+        and presentation == replace(make_schedule(circuit, protocol), circuit=presentation.circuit)
     )
 
 
 def test_without_learning_there_are_no_waves_to_speak_of() -> None:
     circuit, protocol = layered_classifier([6, 5, 4], "wm")
-    assert all(made.entries == () for made in timetables(circuit, replace(protocol, learn=False)))
+    assert all(made.entries == () for made in make_schedules(circuit, replace(protocol, learn=False)))
 
 
 def test_a_rule_of_mirror_mode_reads_what_fires_there() -> None:
@@ -90,18 +90,18 @@ def test_a_rule_of_mirror_mode_reads_what_fires_there() -> None:
         "error neurons). Recirculate more often, or let the rule read an earlier cycle."
     )
     with pytest.raises(ScheduleError, match="^" + re.escape(message) + "$"):
-        timetables(replace(circuit, plasticity=(learning,)), protocol)
+        make_schedules(replace(circuit, plasticity=(learning,)), protocol)
 
 
 def test_the_window_holds_in_mirror_mode_too() -> None:
     circuit, protocol = layered_classifier([6, 5, 4], "wm", delay=2, window=6)
-    assert timetables(circuit, protocol)[1].window == 6
+    assert make_schedules(circuit, protocol)[1].window == 6
     slow = replace(circuit, projections=tuple(replace(q, delay=1 + 8 * (q.name == "W2")) for q in circuit.projections))
     with pytest.raises(ScheduleError, match=r"rule delta of projection W1: got pre\.at\(0\), 11 ticks old"):
-        timetables(slow, protocol)
+        make_schedules(slow, protocol)
     lonely = replace(slow, plasticity=tuple(p for p in slow.plasticity if p.mirror))
     with pytest.raises(ScheduleError, match=r"rule amp of projection B2: got post\.at\(0\), 9 ticks old"):
-        timetables(lonely, protocol)
+        make_schedules(lonely, protocol)
 
 
 def test_a_rule_that_reads_no_activity_happens_at_once() -> None:
@@ -111,7 +111,7 @@ def test_a_rule_that_reads_no_activity_happens_at_once() -> None:
 
     circuit, protocol = layered_classifier([64, 5, 10], "wm")
     added = Plasticity("B2", fading, pre="layer2", post="layer1", momentum=False, mirror="W2")
-    _, wave = timetables(replace(circuit, plasticity=(*circuit.plasticity, added)), protocol)
+    _, wave = make_schedules(replace(circuit, plasticity=(*circuit.plasticity, added)), protocol)
     assert [row[:3] for row in wave.table() if row[1] == "plasticity"] == [("0", "plasticity", "B2"),
                                                                           ("1", "plasticity", "B2")]  # fmt: skip
     still = replace(circuit, plasticity=(added,))

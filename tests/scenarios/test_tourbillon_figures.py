@@ -25,7 +25,7 @@ from circuitsim.scenarios.tourbillon_figures.samples import downward, upward
 from circuitsim.scenarios.tourbillon_figures.scenario import SCENARIO
 from circuitsim.scenarios.tourbillon_figures.settings import FiguresKeys
 from circuitsim.timetable.protocol import Protocol
-from circuitsim.timetable.schedule import timetables
+from circuitsim.timetable.schedule import make_schedules
 
 GOLDEN = 2e-4  # relative: float32 sums differ in their last digits between machines and backends
 
@@ -142,7 +142,7 @@ def test_neighbours_and_maps_of_separate_classes() -> None:
 
 
 def _described(circuit: Circuit, protocol: Protocol, *_: object, **__: object) -> Audit:
-    return audit(timetables(circuit, protocol))
+    return audit(make_schedules(circuit, protocol))
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from circuitsim.runs.study import Study
 from circuitsim.scenarios.five_problems.scenario import ProblemKeys, described
 from circuitsim.scenarios.tourbillon import TourbillonSettings, design
 from circuitsim.timetable.protocol import Protocol
-from circuitsim.timetable.schedule import timetables
+from circuitsim.timetable.schedule import make_schedules
 
 GOLDEN = 1e-6  # relative, of float64
 COMMON: dict[str, Any] = {"train_limit": 200, "test_limit": 100, "batch": 20, "dtype": "float64"}
@@ -43,7 +43,7 @@ def _without_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
 
 
 def _described(circuit: Circuit, protocol: Protocol, *_: object, **__: object) -> Audit:
-    return audit(timetables(circuit, protocol))
+    return audit(make_schedules(circuit, protocol))
 
 
 def small(scenario: str, out: Path, *options: object, **keys: Any) -> int:

@@ -37,7 +37,7 @@ from circuitsim.errors import CircuitError, Diverged, ScheduleError
 from circuitsim.locality import Mode
 from circuitsim.phases import FIRING
 from circuitsim.timetable.protocol import Protocol, Updates
-from circuitsim.timetable.schedule import Schedule, timetable
+from circuitsim.timetable.schedule import Schedule, make_schedule
 
 each_backend = pytest.mark.parametrize("backend", ["numba", "numpy"])
 ROWS = presentations(10, seed=3)
@@ -91,7 +91,7 @@ def possible(schedule: Schedule, interval: int, memories: int | None) -> bool:
 
 def timed(made: tuple[Any, Protocol], **changes: Any) -> Schedule:
     circuit, protocol = made
-    return timetable(circuit, replace(protocol, **changes))
+    return make_schedule(circuit, replace(protocol, **changes))
 
 
 TUNING = {"groups": ("top", "tuning")}
@@ -117,9 +117,9 @@ def test_intervals_and_memories(name: str) -> None:
         changed = replace(schedule.protocol, interval=interval)
         if not possible(schedule, interval, None):
             with pytest.raises(ScheduleError, match=f"^presentation interval of {interval} ticks: got "):
-                timetable(schedule.circuit, changed)
+                make_schedule(schedule.circuit, changed)
             continue
-        made = timetable(schedule.circuit, changed)
+        made = make_schedule(schedule.circuit, changed)
         assert made.duration == interval and made.length == schedule.length
         assert made.memories == max(n for (_, _, cycle), n in held(schedule, interval).items() if cycle is not None)
 

@@ -24,7 +24,7 @@ from circuitsim.phases import FIRING
 from circuitsim.rules import local_rule
 from circuitsim.timetable.causality import unroll
 from circuitsim.timetable.protocol import Protocol
-from circuitsim.timetable.schedule import Entry, Schedule, timetable
+from circuitsim.timetable.schedule import Entry, Schedule, make_schedule
 
 modest = settings(max_examples=150, deadline=None, derandomize=True)
 
@@ -43,7 +43,7 @@ def of(made: Schedule, *kinds: int) -> Iterator[tuple[str, Event, Entry]]:
 @given(circuits())
 def test_populations_fire_when_the_last_of_their_causes_has_come(drawn: tuple[Circuit, Protocol]) -> None:
     expected = firings(*drawn)
-    for name, event, _ in of(timetable(*drawn), *FIRING):
+    for name, event, _ in of(make_schedule(*drawn), *FIRING):
         assert event.tick == expected[name, event.detail]
 
 
@@ -53,7 +53,7 @@ def test_each_delivery_comes_exactly_its_delay_after_the_firing_it_carries(drawn
     circuit, protocol = drawn
     expected = firings(circuit, protocol)
     arrived: dict[tuple[str, int], int] = {}
-    made = timetable(circuit, protocol)
+    made = make_schedule(circuit, protocol)
     for name, event, _ in of(made, phases.DELIVERY):
         q = circuit.projection(name)
         assert event.tick == expected[q.source, event.detail] + q.delay
@@ -65,7 +65,7 @@ def test_each_delivery_comes_exactly_its_delay_after_the_firing_it_carries(drawn
 @modest
 @given(circuits())
 def test_keys_increase_and_nothing_is_read_before_it_is_made(drawn: tuple[Circuit, Protocol]) -> None:
-    made = timetable(*drawn)
+    made = make_schedule(*drawn)
     events = [entry.event for entry in made.entries]
     assert all(earlier < later for earlier, later in pairwise(events))
     there: set[object] = set()
@@ -82,7 +82,7 @@ def test_keys_increase_and_nothing_is_read_before_it_is_made(drawn: tuple[Circui
 def test_rules_run_at_the_first_tick_at_which_all_they_read_exists(drawn: tuple[Circuit, Protocol]) -> None:
     circuit, protocol = drawn
     fired = firings(circuit, protocol)
-    made = timetable(circuit, protocol)
+    made = make_schedule(circuit, protocol)
     windows: dict[str, int] = {}
     happened = [(name, event.detail) for name, event, _ in of(made, phases.PLASTICITY)]
     ticks = {(name, event.detail): event.tick for name, event, _ in of(made, phases.PLASTICITY)}
@@ -103,7 +103,7 @@ def test_rules_run_at_the_first_tick_at_which_all_they_read_exists(drawn: tuple[
 @given(circuits())
 def test_updates_come_after_the_last_event_and_bounds_after_them(drawn: tuple[Circuit, Protocol]) -> None:
     circuit, protocol = drawn
-    made = timetable(circuit, protocol)
+    made = make_schedule(circuit, protocol)
     kinds = [entry.event.phase for entry in made.entries]
     learning = {p.projection for p in presented(circuit)}
     tail = len(learning) + sum(p.bounded for p in circuit.populations)
@@ -117,7 +117,7 @@ def test_updates_come_after_the_last_event_and_bounds_after_them(drawn: tuple[Ci
 @modest
 @given(circuits())
 def test_nothing_is_kept_that_nothing_needs(drawn: tuple[Circuit, Protocol]) -> None:
-    made = timetable(*drawn)
+    made = make_schedule(*drawn)
     needed: set[object] = set(made.protocol.readouts)
     for entry in reversed(made.entries):
         for access in entry.accesses:
@@ -130,19 +130,19 @@ def test_nothing_is_kept_that_nothing_needs(drawn: tuple[Circuit, Protocol]) -> 
 
 def test_without_learning_only_what_is_read_out_is_computed() -> None:
     circuit, _ = circular_autoencoder([4, 3, 2, 4], "bp")
-    made = timetable(circuit, Protocol(learn=False, readouts=(("layer2", "O", 0),)))
+    made = make_schedule(circuit, Protocol(learn=False, readouts=(("layer2", "O", 0),)))
     assert [row[1:3] for row in made.table()] == [
         ("forward pass", "layer0"), ("delivery", "A1"), ("forward pass", "layer1"), ("delivery", "A2"),
         ("forward pass", "layer2"),
     ]  # fmt: skip
     assert made.windows == {} and made.window == 0 and made.rows == ()
-    nothing = timetable(circuit, Protocol(learn=False))
+    nothing = make_schedule(circuit, Protocol(learn=False))
     assert nothing.entries == () and nothing.duration == 1
 
 
 def test_the_timetable_of_the_smallest_circuit() -> None:
     circuit, protocol = circular_autoencoder([4, 4], delay=3)
-    assert timetable(circuit, protocol).table() == [
+    assert make_schedule(circuit, protocol).table() == [
         ("0", "forward pass", "layer0", "0", "data.x", "layer0.O(0)"),
         ("3", "delivery", "A1", "0", "layer0.O(0), A1.weight", "layer1.S(0)"),
         ("3", "forward pass", "layer1", "0", "A1.bias", "layer1.S(0), layer1.O(0)"),
@@ -175,21 +175,21 @@ def test_known_windows(top: int, delay: int) -> None:
         "top": {top: 1},
     }
     for rule, windows in expected.items():
-        found = timetable(*circular_autoencoder(sizes, rule, delay=delay)).windows
+        found = make_schedule(*circular_autoencoder(sizes, rule, delay=delay)).windows
         assert found == {f"A{h}": delay * w for h, w in windows.items()}, rule
 
 
 @pytest.mark.parametrize("cycles, reference", [(2, 0), (3, 0), (3, 1), (3, 2)])
 def test_windows_of_several_cycles(cycles: int, reference: int) -> None:
     """m - n times around the loop of three, and one tick more below the top."""
-    found = timetable(*circular_autoencoder([3, 3, 3, 3], cycles=cycles, reference_cycle=reference)).windows
+    found = make_schedule(*circular_autoencoder([3, 3, 3, 3], cycles=cycles, reference_cycle=reference)).windows
     around = 3 * (cycles - reference)
     assert found == {"A1": around + 1, "A2": around + 1, "A3": around}
 
 
 def test_adaptive_feedback_reads_its_own_two_ends() -> None:
     """B{h} reads layer h - 1 of tick h - 1 and the error of layer h, which is there at 2L - h."""
-    found = timetable(*circular_autoencoder([3, 3, 3, 3], "arbp")).windows
+    found = make_schedule(*circular_autoencoder([3, 3, 3, 3], "arbp")).windows
     assert {name: w for name, w in found.items() if name[0] == "B"} == {"B2": 4 - 1, "B3": 3 - 2}
 
 
@@ -204,9 +204,9 @@ def test_a_window_that_is_too_small_is_refused_with_the_age_and_the_remedy() -> 
         r"delays\."
     )
     with pytest.raises(ScheduleError, match=message):
-        timetable(circuit, protocol)
-    assert timetable(circuit, replace(protocol, window=8)).window == 8
-    assert timetable(circuit, replace(protocol, window=20)).window == 20
+        make_schedule(circuit, protocol)
+    assert make_schedule(circuit, replace(protocol, window=8)).window == 8
+    assert make_schedule(circuit, replace(protocol, window=20)).window == 20
 
 
 def test_a_cycle_that_never_happens_is_refused() -> None:
@@ -216,7 +216,7 @@ def test_a_cycle_that_never_happens_is_refused() -> None:
         r"\(0 for error neurons\)\. Recirculate more often, or let the rule read an earlier cycle\."
     )
     with pytest.raises(ScheduleError, match=message):
-        timetable(circuit, replace(protocol, cycles=2))
+        make_schedule(circuit, replace(protocol, cycles=2))
 
 
 def test_error_neurons_have_one_cycle_only() -> None:
@@ -227,7 +227,7 @@ def test_error_neurons_have_one_cycle_only() -> None:
     circuit, protocol = circular_autoencoder([4, 3, 4], "rbp")
     circuit = replace(circuit, plasticity=(Plasticity("A1", late, post="error1"),))
     with pytest.raises(ScheduleError, match="rule of projection A1: got a reading of error1 at cycle 1"):
-        timetable(circuit, replace(protocol, cycles=2))
+        make_schedule(circuit, replace(protocol, cycles=2))
 
 
 def test_a_loop_of_projections_that_waits_for_itself_is_refused() -> None:
@@ -239,7 +239,7 @@ def test_a_loop_of_projections_that_waits_for_itself_is_refused() -> None:
         r"forward pass\. Close loops with a recirculating exchange, not with a projection\."
     )
     with pytest.raises(ScheduleError, match=message):
-        timetable(circuit, Protocol())
+        make_schedule(circuit, Protocol())
 
 
 @pytest.mark.parametrize(
@@ -249,12 +249,12 @@ def test_a_readout_that_nothing_makes_is_refused(readout: tuple[str, str, int]) 
     circuit, protocol = circular_autoencoder([4, 3, 4])
     message = r"readout \('layer\d', '\w+', \d\): got a quantity that nothing makes; expected \(population, O, E, S or"
     with pytest.raises(ScheduleError, match=message):
-        timetable(circuit, replace(protocol, readouts=(readout,)))
+        make_schedule(circuit, replace(protocol, readouts=(readout,)))
 
 
 def test_ages_beyond_the_window_are_findings_of_the_verdict() -> None:
     circuit, protocol = circular_autoencoder([4, 3, 4], "bp")
-    made = timetable(circuit, protocol)
+    made = make_schedule(circuit, protocol)
     assert [(f.kind, f.projection) for f in made.findings] == [("weight-transport", "B2")]
     late = replace(made, window=2).findings
     assert [(f.kind, f.projection, f.read, f.lag) for f in late[1:]] == [("time-window", "A1", "pre.at(0)", 3)]
@@ -332,7 +332,7 @@ def test_an_exchange_from_a_mixing_population_listed_later() -> None:
     readouts = (("b", "E", 2),)
     message = r"exchange c -> a: got a mixing source, listed after its target, and 2 .* List c before a, or let it"
     with pytest.raises(ScheduleError, match=message):
-        timetable(loop((0, 1, 2)), Protocol(cycles=2, learn=False, readouts=readouts))
-    found = timetable(loop((2, 0, 1)), Protocol(cycles=2, learn=False, readouts=readouts))
+        make_schedule(loop((0, 1, 2)), Protocol(cycles=2, learn=False, readouts=readouts))
+    found = make_schedule(loop((2, 0, 1)), Protocol(cycles=2, learn=False, readouts=readouts))
     assert [e.event.tick for e in found.entries] == sorted(e.event.tick for e in found.entries)
-    assert timetable(loop((0, 1, 2)), Protocol(cycles=1, learn=False, readouts=(("b", "E", 1),))).entries
+    assert make_schedule(loop((0, 1, 2)), Protocol(cycles=1, learn=False, readouts=(("b", "E", 1),))).entries

@@ -20,7 +20,7 @@ from circuitsim.kernels.sources import loaded
 ENTRY = """# {name} of {module}, kernels of {digest}
 from numba import types
 
-from circuitsim.kernels.native import operand
+from circuitsim.kernels.cpu.native import operand
 
 {kinds}
 
