@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from circuitsim.circuit.parts import Projection
+from circuitsim.circuit.weights import Signs
 from circuitsim.engine.simulator import Simulator
 
 Figures = dict[str, np.ndarray]
@@ -80,10 +81,10 @@ def _aligned(simulator: Simulator, q: Projection) -> Figures:
 
 def _feedback(simulator: Simulator, q: Projection, transposed: np.ndarray) -> np.ndarray:
     """The weights that carry errors: a projection's own, the forward ones, or its magnitudes with their signs."""
-    if not q.own:
+    if not q.has_tensor:
         return transposed
     own = simulator.tensors()[f"{q.name}.weight"].astype(np.float64)
-    return np.abs(own) * np.sign(transposed) if q.signs else own
+    return np.abs(own) * np.sign(transposed) if isinstance(q.weights, Signs) else own
 
 
 def _delta_angles(simulator: Simulator, errors: list[np.ndarray], slopes: list[np.ndarray]) -> dict[int, np.ndarray]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
+from circuitsim.circuit.weights import OWN, Transposed
 from circuitsim.errors import CircuitError
 from circuitsim.rules import (
     Rule,
@@ -226,10 +227,7 @@ def _error_driven(layers: list[Population], forward: list[Projection], rule: str
     if rule == "srbp":
         feedback = [Projection(f"D{h}", f"error{top}", f"error{h}", delay) for h in range(1, top)]
     elif rule != "top":
-        feedback = [
-            Projection(f"B{h}", f"error{h}", f"error{h - 1}", delay, transports=f"A{h}" if rule == "bp" else None)
-            for h in range(2, top + 1)
-        ]
+        feedback = [_feedback(rule, h, delay) for h in range(2, top + 1)]
     plasticity = [Plasticity(f"A{h}", delta, post=f"error{h}") for h in range(lowest, top + 1)]
     if rule == "arbp":
         # the increment of A{h} mirrored: activity of layer h - 1 times the error of layer h; no velocity
@@ -246,3 +244,9 @@ def _error_driven(layers: list[Population], forward: list[Projection], rule: str
         plasticity=tuple(plasticity),
         local=rule != "bp" and layers[top].activation != "softmax",
     )
+
+
+def _feedback(rule: str, h: int, delay: int) -> Projection:
+    """Synapses that carry the error of layer h to layer h - 1."""
+    weights = Transposed(f"A{h}") if rule == "bp" else OWN
+    return Projection(f"B{h}", f"error{h}", f"error{h - 1}", delay, weights=weights)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
+from circuitsim.circuit.weights import Own, Transposed
 from circuitsim.errors import CircuitError
 from circuitsim.rules import delta, recirculation, recirculation_symmetric, recirculation_symmetric_bias
 
@@ -54,7 +55,7 @@ class Block:
     encoder : the projection that leads up, whose source is `inner`. decoder : the one that leads down, to `image`.
     image : where the reconstruction arrives, at the source's site.
     inner : the name of what feeds the encoder: a population of its own, or the source.
-    turns : cycles after which the source fires anew, where it is part of a slower loop; 1: it does not.
+    period : cycles after which the source fires anew, where it is part of a slower loop; 1: it does not.
     """
 
     label: str
@@ -64,7 +65,7 @@ class Block:
     decoder: Projection
     image: Population
     inner: str
-    turns: int = 1
+    period: int = 1
 
     @property
     def groups(self) -> tuple[str, str]:
@@ -97,7 +98,7 @@ def block_parts(block: Block, rule: str = "rec", delay: int = 1) -> Parts:
     found = Parts((block.image,), (block.encoder, block.decoder))
     if block.inner != block.source.name:
         inner = Population(block.inner, block.source.size, site=block.source.site, mixes=recirculates(rule))
-        taken = Exchange(block.source.name, block.inner, Carries.INPUT, turns=block.turns)
+        taken = Exchange(block.source.name, block.inner, Carries.INPUT, period=block.period)
         found = Parts((inner,), exchanges=(taken,)) + found
     return found + (_recirculating(block, rule) if recirculates(rule) else _error_driven(block, rule, delay))
 
@@ -117,10 +118,10 @@ def _error_driven(block: Block, rule: str, delay: int) -> Parts:
     up, down = block.groups
     above = Population(f"hinge{block.label}_error", block.hinge.size, site=block.hinge.site, feedback=True)
     below = Population(f"{block.image.name}_error", block.source.size, site=block.source.site, feedback=True)
-    transports = block.decoder.name if rule == "bp" else None
+    weights = Transposed(block.decoder.name) if rule == "bp" else Own()
     return Parts(
         (below, above),
-        (Projection(f"R{block.label}", below.name, above.name, delay, transports=transports),),
+        (Projection(f"R{block.label}", below.name, above.name, delay, weights=weights),),
         (
             Exchange(block.source.name, below.name, Carries.TARGET),
             Exchange(block.image.name, below.name, Carries.ACTUAL),

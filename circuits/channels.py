@@ -21,6 +21,7 @@ from types import MappingProxyType
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
+from circuitsim.circuit.weights import OWN, Tied, Transposed, Weights
 from circuitsim.errors import CircuitError
 from circuitsim.rules import delta, error_recirculation, recirculation
 from circuitsim.timetable.protocol import Protocol
@@ -183,9 +184,8 @@ def _projections(channels: Channels, bias: bool, delay: int) -> list[Projection]
     if channels.c1:
         found.append(Projection("C1", "layer0", "target2", delay))
     if channels.c2:
-        transports = BACK["transposed"] if channels.c2 == "transposed" else None
-        shares = BACK["shared"] if channels.c2 == "shared" else None
-        found.append(Projection("C2", source, arrives, delay, transports=transports, shares=shares))
+        weights: dict[str, Weights] = {"transposed": Transposed(BACK["transposed"]), "shared": Tied(BACK["shared"])}
+        found.append(Projection("C2", source, arrives, delay, weights=weights.get(channels.c2, OWN)))
     if channels.c3:
         found.append(Projection("C3", source, "image0", delay, bias and third))
     return found

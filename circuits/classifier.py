@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Exchange, Mirror, Plasticity, Population, Projection
+from circuitsim.circuit.weights import Copied, Own, Signs, Tied, Transposed, Weights
 from circuitsim.errors import CircuitError
 from circuitsim.rules import amp, decay, delta, null, self_alignment, sparse
 from circuitsim.timetable.protocol import Protocol, Updates
@@ -43,9 +44,9 @@ def layered_classifier(
     passes: int = 1,
     bounded: bool = False,
     masked: bool = False,
-    refreshed: bool = False,
+    copied: bool = False,
     redrawn: bool = False,
-    waits: bool = False,
+    deferred: bool = False,
     updates: Updates = Updates.LAST,
     window: int | None = None,
 ) -> tuple[Circuit, Protocol]:
@@ -68,9 +69,9 @@ def layered_classifier(
     passes : for wm: how often mirror mode follows a presentation.
     bounded : whether neurons bound the norm of their incoming weights (parameter max_norm).
     masked : whether only some of the synapses exist, forward and feedback drawn apart (parameter density).
-    refreshed : for bp: feedback weights are a copy, taken over in every k-th presentation (parameter `every` of B).
+    copied : for bp: feedback weights are a copy, renewed in every k-th presentation (parameter `copy_interval` of B).
     redrawn : for ss: the magnitudes beside the signs are drawn anew for every presentation.
-    waits : increments add up until a random presentation lets them through (parameter `chance`).
+    deferred : increments add up until a random presentation lets them through (parameter `update_probability`).
     updates : when increments are applied: last, at once, or by a coin either.
     window : how long neurons remember, ticks; None: as long as the rules need.
 
@@ -82,12 +83,11 @@ def layered_classifier(
     top = len(sizes) - 1
     forward = [Projection(f"W{h}", f"layer{h - 1}", f"layer{h}", delay, bias) for h in range(1, top + 1)]
     back = delay if feedback_delay is None else feedback_delay
-    down = _feedback(feedback, top, back, normalise)
-    down = [replace(q, refreshed=refreshed and feedback == "bp", redrawn=redrawn and feedback == "ss") for q in down]
+    down = _feedback(feedback, top, back, normalise=normalise, copied=copied, redrawn=redrawn)
     if masked:
-        forward, down = ([replace(q, masked=q.own) for q in part] for part in (forward, down))
-    if waits:
-        forward = [replace(q, waits=True) for q in forward]
+        forward, down = ([replace(q, masked=q.has_tensor) for q in part] for part in (forward, down))
+    if deferred:
+        forward = [replace(q, deferred=True) for q in forward]
     chosen = tuple(primitives or PRIMITIVES.get(feedback, ()))
     extra, carriers = _echoes(chosen, sizes, back)
     rules = [Plasticity(f"W{h}", delta, post=f"error{h}") for h in range(1, top + 1)]
@@ -152,22 +152,22 @@ def _exchanges(top: int, compared: Carries) -> tuple[Exchange, ...]:
     )
 
 
-def _feedback(feedback: str, top: int, delay: int, normalise: bool) -> list[Projection]:
+def _feedback(feedback: str, top: int, delay: int, *, normalise: bool, copied: bool, redrawn: bool) -> list[Projection]:
+    """Projections that carry errors down; those of one kind of feedback differ in their weights alone."""
     if feedback == "dfa":
         return [Projection(f"D{h}", f"error{top}", f"error{h}", delay) for h in range(1, top)]
-    transposed, signs = feedback in ("bp", "ss"), feedback == "ss"
-    return [
-        Projection(
-            f"B{h}",
-            f"error{h}",
-            f"error{h - 1}",
-            delay,
-            transports=f"W{h}" if transposed else None,
-            signs=signs,
-            normalised=normalise and feedback == "wm",
-        )
-        for h in range(2, top + 1)
-    ]
+
+    def weights(h: int) -> Weights:
+        match feedback:
+            case "bp":
+                return Copied(f"W{h}") if copied else Transposed(f"W{h}")
+            case "ss":
+                return Signs(f"W{h}", redrawn)
+            case _:
+                return Own(normalised=normalise and feedback == "wm")
+
+    between = range(2, top + 1)
+    return [Projection(f"B{h}", f"error{h}", f"error{h - 1}", delay, weights=weights(h)) for h in between]
 
 
 def _echoes(chosen: Sequence[str], sizes: Sequence[int], delay: int) -> tuple[list[Population], list[Projection]]:
@@ -176,10 +176,10 @@ def _echoes(chosen: Sequence[str], sizes: Sequence[int], delay: int) -> tuple[li
     for h in range(2, len(sizes)):
         if "null" in chosen:
             neurons.append(Population(f"null{h - 1}", sizes[h - 1], site=f"layer{h - 1}"))
-            carriers.append(Projection(f"N{h}", f"layer{h}", f"null{h - 1}", delay, shares=f"B{h}"))
+            carriers.append(Projection(f"N{h}", f"layer{h}", f"null{h - 1}", delay, weights=Tied(f"B{h}")))
         if "sparse" in chosen:
             neurons.append(Population(f"sparse{h}", sizes[h], site=f"layer{h}"))
-            carriers.append(Projection(f"S{h}", f"layer{h - 1}", f"sparse{h}", delay, transports=f"B{h}"))
+            carriers.append(Projection(f"S{h}", f"layer{h - 1}", f"sparse{h}", delay, weights=Transposed(f"B{h}")))
     return neurons, carriers
 
 
@@ -195,7 +195,7 @@ def _learning(feedback: str, chosen: Sequence[str], h: int) -> list[Plasticity]:
         "amp": Plasticity(name, amp, pre=above, post=below, momentum=False),
         "null": Plasticity(name, null, pre=above, post=f"null{h - 1}", momentum=False),
         "sparse": Plasticity(name, sparse, pre=f"sparse{h}", post=below, momentum=False),
-        "self": Plasticity(name, self_alignment, momentum=False, transports=f"W{h}"),
+        "self": Plasticity(name, self_alignment, momentum=False, transposed_from=f"W{h}"),
     }
     return [made[primitive] for primitive in chosen]
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
+from circuitsim.circuit.weights import Own, Transposed
 from circuitsim.errors import CircuitError
 from circuitsim.rules import local_rule, recirculation
 from circuitsim.timetable.protocol import Protocol
@@ -131,7 +132,7 @@ def _circular(
             Population("layer2", sizes[2], output, site="layer0"),
         ),
         (
-            Projection("A1", "layer0", "layer1", delays[0], transports="A2" if tied else None),
+            Projection("A1", "layer0", "layer1", delays[0], weights=Transposed("A2") if tied else Own()),
             Projection("A2", "layer1", "layer2", delays[1], bias),
         ),
         inputs="layer0",

@@ -18,7 +18,7 @@ from circuitsim.errors import CircuitError
 from circuitsim.rules import recirculation
 from circuitsim.timetable.protocol import Protocol
 
-TURN = 2  # cycles of the inner loops in one turn of the outer one
+PERIOD = 2  # cycles of the inner loops in one turn of the outer one
 OUTER = "outer"
 
 
@@ -73,7 +73,7 @@ def nested_autoencoder(
     parts = (
         Parts((*layers, *middle), tuple(outer))
         + together(loops)
-        + Parts((last,), exchanges=(Exchange(last.name, "layer0", Carries.OUTPUT, turns=TURN),))
+        + Parts((last,), exchanges=(Exchange(last.name, "layer0", Carries.OUTPUT, period=PERIOD),))
         + Parts(plasticity=_outer_rules(outer, top))
     )
     return Circuit(
@@ -85,7 +85,7 @@ def nested_autoencoder(
         exchanges=parts.exchanges,
         plasticity=parts.plasticity,
         local=True,
-    ), Protocol(cycles=TURN, window=window)
+    ), Protocol(cycles=PERIOD, window=window)
 
 
 def _check(sizes: Sequence[int], cores: Sequence[int]) -> None:
@@ -110,15 +110,15 @@ def _loop(h: int, layer: Population, core: Population, bias: bool, delay: int) -
     image = Population(f"image{h}", layer.size, layer.activation, site=layer.name)
     up = Projection(f"P{h}", f"inner{h}", core.name, delay, bias)
     down = Projection(f"Q{h}", core.name, image.name, delay, bias)
-    parts = block_parts(Block(str(h), layer, core, up, down, image, f"inner{h}", turns=TURN))
+    parts = block_parts(Block(str(h), layer, core, up, down, image, f"inner{h}", period=PERIOD))
     tuning = (
-        Plasticity(up.name, recirculation.bind(m=TURN), group=TUNING),
-        Plasticity(down.name, recirculation.bind(m=TURN), group=TUNING),
+        Plasticity(up.name, recirculation.bind(m=PERIOD), group=TUNING),
+        Plasticity(down.name, recirculation.bind(m=PERIOD), group=TUNING),
     )
     return parts + Parts(plasticity=tuning)
 
 
 def _outer_rules(outer: Sequence[Projection], top: int) -> tuple[Plasticity, ...]:
-    law = recirculation.bind(m=TURN)
+    law = recirculation.bind(m=PERIOD)
     highest = Plasticity(f"A{top}", law, post="layer0", group=OUTER)
     return (*(Plasticity(q.name, law, group=OUTER) for q in outer[:-1]), highest)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
+from circuitsim.circuit.weights import OWN, Signs, Transposed, Weights
 from circuitsim.errors import CircuitError
 from circuitsim.rules import replacement, replacement_feedback
 from circuitsim.timetable.protocol import Protocol
@@ -77,13 +78,13 @@ def replacement_classifier(
 
 
 def _down(h: int, feedback: str, delay: int, masked: bool) -> Projection:
+    weights: dict[str, Weights] = {"bp": Transposed(f"W{h}"), "ss": Signs(f"W{h}")}
     return Projection(
         f"B{h}",
         f"layer{h}",
         f"layer{h - 1}",
         delay,
-        transports=f"W{h}" if feedback in ("bp", "ss") else None,
-        signs=feedback == "ss",
+        weights=weights.get(feedback, OWN),
         feedback=True,
         masked=masked and feedback != "bp",
     )

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
+from circuitsim.circuit.weights import Own, Tied, Transposed, Weights
 from circuitsim.circuits.blocks import TOP, TOP_FEEDBACK, TUNING, Parts, block_parts, recirculates, together
 from circuitsim.circuits.stack import stack_blocks, stack_layers
 from circuitsim.errors import CircuitError
@@ -128,17 +129,10 @@ def _top(sizes: Sequence[int], loss: str, activation: str, bias: bool, delay: in
 def _channel(sizes: Sequence[int], channel: str, delay: int) -> Parts:
     """Feedback neurons beside each hinge, the synapses into them, and the rule that they teach."""
     n = len(sizes) - 1
-    highest = Projection(f"B{n}", f"error{n}", f"error{n - 1}", delay, transports=f"W{n}" if channel == "bp" else None)
+    top = Transposed(f"W{n}") if channel == "bp" else Own()
+    highest = Projection(f"B{n}", f"error{n}", f"error{n - 1}", delay, weights=top)
     below = (
-        Projection(
-            f"B{b}",
-            f"error{b}",
-            f"error{b - 1}",
-            delay,
-            transports=f"E{b}" if channel == "bp" else None,
-            shares=f"D{b}" if channel == "decoders" else None,
-        )
-        for b in range(2, n)
+        Projection(f"B{b}", f"error{b}", f"error{b - 1}", delay, weights=_weights(channel, b)) for b in range(2, n)
     )
     learning = (Plasticity(f"B{n}", delta, post=f"layer{n - 1}", group=TOP_FEEDBACK),)
     return Parts(
@@ -148,3 +142,14 @@ def _channel(sizes: Sequence[int], channel: str, delay: int) -> Parts:
         tuple(Plasticity(f"E{b}", delta, post=f"error{b}", group=TUNING) for b in range(1, n))
         + (learning if channel != "bp" else ()),
     )
+
+
+def _weights(channel: str, b: int) -> Weights:
+    """Weights of the feedback synapses beside block b's encoder."""
+    match channel:
+        case "bp":
+            return Transposed(f"E{b}")
+        case "decoders":
+            return Tied(f"D{b}")
+        case _:
+            return Own()

@@ -14,6 +14,7 @@ import networkx as nx
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import COMPARED, Carries, Exchange, Plasticity, Population, Projection
+from circuitsim.circuit.weights import Own, Tied
 from circuitsim.circuits.blocks import TOP, TUNING, Block, Parts, block_parts, recirculates, together
 from circuitsim.errors import CircuitError
 from circuitsim.rules import delta
@@ -57,7 +58,7 @@ class Twin:
                 way = f"circular autoencoder: {block.inner} -{q.name}-> {q.target} -{block.decoder.name}-> "
                 way += block.image.name
             carrier = names.get(_channel_name(q.name))
-            means = "nothing" if carrier is None else carrier.weights + " (random)" * carrier.own
+            means = "nothing" if carrier is None else carrier.tensor_owner + " (random)" * carrier.has_tensor
             found.append((f"{q.name}: {q.source} -> {q.target}", way, ", ".join(dict.fromkeys(learns)), means))
         return found
 
@@ -139,8 +140,8 @@ def _check(circuit: Circuit, forward: Sequence[Projection]) -> None:
     if not nx.is_directed_acyclic_graph(graph):
         _refuse(circuit, f"a loop through {nx.find_cycle(graph)[0][0]}", "a feedforward circuit", "Open the loop.")
     for q in forward:
-        if not q.own:
-            _refuse(circuit, f"{q.name} with the weights of {q.weights}", "weights of its own", "Give it some.")
+        if not q.has_tensor:
+            _refuse(circuit, f"{q.name} with the weights of {q.tensor_owner}", "weights of its own", "Give it some.")
     for p in circuit.populations:
         if p.replaced:
             _refuse(
@@ -217,7 +218,7 @@ def _tuning(
             _error_name(q.target),
             _error_name(q.source),
             q.delay,
-            shares=decoders.get(q.name),
+            weights=Tied(decoders[q.name]) if q.name in decoders else Own(),
         )
         for q in forward
         if q.source in between and q.target in (*between, circuit.outputs)

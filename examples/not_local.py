@@ -4,6 +4,7 @@ Run: python examples/not_local.py
 """
 
 from circuitsim import BadInput, Circuit, Population, Projection, local_rule, make_schedule
+from circuitsim.circuit.weights import Transposed
 from circuitsim.circuits.autoencoder import circular_autoencoder
 
 teacher = [0.0] * 16
@@ -29,7 +30,7 @@ def transported():
     return Circuit(
         "tied",
         (Population("layer0", 64), Population("layer1", 16), Population("image", 64, site="layer0")),
-        (Projection("A1", "layer0", "layer1"), Projection("B1", "layer1", "image", transports="A1")),
+        (Projection("A1", "layer0", "layer1"), Projection("B1", "layer1", "image", weights=Transposed("A1"))),
         inputs="layer0",
         outputs="image",
         local=True,

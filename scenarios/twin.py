@@ -94,7 +94,7 @@ def tensor_shapes(settings: TwinSettings) -> dict[str, tuple[int, ...]]:
     """Names and shapes of all tensors of the twin."""
     circuit, found = twin_of(settings).circuit, dict[str, tuple[int, ...]]()
     for q in circuit.projections:
-        if q.own:
+        if q.has_tensor:
             post, pre = circuit.population(q.target).size, circuit.population(q.source).size
             found |= {f"{q.name}.weight": (post, pre)} | ({f"{q.name}.bias": (post,)} if q.bias else {})
     return found

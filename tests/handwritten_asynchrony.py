@@ -39,7 +39,7 @@ class Handwritten:
         self.window = dict.fromkeys(self.layers, 1)
         self.fires: dict[int, list[tuple[int, int]]] = defaultdict(list)  # tick: (layer, neuron), once for each tick
         self.updates: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        self.turns: dict[tuple[int, int], int] = {}
+        self.period: dict[tuple[int, int], int] = {}
         self.pending = {name: np.zeros_like(tensor) for name, tensor in self.tensors.items()}
         self.delays = {
             h: self.delay + generator(self.seed, f"delays of A{h}").integers(0, t.delays + 1, self.sizes[h - 1])
@@ -53,7 +53,7 @@ class Handwritten:
         for h in self.layers:
             starts = [begin + h * hop, begin + h * hop + t.hold * cycle]
             for c, start in enumerate([*starts, starts[1] + cycle]):
-                self.turns[start, h] = c
+                self.period[start, h] = c
             late = generator(self.seed, f"jitter of layer{h}", begin)
             for c, start in enumerate(starts):
                 count = t.ticks * (1 if c else t.hold)
@@ -74,7 +74,7 @@ class Handwritten:
     def step(self) -> None:
         """One tick: windows turn, weights change, neurons compute; layer 0 takes layer L's activity last."""
         for h in self.layers:
-            c = self.turns.pop((self.now, h), None)
+            c = self.period.pop((self.now, h), None)
             if c:
                 self.memory[h][c - 1] = self.kept[h].copy()
             if c is not None:

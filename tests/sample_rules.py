@@ -103,13 +103,13 @@ def stepped(pre: Any, post: Any, w: Any) -> Any:
 
 
 @local_rule
-def attracted(pre: Any, w: Any, far: Any, *, gain: float = 0.6) -> Any:
-    return gain * (far - w) * pre.at(0)
+def attracted(pre: Any, w: Any, w_remote: Any, *, gain: float = 0.6) -> Any:
+    return gain * (w_remote - w) * pre.at(0)
 
 
 @local_rule
-def far_bound(pre: Any, post: Any, w: Any, far: Any) -> Any:
-    return where(abs(far) < abs(w), far * post.at(0), tanh(w * pre.at(1)))
+def far_bound(pre: Any, post: Any, w: Any, w_remote: Any) -> Any:
+    return where(abs(w_remote) < abs(w), w_remote * post.at(0), tanh(w * pre.at(1)))
 
 
 OWN = [oja, weight_decay, thresholded, clipped, soft_bound, saturating, quotient, pure_pre, pure_post, constant,

@@ -99,7 +99,9 @@ def _of_synapses(circuit: Circuit, element: Element, culprit: Culprit) -> str:
     q = circuit.projection(element.projection)
     if owner in (q.name, physical(circuit, q)):
         return "lateral"
-    if owner == q.shares or (owner not in (q.transports, _far(circuit, element)) and _straight(element, culprit)):
+    if owner == q.tied_to or (
+        owner not in (q.transposed_from, _remote(circuit, element)) and _straight(element, culprit)
+    ):
         return "weight-sharing"
     return "weight-transport"
 
@@ -150,18 +152,18 @@ def _sent_backwards(circuit: Circuit, element: Arrival | Synapse, culprit: Culpr
 
     Then no weight is copied elsewhere: a presynaptic neuron sums over the synapses that it is presynaptic to.
     """
-    origin = circuit.projection(element.projection).transports
+    origin = circuit.projection(element.projection).transposed_from
     if not isinstance(element, Arrival) or culprit.key != (origin, "weight", None):
         return []
     end = circuit.projection(element.projection).target
     return [origin] if origin and any(end in (p.pre, p.post) for p in circuit.rules.get(origin, ())) else []
 
 
-def _far(circuit: Circuit, element: Arrival | Synapse) -> str | None:
+def _remote(circuit: Circuit, element: Arrival | Synapse) -> str | None:
     """The projection whose transposed weights a synapse's rules read."""
     if isinstance(element, Arrival):
         return None
-    return next((p.transports for p in circuit.rules.get(element.projection, ()) if p.transports), None)
+    return next((p.transposed_from for p in circuit.rules.get(element.projection, ()) if p.transposed_from), None)
 
 
 def _clamped(circuit: Circuit, key: Key) -> str:

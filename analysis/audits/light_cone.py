@@ -14,6 +14,7 @@ import numpy as np
 from circuitsim.analysis.audits.memory import Array, differences, same_bits
 from circuitsim.analysis.audits.reach import Reach, Spread
 from circuitsim.analysis.audits.stage import Stage, stages
+from circuitsim.circuit.weights import Own
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
 from circuitsim.locality import Key
@@ -195,7 +196,7 @@ class _Watch:
         q = self.stage.circuit.projection(name)
         bounded = self.stage.circuit.population(q.target).bounded and not q.feedback
         incoming = [other.name for other in self.stage.circuit.incoming[q.target]] if bounded else []
-        return incoming or [name] * q.normalised
+        return incoming or [name] * (q.weights == Own(normalised=True))
 
     def _touching(self, what: str, cones: list[Cone], places: Array, tick: int) -> None:
         """A change of a synapse whose two neurons are both as they were is a violation."""

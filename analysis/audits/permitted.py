@@ -16,6 +16,7 @@ from circuitsim import phases
 from circuitsim.analysis.audits.memory import Array, Index, Piece
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Projection
+from circuitsim.circuit.weights import Transposed
 from circuitsim.events import Event
 from circuitsim.locality import Key
 from circuitsim.phases import FIRING
@@ -159,11 +160,11 @@ def incoming_synapses(circuit: Circuit, arrays: Arrays, q: Projection, replica: 
 
 def physical(circuit: Circuit, q: Projection) -> str | None:
     """The projection that has the weights of q's synapses as matter: itself, or one between the same sites."""
-    if q.weights == q.transports:
+    if isinstance(q.weights, Transposed):
         return None  # what goes the other way is another synapse
-    if q.shares is None:
+    if q.tied_to is None:
         return q.name
-    origin = circuit.projection(q.shares)
+    origin = circuit.projection(q.tied_to)
     ends = ((q.source, origin.source), (q.target, origin.target))
     return origin.name if all(circuit.population(a).site == circuit.population(b).site for a, b in ends) else None
 

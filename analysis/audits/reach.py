@@ -76,7 +76,7 @@ class Reach:
                 continue
             if x.carries in TAKEN:
                 if x is self.circuit.taken(p.name, cycle):
-                    yield x, cycle if x.carries is Carries.INPUT else cycle - x.turns
+                    yield x, cycle if x.carries is Carries.INPUT else cycle - x.period
             elif p.replaced == (cycle > 0):
                 yield x, cycle - 1 if p.replaced else cycle
 

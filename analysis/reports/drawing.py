@@ -69,7 +69,7 @@ def _arrow(ax: Axes, arrow: Arrow, boxes: dict[str, Any], places: dict[str, Box]
     from matplotlib.patches import FancyArrowPatch
 
     q, label = arrow.projection, arrow.label
-    wire = q.transports is not None
+    wire = q.transposed_from is not None
     colour = WARNING if wire else INK
     source, target = ends(places, q)
     clipped = {"patchA": boxes[q.source], "patchB": boxes[q.target]} if q.source != q.target else {}
@@ -98,7 +98,7 @@ def _exchange(ax: Axes, exchange: Exchange, boxes: dict[str, Any], places: dict[
 def _keys(circuit: Circuit) -> list[tuple[str, str, Any]]:
     """The lines of the legend, for what there is to explain: (text, colour, dashes)."""
     found: list[tuple[str, str, Any]] = [("projection: name and delay", INK, "-")]
-    if any(q.transports for q in circuit.projections):
+    if any(q.transposed_from for q in circuit.projections):
         found.append(("declared non-local wire: another projection's weights", WARNING, (0, (5, 2))))
     if any(p.activation == "softmax" for p in circuit.populations):
         found.append(("dashed frame: each neuron reads its whole layer", WARNING, "--"))

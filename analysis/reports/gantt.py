@@ -119,7 +119,7 @@ def _arrows(ax: Axes, schedule: Schedule, place: dict[Event, tuple[float, int, f
                                     "shrinkB": 0, "mutation_scale": 7})  # fmt: skip
     for exchange in circuit.exchanges:
         for (name, cycle, tick), cause in fired.items():
-            effects = [fired.get((exchange.target, c, tick)) for c in (cycle, cycle + exchange.turns)]
+            effects = [fired.get((exchange.target, c, tick)) for c in (cycle, cycle + exchange.period)]
             for effect in effects if name == exchange.source else ():
                 if effect and effect != cause:
                     left, row, width = place[cause]

@@ -42,7 +42,7 @@ def costs(simulator: Simulator) -> dict[str, Any]:
         "synapses": {
             q.name: [what for what in ("weight", "increment", "velocity", "pending") if (q.name, what, None) in arrays]
             for q in simulator.circuit.projections
-            if q.own
+            if q.has_tensor
         },
         "wires": wires(simulator.circuit),
     }
@@ -103,7 +103,7 @@ def wires(circuit: Circuit) -> dict[str, Any]:
     """
     lines = sum(circuit.population(x.target).size for x in circuit.exchanges if not x.remote)
     return {
-        "synapses": sum(_synapses(circuit, q) for q in circuit.projections if q.own),
+        "synapses": sum(_synapses(circuit, q) for q in circuit.projections if q.has_tensor),
         "lines": lines,
         "nonlocal": dict(Counter(wire.kind for wire in circuit.wires)),
         "learning_channels": sum(q.feedback or circuit.population(q.target).feedback for q in circuit.projections),

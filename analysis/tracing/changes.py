@@ -12,6 +12,7 @@ from circuitsim import phases
 from circuitsim.analysis.tracing.dataflow import spell
 from circuitsim.analysis.tracing.lineage import Happening, History
 from circuitsim.circuit.parts import Plasticity
+from circuitsim.circuit.weights import Own
 from circuitsim.locality import Key, Place, Reading
 from circuitsim.rules import Rule
 
@@ -77,8 +78,8 @@ class Changes:
             if reading.place is Place.SYNAPSE:
                 synapse["w"] = float(self._seen(index, (self._q.name, "weight", None))[self._i, self._j])
             elif reading.place is Place.REMOTE:
-                far = self._seen(index, (str(plasticity.transports), "weight", None))
-                synapse["far"] = float(far[self._j, self._i])
+                w_remote = self._seen(index, (str(plasticity.transposed_from), "weight", None))
+                synapse["w_remote"] = float(w_remote[self._j, self._i])
             else:
                 key, neuron = self._address(plasticity, reading)
                 name = f"{reading.place.value}.at({reading.cycle})"
@@ -101,7 +102,7 @@ class Changes:
             values["weight_decay"], formula = decay, formula.replace("w + lr", "w - weight_decay w + lr", 1)
         if self._q.masked and not self._seen(index, (name, "mask", None))[at]:
             formula = "0: the mask says that this synapse does not exist"
-        if self._q.normalised:
+        if self._q.weights == Own(normalised=True):
             formula += "; divided by the norm of all synapses"
         if not self._seen(index, ("circuit", "alive", None)):
             formula = "w, as it was: this replica has diverged"
@@ -133,7 +134,7 @@ def _evaluate(
 
     pre, post = of("pre"), of("post")
     with np.errstate(all="ignore"):
-        dw = rule(pre.__getitem__, post.__getitem__, synapse.get("w"), synapse.get("far"), **free)
+        dw = rule(pre.__getitem__, post.__getitem__, synapse.get("w"), synapse.get("w_remote"), **free)
     return np.broadcast_to(np.asarray(dw, np.float64), (batch,))
 
 
@@ -148,5 +149,5 @@ def _text(rule: Rule) -> str:
 
 def _spell(reading: Reading) -> str:
     if reading.cycle is None:
-        return "w" if reading.place is Place.SYNAPSE else "far"
+        return "w" if reading.place is Place.SYNAPSE else "w_remote"
     return f"{reading.place.value}.at({reading.cycle})"

@@ -11,6 +11,7 @@ from circuitsim import phases
 from circuitsim.analysis.tracing.dataflow import Segment, cycle_of, spell
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import RECIRCULATES, Carries, Population
+from circuitsim.circuit.weights import Transposed
 from circuitsim.engine.evidence import Record
 from circuitsim.engine.simulator import Simulator
 from circuitsim.locality import Key, Mode
@@ -129,9 +130,9 @@ def _delivered(history: History, index: int, neuron: Neuron, asked: set[Key]) ->
     total = history.made(index, key)
     earlier = any(key in r.made for r in history.segment.records[:index])
     arrived = total - history.segment.records[index].before[key][_at(history, index, key)] if earlier else total
-    weight = history.seen(index, (q.weights, "weight", None))
+    weight = history.seen(index, (q.tensor_owner, "weight", None))
     assert weight is not None
-    used = weight.T if q.weights == q.transports else weight
+    used = weight.T if isinstance(q.weights, Transposed) else weight
     if neuron is None:
         return f"{np.count_nonzero(used)} synapses into {len(used)} neurons", _spread(history, "arrived", arrived)
     values = {"arrived": history.number(arrived, key, neuron)}

@@ -9,6 +9,7 @@ from circuitsim.asynchrony.clock import Rhythm
 from circuitsim.asynchrony.timing import Timing
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Population, Projection
+from circuitsim.circuit.weights import Own
 from circuitsim.engine.state import State
 from circuitsim.errors import CircuitError, ScheduleError
 from circuitsim.phases.plasticity import readings
@@ -31,7 +32,7 @@ def refuse_uncovered(circuit: Circuit, protocol: Protocol, timing: Timing, state
     if circuit.mirrors or protocol.passes or protocol.mirror or protocol.updates is not Updates.LAST:
         _refuse(f"protocol of circuit {circuit.name}", "mirror mode or updates at other times", "presentations alone")
     for name, rules in circuit.rules.items():
-        if any(rule.transports for rule in rules):
+        if any(rule.transposed_from for rule in rules):
             _refuse(f"rule of projection {name}", "a weight elsewhere", "a rule of what its own synapses hold")
         for quantity in ("momentum", "weight_decay"):
             value = float(state.parameter(name, quantity)[0])
@@ -73,9 +74,9 @@ def _of_population(p: Population, circuit: Circuit) -> Iterator[str]:
 
 
 def _of_projection(q: Projection) -> Iterator[str]:
-    if q.transports or q.shares:
-        yield f"weights of {q.transports or q.shares}"
-    for quality in ("redrawn", "waits", "normalised", "feedback", "masked"):
+    if not isinstance(q.weights, Own):
+        yield f"weights={q.weights}"
+    for quality in ("deferred", "feedback", "masked"):
         if getattr(q, quality):
             yield f"{quality}=True"
 

@@ -26,7 +26,7 @@ class Graph:
 
     Parameters
     ----------
-    name : what messages call it.
+    name : the circuit's name in messages.
     populations, projections, exchanges, plasticity : its parts; an object's index is its place in these tuples.
     inputs : the population that is clamped to the data in cycle 0.
     labels : the population that is clamped to the examples' classes, one neuron a class; "" for none.
@@ -48,7 +48,7 @@ class Graph:
 
     @cached_property
     def graph(self) -> nx.MultiDiGraph:
-        """The circuit as a networkx graph; edges are projections (with delay) and exchanges (within the tick)."""
+        """The networkx graph of the circuit; edges are projections (with delay) and exchanges (within the tick)."""
         import networkx as nx
 
         graph = nx.MultiDiGraph(name=self.name)
@@ -92,14 +92,14 @@ class Graph:
 
     @cached_property
     def text(self) -> str:
-        """All of the circuit and its rules written out, to the same text wherever it computes the same."""
-        laws = [
-            (p.projection, p.pre, p.post, p.momentum, p.transports, p.mirror, p.group, p.rule.text)
+        """The circuit and its rules as text; equal circuits have equal texts on every machine."""
+        rules = [
+            (p.projection, p.pre, p.post, p.momentum, p.transposed_from, p.mirror, p.group, p.rule.text)
             + ((p.bias_rule.text,) if p.bias_rule else ())
             for p in self.plasticity
         ]
         parts = (self.populations, self.projections, self.exchanges, self.mirrors)
-        return repr((parts, self.inputs, self.labels, self.outputs, laws))
+        return repr((parts, self.inputs, self.labels, self.outputs, rules))
 
     @property
     def clamped(self) -> tuple[str, ...]:
@@ -107,16 +107,16 @@ class Graph:
         return (self.inputs, self.labels) if self.labels else (self.inputs,)
 
     def exchanged(self, target: str, *kinds: Carries) -> tuple[Exchange, ...]:
-        """The exchanges of the given kinds that end in a population."""
+        """Return the exchanges of the given kinds that end in a population."""
         return tuple(x for x in self.exchanges if x.target == target and x.carries in kinds)
 
     def taken(self, target: str, cycle: int) -> Exchange | None:
-        """The exchange that gives a population its activity of a cycle: an input that is due, or what returns."""
+        """Return the exchange that gives a population its activity of a cycle: an input or a recirculated value."""
         for x in self.exchanged(target, Carries.INPUT):
-            if cycle == 0 or (x.turns > 1 and cycle % x.turns == 0):
+            if cycle == 0 or (x.period > 1 and cycle % x.period == 0):
                 return x
-        return next((x for x in self.exchanged(target, *RECIRCULATES) if cycle >= x.turns), None)
+        return next((x for x in self.exchanged(target, *RECIRCULATES) if cycle >= x.period), None)
 
     def colocated(self, first: str, second: str) -> bool:
-        """Whether two populations are at the same site."""
+        """Return whether two populations are at the same site."""
         return self.population(first).site == self.population(second).site

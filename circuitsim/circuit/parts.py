@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from circuitsim.circuit.weights import OWN, Copied, Signs, Tied, Transposed, Weights, origin
 from circuitsim.locality import Certificate
 
 ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated", "softmax")
 
 
 class LocalRule(Protocol):
-    """What a circuit needs to know of a rule: its name and the certificate of what it reads."""
+    """The part of a rule that a circuit uses: its name, its certificate and its text."""
 
     @property
     def name(self) -> str: ...
@@ -24,7 +25,7 @@ class LocalRule(Protocol):
 
 @dataclass(frozen=True)
 class Population:
-    """Neurons of one kind. `site` names where they are: populations with equal sites are colocated, neuron by neuron.
+    """Neurons of one kind at one site. Populations with equal sites are colocated, neuron by neuron.
 
     Parameters
     ----------
@@ -32,12 +33,12 @@ class Population:
     size : number of neurons, >= 1.
     activation : identity, tanh, logistic, relu, saturated, or softmax, which is lateral and has no slope; ignored by
         feedback neurons, which are linear.
-    site : default the population's own name.
-    mixes : in a recirculation cycle these neurons combine what they compute with what they held at cycle 0.
+    site : name of the place; default the population's own name.
+    mixes : in a recirculation cycle these neurons combine their new activity with their activity of cycle 0.
     feedback : these neurons carry errors; they fire in the feedback phase.
     bounded : after each update the norm of a neuron's incoming weights is bounded (its parameter `max_norm`).
     replaced : in cycle 1 the feedback signal takes the place of these neurons' forward activity.
-    centres : these neurons fire f(S) less its mean over the batch; batch statistics are a declared non-local wire.
+    centres : these neurons fire f(S) minus its mean over the batch; batch statistics are a declared non-local wire.
     """
 
     name: str
@@ -64,17 +65,11 @@ class Projection:
     name : unique; its tensors are `name.weight` (target size, source size) and `name.bias` (target size).
     delay : ticks from emission to arrival, >= 1.
     bias : each target neuron also has a synapse from a unit whose activity is always 1.
-    transports : the projection whose transposed weights this one uses; a declared non-local wire.
-    signs : of the transported weights only the signs are used; the magnitudes are this projection's own.
-    refreshed : the transported weights are taken over at the start of every `every`-th presentation (a parameter) and
-        kept in between: weight transport that comes late.
-    redrawn : the magnitudes beside `signs` are drawn anew for every presentation.
-    waits : its increments add up until a presentation at which they are applied, with the probability `chance`.
-    shares : the projection whose weights this one uses as they are. Between the same sites these are the same synapses
-        passing another signal at another time; anywhere else it is weight sharing, a declared non-local wire.
-    normalised : after each update its weights are divided by their Frobenius norm; a declared non-local wire.
-    feedback : between replaced neurons: it carries the feedback signal of cycle 1 down, and nothing else.
+    weights : the source of its weights; default weights of its own.
     masked : only some of its synapses exist, each with the probability `density` (a parameter); the others stay zero.
+    deferred : its increments add up until a presentation at which they are applied, with the probability
+        `update_probability` (a parameter).
+    feedback : it joins replaced neurons, carries their feedback signal of cycle 1 down, and nothing else.
     """
 
     name: str
@@ -82,37 +77,47 @@ class Projection:
     target: str
     delay: int = 1
     bias: bool = False
-    transports: str | None = None
-    signs: bool = False
-    refreshed: bool = False
-    redrawn: bool = False
-    waits: bool = False
-    shares: str | None = None
-    normalised: bool = False
-    feedback: bool = False
+    weights: Weights = OWN
     masked: bool = False
+    deferred: bool = False
+    feedback: bool = False
 
     @property
-    def weights(self) -> str:
-        """The projection whose weights pass the signals."""
-        return (None if self.signs or self.refreshed else self.transports) or self.shares or self.name
+    def tensor_owner(self) -> str:
+        """The projection whose weight tensor passes the signals."""
+        return str(origin(self.weights)) if isinstance(self.weights, (Transposed, Tied)) else self.name
 
     @property
-    def own(self) -> bool:
-        """Whether it has weights of its own."""
-        return self.weights == self.name
+    def has_tensor(self) -> bool:
+        """True if a weight tensor is stored under its own name."""
+        return self.tensor_owner == self.name
+
+    @property
+    def refreshed(self) -> bool:
+        """True if its weights are copied or drawn anew at the start of presentations."""
+        return isinstance(self.weights, Copied) or (isinstance(self.weights, Signs) and self.weights.redrawn)
+
+    @property
+    def transposed_from(self) -> str | None:
+        """The projection whose transposed weights, or their signs, it uses or copies; None for no weight transport."""
+        return None if isinstance(self.weights, Tied) else origin(self.weights)
+
+    @property
+    def tied_to(self) -> str | None:
+        """The projection whose weights it uses as they are, or None."""
+        return self.weights.to if isinstance(self.weights, Tied) else None
 
 
 class Carries(str, Enum):
-    """What a colocated exchange hands over within the tick."""
+    """The value that a colocated exchange passes within the tick."""
 
-    INPUT = "input"  # the activity of cycle 0, which the target takes as its own of cycle 0
-    OUTPUT = "output"  # the activity, which the target takes as its own input of the next cycle
-    ERROR = "error"  # cycle 0's activity of the target less the source's, likewise
-    TARGET = "target"  # the activity, as what an error is measured against
-    ACTUAL = "actual"  # the activity, as what is subtracted from the target
-    MARGIN = "margin"  # the summed input, which a target class must bring above a margin and the others below
-    SLOPE = "slope"  # the derivative of the source's activation, which gates the target
+    INPUT = "input"  # the activity of cycle 0; the target takes it as its own of cycle 0
+    OUTPUT = "output"  # the activity; the target takes it as its input of the next cycle
+    ERROR = "error"  # the target's activity of cycle 0 minus the source's activity, likewise
+    TARGET = "target"  # the activity, as the target of an error
+    ACTUAL = "actual"  # the activity that is subtracted from the target
+    MARGIN = "margin"  # the summed input: above a margin for the target class, below it for the others
+    SLOPE = "slope"  # the derivative of the source's activation; it gates the target
 
 
 RECIRCULATES = (Carries.OUTPUT, Carries.ERROR)
@@ -122,22 +127,22 @@ COMPARED = (Carries.ACTUAL, Carries.MARGIN)
 
 @dataclass(frozen=True)
 class Exchange:
-    """A value that colocated neurons share within a tick, one to one.
+    """A value that one neuron passes to a colocated one within a tick, one to one.
 
-    With `remote` the two are at different sites and the value comes through no projection: a declared non-local wire.
-    `turns` is for loops within loops, whose cycles are those of the fastest: what recirculates is taken over `turns`
-    cycles later, an input in cycle 0 and, where turns > 1, in every turns-th cycle.
+    With `remote` the neurons are at different sites and the value passes no projection: a declared non-local wire.
+    `period` serves loops within loops, which count the cycles of the fastest loop: a recirculated value is taken over
+    `period` cycles later; an input is taken over in cycle 0 and, if period > 1, in every period-th cycle.
     """
 
     source: str
     target: str
     carries: Carries
     remote: bool = False
-    turns: int = 1
+    period: int = 1
 
 
 class Noise(str, Enum):
-    """What neurons fire in mirror mode."""
+    """Distribution of the noise that neurons fire in mirror mode."""
 
     GAUSSIAN = "gaussian"  # its scale is the standard deviation
     UNIFORM = "uniform"  # its scale is the half-width
@@ -145,14 +150,14 @@ class Noise(str, Enum):
 
 @dataclass(frozen=True)
 class Mirror:
-    """Mirror mode of one forward projection: its source fires noise, its target answers, nothing else happens.
+    """Mirror mode of one forward projection: its source fires noise, its target answers, all else rests.
 
     Parameters
     ----------
-    projection : the projection that the noise goes through; the parameter `noise_scale` is its own.
-    noise : gaussian or uniform, drawn afresh for each wave and each of the batch's examples.
+    projection : the projection that passes the noise; the parameter `noise_scale` belongs to it.
+    noise : gaussian or uniform, drawn anew for each pass and each example of the batch.
     block_bias : the answering neurons leave out their biases.
-    centre : the answers are taken less their mean over the batch; batch statistics are a declared non-local wire.
+    centre : the mean over the batch is subtracted from the answers; batch statistics are a declared non-local wire.
     """
 
     projection: str
@@ -163,17 +168,17 @@ class Mirror:
 
 @dataclass(frozen=True)
 class Plasticity:
-    """Which rule changes a projection's synapses, and whose memory stands for its two neurons.
+    """A rule of a projection's synapses, and the populations whose memory it reads as presynaptic and postsynaptic.
 
     Parameters
     ----------
     projection : the projection that learns.
-    rule, bias_rule : traced local rules; the bias's default is `rule`, with a presynaptic activity of 1.
+    rule, bias_rule : traced local rules; `bias_rule` defaults to `rule` with a presynaptic activity of 1.
     pre, post : populations colocated with the projection's source and target; default those themselves.
-    momentum : whether the synapses have a velocity, which the parameter `momentum` feeds.
-    transports : the projection whose transposed weights the rule reads as `far`; a declared non-local wire.
-    mirror : the mirrored projection in whose mirror mode the rule applies; otherwise it applies in presentations.
-    group : a name by which protocols choose what learns; any number of rules may have the same.
+    momentum : the synapses have a velocity, with the parameter `momentum`.
+    transposed_from : the projection whose transposed weights the rule reads as `w_remote`; a declared non-local wire.
+    mirror : the projection in whose mirror mode the rule applies; "" for a rule that applies in presentations.
+    group : a name by which protocols choose the rules that learn; several rules may share it.
     """
 
     projection: str
@@ -182,6 +187,6 @@ class Plasticity:
     pre: str = ""
     post: str = ""
     momentum: bool = True
-    transports: str | None = None
+    transposed_from: str | None = None
     mirror: str = ""
     group: str = ""

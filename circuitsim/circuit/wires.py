@@ -1,4 +1,4 @@
-"""The non-local wires that a circuit declares: what its parts bring from where no local rule could get it."""
+"""Non-local wires that a circuit declares by its parts: quantities that no local rule could read."""
 
 from __future__ import annotations
 
@@ -6,39 +6,40 @@ from collections.abc import Iterator
 
 from circuitsim.circuit.graph import Graph
 from circuitsim.circuit.parts import Carries, Plasticity, Projection
+from circuitsim.circuit.weights import Own, Signs
 from circuitsim.locality import Wire
 
 
 def declared(graph: Graph) -> tuple[Wire, ...]:
-    """The wires of a graph, in the order of its parts."""
+    """Return the wires of a circuit, in the order of its parts."""
     kinds = (_transport, _sharing, _lateral, _remote, _labels)
     return tuple(wire for kind in kinds for wire in kind(graph))
 
 
 def _transport(graph: Graph) -> Iterator[Wire]:
     for q in graph.projections:
-        if q.transports and not _backwards(graph, q):
-            what = "the signs of the transposed weights" if q.signs else "the transposed weights"
-            yield Wire("weight-transport", q.name, f"{what} of {q.transports}")
+        if q.transposed_from and not _backwards(graph, q):
+            what = "the signs of the transposed weights" if isinstance(q.weights, Signs) else "the transposed weights"
+            yield Wire("weight-transport", q.name, f"{what} of {q.transposed_from}")
     for learning in graph.plasticity:
-        if learning.transports:
-            read = f"the transposed weights of {learning.transports}"
+        if learning.transposed_from:
+            read = f"the transposed weights of {learning.transposed_from}"
             yield Wire("weight-transport", learning.projection, read, learning.rule.name)
 
 
 def _backwards(graph: Graph, q: Projection) -> list[Plasticity]:
-    """The rules that get from it what their own projection's synapses would carry backwards."""
-    return [p for p in graph.rules.get(q.transports or "", ()) if q.target in (p.pre, p.post)]
+    """Return the rules that receive through q the signal that their own synapses would carry backwards."""
+    return [p for p in graph.rules.get(q.transposed_from or "", ()) if q.target in (p.pre, p.post)]
 
 
 def _sharing(graph: Graph) -> Iterator[Wire]:
     for q in graph.projections:
-        if q.shares and not same_synapses(graph, q, graph.projection(q.shares)):
-            yield Wire("weight-sharing", q.name, f"the weights of {q.shares}")
+        if q.tied_to and not same_synapses(graph, q, graph.projection(q.tied_to)):
+            yield Wire("weight-sharing", q.name, f"the weights of {q.tied_to}")
 
 
 def same_synapses(graph: Graph, first: Projection, second: Projection) -> bool:
-    """Whether two projections join the same sites: then they can be the same synapses, passing different signals."""
+    """Return whether two projections join the same sites, so that both can be the same synapses."""
     return graph.colocated(first.source, second.source) and graph.colocated(first.target, second.target)
 
 
@@ -51,7 +52,7 @@ def _lateral(graph: Graph) -> Iterator[Wire]:
                 yield Wire("lateral", q.name, f"the mean of {p.name} over the batch")
     for q in graph.projections:
         for learning in _backwards(graph, q):
-            read = f"all synapses of {q.transports} that share its presynaptic neuron, through {q.name}"
+            read = f"all synapses of {q.transposed_from} that share its presynaptic neuron, through {q.name}"
             yield Wire("lateral", learning.projection, read, learning.rule.name)
     for mirror in graph.mirrors:
         if mirror.centre:
@@ -61,7 +62,7 @@ def _lateral(graph: Graph) -> Iterator[Wire]:
                     read = f"the mean of {target} over the batch"
                     yield Wire("lateral", learning.projection, read, learning.rule.name)
     for q in graph.projections:
-        if q.normalised:
+        if q.weights == Own(normalised=True):
             yield Wire("lateral", q.name, f"all synapses of {q.name}")
 
 
@@ -81,7 +82,7 @@ def _labels(graph: Graph) -> Iterator[Wire]:
 
 
 def _learning_from(graph: Graph, population: str) -> list[str]:
-    """The projections whose rules have a population as postsynaptic side; where there is none, its own name."""
+    """Return the projections whose rules read a population as postsynaptic; the population itself if there is none."""
     ends = {q.name: q.target for q in graph.projections}
     found = [p.projection for p in graph.plasticity if population == (p.post or ends[p.projection])]
     return list(dict.fromkeys(found)) or [population]

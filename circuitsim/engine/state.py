@@ -12,6 +12,7 @@ import numpy as np
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Projection
+from circuitsim.circuit.weights import Copied, Fixed
 from circuitsim.errors import CircuitError, TensorError
 from circuitsim.locality import Access, Key, Mode
 from circuitsim.randomness import generator
@@ -19,10 +20,26 @@ from circuitsim.randomness import generator
 Parameters = Mapping[str | tuple[str, str], Any]
 Home = Callable[[Iterable[np.ndarray]], None]
 DEFAULTS = {"lr": 0.01, "momentum": 0.0, "emits": 0.0, "remembers": 0.0, "max_norm": np.inf}
-DEFAULTS |= {"weight_decay": 0.0, "noise_scale": 1.0, "margin": 1.0, "density": 1.0, "every": 1.0, "chance": 1.0}
+DEFAULTS |= {
+    "weight_decay": 0.0,
+    "noise_scale": 1.0,
+    "margin": 1.0,
+    "density": 1.0,
+    "copy_interval": 1.0,
+    "update_probability": 1.0,
+}
 OF_POPULATIONS = ("emits", "remembers", "max_norm", "margin")
 CHANGING = ("lr", "lr_bias", "weight_decay", "max_norm")
-OF_PROJECTIONS = ("lr", "lr_bias", "momentum", "weight_decay", "noise_scale", "density", "every", "chance")
+OF_PROJECTIONS = (
+    "lr",
+    "lr_bias",
+    "momentum",
+    "weight_decay",
+    "noise_scale",
+    "density",
+    "copy_interval",
+    "update_probability",
+)
 
 
 class State:
@@ -34,8 +51,8 @@ class State:
     seeds : one whole number >= 0 for each replica; it draws the replica's weights.
     dtype : float32 or float64.
     parameters : numbers, one or one for each replica, keyed by (owner, quantity) or by quantity for all owners:
-        lr, lr_bias (default lr), momentum, weight_decay, noise_scale, density, every, chance of projections; emits,
-        remembers, max_norm, margin of populations; and `rule.parameter` of a rule.
+        lr, lr_bias (default lr), momentum, weight_decay, noise_scale, density, copy_interval, update_probability of
+        projections; emits, remembers, max_norm, margin of populations; and `rule.parameter` of a rule.
     home : called with arrays that are about to be looked at, and those writeable perhaps changed, on the host: kernels
         may have newer ones elsewhere.
     """
@@ -59,7 +76,7 @@ class State:
             ("circuit", "presentation", None): np.zeros(1, np.int64),
         }
         for q in circuit.projections:
-            if q.own:
+            if q.has_tensor:
                 self._allocate(q, seeds)
         for q in circuit.projections:
             self._take_over(q)
@@ -67,7 +84,10 @@ class State:
 
     def _allocate(self, q: Projection, seeds: Sequence[int]) -> None:
         post, pre = self.circuit.population(q.target).size, self.circuit.population(q.source).size
-        weight = np.stack([glorot(seed, f"{q.name}.weight", post, pre) for seed in seeds])
+        if isinstance(q.weights, Fixed):
+            weight = np.full((self.replicas, post, pre), q.weights.value)
+        else:
+            weight = np.stack([glorot(seed, f"{q.name}.weight", post, pre) for seed in seeds])
         self._arrays[q.name, "weight", None] = weight.astype(self.dtype)
         if q.masked:
             density = self.parameter(q.name, "density")
@@ -82,16 +102,16 @@ class State:
         for quantity, prefix in (("weight", ""), ("bias", "bias_"))[: 2 if q.bias else 1]:
             shaped = self._arrays[q.name, quantity, None]
             self._arrays[q.name, f"{prefix}increment", None] = np.zeros_like(shaped)
-            if q.waits:
+            if q.deferred:
                 self._arrays[q.name, f"{prefix}pending", None] = np.zeros_like(shaped)
             if fast:
                 self._arrays[q.name, f"{prefix}velocity", None] = np.zeros_like(shaped)
 
     def _take_over(self, q: Projection) -> None:
         """Weights that the first presentation takes over are those from the outset."""
-        if q.refreshed:
+        if isinstance(q.weights, Copied):
             weight, mask = self._arrays[q.name, "weight", None], self._arrays.get((q.name, "mask", None))
-            weight[...] = self._arrays[str(q.transports), "weight", None].transpose(0, 2, 1)
+            weight[...] = self._arrays[q.weights.of, "weight", None].transpose(0, 2, 1)
             weight *= 1 if mask is None else mask
 
     def parameter(self, owner: str, quantity: str) -> np.ndarray:
@@ -218,7 +238,7 @@ class State:
             tensors[name] *= mask  # synapses that do not exist have no weight
         if not self._arrays["circuit", "presentation", None][0]:
             for q in self.circuit.projections:
-                if f"{q.transports}.weight" == name:
+                if f"{q.transposed_from}.weight" == name:
                     self._take_over(q)
 
     def persistent(self) -> dict[str, np.ndarray]:

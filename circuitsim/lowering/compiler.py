@@ -38,7 +38,7 @@ class Operands:
     synapse: np.ndarray | None
     parameters: dict[str, np.ndarray]
     batch: int
-    far: np.ndarray | None = None
+    w_remote: np.ndarray | None = None
     factors: dict[tuple[Any, ...], np.ndarray] = field(default_factory=dict)
 
 
@@ -82,7 +82,7 @@ def mapped(rule: Rule, quantity: str, operands: Operands, out: np.ndarray) -> St
                 (lambda k, b=b: operands.pre[k][:, b, None, :]) if weights else (lambda k: out.dtype.type(1)),
                 lambda k, b=b: column(operands.post[k][:, b]),
                 synapse,
-                operands.far,
+                operands.w_remote,
                 **parameters,
             )
 
@@ -95,7 +95,7 @@ def _lower_bias(rule: Rule, operands: Operands, out: np.ndarray, kernels: Module
     expression = rule.expression.xreplace(ones)
     refuse_unreal(f"{rule.name} of a bias, whose presynaptic activity is 1", expression)
     bias = None if operands.synapse is None else operands.synapse[:, :, None]
-    widened = replace(operands, pre={}, synapse=bias, far=None)
+    widened = replace(operands, pre={}, synapse=bias, w_remote=None)
     products = separate(expression, rule.symbols)
     if products is None:
         return _lower_every(rule, expression, widened, out[:, :, None], kernels)
@@ -184,7 +184,7 @@ def _arrays(
         if isinstance(meaning, str):
             found.append((symbol, "", operands.parameters[meaning]))
         elif meaning.place in SYNAPSES:
-            weight = operands.synapse if meaning.place is Place.SYNAPSE else operands.far
+            weight = operands.synapse if meaning.place is Place.SYNAPSE else operands.w_remote
             assert weight is not None
             found.append((symbol, places[meaning.place], weight))
         else:

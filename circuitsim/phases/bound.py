@@ -17,7 +17,7 @@ NAME = "bound"
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
     """Reads the bound, rescales every incoming weight and bias of the population."""
     p = circuit.populations[event.which]
-    incoming = [q.name for q in circuit.incoming[p.name] if q.own and not q.feedback]
+    incoming = [q.name for q in circuit.incoming[p.name] if q.has_tensor and not q.feedback]
     return (
         reads(p.name, "max_norm"),
         reads("circuit", "alive"),
@@ -29,6 +29,6 @@ def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
 def bind(b: Binding) -> Step:
     """Bind the scaling of all incoming synapses together."""
     p = b.circuit.populations[b.event.which]
-    weights = [b.view(q.name, "weight") for q in b.circuit.incoming[p.name] if q.own and not q.feedback]
+    weights = [b.view(q.name, "weight") for q in b.circuit.incoming[p.name] if q.has_tensor and not q.feedback]
     bias = [b.view(name, "bias") for name in biases(b.circuit, p.name)]
     return b.kernels.bound(weights, bias, b.view(p.name, "max_norm"), b.view("circuit", "alive"))  # type: ignore[no-any-return]

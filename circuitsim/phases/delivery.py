@@ -7,6 +7,7 @@ w_ij = |m_ij| sign(a_ji), with magnitudes m of its own.
 from __future__ import annotations
 
 from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.weights import Signs, Transposed
 from circuitsim.events import Event
 from circuitsim.locality import Access
 from circuitsim.phases.base import Binding, Step, adds, emission, reads
@@ -19,8 +20,8 @@ def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
     q = circuit.projections[event.which]
     return (
         reads(q.source, emission(circuit, q.source, event.detail), event.detail),
-        reads(q.weights, "weight"),
-        *([reads(q.transports, "weight")] if q.signs and q.transports else []),
+        reads(q.tensor_owner, "weight"),
+        *([reads(q.weights.of, "weight")] if isinstance(q.weights, Signs) else []),
         adds(q.target, "S", event.detail),
     )
 
@@ -29,10 +30,10 @@ def bind(b: Binding) -> Step:
     """Bind a matrix product."""
     q, cycle = b.circuit.projections[b.event.which], b.event.detail
     emitted = b.view(q.source, emission(b.circuit, q.source, cycle), cycle)
-    weight, arriving = b.view(q.weights, "weight"), b.view(q.target, "S", cycle)
-    if q.signs and q.transports:
-        other = b.view(q.transports, "weight")
+    weight, arriving = b.view(q.tensor_owner, "weight"), b.view(q.target, "S", cycle)
+    if isinstance(q.weights, Signs):
+        other = b.view(q.weights.of, "weight")
         return b.kernels.deliver_signed(emitted, weight, other, arriving, accumulate=not b.first)  # type: ignore[no-any-return]
     # (replica, pre, post), as the product needs it; a transported weight already lies that way
-    across = weight if q.weights == q.transports else weight.transpose(0, 2, 1)
+    across = weight if isinstance(q.weights, Transposed) else weight.transpose(0, 2, 1)
     return b.kernels.deliver(emitted, across, arriving, accumulate=not b.first)  # type: ignore[no-any-return]

@@ -35,7 +35,7 @@ def readings(circuit: Circuit, rule: Plasticity) -> list[tuple[str, Reading, Key
             if reading.place is Place.SYNAPSE:
                 rows.append((law.name, reading, (q.name, quantity, None)))
             elif reading.place is Place.REMOTE:
-                rows.append((law.name, reading, (str(rule.transports), quantity, None)))
+                rows.append((law.name, reading, (str(rule.transposed_from), quantity, None)))
             elif reading.place is Place.POST:
                 rows.append((law.name, reading, (rule.post or q.target, "O", reading.cycle)))
             elif quantity == "weight":  # the presynaptic unit of a bias is always 1: nothing to remember
@@ -71,7 +71,7 @@ def bind(b: Binding) -> Step:
             else {},
             post={r.cycle: b.view(rule.post or q.target, "O", r.cycle) for r in _at(law, Place.POST)},
             synapse=b.optional(q.name, quantity),
-            far=_far(b, rule) if quantity == "weight" else None,
+            w_remote=_remote(b, rule) if quantity == "weight" else None,
             parameters={p: b.view(q.name, f"{law.name}.{p}") for p in law.free},
             batch=b.view("data", "rows").shape[-1],
             factors=factors,
@@ -85,9 +85,9 @@ def bind(b: Binding) -> Step:
     return in_turn(steps)
 
 
-def _far(b: Binding, rule: Plasticity) -> np.ndarray | None:
+def _remote(b: Binding, rule: Plasticity) -> np.ndarray | None:
     """The transposed weights that the rule reads of another projection; a bias has none."""
-    return b.view(rule.transports, "weight").transpose(0, 2, 1) if rule.transports else None
+    return b.view(rule.transposed_from, "weight").transpose(0, 2, 1) if rule.transposed_from else None
 
 
 def _laws(circuit: Circuit, rule: Plasticity):  # type: ignore[no-untyped-def]

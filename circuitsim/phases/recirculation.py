@@ -58,7 +58,7 @@ def bind(b: Binding) -> Step:
 
 def _returned(taken: Exchange, cycle: int) -> tuple[str, str, int]:
     """The activity that is taken over: of the cycle in which it went out, or, of an input, of this one."""
-    return taken.source, "O", cycle if taken.carries is Carries.INPUT else cycle - taken.turns
+    return taken.source, "O", cycle if taken.carries is Carries.INPUT else cycle - taken.period
 
 
 def _outputs(b: Binding, name: str, cycle: int) -> list[tuple[np.ndarray, np.ndarray]]:

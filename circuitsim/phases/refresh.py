@@ -7,6 +7,7 @@ w <- a^T in every k-th presentation, k a parameter of each replica; or |w| unifo
 from __future__ import annotations
 
 from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.weights import Signs
 from circuitsim.events import Event
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
@@ -20,19 +21,24 @@ def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
     q = circuit.projections[event.which]
     kept = [reads(q.name, "mask")] if q.masked else []
     always = reads("circuit", "alive"), *kept, adds(q.name, "weight")
-    if q.redrawn:
+    if isinstance(q.weights, Signs):
         return reads("circuit", "seeds"), reads("circuit", "tick"), *always
-    return reads(str(q.transports), "weight"), reads("circuit", "presentation"), reads(q.name, "every"), *always
+    return (
+        reads(str(q.transposed_from), "weight"),
+        reads("circuit", "presentation"),
+        reads(q.name, "copy_interval"),
+        *always,
+    )
 
 
 def bind(b: Binding) -> Step:
     """Bind a copy, or a drawing."""
     q = b.circuit.projections[b.event.which]
     weight, alive = b.view(q.name, "weight"), b.view("circuit", "alive")
-    if q.redrawn:
+    if isinstance(q.weights, Signs):
         clock = b.view("circuit", "seeds"), b.view("circuit", "tick")
         step: Step = b.kernels.magnitudes(*clock, f"magnitudes of {q.name}", weight, alive)
     else:
-        count, every = b.view("circuit", "presentation"), b.view(q.name, "every")
-        step = b.kernels.refresh(b.view(str(q.transports), "weight"), count, every, weight, alive)
+        count, interval = b.view("circuit", "presentation"), b.view(q.name, "copy_interval")
+        step = b.kernels.refresh(b.view(str(q.transposed_from), "weight"), count, interval, weight, alive)
     return in_turn([step, b.kernels.mask(weight, b.view(q.name, "mask"))]) if q.masked else step

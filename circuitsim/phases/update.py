@@ -14,6 +14,7 @@ import numpy as np
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Projection
+from circuitsim.circuit.weights import Own
 from circuitsim.events import Event
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
@@ -28,10 +29,13 @@ def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
     """Reads increments and rates, adds to weights and velocities."""
     q = circuit.projections[event.which]
     found = [reads("circuit", "alive"), reads("data", "rows"), reads(q.name, "weight_decay")]
-    if event.detail or q.waits:
+    if event.detail or q.deferred:
         found += [reads("circuit", "seeds"), reads("circuit", "tick")]
-    if q.waits:
-        found += [reads(q.name, "chance"), *(adds(q.name, f"{prefix}pending") for _, prefix, _ in _tensors(q.bias))]
+    if q.deferred:
+        found += [
+            reads(q.name, "update_probability"),
+            *(adds(q.name, f"{prefix}pending") for _, prefix, _ in _tensors(q.bias)),
+        ]
     for weight, prefix, rate in _tensors(q.bias):
         found += [reads(q.name, f"{prefix}increment"), reads(q.name, rate), adds(q.name, weight)]
         if q.masked and weight == "weight":
@@ -49,26 +53,26 @@ def bind(b: Binding) -> Step:
     decay = b.view(q.name, "weight_decay")
     for weight, prefix, rate in _tensors(q.bias):
         increment = b.view(q.name, f"{prefix}increment")
-        if q.waits:
+        if q.deferred:
             pending = b.view(q.name, f"{prefix}pending")
             steps.append(b.kernels.accumulate(increment, pending, scale, taken))
         steps.append(
             b.kernels.apply(
                 b.view(q.name, weight),
-                pending if q.waits else increment,
+                pending if q.deferred else increment,
                 b.optional(q.name, f"{prefix}velocity"),
                 b.view(q.name, rate),
                 b.optional(q.name, "momentum"),
                 decay if weight == "weight" else np.zeros_like(decay),
-                1.0 if q.waits else scale,
+                1.0 if q.deferred else scale,
                 due,
             )
         )
-        if q.waits:
+        if q.deferred:
             steps.append(b.kernels.clear(pending, due))
     if q.masked:
         steps.append(b.kernels.mask(b.view(q.name, "weight"), b.view(q.name, "mask")))
-    if q.normalised:
+    if q.weights == Own(normalised=True):
         steps.append(b.kernels.normalise(b.view(q.name, "weight"), due))
     return in_turn(steps)
 
@@ -79,10 +83,14 @@ def _due(b: Binding, q: Projection) -> tuple[np.ndarray, np.ndarray, list[Step]]
     Of two events of a presentation one takes the increments, so that those that wait are counted once.
     """
     alive = b.view("circuit", "alive")
-    if not (b.event.detail or q.waits):
+    if not (b.event.detail or q.deferred):
         return alive, alive, []
     taken, due = np.zeros_like(alive), np.zeros_like(alive)
-    seeds, tick, chance = b.view("circuit", "seeds"), b.view("circuit", "tick"), b.optional(q.name, "chance")
+    seeds, tick, probability = (
+        b.view("circuit", "seeds"),
+        b.view("circuit", "tick"),
+        b.optional(q.name, "update_probability"),
+    )
 
     def toss() -> None:
         now = int(tick[0])
@@ -92,10 +100,14 @@ def _due(b: Binding, q: Projection) -> tuple[np.ndarray, np.ndarray, list[Step]]
                 early = generator(seed, f"order of updates of {q.name}", now).random() < 0.5
                 taken[r] &= early == (b.event.detail == AT_ONCE)
             due[r] = taken[r]
-            if chance is not None:
-                due[r] &= generator(seed, f"time of updates of {q.name}", now).random() < chance[r]
+            if probability is not None:
+                due[r] &= generator(seed, f"time of updates of {q.name}", now).random() < probability[r]
 
-    return taken, due, [b.kernels.on_host(toss, [alive, taken, due, tick, *([] if chance is None else [chance])])]
+    return (
+        taken,
+        due,
+        [b.kernels.on_host(toss, [alive, taken, due, tick, *([] if probability is None else [probability])])],
+    )
 
 
 def _tensors(bias: bool) -> list[tuple[str, str, str]]:

@@ -23,7 +23,11 @@ from circuitsim.rules.inspection import check_code
 from circuitsim.rules.whole import LIMIT, Whole, bounded
 
 NEURONS = ("pre", "post")
-READ = (*NEURONS, "w", "far")  # what a rule may ask to see; `far` only where a circuit declares whose weight that is
+READ = (
+    *NEURONS,
+    "w",
+    "w_remote",
+)  # a rule's possible arguments; a circuit must declare the source of `w_remote`
 MAX_CYCLE = 1000
 
 
@@ -77,14 +81,14 @@ class Rule:
             known[key] = float(value) if isinstance(known[key], float) else value
         return Rule(self.function, tuple(known.items()))
 
-    def __call__(self, pre: Any, post: Any, w: Any, far: Any = None, **replaced: Any) -> Any:
+    def __call__(self, pre: Any, post: Any, w: Any, w_remote: Any = None, **replaced: Any) -> Any:
         """Evaluate the scalar function: the specification that every lowering is tested against.
 
-        pre, post : callables that map a cycle to an activity; w : the weight; far : a weight elsewhere, where the
+        pre, post : callables that map a cycle to an activity; w : the weight; w_remote : a weight elsewhere, where the
         rule's circuit declares one; replaced : values for parameters.
         """
         arguments = {"pre": Remembered(self.name, "pre", pre), "post": Remembered(self.name, "post", post)}
-        arguments |= {"w": w, "far": far}
+        arguments |= {"w": w, "w_remote": w_remote}
         function, wanted = self._confined
         given = {key: arguments[key] for key in wanted}
         values = {key: Whole(value) if type(value) is int else value for key, value in self.parameters}
@@ -140,15 +144,15 @@ class Rule:
             lambda k: symbol(f"pre{k}", Reading(Place.PRE, k)),
             lambda k: symbol(f"post{k}", Reading(Place.POST, k)),
             symbol("w", Reading(Place.SYNAPSE)),
-            symbol("far", Reading(Place.REMOTE)),
+            symbol("w_remote", Reading(Place.REMOTE)),
             {key: symbol(f"parameter_{key}", key) for key in self.free},
         )
         return traced, symbols
 
-    def _evaluate(self, pre: Any, post: Any, w: Any, far: Any, free: Mapping[str, Any]) -> sympy.Expr:
+    def _evaluate(self, pre: Any, post: Any, w: Any, w_remote: Any, free: Mapping[str, Any]) -> sympy.Expr:
         try:
             with np.errstate(all="ignore"):
-                result = self(pre, post, w, far, **free)
+                result = self(pre, post, w, w_remote, **free)
         except RuleError as error:
             _refuse(_label(self.function, error.__traceback__), error.got, error.expected, error.remedy)
         except Exception as error:  # the user's code: whatever it raises is reported, not passed through
@@ -177,8 +181,8 @@ def local_rule(function: Callable[..., Any]) -> Rule:
     ----------
     function : takes `pre`, `post`, `w` (those it needs) and parameters with numeric defaults; returns dw, before
         the learning rate. `pre.at(k)` and `post.at(k)` are what the two neurons remember of cycle k. It may also ask
-        for `far`, the weight of a synapse elsewhere; then only a circuit that declares whose that is
-        (`Plasticity(transports=...)`) takes it, and the audit reports weight transport.
+        for `w_remote`, the weight of a synapse elsewhere; then only a circuit that declares whose that is
+        (`Plasticity(transposed_from=...)`) takes it, and the audit reports weight transport.
 
     Returns
     -------

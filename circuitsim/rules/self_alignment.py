@@ -8,7 +8,7 @@ from circuitsim.rules.rule import local_rule
 
 
 @local_rule
-def self_alignment(far: Any, *, c: float = 1.0) -> Any:
+def self_alignment(w_remote: Any, *, c: float = 1.0) -> Any:
     """Minus the gradient of -tr(B W), which is the transposed forward weight.
 
     dB_ij = c w_ji
@@ -20,7 +20,7 @@ def self_alignment(far: Any, *, c: float = 1.0) -> Any:
     Source
     ------
     Kunin et al. 2020, table of primitives; Nayebi 2020 (role of feedback), "self".
-    Not local: `far` is a weight elsewhere,
+    Not local: `w_remote` is a weight elsewhere,
     which a circuit has to declare as weight transport.
     """
-    return c * far
+    return c * w_remote

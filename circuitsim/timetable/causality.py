@@ -66,7 +66,7 @@ class Causality:
 
     def _refreshed(self) -> list[Event]:
         """Projections that take over or draw weights do so before a presentation that teaches."""
-        fresh = [q for q in self.circuit.projections if (q.refreshed or q.redrawn) and self.protocol.learn]
+        fresh = [q for q in self.circuit.projections if q.refreshed and self.protocol.learn]
         return [Event(0, phases.REFRESH, self.circuit.index[q.name]) for q in fresh]
 
     def _applied(self, event: Event, subject: str) -> list[Event]:
@@ -113,7 +113,7 @@ class Causality:
             if x.source == subject:
                 cycle = event.detail
                 if x.carries in RECIRCULATES:
-                    cycle += x.turns
+                    cycle += x.period
                 elif self.circuit.population(x.target).replaced:
                     cycle += 1
                 taken = x.carries not in TAKEN or self.circuit.taken(x.target, cycle) is x
@@ -209,7 +209,7 @@ def _check_order(circuit: Circuit, protocol: Protocol) -> None:
     for x in circuit.exchanges:
         if circuit.index[x.source] < circuit.index[x.target]:
             continue
-        mixed = x.carries in RECIRCULATES and protocol.cycles > x.turns and circuit.population(x.source).mixes
+        mixed = x.carries in RECIRCULATES and protocol.cycles > x.period and circuit.population(x.source).mixes
         if x.carries is Carries.INPUT or mixed:
             source = "mixing source" if mixed else "source"
             raise ScheduleError(

@@ -12,6 +12,7 @@ from circuitsim.analysis.alignment import delta_alignment, weight_alignment
 from circuitsim.analysis.classification import batch_loss, classification_errors
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Mirror, Noise
+from circuitsim.circuit.weights import Copied
 from circuitsim.circuits.classifier import KNOWN, PRIMITIVES, layered_classifier
 from circuitsim.data import Dataset
 from circuitsim.engine.simulator import Simulator
@@ -59,8 +60,8 @@ def described(settings: ClassifierSettings) -> tuple[Circuit, Protocol]:
         bounded=settings.max_norm is not None,
         masked=settings.density < 1,
         redrawn=settings.ss_kind == "batch",
-        refreshed=bool(settings.feedback_refresh),
-        waits=settings.update_chance < 1,
+        copied=bool(settings.feedback_refresh),
+        deferred=settings.update_chance < 1,
         updates=UPDATES[settings.updates],
         window=settings.window,
     )
@@ -89,10 +90,10 @@ def parameters(settings: ClassifierSettings, circuit: Circuit) -> Given:
         if f"B{h}" in circuit.rules:
             found |= _of_feedback(settings, h)
     if settings.update_chance < 1:
-        found |= {(q.name, "chance"): settings.update_chance for q in circuit.projections if q.waits}
+        found |= {(q.name, "update_probability"): settings.update_chance for q in circuit.projections if q.deferred}
     if settings.feedback_refresh:
         every = np.inf if settings.feedback_refresh == NEVER else float(settings.feedback_refresh)
-        found |= {(q.name, "every"): every for q in circuit.projections if q.refreshed}
+        found |= {(q.name, "copy_interval"): every for q in circuit.projections if isinstance(q.weights, Copied)}
     if settings.max_norm is not None:
         found |= {(p.name, "max_norm"): settings.max_norm for p in circuit.populations if p.bounded}
     if settings.loss == "hinge":

@@ -138,7 +138,7 @@ def _parts(layouts: tuple[str, ...]) -> pd.DataFrame:
 def _weights(q: Projection, layout: str) -> str:
     if layout in ROWS and q.name in ROWS[layout].identities:
         return "identity"
-    return f"{q.transports}ᵀ" if q.transports else q.shares or "its own"
+    return f"{q.transposed_from}ᵀ" if q.transposed_from else q.tied_to or "its own"
 
 
 def _rules(circuit: Circuit, projection: str) -> str:

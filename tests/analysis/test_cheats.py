@@ -22,6 +22,7 @@ from circuitsim.analysis.audits.audit import audit
 from circuitsim.analysis.audits.examine import examine_simulator
 from circuitsim.analysis.audits.intervention import intervene
 from circuitsim.circuit.parts import Carries, Exchange, Mirror, Plasticity, Population, Projection
+from circuitsim.circuit.weights import Tied
 from circuitsim.circuits.autoencoder import RULES, VARIANTS, circular_autoencoder, variant_coefficients
 from circuitsim.circuits.classifier import FEEDBACK, layered_classifier
 from circuitsim.circuits.replacement import replacement_classifier
@@ -90,7 +91,7 @@ class Lying:
     def free(self) -> dict[str, float]:
         return {}
 
-    def __call__(self, pre: Any, post: Any, w: Any, far: Any = None, **parameters: Any) -> Any:
+    def __call__(self, pre: Any, post: Any, w: Any, w_remote: Any = None, **parameters: Any) -> Any:
         cycle = self.readings[0].cycle
         return post(cycle) * pre(cycle) + self.stolen(self, pre, post, w)
 
@@ -643,7 +644,7 @@ def broadcast(first: Carries, second: Carries) -> Circuit:
 def shared() -> Circuit:
     """A layer whose weights are those of the layer below."""
     populations = (Population("a", 4), Population("b", 4, "tanh"), Population("c", 4, site="a"))
-    projections = (Projection("P", "a", "b"), Projection("Q", "b", "c", shares="P"))
+    projections = (Projection("P", "a", "b"), Projection("Q", "b", "c", weights=Tied("P")))
     learning = (Plasticity("P", rules.delta),)
     return Circuit("shared", populations, projections, "a", "c", plasticity=learning)
 

@@ -147,14 +147,14 @@ def test_mirror_mode_masks_margins_and_norms_are_found_to_be_what_they_declare()
 def test_updates_at_any_time_are_local(updates: Updates) -> None:
     circuit, protocol = layered_classifier((6, 5, 4, 3), "kp", output="logistic")
     waiting = replace(circuit, projections=tuple(replace(q, waits=q.name[0] == "W") for q in circuit.projections))
-    tried = built(waiting, replace(protocol, updates=updates), parameters={"lr": 0.1, "chance": 0.5})
+    tried = built(waiting, replace(protocol, updates=updates), parameters={"lr": 0.1, "update_probability": 0.5})
     assert intervene(tried, ROWS).findings == ()
 
 
 def test_weights_taken_over_every_so_often_are_transported_in_whichever_presentation() -> None:
     circuit, protocol = layered_classifier((6, 5, 4, 3), "bp", output="logistic")
     down = tuple(replace(q, refreshed=bool(q.transports)) for q in circuit.projections)
-    tried = built(replace(circuit, projections=down), protocol, parameters={"lr": 0.1, "every": 3})
+    tried = built(replace(circuit, projections=down), protocol, parameters={"lr": 0.1, "copy_interval": 3})
     tried.present(ROWS)  # the next presentation takes over nothing
     assert kinds(intervene(tried, ROWS)) == {("weight-transport", "B2"), ("weight-transport", "B3")}
 

@@ -12,6 +12,7 @@ from circuitsim import Carries, Circuit, Exchange, Plasticity, Population, Proje
 from circuitsim.analysis.audits.audit import Audit, audit
 from circuitsim.analysis.audits.examine import examine
 from circuitsim.circuit.parts import Mirror
+from circuitsim.circuit.weights import Tied
 from circuitsim.circuits.autoencoder import circular_autoencoder, variant_coefficients
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.circuits.nest import nested_autoencoder
@@ -95,7 +96,7 @@ def shared_weights() -> Any:
     circuit = Circuit(
         "shared",
         (Population("layer0", 6), Population("layer1", 6, "tanh"), Population("layer2", 6, site="layer0")),
-        (Projection("A1", "layer0", "layer1"), Projection("A2", "layer1", "layer2", shares="A1")),
+        (Projection("A1", "layer0", "layer1"), Projection("A2", "layer1", "layer2", weights=Tied("A1"))),
         inputs="layer0",
         outputs="layer2",
         plasticity=(Plasticity("A1", delta),),

@@ -12,6 +12,7 @@ from sample_rules import attracted, oja
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Exchange, Mirror, Plasticity, Population, Projection
+from circuitsim.circuit.weights import Copied, Fixed, Own, Signs, Tied, Transposed
 from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.errors import CircuitError
 from circuitsim.locality import Wire, is_local
@@ -102,27 +103,27 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, exp
         for delay in (0, -1, 1.5, True)
     ),
     (
-        projections(Projection("x", "in", "hid", transports="y")),
+        projections(Projection("x", "in", "hid", weights=Transposed("y"))),
         "projection x",
-        "transports 'y'",
-        "a projection with weights. Name one.",
+        "weights from 'y'",
+        "a projection with weights of its own. Name one.",
     ),
     (
-        projections(replace(BACK, transports="on"), Projection("x", "in", "hid", transports="back")),
+        projections(replace(BACK, weights=Transposed("on")), Projection("x", "in", "hid", weights=Transposed("back"))),
         "projection x",
-        "transports 'back'",
-        "a projection with weights. Name one.",
+        "weights from 'back'",
+        "a projection with weights of its own. Name one.",
     ),
     (
-        projections(replace(BACK, transports="up")),
+        projections(replace(BACK, weights=Transposed("up"))),
         "projection back",
         "shape (2, 3)",
         "(3, 2), up transposed. Match the layers.",
     ),
     (
-        projections(replace(BACK, transports="on", bias=True)),
+        projections(replace(BACK, weights=Transposed("on"), bias=True)),
         "projection back",
-        "a bias beside weights that are another's",
+        "a bias beside the weights of on",
         "no bias. Remove it.",
     ),
     (
@@ -238,9 +239,9 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, exp
         "other names or equal parameters. Rename one of them.",
     ),
     (
-        projections(replace(BACK, transports="on")) | plasticity(Plasticity("back", delta)),
+        projections(replace(BACK, weights=Transposed("on"))) | plasticity(Plasticity("back", delta)),
         "plasticity of back",
-        "weights that are on's",
+        "the weights of on",
         "a projection with weights of its own. Remove it.",
     ),
     (
@@ -276,111 +277,90 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, exp
         "inputs that nothing projects to. Close the loop with an Exchange from a population colocated with the input.",
     ),
     (
-        projections(replace(BACK, signs=True)),
+        projections(replace(BACK, weights="on")),
         "projection back",
-        "signs of nothing",
-        "transports, the projection whose signs it uses. Name one.",
+        "weights='on'",
+        "Own, Transposed, Tied, Signs, Copied or Fixed. Import one from circuitsim.circuit.weights.",
     ),
     *(
         (
-            projections(replace(BACK, masked=True, **borrowed)),
+            projections(replace(BACK, weights=Fixed(value))),
+            "projection back",
+            f"Fixed({value!r})",
+            "a finite number. Give the weight of each synapse.",
+        )
+        for value in (float("nan"), float("inf"), "1", None)
+    ),
+    *(
+        (
+            projections(replace(BACK, masked=True, weights=weights)),
             "projection back",
             f"a mask on the weights of {name}",
             "weights of its own. Mask that projection.",
         )
-        for name, borrowed in (("on", {"transports": "on"}), ("up", {"shares": "up"}))
-    ),
-    (
-        projections(replace(BACK, transports="on", shares="up")),
-        "projection back",
-        "weights transported and shared",
-        "one or neither. Remove one.",
+        for name, weights in (("on", Transposed("on")), ("up", Tied("up")))
     ),
     *(
         (
-            projections(replace(BACK, refreshed=True, **origin)),
-            "projection back",
-            "weights that are taken over from nowhere",
-            "transports without signs. Name a projection.",
-        )
-        for origin in ({}, {"shares": "on"}, {"transports": "on", "signs": True})
-    ),
-    *(
-        (
-            projections(replace(BACK, redrawn=True, **origin)),
-            "projection back",
-            "magnitudes that are redrawn",
-            "signs, beside which they stand. Set signs=True.",
-        )
-        for origin in ({}, {"transports": "on"}, {"transports": "on", "refreshed": True})
-    ),
-    *(
-        (
-            projections(replace(BACK, transports="on", **kind)) | plasticity(Plasticity("back", delta, post="beside")),
+            projections(replace(BACK, weights=weights)) | plasticity(Plasticity("back", delta, post="beside")),
             "plasticity of back",
-            "weights that are taken over or redrawn",
+            f"weights={weights}",
             "weights that only rules change. Remove it.",
         )
-        for kind in ({"refreshed": True}, {"signs": True, "redrawn": True})
+        for weights in (Copied("on"), Signs("on", redrawn=True), Fixed(1.0))
     ),
     (
-        projections(replace(BACK, waits=True)),
+        projections(replace(BACK, deferred=True)),
         "projection back",
-        "increments that wait, and no rule",
-        "a rule. Add one, or set waits=False.",
+        "deferred updates, and no rule",
+        "a rule. Add one, or set deferred=False.",
     ),
     (
-        projections(replace(BACK, transports="up", refreshed=True)),
+        projections(replace(BACK, weights=Copied("up"))),
         "projection back",
         "shape (2, 3)",
         "(3, 2), up transposed. Match the layers.",
     ),
     (
-        projections(replace(BACK, transports="on", shares="up", signs=True)),
+        projections(replace(BACK, weights=Tied("down"))),
         "projection back",
-        "weights transported and shared",
-        "one or neither. Remove one.",
+        "weights from 'down'",
+        "a projection with weights of its own. Name one.",
     ),
     (
-        projections(replace(BACK, shares="down")),
+        projections(replace(BACK, weights=Tied("x")), Projection("x", "in", "hid", weights=Tied("up"))),
         "projection back",
-        "shares 'down'",
-        "a projection with weights. Name one.",
+        "weights from 'x'",
+        "a projection with weights of its own. Name one.",
     ),
     (
-        projections(replace(BACK, shares="x"), Projection("x", "in", "hid", shares="up")),
-        "projection back",
-        "shares 'x'",
-        "a projection with weights. Name one.",
-    ),
-    (
-        projections(replace(BACK, shares="on")),
+        projections(replace(BACK, weights=Tied("on"))),
         "projection back",
         "shape (2, 3)",
         "(3, 2), on. Match the layers.",
     ),
     (
-        projections(replace(BACK, transports="up", signs=True)),
+        projections(replace(BACK, weights=Signs("up"))),
         "projection back",
         "shape (2, 3)",
         "(3, 2), up transposed. Match the layers.",
     ),
     (
-        projections(Projection("x", "in", "hid", shares="up", bias=True)),
+        projections(Projection("x", "in", "hid", weights=Tied("up"), bias=True)),
         "projection x",
-        "a bias beside weights that are another's",
+        "a bias beside the weights of up",
         "no bias. Remove it.",
     ),
     (
-        projections(replace(BACK, transports="on", signs=True, bias=True)),
+        projections(replace(BACK, weights=Signs("on"), bias=True)),
         "projection back",
         "a bias of feedback neurons",
         "no bias. Remove it.",
     ),
     (
-        projections(Projection("x", "in", "hid", shares="up")) | plasticity(Plasticity("x", delta)),
+        projections(Projection("x", "in", "hid", weights=Tied("up"))) | plasticity(Plasticity("x", delta)),
         "plasticity of x",
-        "weights that are up's",
+        "the weights of up",
         "a projection with weights of its own. Remove it.",
     ),
     (
@@ -440,27 +420,27 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, exp
     (
         plasticity(Plasticity("back", self_alignment)),
         "plasticity of back",
-        "rule self_alignment, which reads `far`, a synapse elsewhere",
-        "transports, the projection whose transposed weights that is. Declare it in Plasticity(transports=...), or let "
-        "the rule read pre, post and w alone.",
+        "rule self_alignment, which reads `w_remote`, a synapse elsewhere",
+        "transposed_from, the projection whose transposed weights that is. Declare it in "
+        "Plasticity(transposed_from=...), or let the rule read pre, post and w alone.",
     ),
     (
-        plasticity(Plasticity("back", decay, transports="on")),
+        plasticity(Plasticity("back", decay, transposed_from="on")),
         "plasticity of back",
-        "transports 'on'",
-        "a rule that reads `far`. Remove transports.",
+        "transposed_from='on'",
+        "a rule that reads `w_remote`. Remove it.",
     ),
     *(
         (
-            plasticity(Plasticity("back", attracted, transports=name)),
+            plasticity(Plasticity("back", attracted, transposed_from=name)),
             "plasticity of back",
-            f"transports '{name}'",
-            "a projection with weights. Name one.",
+            f"weights from '{name}'",
+            "a projection with weights of its own. Name one.",
         )
         for name in ("down", "in")
     ),
     (
-        plasticity(Plasticity("back", attracted, transports="up")),
+        plasticity(Plasticity("back", attracted, transposed_from="up")),
         "plasticity of back",
         "shape (2, 3)",
         "(3, 2), up transposed. Match the layers.",
@@ -469,17 +449,17 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, exp
         (
             plasticity(learning),
             f"plasticity of {learning.projection}",
-            "a bias whose rule reads `far`",
+            "a bias whose rule reads `w_remote`",
             "one that reads post and w alone. Give it a bias_rule.",
         )
         for learning in (
-            Plasticity("up", self_alignment, transports="on"),
-            Plasticity("up", self_alignment, attracted, transports="on"),
+            Plasticity("up", self_alignment, transposed_from="on"),
+            Plasticity("up", self_alignment, attracted, transposed_from="on"),
         )
     ),
     *(
         (
-            projections(replace(BACK, transports="on")) | {"mirrors": tuple(map(Mirror, names))},
+            projections(replace(BACK, weights=Transposed("on"))) | {"mirrors": tuple(map(Mirror, names))},
             f"mirror mode of {names[-1]}",
             "no projection with weights, or the second mirror of one",
             "one mirror each. Name one.",
@@ -549,7 +529,7 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, exp
         "a path from in to each. Add a projection or remove them.",
     ),
     (
-        projections(replace(BACK, transports="on")) | {"local": True},
+        projections(replace(BACK, weights=Transposed("on"))) | {"local": True},
         "circuit c",
         "1 finding(s), first weight-transport in back, which reads the transposed weights of on",
         (
@@ -621,7 +601,7 @@ def test_the_graph_has_every_edge_with_its_delay() -> None:
 
 def test_declared_wires() -> None:
     assert circuit().wires == ()
-    transported = circuit(**projections(replace(BACK, transports="on")))
+    transported = circuit(**projections(replace(BACK, weights=Transposed("on"))))
     assert transported.wires == (Wire("weight-transport", "back", "the transposed weights of on"),)
     lateral = circuit(**populations(replace(OUT, activation="softmax")))
     assert lateral.wires == (Wire("lateral", "on", "all neurons of out"),)
@@ -633,25 +613,25 @@ def test_declared_wires_of_all_kinds() -> None:
     held = Population("held", 3, site="in")
     rows: list[tuple[dict[str, Any], tuple[Wire, ...]]] = [
         (
-            projections(replace(BACK, transports="on", signs=True)),
+            projections(replace(BACK, weights=Signs("on"))),
             (Wire("weight-transport", "back", "the signs of the transposed weights of on"),),
         ),
         (
-            plasticity(Plasticity("back", self_alignment, transports="on")),
+            plasticity(Plasticity("back", self_alignment, transposed_from="on")),
             (Wire("weight-transport", "back", "the transposed weights of on", "self_alignment"),),
         ),
-        (projections(Projection("x", "in", "hid", shares="up")), ()),  # the same synapses
-        (projections(Projection("x", "out", "hid", shares="back")), ()),
+        (projections(Projection("x", "in", "hid", weights=Tied("up"))), ()),  # the same synapses
+        (projections(Projection("x", "out", "hid", weights=Tied("back"))), ()),
         (
             populations(Population("p", 3), Population("q", 2))
-            | projections(Projection("x", "in", "p"), Projection("y", "p", "q", shares="up")),
+            | projections(Projection("x", "in", "p"), Projection("y", "p", "q", weights=Tied("up"))),
             (Wire("weight-sharing", "y", "the weights of up"),),
         ),
         (populations(replace(HID, centres=True)), (Wire("lateral", "up", "the mean of hid over the batch"),)),
-        (projections(replace(BACK, normalised=True)), (Wire("lateral", "back", "all synapses of back"),)),
+        (projections(replace(BACK, weights=Own(normalised=True))), (Wire("lateral", "back", "all synapses of back"),)),
         (
             populations(Population("echo", 3, site="in"))
-            | projections(Projection("x", "hid", "echo", transports="back"))
+            | projections(Projection("x", "hid", "echo", weights=Transposed("back")))
             | plasticity(Plasticity("back", sparse, pre="echo", post="hid")),
             (
                 Wire(
@@ -701,7 +681,7 @@ def test_what_is_computed_is_written_out() -> None:
     plain = circuit()
     assert plain.text == circuit().text == circuit(name="other").text
     others = [
-        projections(replace(BACK, normalised=True)),
+        projections(replace(BACK, weights=Own(normalised=True))),
         projections(replace(ON, delay=2)),
         {"mirrors": (Mirror("on"),)},
         {"mirrors": (Mirror("on", block_bias=True),)},

@@ -251,19 +251,19 @@ ENDS = (Population("in", 3, mixes=True), Population("hid", 2, "tanh", mixes=True
 AROUND = (Projection("up", "in", "hid"), Projection("down", "hid", "out"))
 
 
-@pytest.mark.parametrize("turns", [0, -1, 1.5, True, "2"])
-def test_turns_are_whole_numbers(turns: Any) -> None:
+@pytest.mark.parametrize("period", [0, -1, 1.5, True, "2"])
+def test_periods_are_whole_numbers(period: Any) -> None:
     message = (
-        f"exchange out -> in: got turns {turns!r}, carrying output; expected 1, or more for what goes around. Leave"
+        f"exchange out -> in: got period {period!r}, carrying output; expected 1, or more for what goes around. Leave"
     )
     with pytest.raises(CircuitError, match="^" + re.escape(message)):
         Circuit("c", ENDS, AROUND, inputs="in", outputs="out",
-                exchanges=(Exchange("out", "in", Carries.OUTPUT, turns=turns),))  # fmt: skip
+                exchanges=(Exchange("out", "in", Carries.OUTPUT, period=period),))  # fmt: skip
 
 
 def test_only_what_goes_around_has_turns() -> None:
     circuit, _ = circular_autoencoder([4, 3, 4], "rbp")
-    slow = tuple(replace(x, turns=2) if x.carries is Carries.SLOPE else x for x in circuit.exchanges)
+    slow = tuple(replace(x, period=2) if x.carries is Carries.SLOPE else x for x in circuit.exchanges)
     message = (
         "exchange layer1 -> error1: got turns 2, carrying slope; expected 1, or more for what goes around. Leave turns"
     )

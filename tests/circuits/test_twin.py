@@ -14,6 +14,7 @@ from building import classes, digits, presentations
 from circuitsim.analysis.audits.audit import audit
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
+from circuitsim.circuit.weights import Tied
 from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.circuits.replacement import replacement_classifier
@@ -296,7 +297,9 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
         "twin of circuit branched: got a loop through a; expected a feedforward circuit. Open the loop.",
     ),
     (
-        lambda: tourbillonize(branched(("P1",), Projection("P7", "in", "b"), Projection("P8", "in", "b", shares="P7"))),
+        lambda: tourbillonize(
+            branched(("P1",), Projection("P7", "in", "b"), Projection("P8", "in", "b", weights=Tied("P7")))
+        ),
         "twin of circuit branched: got P8 with the weights of P7; expected weights of its own. Give it some.",
     ),
     (

@@ -40,6 +40,7 @@ from circuitsim.timetable.protocol import Protocol, Updates
 from circuitsim.timetable.schedule import Entry
 
 BATCH, CLASSES = 6, 10
+DEFERRED = {"update_probability": 0.5}
 NARROW, HALF = (64, 5, 4, 10), {"density": 0.5, "weight_decay": 0.05}
 PLAIN = Setting((64, 5, 4, 64), lam=(0.3, 0.6), momentum=0.5, max_norm=0.9)
 FAMILY = [
@@ -61,12 +62,12 @@ FAMILY = [
     classifier("wm", NARROW, mirror=Mirror("", Noise.UNIFORM, True, True), passes=2, output="tanh", bias=False),
     classifier("ss", NARROW, masked=True, hidden="relu", numbers=HALF),
     classifier("urfb", NARROW, loss="hinge", output="identity", masked=True, numbers=HALF),
-    classifier("bp", NARROW, refreshed=True, masked=True, numbers={**HALF, "every": 2.0}),
-    classifier("bp", NARROW, refreshed=True, numbers={"every": 3.0}),
+    classifier("bp", NARROW, copied=True, masked=True, numbers={**HALF, "copy_interval": 2.0}),
+    classifier("bp", NARROW, copied=True, numbers={"copy_interval": 3.0}),
     classifier("ss", NARROW, redrawn=True, masked=True, numbers=HALF),
-    classifier("kp", NARROW, waits=True, numbers={"chance": 0.5, "momentum": 0.5, "weight_decay": 0.1}),
+    classifier("kp", NARROW, deferred=True, numbers={"update_probability": 0.5, "momentum": 0.5, "weight_decay": 0.1}),
     classifier("bp", NARROW, updates=Updates.AT_ONCE, masked=True, numbers=HALF),
-    classifier("kp", NARROW, updates=Updates.EITHER, waits=True, masked=True, numbers={**HALF, "chance": 0.5}),
+    classifier("kp", NARROW, updates=Updates.EITHER, deferred=True, masked=True, numbers={**HALF, **DEFERRED}),
     classifier("ia", NARROW, numbers={("B2", "amp.c"): 0.7}),
     classifier("sa", NARROW, masked=True, numbers=HALF),
     classifier("aa", NARROW),

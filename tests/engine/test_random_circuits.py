@@ -15,6 +15,7 @@ from random_circuits import CLASSES, INPUTS, Drawn, circuits, firings, idle_hook
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import RECIRCULATES, Carries, Plasticity, Projection
+from circuitsim.circuit.weights import Signs
 from circuitsim.engine.hooks import Hook
 from circuitsim.engine.simulator import Simulator
 from circuitsim.kernels.cpu import program
@@ -73,11 +74,11 @@ class Recursion:
         return np.where(target == 1, 1.0 * (summed < 1), (summed > -MARGIN) / (1.0 - CLASSES))
 
     def _weight(self, q: Projection) -> np.ndarray:
-        if q.signs:
-            return np.abs(self.w[f"{q.name}.weight"]) * np.sign(self.w[f"{q.transports}.weight"].T)
-        if q.transports:
-            return self.w[f"{q.transports}.weight"].T
-        return self.w[f"{q.shares or q.name}.weight"]
+        if isinstance(q.weights, Signs):
+            return np.abs(self.w[f"{q.name}.weight"]) * np.sign(self.w[f"{q.transposed_from}.weight"].T)
+        if q.transposed_from:
+            return self.w[f"{q.transposed_from}.weight"].T
+        return self.w[f"{q.tied_to or q.name}.weight"]
 
     def _summed(self, name: str, cycle: int) -> np.ndarray:
         total = np.zeros((len(self.x), self.circuit.population(name).size))
@@ -96,7 +97,7 @@ class Recursion:
             lambda k: self.remembered(pre, k)[:, None, :],
             lambda k: self.remembered(post, k)[:, :, None],
             self.w[weight],
-            self.w[f"{p.transports}.weight"].T if p.transports else None,
+            self.w[f"{p.transposed_from}.weight"].T if p.transposed_from else None,
         )
         found = {weight: np.broadcast_to(dw, (len(self.x), *self.w[weight].shape)).mean(axis=0)}
         if q.bias:

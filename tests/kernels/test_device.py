@@ -62,9 +62,11 @@ SETTINGS = [
     classifier("wm", SIZES, normalise=True, masked=True, numbers={**HALF, "momentum": 0.5}),
     classifier("wm", SIZES, mirror=Mirror("", Noise.UNIFORM, True, True), passes=2, output="tanh", bias=False),
     classifier("ss", SIZES, redrawn=True, masked=True, numbers=HALF),
-    classifier("bp", SIZES, refreshed=True, masked=True, numbers={**HALF, "every": 2.0}),
+    classifier("bp", SIZES, copied=True, masked=True, numbers={**HALF, "copy_interval": 2.0}),
     classifier("bp", SIZES, updates=Updates.AT_ONCE, masked=True, numbers=HALF),
-    classifier("kp", SIZES, updates=Updates.EITHER, waits=True, masked=True, numbers={**HALF, "chance": 0.5}),
+    classifier(
+        "kp", SIZES, updates=Updates.EITHER, deferred=True, masked=True, numbers=HALF | {"update_probability": 0.5}
+    ),
     classifier("ia", SIZES, primitives=("self", "sparse", "decay", "null", "amp")),
     Built("replaced", replacement_classifier, SIZES, (("feedback", "urfb"),)),
     stack((64, 5, 4, 3), numbers={"emits": 0.3, "remembers": 0.6, "momentum": 0.5}),

@@ -150,13 +150,13 @@ def test_either_each_layer_is_updated_once_early_or_late(backend: str) -> None:
     assert chosen[0] != chosen[1]
 
 
-# ------------------------------------------------------------------------------------------------------------ refreshed
+# -------------------------------------------------------------------------------------------------------------- copied
 
-FRESH = having(BP, refreshed=True)
+FRESH = having(BP, copied=True)
 
 
-def aged(*every: float) -> list[Built]:
-    return [FRESH.having(every=k) for k in every]
+def aged(*intervals: float) -> list[Built]:
+    return [FRESH.having(copy_interval=k) for k in intervals]
 
 
 @each_backend
@@ -219,7 +219,7 @@ def test_weights_that_are_taken_over_are_there_before_the_first_presentation() -
 
 @each_backend
 def test_copies_of_masked_weights_keep_their_own_mask(backend: str) -> None:
-    made = simulator([having(FRESH, masked=True).having(density=0.5, every=2.0)], backend=backend)
+    made = simulator([having(FRESH, masked=True).having(density=0.5, copy_interval=2.0)], backend=backend)
     mask = made.state._arrays["B2", "mask", None].copy()
     for count, rows in enumerate(ROWS[:4]):
         before = made.tensors()["W2.weight"].transpose(0, 2, 1).copy()
@@ -256,7 +256,7 @@ def test_magnitudes_are_those_of_their_presentation(backend: str) -> None:
     assert all((one != other).all() for one, other in combinations(drawn, 2))
 
 
-# ---------------------------------------------------------------------------------------------------------------- waits
+# ------------------------------------------------------------------------------------------------------------ deferred
 
 
 @local_rule
@@ -266,12 +266,14 @@ def hebbian(pre: Any, post: Any, w: Any) -> Any:
 
 def remembering(sizes: Sequence[int], *, updates: Updates = Updates.LAST) -> tuple[Circuit, Protocol]:
     """One layer that learns by Hebb's rule between its input and its labels, whatever its weights are; it waits."""
-    circuit, protocol = layered_classifier(sizes, waits=True, updates=updates)
+    circuit, protocol = layered_classifier(sizes, deferred=True, updates=updates)
     return replace(circuit, plasticity=(Plasticity("W1", hebbian, post="labels"),)), protocol
 
 
 def waiting(*chances: float, updates: Updates = Updates.LAST, seeds: Sequence[int] = (), **options: Any) -> Simulator:
-    settings = [Built("hebbian", remembering, (64, 10), (("updates", updates),), (("chance", c),)) for c in chances]
+    settings = [
+        Built("hebbian", remembering, (64, 10), (("updates", updates),), (("update_probability", c),)) for c in chances
+    ]
     return simulator(settings, seeds=list(seeds) or None, **options)
 
 
@@ -284,7 +286,8 @@ def pending(made: Simulator, quantity: str = "pending") -> np.ndarray:
 def test_with_certainty_nothing_waits(momentum: float, backend: str) -> None:
     numbers = {"momentum": momentum, "weight_decay": 0.01}
     plain, certain = (
-        train(simulator([having(BP, waits=waits).having(numbers)], backend=backend), ROWS) for waits in (False, True)
+        train(simulator([having(BP, deferred=deferred).having(numbers)], backend=backend), ROWS)
+        for deferred in (False, True)
     )
     assert distance(weights_of(certain), weights_of(plain)) < 1e-12
     assert not pending(certain).any() and not pending(certain, "bias_pending").any()
@@ -335,7 +338,7 @@ def test_replicas_have_their_own_coins_keyed_by_seed_and_presentation(backend: s
 
 
 def test_layers_have_their_own_coins() -> None:
-    made = simulator([having(BP, waits=True).having(chance=0.5)])
+    made = simulator([having(BP, deferred=True).having(update_probability=0.5)])
     applied = []
     for rows in presentations(30):
         made.present(rows)
@@ -348,12 +351,12 @@ def test_layers_have_their_own_coins() -> None:
 TIMED = {
     "at once": having(BP, updates=Updates.AT_ONCE),
     "either": having(BP, updates=Updates.EITHER),
-    "refreshed": FRESH.having(every=3.0),
+    "copied": FRESH.having(copy_interval=3.0),
     "redrawn": DRAWN,
-    "waits": having(BP, waits=True).having(chance=0.4, momentum=0.5),
+    "deferred": having(BP, deferred=True).having(update_probability=0.4, momentum=0.5),
     "kp": having(
-        classifier("kp", SIZES, {"lr": LR, "chance": 0.4, "density": 0.6}, output="logistic", masked=True),
-        waits=True,
+        classifier("kp", SIZES, {"lr": LR, "update_probability": 0.4, "density": 0.6}, output="logistic", masked=True),
+        deferred=True,
         updates=Updates.EITHER,
     ),
 }
@@ -367,7 +370,7 @@ def test_restored_in_the_middle_it_goes_on_to_the_same_bits(name: str, backend: 
     train(straight, ROWS)
     train(broken, ROWS[:5])
     kept = {key: values.copy() for key, values in broken.snapshot().items()}
-    waits = {f"state/{q.name}.pending" for q in broken.circuit.projections if q.waits}
+    waits = {f"state/{q.name}.pending" for q in broken.circuit.projections if q.deferred}
     assert waits <= kept.keys() and all(kept[key].any() for key in waits)
     train(other, ROWS[3:4])  # something else before
     other.restore(kept)

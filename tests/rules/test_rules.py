@@ -182,7 +182,7 @@ def test_whatever_it_raises_is_reported(text: str, line: int, got: str) -> None:
         ("def f(pre, post, w, *rest): return w", "argument *rest", "pre, post, w and named parameters", "Name each"),
         ("def f(pre, post, w, **rest): return w", "argument **rest", "pre, post, w and named parameters", "Name each"),
         ("def f(pre=1, post=0, w=0): return w", "a default for pre", "no default", "Remove the default of pre."),
-        ("def f(w, far=1): return w", "a default for far", "no default", "Remove the default of far."),
+        ("def f(w, w_remote=1): return w", "a default for w_remote", "no default", "Remove the default of w_remote."),
         ("def f(w, *, seen=[]): return w", "seen=[]", "a finite number", "A parameter is one number"),
         ("def f(w, *, seen=state): return w", "seen={}", "a finite number", "A parameter is one number"),
         ("def f(w, *, on=True): return w", "on=True", "a finite number", "A parameter is one number"),
@@ -262,8 +262,10 @@ def test_huge_numbers_do_not_hang() -> None:
 
 
 def test_a_weight_elsewhere_is_a_number_and_no_neuron() -> None:
-    assert refusal(written("def f(far): return far.at(0)")).got.startswith("AttributeError: 'Symbol' object has no")
-    assert refusal(written("def f(w): return far")).got == "the name 'far'"
+    assert refusal(written("def f(w_remote): return w_remote.at(0)")).got.startswith(
+        "AttributeError: 'Symbol' object has no"
+    )
+    assert refusal(written("def f(w): return w_remote")).got == "the name 'w_remote'"
 
 
 # ------------------------------------------------------------------------------------------------ what is accepted
@@ -280,7 +282,7 @@ def test_certificates_say_all_that_is_read() -> None:
     assert read(cancelling) == [("post", 0), ("post", 1), ("pre", 0)]
     assert read(local_rule(written("def f(pre): return 2.0"))) == []
     assert read(attracted) == [("pre", 0), ("remote", None), ("synapse", None)]
-    assert read(local_rule(written("def f(pre, far): return pre.at(1) + far - far"))) == [("pre", 1)]
+    assert read(local_rule(written("def f(pre, w_remote): return pre.at(1) + w_remote - w_remote"))) == [("pre", 1)]
     assert Reading(Place.PRE, 0) in delta.certificate.readings and delta.certificate.rule == "delta"
 
 
@@ -289,7 +291,8 @@ def test_rules_that_compute_the_same_are_written_alike() -> None:
     assert one.text == other.text and one.text.startswith("f{'a': 0.5}: ")
     assert one.text != one.bind(a=0.25).text
     assert (
-        local_rule(written("def f(pre, far): return far")).text != local_rule(written("def f(pre, w): return w")).text
+        local_rule(written("def f(pre, w_remote): return w_remote")).text
+        != local_rule(written("def f(pre, w): return w")).text
     )
 
 

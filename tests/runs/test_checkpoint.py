@@ -186,7 +186,7 @@ def test_checkpoints_and_their_number_change_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("backend", ["numba", "numpy"])
-@pytest.mark.parametrize("every", [1, 3, 5, None])
+@pytest.mark.parametrize("copy_interval", [1, 3, 5, None])
 @pytest.mark.parametrize("batches", [1, 5, 8, 14, 20])
 def test_resume_gives_the_same_bits(
     backend: str, every: int | None, batches: int, tmp_path: Path, kill_after: dict[str, int]
@@ -205,7 +205,7 @@ def test_resume_gives_the_same_bits(
     assert len(checkpoints(tmp_path / "run")) == 2
 
 
-@pytest.mark.parametrize("every", [4, 5])
+@pytest.mark.parametrize("copy_interval", [4, 5])
 def test_resume_goes_on_from_the_newest_checkpoint(
     every: int, tmp_path: Path, kill_after: dict[str, int], capfd: pytest.CaptureFixture[str]
 ) -> None:

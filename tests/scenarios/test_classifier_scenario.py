@@ -397,7 +397,7 @@ def test_replicas_of_one_circuit_may_differ_in_all_that_is_a_number(tmp_path: Pa
             np.testing.assert_allclose(together[name][replica], values, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("every", "keep"), [(4, 1), (None, 1), (None, 0)])
+@pytest.mark.parametrize(("copy_interval", "keep"), [(4, 1), (None, 1), (None, 0)])
 def test_resume_ends_in_the_same_bits(every: int | None, keep: int, tmp_path: Path) -> None:
     """From a checkpoint within an epoch, from one at its end, and from none at all; mirror noise included."""
     options = vary(feedback="wm,kp,ia,ss", data_seed="0,1")

@@ -438,7 +438,7 @@ def test_other_examples_are_used_when_all_have_left(backend: str) -> None:
 
 def test_coins_of_those_that_leave_are_their_own() -> None:
     """Increments that wait for a coin have one at each interval, also when nothing enters any more."""
-    waiting = classifier("kp", (64, 9, 7, 10), {"chance": 0.5}, waits=True)
+    waiting = classifier("kp", (64, 9, 7, 10), {"update_probability": 0.5}, deferred=True)
     made = simulator([waiting], delay=2, protocol={"interval": 3, **AT_ONCE})
     train(made, ROWS[:3])
     ticks = []

@@ -1,4 +1,4 @@
-"""What makes a circuit one that can be built: every check of its parts, and how each refusal is worded."""
+"""Checks of a circuit's parts; each refusal names the part, its value, the expectation and the remedy."""
 
 from __future__ import annotations
 

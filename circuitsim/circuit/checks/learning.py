@@ -1,4 +1,4 @@
-"""Plasticity and mirror mode: rules whose neurons and far synapses are where the circuit says."""
+"""Checks of plasticity and mirror mode."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from circuitsim.circuit.checks.common import check_origin, refuse, shape_of
 from circuitsim.circuit.graph import Graph
 from circuitsim.circuit.parts import LocalRule, Plasticity
+from circuitsim.circuit.weights import Fixed
 from circuitsim.locality import Place
 
 
 def check_plasticity(graph: Graph) -> None:
-    """Raise CircuitError for a rule whose projection, neurons or far synapses are not what it needs."""
+    """Raise CircuitError for a rule whose projection, neurons or remote synapses do not fit it."""
     projections = {q.name: q for q in graph.projections}
     seen: set[tuple[str, ...]] = set()
     for learning in graph.plasticity:
@@ -26,20 +27,18 @@ def check_plasticity(graph: Graph) -> None:
             )
         seen.add(key)
         q = projections[learning.projection]
-        if q.refreshed or q.redrawn:
-            refuse(label, "weights that are taken over or redrawn", "weights that only rules change", "Remove it.")
-        if not q.own:
-            refuse(label, f"weights that are {q.weights}'s", "a projection with weights of its own", "Remove it.")
+        if not q.has_tensor:
+            refuse(label, f"the weights of {q.tensor_owner}", "a projection with weights of its own", "Remove it.")
+        if isinstance(q.weights, Fixed) or q.refreshed:
+            refuse(label, f"weights={q.weights}", "weights that only rules change", "Remove it.")
         other = learning.bias_rule
         if other and other.name == learning.rule.name and _numbers(other) != _numbers(learning.rule):
             refuse(label, f"two rules called {other.name}", "other names or equal parameters", "Rename one of them.")
         _check_memories(graph, label, ((learning.pre, q.source), (learning.post, q.target)))
-        _check_far(graph, learning, shape_of(graph, q))
+        _check_remote(graph, learning, shape_of(graph, q))
     for q in graph.projections:
-        if q.waits and all(p.projection != q.name for p in graph.plasticity):
-            refuse(
-                f"projection {q.name}", "increments that wait, and no rule", "a rule", "Add one, or set waits=False."
-            )
+        if q.deferred and all(p.projection != q.name for p in graph.plasticity):
+            refuse(f"projection {q.name}", "deferred updates, and no rule", "a rule", "Add one, or set deferred=False.")
 
 
 def _check_memories(graph: Graph, label: str, ends: Iterable[tuple[str, str]]) -> None:
@@ -53,38 +52,38 @@ def _check_memories(graph: Graph, label: str, ends: Iterable[tuple[str, str]]) -
             refuse(label, f"memory of {neuron}, size {sizes[neuron]}", f"size {sizes[end]}", "Match the sizes.")
 
 
-def _check_far(graph: Graph, learning: Plasticity, shape: tuple[int, int]) -> None:
-    """A rule that reads `far` and a plasticity that says which projection's weights that is: both or neither."""
+def _check_remote(graph: Graph, learning: Plasticity, shape: tuple[int, int]) -> None:
+    """Raise CircuitError unless the rule reads `w_remote` exactly where the plasticity names its projection."""
     label = f"plasticity of {learning.projection}"
-    reads = _reads_far(learning.rule)
-    if reads and learning.transports is None:
+    reads = _reads_remote(learning.rule)
+    if reads and learning.transposed_from is None:
         refuse(
             label,
-            f"rule {learning.rule.name}, which reads `far`, a synapse elsewhere",
-            "transports, the projection whose transposed weights that is",
-            "Declare it in Plasticity(transports=...), or let the rule read pre, post and w alone.",
+            f"rule {learning.rule.name}, which reads `w_remote`, a synapse elsewhere",
+            "transposed_from, the projection whose transposed weights that is",
+            "Declare it in Plasticity(transposed_from=...), or let the rule read pre, post and w alone.",
         )
     of_bias = learning.bias_rule or (learning.rule if graph.projection(learning.projection).bias else None)
-    if of_bias and _reads_far(of_bias):
-        refuse(label, "a bias whose rule reads `far`", "one that reads post and w alone", "Give it a bias_rule.")
-    if learning.transports is not None:
+    if of_bias and _reads_remote(of_bias):
+        refuse(label, "a bias whose rule reads `w_remote`", "one that reads post and w alone", "Give it a bias_rule.")
+    if learning.transposed_from is not None:
         if not reads:
-            refuse(label, f"transports {learning.transports!r}", "a rule that reads `far`", "Remove transports.")
-        check_origin(graph, label, "transports", learning.transports, shape)
+            refuse(label, f"transposed_from={learning.transposed_from!r}", "a rule that reads `w_remote`", "Remove it.")
+        check_origin(graph, label, None, learning.transposed_from, shape)
 
 
-def _reads_far(law: LocalRule) -> bool:
-    return any(r.place is Place.REMOTE for r in law.certificate.readings)
+def _reads_remote(rule: LocalRule) -> bool:
+    return any(r.place is Place.REMOTE for r in rule.certificate.readings)
 
 
 def check_mirrors(graph: Graph) -> None:
-    """Raise CircuitError for a mirror mode of what has none, or whose rule reads what does not fire in it."""
+    """Raise CircuitError for a mirror mode without a projection, or with a rule that reads neurons silent in it."""
     mirrored = [mirror.projection for mirror in graph.mirrors]
     names = {q.name: q for q in graph.projections}
     for mirror in graph.mirrors:
         label = f"mirror mode of {mirror.projection}"
         q = names.get(mirror.projection)
-        if q is None or not q.own or mirrored.count(mirror.projection) > 1:
+        if q is None or not q.has_tensor or mirrored.count(mirror.projection) > 1:
             refuse(label, "no projection with weights, or the second mirror of one", "one mirror each", "Name one.")
             continue
         for p in graph.plasticity:
@@ -103,5 +102,5 @@ def check_mirrors(graph: Graph) -> None:
 
 
 def _numbers(rule: LocalRule) -> object:
-    """The parameters that a simulator is given by the rule's name."""
+    """Return the parameters that a simulator addresses by the rule's name."""
     return getattr(rule, "free", {})

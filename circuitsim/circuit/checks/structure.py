@@ -1,7 +1,8 @@
-"""Populations, projections and exchanges: each well formed, in its place, and within reach of the input."""
+"""Checks of populations, projections and exchanges: form, place, and reach from the input."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import networkx as nx
@@ -18,10 +19,11 @@ from circuitsim.circuit.parts import (
     Population,
     Projection,
 )
+from circuitsim.circuit.weights import Copied, Fixed, Own, Signs, Tied, Transposed, origin
 
 
 def check_names(graph: Graph) -> None:
-    """Raise CircuitError for names that are missing or taken, and for sizes and activations that are none."""
+    """Raise CircuitError for missing or duplicate names, and for unknown sizes and activations."""
     parts: Iterable[Population | Projection] = (*graph.populations, *graph.projections)
     seen: set[str] = set()
     for part in parts:
@@ -45,7 +47,7 @@ def check_names(graph: Graph) -> None:
 
 
 def check_projections(graph: Graph) -> None:
-    """Raise CircuitError for a projection that leads nowhere, takes no time, or borrows what does not fit."""
+    """Raise CircuitError for a projection with unknown ends, no delay, or weights that do not fit."""
     names = {p.name for p in graph.populations}
     for q in graph.projections:
         for end in (q.source, q.target):
@@ -58,30 +60,31 @@ def check_projections(graph: Graph) -> None:
                 "a whole number of ticks >= 1",
                 "Use an Exchange between colocated populations for what happens within the tick.",
             )
-        _check_borrowed(graph, q)
+        _check_weights(graph, q)
 
 
-def _check_borrowed(graph: Graph, q: Projection) -> None:
+def _check_weights(graph: Graph, q: Projection) -> None:
     label = f"projection {q.name}"
-    if q.signs and not q.transports:
-        refuse(label, "signs of nothing", "transports, the projection whose signs it uses", "Name one.")
-    if q.refreshed and (not q.transports or q.signs):
-        refuse(label, "weights that are taken over from nowhere", "transports without signs", "Name a projection.")
-    if q.redrawn and not q.signs:
-        refuse(label, "magnitudes that are redrawn", "signs, beside which they stand", "Set signs=True.")
-    if q.masked and not q.own:
-        refuse(label, f"a mask on the weights of {q.weights}", "weights of its own", "Mask that projection.")
-    if q.transports is not None and q.shares is not None:
-        refuse(label, "weights transported and shared", "one or neither", "Remove one.")
-    for kind, name in (("transports", q.transports), ("shares", q.shares)):
-        if name is not None:
-            check_origin(graph, label, kind, name, shape_of(graph, q))
-            if q.bias and not q.own:
-                refuse(label, "a bias beside weights that are another's", "no bias", "Remove it.")
+    match q.weights:
+        case Own() | Transposed() | Tied() | Signs() | Copied():
+            pass
+        case Fixed(value):
+            if not isinstance(value, (int, float)) or not math.isfinite(value):
+                refuse(label, f"Fixed({value!r})", "a finite number", "Give the weight of each synapse.")
+        case _:
+            expected = "Own, Transposed, Tied, Signs, Copied or Fixed"
+            refuse(label, f"weights={q.weights!r}", expected, "Import one from circuitsim.circuit.weights.")
+    if q.masked and not q.has_tensor:
+        refuse(label, f"a mask on the weights of {q.tensor_owner}", "weights of its own", "Mask that projection.")
+    name = origin(q.weights)
+    if name is not None:
+        check_origin(graph, label, q.weights, name, shape_of(graph, q))
+        if q.bias and not q.has_tensor:
+            refuse(label, f"a bias beside the weights of {name}", "no bias", "Remove it.")
 
 
 def check_exchanges(graph: Graph) -> None:
-    """Raise CircuitError for an exchange between places, or of what a population cannot give or take."""
+    """Raise CircuitError for an exchange between sites, or of a value that its populations cannot give or take."""
     names = {p.name for p in graph.populations}
     for x in graph.exchanges:
         label = f"exchange {x.source} -> {x.target}"
@@ -105,9 +108,9 @@ def check_exchanges(graph: Graph) -> None:
             _check_input(graph, label, x)
         elif x.carries not in RECIRCULATES and not _compares(graph, x):
             refuse(label, kind, "feedback neurons, which alone use it", "Make the target a feedback population.")
-        if not whole(x.turns) or x.turns < 1 or (x.turns > 1 and x.carries not in TAKEN):
-            remedy = "Leave turns out, or give the cycles that a turn of the outer loop takes."
-            refuse(label, f"turns {x.turns!r}, carrying {x.carries.value}", "1, or more for what goes around", remedy)
+        if not whole(x.period) or x.period < 1 or (x.period > 1 and x.carries not in TAKEN):
+            remedy = "Leave period out, or give the number of cycles that the outer loop takes."
+            refuse(label, f"period {x.period!r}, carrying {x.carries.value}", "1, or more for what goes around", remedy)
         if x.carries is Carries.MARGIN and (_without_slope(graph, x.source) or graph.population(x.source).size < 2):
             refuse(label, f"the margin of {x.source}", "two or more neurons that sum their input", "Name such a one.")
         if x.carries is Carries.SLOPE and _without_slope(graph, x.source):
@@ -125,7 +128,7 @@ def _compares(graph: Graph, x: Exchange) -> bool:
 
 def _check_input(graph: Graph, label: str, x: Exchange) -> None:
     name = x.target
-    if x.turns > 1 and not graph.population(name).mixes:
+    if x.period > 1 and not graph.population(name).mixes:
         refuse(label, "an input that returns, for neurons that do not mix", "mixing neurons", "Set mixes=True there.")
     others = len(graph.exchanged(name, Carries.INPUT)) > 1 or graph.incoming[name] or name in graph.clamped
     if others or graph.population(name).feedback:
@@ -140,14 +143,14 @@ def _without_slope(graph: Graph, name: str) -> bool:
 
 
 def _recirculated(graph: Graph, name: str) -> bool:
-    """Whether a population can take its input of later cycles from an exchange: from one, and from nothing else."""
+    """Return whether one exchange, and nothing else, can give a population its input of later cycles."""
     mixes = graph.population(name).mixes and not graph.population(name).feedback
     clamped = name == graph.inputs or not graph.incoming[name]
     return mixes and clamped and len(graph.exchanged(name, *RECIRCULATES)) == 1
 
 
 def check_inputs(graph: Graph) -> None:
-    """Raise CircuitError for a projection into neurons that are clamped."""
+    """Raise CircuitError for a projection into clamped neurons."""
     for q in (q for name in graph.clamped for q in graph.incoming[name]):
         refuse(
             f"projection {q.name}",
