@@ -1,4 +1,4 @@
-"""What counts as local: places, accesses, certificates, and the verdict that the build consults.
+"""Definition of locality: places, accesses, certificates, and the verdict that the build consults.
 
 A synapse may read its presynaptic neuron, its postsynaptic neuron and itself, no further back than a window u
 (Baldi & Sadowski 2018, eqs. 13-15). A neuron may also read its own incoming synapses. Everything else is a finding.
@@ -17,7 +17,7 @@ Key = tuple[str, str, int | None]
 
 
 class Place(str, Enum):
-    """Where a quantity lives, seen from one synapse."""
+    """Place of a quantity, seen from one synapse."""
 
     SYNAPSE = "synapse"
     PRE = "pre"
@@ -27,7 +27,7 @@ class Place(str, Enum):
 
 
 class Mode(str, Enum):
-    """What a phase does to an array. Contributions that are added commute; a write replaces."""
+    """Kind of access of a phase to an array. Added contributions commute; a write replaces."""
 
     READ = "read"
     ADD = "add"
@@ -36,7 +36,7 @@ class Mode(str, Enum):
 
 @dataclass(frozen=True)
 class Access:
-    """One array that a phase touches: whose it is, which quantity, of which cycle (None: it outlives the cycle)."""
+    """Access to one array: its owner, quantity and cycle (None: the array outlives the cycle)."""
 
     mode: Mode
     owner: str
@@ -45,13 +45,13 @@ class Access:
 
     @property
     def key(self) -> Key:
-        """The array's address, whatever is done to it."""
+        """The array's address."""
         return self.owner, self.quantity, self.cycle
 
 
 @dataclass(frozen=True, order=True)
 class Reading:
-    """One quantity that a rule reads: its place and, for a neuron's activity, the cycle it remembers."""
+    """One quantity that a rule reads: its place and, for a neuron's activity, its cycle."""
 
     place: Place
     cycle: int | None = None
@@ -59,7 +59,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What a traced rule reads, all of it: the evidence for locality in space."""
+    """All readings of a traced rule: the evidence for locality in space."""
 
     rule: str
     readings: tuple[Reading, ...]
@@ -67,7 +67,7 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Wire:
-    """A declared non-local wire: `projection` (and its `rule`) uses it, `read` says what it brings from elsewhere."""
+    """A declared non-local wire: `projection` (and its `rule`) uses it; `read` describes what it brings."""
 
     kind: str
     projection: str
@@ -77,7 +77,7 @@ class Wire:
 
 @dataclass(frozen=True)
 class Finding:
-    """One violation: what was read, from which place, how old (`lag`, ticks), and what to do about it."""
+    """A violation: the quantity read, its place, its age (`lag`, ticks), and a remedy."""
 
     kind: str
     projection: str
@@ -88,7 +88,7 @@ class Finding:
     remedy: str
 
     def row(self) -> dict[str, object]:
-        """The finding as a plain mapping, as in audit.json."""
+        """Return the finding as a mapping, as in audit.json."""
         return asdict(self)
 
 
@@ -105,17 +105,17 @@ REMEDIES = {
 
 
 def verdict(wires: Iterable[Wire], ages: Iterable[tuple[str, str, Reading, int]], window: int) -> tuple[Finding, ...]:
-    """Judge a circuit from its declared wires and the age in ticks of everything its rules read.
+    """Judge a circuit by its declared wires and the ages of its rules' readings.
 
     Parameters
     ----------
     wires : the circuit's declared non-local wires.
-    ages : rows of (projection, rule, reading, age in ticks at the moment of use; negative: not there yet).
-    window : how long a neuron remembers, in ticks.
+    ages : rows of (projection, rule, reading, age in ticks at the moment of use; negative: not yet written).
+    window : ticks that a neuron remembers.
 
     Returns
     -------
-    The findings, in the order of what was given; none means that the circuit is local in space and time.
+    The findings, in the order of the arguments; a circuit without findings is local in space and time.
     """
     found = [Finding(w.kind, w.projection, w.rule, w.read, "remote", None, REMEDIES[w.kind]) for w in wires]
     for projection, rule, reading, age in ages:
@@ -127,12 +127,12 @@ def verdict(wires: Iterable[Wire], ages: Iterable[tuple[str, str, Reading, int]]
 
 
 def is_local(findings: Iterable[Finding]) -> bool:
-    """Whether nothing but labels was found."""
+    """Return whether labels are the only findings."""
     return all(finding.kind == "label" for finding in findings)
 
 
 def refuse_nonlocal(circuit: str, findings: Iterable[Finding]) -> None:
-    """Raise CircuitError for a circuit that is declared local and is not."""
+    """Raise CircuitError for findings in a circuit that is declared local."""
     found = [finding for finding in findings if finding.kind != "label"]
     if found:
         first = found[0]

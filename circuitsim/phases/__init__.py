@@ -1,4 +1,4 @@
-"""The kinds of event. Each module declares what it reads, adds to and writes, and binds one event to a kernel.
+"""Phases: the kinds of event. Each module declares its accesses and binds one event to a kernel.
 
 Members, in the same order in every module: `NAME`; `accesses(circuit, event)`; `bind(event)`, whose result is called
 once for each presentation. Within a tick the phases run in the order of `PHASES`.
@@ -64,17 +64,17 @@ __all__ = [
 
 
 def name(event: Event) -> str:
-    """The name of the event's phase."""
+    """Return the name of the event's phase."""
     return str(PHASES[event.phase].NAME)
 
 
 def subject(circuit: Circuit, event: Event) -> str:
-    """The name of the population or projection that the event happens to."""
+    """Return the name of the event's population or projection."""
     parts = circuit.projections if event.phase in OF_PROJECTIONS else circuit.populations
     return parts[event.which].name
 
 
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
-    """All that the event may touch."""
+    """Return all accesses that the event may make."""
     found: tuple[Access, ...] = PHASES[event.phase].accesses(circuit, event)
     return found

@@ -1,4 +1,4 @@
-"""What all phases share: declaring accesses in a few words, and the only way in which a phase gets at arrays."""
+"""Helpers of all phases: declarations of accesses, and `Binding`, a phase's only way to arrays."""
 
 from __future__ import annotations
 
@@ -32,12 +32,11 @@ def writes(owner: str, quantity: str, cycle: int | None = None) -> Access:
 
 @dataclass(frozen=True)
 class Binding:
-    """What a phase is given to bind one event: the event, the circuit, the kernels, and the views it declared.
+    """Arguments of a phase that binds one event: the event, the circuit, the kernels, and the declared views.
 
-    `views` holds no array that the event did not declare; those that it only reads are read-only. `first` tells
-    whether no other event has yet added to the array that this one adds to. `report` takes an array of increments that
-    may reach `limit` (1,) in a replica that is `alive`, before any of them is applied, and raises if a replica has
-    diverged that must not.
+    `views` holds the declared arrays alone; those that the event only reads are read-only. `first` is true if no other
+    event has added to the same array before. `report` takes increments that may reach `limit` (1,) in a replica that is
+    `alive`, before any is applied; it raises Diverged for a replica that must not diverge.
     """
 
     circuit: Circuit
@@ -50,19 +49,19 @@ class Binding:
     alive: np.ndarray
 
     def view(self, owner: str, quantity: str, cycle: int | None = None) -> np.ndarray:
-        """The declared array; KeyError for any other."""
+        """Return a declared array; KeyError for any other."""
         return self.views[owner, quantity, cycle]
 
     def optional(self, owner: str, quantity: str, cycle: int | None = None) -> np.ndarray | None:
-        """The declared array, or None where nothing needs it and the schedule has dropped it."""
+        """Return a declared array, or None if the schedule has dropped it."""
         return self.views.get((owner, quantity, cycle))
 
 
 def emission(circuit: Circuit, population: str, cycle: int) -> str:
-    """The quantity that a population sends out in a cycle: what it emits where it mixes, else its activity."""
+    """Return the quantity that a population sends out in a cycle: E if it mixes, else O."""
     return "E" if cycle and circuit.population(population).mixes else "O"
 
 
 def biases(circuit: Circuit, population: str) -> list[str]:
-    """The incoming projections whose neurons have biases."""
+    """Return the incoming projections that have biases."""
     return [q.name for q in circuit.incoming[population] if q.bias]

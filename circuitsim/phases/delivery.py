@@ -1,7 +1,7 @@
-"""Delivery: what a population emitted `delay` ticks ago arrives, weighted, at the neurons of another.
+"""Delivery: the emission of `delay` ticks ago arrives, weighted, at the target's neurons.
 
-S_i += sum_j w_ij e_j, in the order of the projections' index. Where a projection uses another's signs,
-w_ij = |m_ij| sign(a_ji), with magnitudes m of its own.
+S_i += sum_j w_ij e_j, in the order of the projections' index. For `Signs`, w_ij = |m_ij| sign(a_ji),
+with magnitudes m of the projection's own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NAME = "delivery"
 
 
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
-    """Reads the emission and the weights (of the projection whose weights it uses), adds to the input."""
+    """Reads the emission and the weights, adds to the summed input."""
     q = circuit.projections[event.which]
     return (
         reads(q.source, emission(circuit, q.source, event.detail), event.detail),

@@ -1,7 +1,7 @@
-"""Forward pass: neurons take in their inputs and fire, O = f(S + b); clamped populations take in data and labels.
+"""Forward pass: neurons sum their inputs and fire, O = f(S + b); clamped populations take in data and labels.
 
-Also the firing, in any cycle, of neurons that hand on what they compute unmixed (layer L of a circular autoencoder),
-and, in cycle 0, of neurons that take over the activity of colocated ones.
+It covers the firing, in any cycle, of neurons that do not mix (layer L of a circular autoencoder), and, in cycle 0, of
+neurons that take over the activity of colocated ones.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def bind(b: Binding) -> Step:
             return b.kernels.gather(b.view("data", "x"), b.view("data", "rows"), fired)  # type: ignore[no-any-return]
         return b.kernels.one_hot(b.view("data", "y"), b.view("data", "rows"), fired)  # type: ignore[no-any-return]
     if cycle == 0 and b.circuit.exchanged(p.name, Carries.INPUT):
-        return in_turn([])  # nothing: the same memory, see plan.py
+        return in_turn([])  # both populations have one memory, see plan.py
     bias = [b.view(name, "bias") for name in biases(b.circuit, p.name)]
     arriving, slope = b.view(p.name, "S", cycle), b.optional(p.name, "slope", cycle)
-    # where only the summed input or the slope is wanted, the input must stay what it is
+    # if only the summed input or the slope is needed, S must not be overwritten
     out = np.empty_like(arriving) if fired is None else fired
     fire: Step = b.kernels.activate(p.activation, arriving, bias, out, slope)
     return in_turn([fire, b.kernels.centre(out)]) if p.centres else fire

@@ -1,6 +1,6 @@
 """Mirror mode: the source of one forward projection fires noise, its target answers, y = f(W x + b).
 
-While it lasts, the feedback synapses beside that projection learn and all others rest (Akrout et al. 2019, weight
+Meanwhile the feedback synapses beside that projection learn and all others rest (Akrout et al. 2019, weight
 mirror). A softmax answers with its summed input. An event's detail is twice the mirror's index, plus one for the
 answer; noise and answer are both of cycle 0.
 """
@@ -29,7 +29,7 @@ def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
 
 
 def bind(b: Binding) -> Step:
-    """Bind the drawing of noise, or an activation."""
+    """Bind a draw of noise, or an activation."""
     p, mirror = b.circuit.populations[b.event.which], b.circuit.mirrors[b.event.detail // 2]
     out = b.view(p.name, "O", 0)
     if b.event.detail % 2 == NOISE:

@@ -1,7 +1,7 @@
 """Plasticity: a local rule proposes an increment for every synapse of a projection, summed over the batch.
 
-It runs at the first tick at which all that the rule reads exists; `update` applies what it proposes. What several rules
-of one projection propose adds up; an event's detail is the rule's place among them.
+It runs at the first tick at which all its readings exist; `update` applies the increments. Increments of several rules
+of one projection add up; an event's detail is the rule's index among them.
 """
 
 from __future__ import annotations
@@ -21,81 +21,81 @@ from circuitsim.phases.base import Binding, Step, adds, reads
 NAME = "plasticity"
 
 
-def learning(circuit: Circuit, event: Event) -> Plasticity:
-    """The plasticity that an event carries out."""
+def learning_of(circuit: Circuit, event: Event) -> Plasticity:
+    """Return the plasticity that an event carries out."""
     return circuit.rules[circuit.projections[event.which].name][event.detail]
 
 
-def readings(circuit: Circuit, rule: Plasticity) -> list[tuple[str, Reading, Key]]:
-    """All that a projection's rules read, as rows (rule's name, reading, the address of the array)."""
-    q = circuit.projection(rule.projection)
+def readings(circuit: Circuit, learning: Plasticity) -> list[tuple[str, Reading, Key]]:
+    """Return all readings of a projection's rules, as rows (rule's name, reading, address of the array)."""
+    q = circuit.projection(learning.projection)
     rows: list[tuple[str, Reading, Key]] = []
-    for quantity, law in _laws(circuit, rule):
-        for reading in law.certificate.readings:
+    for quantity, rule in _rules(circuit, learning):
+        for reading in rule.certificate.readings:
             if reading.place is Place.SYNAPSE:
-                rows.append((law.name, reading, (q.name, quantity, None)))
+                rows.append((rule.name, reading, (q.name, quantity, None)))
             elif reading.place is Place.REMOTE:
-                rows.append((law.name, reading, (str(rule.transposed_from), quantity, None)))
+                rows.append((rule.name, reading, (str(learning.transposed_from), quantity, None)))
             elif reading.place is Place.POST:
-                rows.append((law.name, reading, (rule.post or q.target, "O", reading.cycle)))
+                rows.append((rule.name, reading, (learning.post or q.target, "O", reading.cycle)))
             elif quantity == "weight":  # the presynaptic unit of a bias is always 1: nothing to remember
-                rows.append((law.name, reading, (rule.pre or q.source, "O", reading.cycle)))
+                rows.append((rule.name, reading, (learning.pre or q.source, "O", reading.cycle)))
     return rows
 
 
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
-    """Reads what the certificates say, adds to the increments."""
+    """Reads the quantities in the certificates, adds to the increments."""
     name = circuit.projections[event.which].name
-    rule = learning(circuit, event)
-    laws = _laws(circuit, rule)
-    parameters = {(name, f"{law.name}.{parameter}") for _, law in laws for parameter in law.free}
+    learning = learning_of(circuit, event)
+    rules = _rules(circuit, learning)
+    parameters = {(name, f"{rule.name}.{parameter}") for _, rule in rules for parameter in rule.free}
     return (
-        *(reads(*key) for key in dict.fromkeys(key for _, _, key in readings(circuit, rule))),
+        *(reads(*key) for key in dict.fromkeys(key for _, _, key in readings(circuit, learning))),
         *(reads(*key) for key in sorted(parameters)),
         reads("data", "rows"),
-        *(adds(name, "increment" if quantity == "weight" else "bias_increment") for quantity, _ in laws),
+        *(adds(name, "increment" if quantity == "weight" else "bias_increment") for quantity, _ in rules),
     )
 
 
 def bind(b: Binding) -> Step:
     """Bind the lowered rules of weights and biases, followed by the check that their increments are finite."""
     q = b.circuit.projections[b.event.which]
-    rule = learning(b.circuit, b.event)
+    learning = learning_of(b.circuit, b.event)
     steps: list[Step] = []
     factors: dict[tuple[Any, ...], np.ndarray] = {}  # weights and biases have postsynaptic terms in common
-    for quantity, law in _laws(b.circuit, rule):
+    for quantity, rule in _rules(b.circuit, learning):
         out = b.view(q.name, "increment" if quantity == "weight" else "bias_increment")
         operands = Operands(
-            pre={r.cycle: b.view(rule.pre or q.source, "O", r.cycle) for r in _at(law, Place.PRE)}
+            pre={r.cycle: b.view(learning.pre or q.source, "O", r.cycle) for r in _at(rule, Place.PRE)}
             if quantity == "weight"
             else {},
-            post={r.cycle: b.view(rule.post or q.target, "O", r.cycle) for r in _at(law, Place.POST)},
+            post={r.cycle: b.view(learning.post or q.target, "O", r.cycle) for r in _at(rule, Place.POST)},
             synapse=b.optional(q.name, quantity),
-            w_remote=_remote(b, rule) if quantity == "weight" else None,
-            parameters={p: b.view(q.name, f"{law.name}.{p}") for p in law.free},
+            w_remote=_remote(b, learning) if quantity == "weight" else None,
+            parameters={p: b.view(q.name, f"{rule.name}.{p}") for p in rule.free},
             batch=b.view("data", "rows").shape[-1],
             factors=factors,
         )
         if b.first:
-            steps.append(lower(law, quantity, operands, out, b.kernels))
+            steps.append(lower(rule, quantity, operands, out, b.kernels))
         else:
             own = np.empty_like(out)
-            steps += [lower(law, quantity, operands, own, b.kernels), b.kernels.add(own, out)]
+            steps += [lower(rule, quantity, operands, own, b.kernels), b.kernels.add(own, out)]
         steps.append(b.kernels.guard(out, b.limit, b.alive, b.report))
     return in_turn(steps)
 
 
-def _remote(b: Binding, rule: Plasticity) -> np.ndarray | None:
-    """The transposed weights that the rule reads of another projection; a bias has none."""
-    return b.view(rule.transposed_from, "weight").transpose(0, 2, 1) if rule.transposed_from else None
+def _remote(b: Binding, learning: Plasticity) -> np.ndarray | None:
+    """Return the transposed weights of another projection that the rule reads, or None."""
+    return b.view(learning.transposed_from, "weight").transpose(0, 2, 1) if learning.transposed_from else None
 
 
-def _laws(circuit: Circuit, rule: Plasticity):  # type: ignore[no-untyped-def]
-    laws = [("weight", rule.rule)]
-    if circuit.projection(rule.projection).bias:
-        laws.append(("bias", rule.bias_rule or rule.rule))
-    return laws
+def _rules(circuit: Circuit, learning: Plasticity):  # type: ignore[no-untyped-def]
+    rules = [("weight", learning.rule)]
+    if circuit.projection(learning.projection).bias:
+        rules.append(("bias", learning.bias_rule or learning.rule))
+    return rules
 
 
-def _at(law, place: Place) -> list[Reading]:  # type: ignore[no-untyped-def]
-    return [r for r in law.certificate.readings if r.place is place]
+def _at(rule, place: Place) -> list[Reading]:  # type: ignore[no-untyped-def]
+    return [r for r in rule.certificate.readings if r.place is place]

@@ -1,10 +1,10 @@
 """Recirculation cycle: neurons that held O(0) and now compute S emit one mixture of the two and remember another.
 
 E(c) = e O(0) + (1 - e) S,  O(c) = m O(0) + (1 - m) S, with coefficients e, m for each population and replica: the
-named variants PR, CCR, RCC, CCRCC and RWCC are points of this continuum (Baldi & Sadowski 2018, section 4.2).
-A population that takes its input from a colocated one (layer 0 from layer L) has as S that one's activity of the cycle
-before, or, where the error is recirculated, O(0) less it (section 4.1). Of loops within loops the inner ones' cycles
-are counted: the outer loop turns once in several of them, and its input is then taken over anew.
+named variants PR, CCR, RCC, CCRCC and RWCC are points of this continuum (Baldi & Sadowski 2018, section 4.2). If a
+population takes its input from a colocated one (layer 0 from layer L), S is the latter's activity of the cycle before,
+or, for recirculated errors, O(0) minus it (section 4.1). Loops within loops count the cycles of the inner loop: the
+outer loop closes once in several of them and then takes over its input anew.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NAME = "recirculation cycle"
 
 
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
-    """Reads the new input and cycle 0's activity, writes what is emitted and what is remembered."""
+    """Reads the new input and cycle 0's activity, writes the emission and the memory."""
     p, cycle = circuit.populations[event.which], event.detail
     taken = circuit.taken(p.name, cycle)
     arriving = [reads(*_returned(taken, cycle))] if taken else []
@@ -50,19 +50,19 @@ def bind(b: Binding) -> Step:
     arriving = b.view(p.name, "S", cycle)
     bias = [b.view(name, "bias") for name in biases(b.circuit, p.name)]
     fire = b.kernels.activate(p.activation, arriving, bias, arriving, None)
-    # the array that shares memory with S is written last, and an unmixed one that is S itself need not be written
+    # the array that shares memory with S is written last; an unmixed one that is S itself needs no write
     outputs.sort(key=lambda pair: _same(pair[1], arriving))
     mixed = [(c, out) for c, out in outputs if c.any() or not _same(out, arriving)]
     return in_turn([fire, *(b.kernels.mix(c, held, arriving, out) for c, out in mixed)])
 
 
 def _returned(taken: Exchange, cycle: int) -> tuple[str, str, int]:
-    """The activity that is taken over: of the cycle in which it went out, or, of an input, of this one."""
+    """Return the address of the activity that is taken over: an input's of this cycle, others' of an earlier one."""
     return taken.source, "O", cycle if taken.carries is Carries.INPUT else cycle - taken.period
 
 
 def _outputs(b: Binding, name: str, cycle: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of a coefficient and the array it makes; one pair where emitted and remembered share an array."""
+    """Return pairs of a coefficient and its array; one pair if emission and memory share an array."""
     emitted, remembered = b.optional(name, "E", cycle), b.optional(name, "O", cycle)
     pairs = [] if emitted is None else [(b.view(name, "emits"), emitted)]
     if remembered is not None and (emitted is None or not _same(emitted, remembered)):

@@ -1,7 +1,7 @@
-"""Refresh: at the start of a presentation a projection takes over another's transposed weights, or draws magnitudes.
+"""Refresh: at the start of a presentation a projection copies another's transposed weights, or draws magnitudes.
 
-w <- a^T in every k-th presentation, k a parameter of each replica; or |w| uniform within the limit of Glorot & Bengio
-2010, anew for each presentation. Synapses that do not exist stay zero.
+w <- a^T in every k-th presentation, with the parameter k = copy_interval; or |w| uniform within the limit of Glorot &
+Bengio 2010, anew for each presentation. Masked synapses stay zero.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
 
 
 def bind(b: Binding) -> Step:
-    """Bind a copy, or a drawing."""
+    """Bind a copy or a draw."""
     q = b.circuit.projections[b.event.which]
     weight, alive = b.view(q.name, "weight"), b.view("circuit", "alive")
     if isinstance(q.weights, Signs):

@@ -1,11 +1,11 @@
 """Update: the proposed increments are applied, v <- mu v + mean_batch(dw), w <- w + eta v - lambda w.
 
-Biases do not decay. Synapses that do not exist stay zero. A normalised projection's weights are then divided by their
-Frobenius norm. A replica that has diverged is left as it is.
+Biases do not decay. Masked synapses stay zero. A normalised projection's weights are then divided by their Frobenius
+norm. A diverged replica stays as it is.
 
-When it happens is the timetable's affair (`Protocol.updates`): after the last event, so that every increment was
-computed from the weights that all passes used; as soon as the rules have proposed; or, by a coin for each presentation,
-one or the other. The increments of a projection that waits add up until its own coin lets them through.
+`Protocol.updates` sets the time: after the last event, so that every increment is computed from the weights that all
+passes used; as soon as the rules have run; or one of the two at random for each presentation. Deferred increments add
+up until a random draw of the projection's own applies them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from circuitsim.phases.base import Binding, Step, adds, reads
 from circuitsim.randomness import generator
 
 NAME = "update"
-CERTAIN, AT_ONCE, AT_LAST = 0, 1, 2  # an event's detail: always, or the first or second of two of which one happens
+CERTAIN, AT_ONCE, AT_LAST = 0, 1, 2  # an event's detail: certain, or the early or late one of two, one of which happens
 
 
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
@@ -78,9 +78,9 @@ def bind(b: Binding) -> Step:
 
 
 def _due(b: Binding, q: Projection) -> tuple[np.ndarray, np.ndarray, list[Step]]:
-    """Whose increments are taken now, and whose are applied, (replica,) of bool; and what has to be done to know it.
+    """Return whose increments are taken now and whose are applied, (replica,) of bool each, and the steps that draw.
 
-    Of two events of a presentation one takes the increments, so that those that wait are counted once.
+    One of a presentation's two update events takes the increments, so that deferred ones are counted once.
     """
     alive = b.view("circuit", "alive")
     if not (b.event.detail or q.deferred):

@@ -1,4 +1,4 @@
-"""The primitive `amp` of a feedback synapse: activity on both sides strengthens."""
+"""The primitive `amp` of a feedback synapse: joint activity strengthens it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def amp(pre: Any, post: Any, *, c: float = 1.0) -> Any:
 
     Source
     ------
-    Kunin et al. 2020, table of primitives; Nayebi 2020 (role of feedback), "amp". Local. With noise in the place of
-    activity and decay beside it, this is the weight mirror (Akrout et al. 2019).
+    Kunin et al. 2020, table of primitives; Nayebi 2020 (role of feedback), "amp". Local. With noise in place of
+    activity, and with decay, this is the weight mirror (Akrout et al. 2019).
     """
     return c * post.at(0) * pre.at(0)

@@ -1,4 +1,4 @@
-"""The delta rule: what backpropagation and its random relatives have in common."""
+"""The delta rule, common to backpropagation and random backpropagation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def delta(pre: Any, post: Any, w: Any) -> Any:
 
     Source
     ------
-    Baldi & Sadowski 2018, eq. 6. The rule is local; whether the way the error came is, the circuit's wires tell.
-    With the error neuron as presynaptic side and activity as postsynaptic it adapts feedback synapses (section 2.3.2).
+    Baldi & Sadowski 2018, eq. 6. The rule is local; the circuit's wires say whether the path of the error is.
+    With the error neuron as presynaptic and activity as postsynaptic it adapts feedback synapses (section 2.3.2).
     """
     return post.at(0) * pre.at(0)

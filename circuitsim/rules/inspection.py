@@ -1,4 +1,4 @@
-"""What a rule's code names: read from its bytecode, so that neither formatting nor a missing source file hides it."""
+"""Inspection of a rule's bytecode for names that it may not use. It needs no source file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OTHER = {
     "MAKE_FUNCTION": "a function inside it",
     "LOAD_BUILD_CLASS": "a class inside it",
 }
-# Python decides these on the symbol itself while the rule is traced, and not on the number that it stands for
+# during tracing Python would evaluate these on the symbol and not on the number that it stands for
 _DECIDING = {"IS_OP": "the comparison 'is'", "CONTAINS_OP": "the comparison 'in'"}
 _BRANCH = "a branch (if, while, and, or, not, assert, a < b < c)"
 
@@ -28,7 +28,7 @@ _CHOOSE = "Use where(condition, a, b) with <, <=, > or >=, or minimum or maximum
 
 
 def check_code(function: Callable[..., Any], vocabulary: Iterable[str]) -> None:
-    """Raise RuleError where the function's code names anything beyond its arguments, its locals and the vocabulary."""
+    """Raise RuleError if the code names anything but its arguments, its locals and the vocabulary."""
     code: CodeType = function.__code__
     allowed = sorted(vocabulary)
     arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]

@@ -1,4 +1,4 @@
-"""The primitive `null` of a feedback synapse: the signal it passes is weakened."""
+"""The primitive `null` of a feedback synapse: the signal that it passes weakens it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from circuitsim.rules.rule import local_rule
 
 @local_rule
 def null(pre: Any, post: Any, *, c: float = 1.0) -> Any:
-    """Minus the gradient of |B x_{l+1}|^2 / 2; the postsynaptic neuron holds what arrives over its own synapses.
+    """Minus the gradient of |B x_{l+1}|^2 / 2; the postsynaptic neuron holds its own summed input.
 
     dB_ij = -c (B x_{l+1})_i x_{l+1,j}
 

@@ -9,7 +9,7 @@ from circuitsim.rules.rule import local_rule
 
 @local_rule
 def recirculation(pre: Any, post: Any, w: Any, *, n: int = 0, m: int = 1) -> Any:
-    """Move the postsynaptic activity of cycle n away from that of cycle m: the difference carries the error.
+    """Product of the change of postsynaptic activity between cycles n and m and the presynaptic activity.
 
     dw_ij = (O_i(n) - O_i(m)) O_j(n)
 
@@ -19,7 +19,7 @@ def recirculation(pre: Any, post: Any, w: Any, *, n: int = 0, m: int = 1) -> Any
 
     Source
     ------
-    Baldi & Sadowski 2018, eq. 23 (n = 0, m = 1), eqs. 48 and 51 for other cycles. The learning rate is applied
-    where increments are.
+    Baldi & Sadowski 2018, eq. 23 (n = 0, m = 1), eqs. 48 and 51 for other cycles. The learning rate enters
+    at the update.
     """
     return (post.at(n) - post.at(m)) * pre.at(n)

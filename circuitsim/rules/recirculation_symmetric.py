@@ -19,7 +19,7 @@ def recirculation_symmetric(pre: Any, post: Any, w: Any, *, n: int = 0, m: int =
 
     Source
     ------
-    Tavakoli, Sadowski & Baldi, Tourbillon, eq. 4 (n = 0, m = 1). For all layers but the top, which keeps eq. 3.
+    Tavakoli, Sadowski & Baldi, Tourbillon, eq. 4 (n = 0, m = 1). For all layers below the top, which keeps eq. 3.
     It collapses to the mean image (their figure 6).
     """
     return -(post.at(n) - post.at(m)) * (pre.at(n) - pre.at(m))
@@ -27,7 +27,7 @@ def recirculation_symmetric(pre: Any, post: Any, w: Any, *, n: int = 0, m: int =
 
 @local_rule
 def recirculation_symmetric_bias(pre: Any, post: Any, w: Any, *, n: int = 0, m: int = 1) -> Any:
-    """The bias beside the symmetric rule: its presynaptic unit stays 1 and does not enter as a change.
+    """Bias of the symmetric rule: its presynaptic unit is 1 and enters as activity, not as a change.
 
     db_i = -(O_i(n) - O_i(m)) 1
 

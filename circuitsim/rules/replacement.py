@@ -1,4 +1,4 @@
-"""The rules of synapses between neurons whose forward activity the feedback signal has replaced."""
+"""Rules of synapses between neurons in which the feedback signal replaces the forward activity."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from circuitsim.rules.rule import local_rule
 
 @local_rule
 def replacement(pre: Any, post: Any) -> Any:
-    """A forward synapse: the feedback signal of its postsynaptic neuron times the forward activity of its presynaptic.
+    """Product of the postsynaptic feedback signal and the presynaptic forward activity, for forward synapses.
 
     dw_ij = delta_i x_j, with delta_i = O_i(1) and x_j = O_j(0)
 
@@ -22,7 +22,7 @@ def replacement(pre: Any, post: Any) -> Any:
 
 @local_rule
 def replacement_feedback(pre: Any, post: Any) -> Any:
-    """A feedback synapse: the mirror image of the forward one, from the layer above to the layer below.
+    """Product of the forward activity below and the feedback signal above, for feedback synapses.
 
     db_ji = x_j delta_i, with x_j = O_j(0) and delta_i = O_i(1)
 

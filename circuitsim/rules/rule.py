@@ -23,16 +23,12 @@ from circuitsim.rules.inspection import check_code
 from circuitsim.rules.whole import LIMIT, Whole, bounded
 
 NEURONS = ("pre", "post")
-READ = (
-    *NEURONS,
-    "w",
-    "w_remote",
-)  # a rule's possible arguments; a circuit must declare the source of `w_remote`
+READ = (*NEURONS, "w", "w_remote")  # possible arguments; a circuit must declare the source of `w_remote`
 MAX_CYCLE = 1000
 
 
 class Remembered:
-    """A neuron as its synapses see it: `at(k)` is what it remembers of cycle k, and nothing else can be asked."""
+    """A neuron as its synapses see it: `at(k)`, its activity of cycle k, and nothing else."""
 
     __slots__ = ("_name", "_read", "_rule")
 
@@ -40,7 +36,7 @@ class Remembered:
         self._rule, self._name, self._read = rule, name, read
 
     def at(self, cycle: int) -> Any:
-        """The activity remembered of a cycle, a whole number >= 0 known when the rule is built."""
+        """Return the remembered activity of a cycle, an integer >= 0 known when the rule is built."""
         if not isinstance(cycle, int) or isinstance(cycle, bool) or not 0 <= cycle <= MAX_CYCLE:
             raise RuleError(
                 f"rule {self._rule}",
@@ -96,7 +92,7 @@ class Rule:
 
     @cached_property
     def _confined(self) -> tuple[Callable[..., Any], list[str]]:
-        """The function with the vocabulary as its only globals (no builtins, no module), and what it asks to see."""
+        """The function with the vocabulary as its only globals, and the arguments that it takes."""
         assert isinstance(self.function, FunctionType)
         names: dict[str, Any] = {"__builtins__": {}, **VOCABULARY}
         confined = FunctionType(bounded(self.function.__code__), names, self.name)
@@ -106,12 +102,12 @@ class Rule:
 
     @cached_property
     def free(self) -> dict[str, float]:
-        """The parameters that are numbers, with their values; an array for each may replace them in a kernel."""
+        """Numeric parameters with their values; in a kernel an array (replica,) may replace each."""
         return {key: value for key, value in self.parameters if not isinstance(value, int)}
 
     @cached_property
     def symbols(self) -> dict[sympy.Symbol, Reading | str]:
-        """What each symbol of the expression stands for: a reading, or the name of a parameter."""
+        """Meaning of each symbol of the expression: a reading, or the name of a parameter."""
         return self._trace[1]
 
     @cached_property
@@ -121,12 +117,12 @@ class Rule:
 
     @cached_property
     def text(self) -> str:
-        """The traced rule written out, to the same text wherever it computes the same."""
+        """The traced rule as text; equal rules have equal texts on every machine."""
         return f"{self.name}{dict(self.parameters)}: {sympy.srepr(self.expression)}"
 
     @cached_property
     def certificate(self) -> Certificate:
-        """All that the rule reads of its synapse and neurons; of the neurons also what then cancels."""
+        """All readings of synapse and neurons, including readings of neurons that cancel."""
         used = self.expression.free_symbols
         found = {r for s, r in self.symbols.items() if isinstance(r, Reading) and (r.cycle is not None or s in used)}
         return Certificate(self.name, tuple(sorted(found)))
@@ -155,7 +151,7 @@ class Rule:
                 result = self(pre, post, w, w_remote, **free)
         except RuleError as error:
             _refuse(_label(self.function, error.__traceback__), error.got, error.expected, error.remedy)
-        except Exception as error:  # the user's code: whatever it raises is reported, not passed through
+        except Exception as error:  # the user's code may raise anything; it is reported as a RuleError
             _refuse(
                 _label(self.function, error.__traceback__),
                 f"{type(error).__name__}: {error}",
@@ -180,8 +176,8 @@ def local_rule(function: Callable[..., Any]) -> Rule:
     Parameters
     ----------
     function : takes `pre`, `post`, `w` (those it needs) and parameters with numeric defaults; returns dw, before
-        the learning rate. `pre.at(k)` and `post.at(k)` are what the two neurons remember of cycle k. It may also ask
-        for `w_remote`, the weight of a synapse elsewhere; then only a circuit that declares whose that is
+        the learning rate. `pre.at(k)` and `post.at(k)` are what the two neurons remember of cycle k. It may also take
+        `w_remote`, the weight of a synapse elsewhere; then only a circuit that declares its source
         (`Plasticity(transposed_from=...)`) takes it, and the audit reports weight transport.
 
     Returns
@@ -235,14 +231,14 @@ def _parameters(function: FunctionType) -> tuple[tuple[str, float | int], ...]:
 
 
 def _bare(function: FunctionType) -> FunctionType:
-    """The function without the attributes (`__wrapped__`, `__signature__`) that make it look like another."""
+    """Return the function without attributes (`__wrapped__`, `__signature__`) that disguise it."""
     bare = FunctionType(function.__code__, {}, function.__name__, function.__defaults__, function.__closure__)
     bare.__kwdefaults__ = function.__kwdefaults__
     return bare
 
 
 def _label(function: Callable[..., Any], trace: TracebackType | None = None) -> str:
-    """The function's name and its line: where it begins, or where the traceback left it."""
+    """Return the function's name and its line: the first one, or the one of the traceback."""
     code = function.__code__
     line = code.co_firstlineno
     while trace is not None:

@@ -1,4 +1,4 @@
-"""The primitive `self` of a feedback synapse: it takes over the weight of the forward synapse."""
+"""The primitive `self` of a feedback synapse: it approaches the weight of the forward synapse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole numbers that cannot outgrow a float, so that a rule with 9**9**9 in it is refused and not computed."""
+"""Integers limited to the range of a float, so that a rule with 9**9**9 is refused and not computed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ LIMIT = 1e300
 
 
 class Whole(int):
-    """An int whose sums, products and powers raise OverflowError where they would pass `LIMIT`."""
+    """An int whose sums, products and powers raise OverflowError beyond `LIMIT`."""
 
 
 def _bounded(name: str) -> Callable[..., object]:
     exact, rough = getattr(int, name), getattr(float, name)
 
     def method(self: Whole, *others: object) -> object:
-        # in floats first: they overflow at once where whole numbers would fill the memory
+        # first in floats, which overflow at once; large integers would fill the memory
         if all(isinstance(other, int) for other in others):
             size = rough(float(self), *(float(other) for other in others))  # type: ignore[arg-type]
             if not abs(size) < LIMIT:
@@ -33,7 +33,7 @@ for _name in ("neg", "add", "radd", "sub", "rsub", "mul", "rmul", "pow", "rpow")
 
 
 def bounded(code: CodeType) -> CodeType:
-    """The code with each of its whole-number constants a `Whole`."""
+    """Return the code with each integer constant as a `Whole`."""
     return code.replace(co_consts=_wrapped(code.co_consts))
 
 

@@ -1,6 +1,6 @@
-"""What follows from what: the consequences of each event, and a presentation run through the event queue.
+"""Generation of events: the consequences of each event, and a run of one presentation through the event queue.
 
-Pure: no arrays. Run without computing anything it yields the events of a schedule; with kernels, a presentation.
+Pure: no arrays. A run that computes nothing yields the events of a schedule; a run with kernels is a presentation.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from circuitsim.phases.plasticity import readings
 from circuitsim.timetable.protocol import Learning, Protocol, Updates, active
 
 
-class Causality:
-    """The consequences of events, one presentation at a time: who waits for whom, and what fires when all is there."""
+class EventGenerator:
+    """Generator of one presentation's events: it notes which inputs are missing and fires what is complete."""
 
     def __init__(self, circuit: Circuit, protocol: Protocol) -> None:
         self.circuit, self.protocol = circuit, protocol
         self._waiting: dict[tuple[str, int], set[tuple[str, str, int]]] = {}
-        self._proposing = list(active(circuit, protocol))  # rules that have not run yet
+        self._proposing = list(active(circuit, protocol))  # rules still to run
         self._learning = {
             learning: {(key[0], key[2]) for _, _, key in readings(circuit, p) if key[1] == "O"}
             for learning, p in active(circuit, protocol).items()
         }
 
     def start(self) -> list[Event]:
-        """The events that begin a presentation: input and labels are clamped; in mirror mode noise is fired.
+        """Return the first events: input and labels are clamped; in mirror mode noise is fired.
 
-        A rule that reads no activity waits for nothing.
+        A rule that reads no activity runs at once.
         """
         ready = [(name, place) for (name, place), missing in self._learning.items() if not missing]
         learned = [Event(0, phases.PLASTICITY, self.circuit.index[name], place) for name, place in ready]
@@ -46,7 +46,7 @@ class Causality:
         return [*self._refreshed(), *clamped, *learned]
 
     def consequences(self, event: Event) -> list[Event]:
-        """The events that follow from one that has just happened."""
+        """Return the events that follow from one that has just happened."""
         subject = phases.subject(self.circuit, event)
         if self.protocol.mirror:
             return self._mirrored(event, subject)
@@ -65,12 +65,12 @@ class Causality:
         ]
 
     def _refreshed(self) -> list[Event]:
-        """Projections that take over or draw weights do so before a presentation that teaches."""
+        """Return the events that copy or redraw weights; they precede a presentation that learns."""
         fresh = [q for q in self.circuit.projections if q.refreshed and self.protocol.learn]
         return [Event(0, phases.REFRESH, self.circuit.index[q.name]) for q in fresh]
 
     def _applied(self, event: Event, subject: str) -> list[Event]:
-        """Where updates are not left to the end, one follows the last of a projection's rules."""
+        """Return the update after the last of a projection's rules, unless all updates come at the end."""
         self._proposing.remove((subject, event.detail))
         if self.protocol.updates is Updates.LAST or any(name == subject for name, _ in self._proposing):
             return []
@@ -78,20 +78,20 @@ class Causality:
         return [Event(event.tick, phases.UPDATE, event.which, detail)]
 
     def stuck(self) -> dict[tuple[str, int], set[tuple[str, str, int]]]:
-        """The populations that wait for something that has not come."""
+        """Return the missing inputs of each population that still waits."""
         return {who: what for who, what in self._waiting.items() if what}
 
     def unlearned(self) -> dict[Learning, set[tuple[str, int | None]]]:
-        """The rules that wait for an activity that has not come."""
+        """Return the missing activities of each rule that still waits."""
         return {name: missing for name, missing in self._learning.items() if missing}
 
     def _mirror(self, role: int) -> int:
-        """The detail of an event in this projection's mirror mode."""
+        """Return the detail of an event in this projection's mirror mode."""
         names = [m.projection for m in self.circuit.mirrors]
         return 2 * names.index(self.protocol.mirror) + role
 
     def _mirrored(self, event: Event, subject: str) -> list[Event]:
-        """In mirror mode noise goes through one projection, its target answers, and that is all."""
+        """Return the consequences in mirror mode: noise passes one projection, its target answers, the rules run."""
         q = self.circuit.projection(self.protocol.mirror)
         if event.phase == phases.DELIVERY:
             return [Event(event.tick, phases.MIRROR, self.circuit.index[q.target], self._mirror(mirror.ANSWER))]
@@ -122,7 +122,7 @@ class Causality:
                     yield from self._arrived(event.tick, x.target, cycle, cause)
 
     def _replaced(self, event: Event, subject: str) -> Iterable[Event]:
-        """Neurons that compare with a target turn to the feedback signal as soon as they have fired."""
+        """Yield the replacement in neurons that compare with a target, as soon as they have fired."""
         forward = event.phase == phases.FORWARD and self.circuit.population(subject).replaced
         if forward and self.circuit.exchanged(subject, Carries.TARGET):
             yield from self._arrived(event.tick, subject, 1, ("own", subject, 1))
@@ -143,7 +143,7 @@ class Causality:
         return [Event(tick, _firing_phase(population, cycle), self.circuit.index[target], cycle)]
 
     def _cycles(self, target: str, cycle: int) -> bool:
-        """Whether a population takes part in a cycle: error neurons only in the first, nobody beyond the protocol's."""
+        """Return whether a population takes part in a cycle; error neurons take part in cycle 0 alone."""
         population = self.circuit.population(target)
         if population.replaced:
             return cycle <= 1
@@ -161,7 +161,7 @@ class Causality:
         }
 
     def _causes_replaced(self, target: str, cycle: int, exchanges: list[Exchange]) -> set[tuple[str, str, int]]:
-        """Forward projections in cycle 0; in cycle 1 feedback projections, or a target and the own forward activity."""
+        """Return forward projections in cycle 0; in cycle 1 feedback projections, or a target and the own O(0)."""
         found = {("projection", q.name, cycle) for q in self.circuit.incoming[target] if q.feedback == bool(cycle)}
         if cycle and exchanges:
             found |= {("own", target, cycle), *((x.carries.value, x.source, cycle) for x in exchanges)}
@@ -182,30 +182,30 @@ def unroll(
     execute: Callable[[Event], None] = lambda event: None,
     order: Callable[[list[Event]], Sequence[Event]] = lambda events: events,
 ) -> list[Event]:
-    """Run the event queue through one presentation up to its last rule, without updates.
+    """Run one presentation through the event queue up to its last rule, without updates.
 
     Parameters
     ----------
-    execute : called with each event as it is popped; by default nothing is computed.
-    order : the order in which simultaneous consequences are pushed; it cannot matter, and a test shuffles it.
+    execute : called with each popped event; by default nothing is computed.
+    order : the order in which simultaneous consequences are pushed; it changes no result.
     """
     _check_order(circuit, protocol)
-    causality, queue = Causality(circuit, protocol), EventQueue()
-    for event in order(causality.start()):
+    generator, queue = EventGenerator(circuit, protocol), EventQueue()
+    for event in order(generator.start()):
         queue.push(event)
     happened: list[Event] = []
     while queue:
         current = queue.pop()
         execute(current)
         happened.append(current)
-        for consequence in order(causality.consequences(current)):
+        for consequence in order(generator.consequences(current)):
             queue.push(consequence)
-    _check_complete(circuit, protocol, causality, happened)
+    _check_complete(circuit, protocol, generator, happened)
     return happened
 
 
 def _check_order(circuit: Circuit, protocol: Protocol) -> None:
-    """Within a tick and phase the lower index fires first: a source that fires in its target's phase must have it."""
+    """Raise ScheduleError for a source listed after its target: within a tick and phase the lower index fires first."""
     for x in circuit.exchanges:
         if circuit.index[x.source] < circuit.index[x.target]:
             continue
@@ -221,18 +221,18 @@ def _check_order(circuit: Circuit, protocol: Protocol) -> None:
             )
 
 
-def _check_complete(circuit: Circuit, protocol: Protocol, causality: Causality, happened: list[Event]) -> None:
+def _check_complete(circuit: Circuit, protocol: Protocol, generator: EventGenerator, happened: list[Event]) -> None:
     fired = {phases.subject(circuit, e) for e in happened if e.phase in FIRING and e.detail == 0}
     for p in circuit.populations if not protocol.mirror else ():
         if p.name not in fired:
-            waits = sorted(f"{kind} {name}" for kind, name, _ in causality.stuck().get((p.name, 0), set()))
+            waits = sorted(f"{kind} {name}" for kind, name, _ in generator.stuck().get((p.name, 0), set()))
             raise ScheduleError(
                 f"population {p.name}",
                 got="no firing in cycle 0" + (f": it waits for {', '.join(waits)}" if waits else ""),
                 expected="inputs that all arrive in the forward pass",
                 remedy="Close loops with a recirculating exchange, not with a projection.",
             )
-    for (name, _), missing in causality.unlearned().items():
+    for (name, _), missing in generator.unlearned().items():
         (population, cycle) = sorted(missing, key=str)[0]
         raise ScheduleError(
             f"rule of projection {name}",

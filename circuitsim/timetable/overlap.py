@@ -1,7 +1,7 @@
-"""Presentations that overlap: which intervals a timetable allows, and how much neurons must then remember at once.
+"""Overlapping presentations: the intervals that a timetable allows, and the number of examples that neurons then hold.
 
-Examples follow each other every `interval` ticks. A neuron cannot fire for two of them in one tick, and what it holds
-of one must not be overwritten by the next before it was last used. Pure: no arrays.
+A presentation starts every `interval` ticks. A neuron cannot fire for two examples in one tick, and a value of one
+example must not be overwritten by the next before its last use. Pure: no arrays.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ OF_SYNAPSES = ("increment", "bias_increment")
 
 @dataclass(frozen=True)
 class Life:
-    """A value of one presentation: whose it is, the event that makes it, the last one that uses it."""
+    """Lifetime of one value of a presentation: its address, the event that makes it, the last event that uses it."""
 
     key: Key
     made: Event
     used: Event
 
-    def together(self, interval: int) -> int:
-        """How many examples' values exist at the same time: the later ones are made before the first was last used."""
+    def live_examples(self, interval: int) -> int:
+        """Return the number of examples whose values exist at once."""
         held = 1
         while self.made._replace(tick=self.made.tick + held * interval) < self.used:
             held += 1
@@ -40,7 +40,7 @@ class Life:
 
 
 def lives(entries: Entries) -> list[Life]:
-    """The values of neurons, and the increments of synapses, that a presentation makes."""
+    """Return the lifetimes of the neurons' values and the synapses' increments that a presentation makes."""
     made: dict[Key, Event] = {}
     used: dict[Key, Event] = {}
     for event, accesses in entries:
@@ -54,17 +54,17 @@ def lives(entries: Entries) -> list[Life]:
 
 
 def memories(entries: Entries, interval: int) -> int:
-    """The most examples of which a neuron holds the same quantity at once."""
-    return max((life.together(interval) for life in lives(entries) if life.key[2] is not None), default=1)
+    """Return the largest number of examples of which a neuron holds the same quantity at once."""
+    return max((life.live_examples(interval) for life in lives(entries) if life.key[2] is not None), default=1)
 
 
 def length(entries: Entries) -> int:
-    """Ticks from the first event of a presentation to its last, both included."""
+    """Return the ticks from the first event of a presentation to its last, both included."""
     return entries[-1][0].tick + 1 if entries else 1
 
 
 def hold_interval(circuit: Circuit, protocol: Protocol, entries: Entries) -> None:
-    """Raise ScheduleError where examples that follow each other so fast would get in each other's way."""
+    """Raise ScheduleError if presentations at the protocol's interval disturb each other."""
     interval = protocol.interval
     limits = (("interval", interval, 1), ("memories", protocol.memories, 1), ("labelled", protocol.labelled, 0))
     for name, value, least in limits:
@@ -89,18 +89,18 @@ def hold_interval(circuit: Circuit, protocol: Protocol, entries: Entries) -> Non
 
 
 def shortest_interval(circuit: Circuit, entries: Entries, most: int | None = None, beyond: int = 0) -> int:
-    """The smallest interval above `beyond` that works, where a neuron remembers so many examples (None: any number).
+    """Return the smallest interval above `beyond` if a neuron holds at most `most` examples (None: any number).
 
-    A longer one need not: with it a neuron's second firing may meet the first for the next example.
+    A longer interval may fail: a neuron's second firing can coincide with its first firing for the next example.
     """
     return next(interval for interval in count(beyond + 1) if not any(_obstacles(circuit, entries, interval, most)))
 
 
 def _obstacles(circuit: Circuit, entries: Entries, interval: int, most: int | None) -> Iterator[tuple[str, str]]:
-    """What is in the way, and what would not be."""
+    """Yield each obstacle to an interval, with what is expected in its place."""
     yield from _firing_together(circuit, entries, interval)
     for life in lives(entries):
-        held = life.together(interval)
+        held = life.live_examples(interval)
         owner, quantity, cycle = life.key
         if cycle is None and held > 1:
             yield f"increments of {owner} that wait for their update until the next ones come", "an update before that"

@@ -11,7 +11,7 @@ from circuitsim.locality import Key
 
 
 class Updates(str, Enum):
-    """When a presentation's increments are applied."""
+    """Time at which a presentation's increments are applied."""
 
     LAST = "last"
     AT_ONCE = "at once"
@@ -20,21 +20,21 @@ class Updates(str, Enum):
 
 @dataclass(frozen=True)
 class Protocol:
-    """What one presentation consists of.
+    """Content of one presentation: its cycles, its learning rules, its timing.
 
     Parameters
     ----------
     cycles : number of recirculation cycles after the forward pass, >= 0.
-    learn : whether the circuit's plasticity takes part. groups : the groups of it that do; None: all.
-    mirror : the projection that noise is fired through; then this is one wave of its mirror mode, and no presentation.
-    passes : how often the waves of all mirrors follow a presentation, >= 0.
-    updates : when increments are applied: after a presentation's last event, as soon as a projection's rules have
-        proposed them, or by a coin for each projection and presentation one or the other.
-    readouts : further quantities that must be there at the end, as (population, quantity, cycle).
-    window : how long neurons remember, in ticks; None: as long as the rules need.
-    interval : ticks after which the next example enters, which may be before the last one has left; None: after it.
-    labelled : the tick at which labels are clamped, >= 0; inputs are at 0.
-    memories : of how many examples a neuron can hold the same quantity at once; None: of as many as overlap.
+    learn : rules take part. groups : the groups of rules that do; None: all.
+    mirror : a projection; then this is one pass of its mirror mode in place of a presentation.
+    passes : number of mirror-mode passes that follow a presentation, >= 0.
+    updates : time of the updates: after a presentation's last event, as soon as a projection's rules have run, or one
+        of the two at random for each projection and presentation.
+    readouts : further quantities to keep until the end, as (population, quantity, cycle).
+    window : ticks that neurons remember; None: as many as the rules need.
+    interval : ticks between the starts of two presentations, which may overlap; None: one starts when the last ends.
+    labelled : the tick at which labels are clamped, >= 0; inputs are clamped at tick 0.
+    memories : number of examples of which a neuron can hold the same quantity at once; None: as many as overlap.
     """
 
     cycles: int = 0
@@ -50,11 +50,11 @@ class Protocol:
     labelled: int = 0
 
 
-Learning = tuple[str, int]  # a projection and the place of a rule among its rules
+Learning = tuple[str, int]  # a projection, and the index of a rule among its rules
 
 
 def active(circuit: Circuit, protocol: Protocol) -> dict[Learning, Plasticity]:
-    """The plasticity that takes part in a protocol: in presentations, or in one projection's mirror mode."""
+    """Return the plasticity that takes part in a protocol: in presentations, or in one projection's mirror mode."""
     return {
         (name, place): p
         for name, rules in circuit.rules.items()

@@ -1,7 +1,7 @@
-"""From a circuit's delays to the timetable of one presentation.
+"""Schedule: the timetable of one presentation, derived from a circuit's delays.
 
-The schedule is a run of the event queue in which nothing is computed (`causality.py`). What nothing needs is then
-dropped, and every reading's age is held against the window. Pure: no arrays.
+A run of the event queue that computes nothing (`causality.py`) gives the events. Events whose results nothing needs are
+dropped, and the age of every reading is compared with the window. Pure: no arrays.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from circuitsim.timetable.protocol import Protocol, Updates, active
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the timetable: the event and the arrays it will touch, less those that nothing needs."""
+    """One line of the timetable: an event and the arrays it touches, without those that nothing needs."""
 
     event: Event
     accesses: tuple[Access, ...]
@@ -31,9 +31,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """A reading of a rule at the moment of use, the tick `used`: its age is how many ticks ago it was written.
+    """One reading of a rule at the tick `used`; its age is the number of ticks since it was written.
 
-    owner : whose the quantity is that is read.
+    owner : the population or projection that has the quantity.
     """
 
     projection: str
@@ -48,8 +48,8 @@ class Row:
 class Schedule:
     """The timetable of one presentation.
 
-    entries : the events in the order of their keys. window : ticks that neurons remember. rows : the age of all that
-    the rules read. length : ticks that it takes. duration : ticks from one presentation's start to the next one's.
+    entries : the events in the order of their keys. window : ticks that neurons remember. rows : the age of each
+    reading of a rule. length : ticks of a presentation. duration : ticks from one presentation's start to the next.
     """
 
     circuit: Circuit
@@ -60,21 +60,21 @@ class Schedule:
 
     @property
     def duration(self) -> int:
-        """Ticks from the start of a presentation to the start of the next."""
+        """Ticks from the start of a presentation to the start of the next one."""
         return self.length if self.protocol.interval is None else self.protocol.interval
 
     @cached_property
     def length(self) -> int:
-        """Ticks that a presentation takes."""
+        """Ticks of one presentation."""
         return overlap.length(self._lines)
 
     @cached_property
     def memories(self) -> int:
-        """Of how many examples a neuron holds the same quantity at once."""
+        """Number of examples of which a neuron holds the same quantity at once."""
         return overlap.memories(self._lines, self.duration)
 
     def shortest_interval(self, memories: int | None = None) -> int:
-        """The fewest ticks after which the next example can enter, where neurons hold so many of them at once."""
+        """Return the fewest ticks between presentations if a neuron holds at most `memories` examples at once."""
         return overlap.shortest_interval(self.circuit, self._lines, memories)
 
     @cached_property
@@ -83,7 +83,7 @@ class Schedule:
 
     @cached_property
     def windows(self) -> dict[str, int]:
-        """For each projection that learns, the smallest window in ticks that its rules need."""
+        """Smallest window in ticks that the rules of each learning projection need."""
         found: dict[str, int] = {name: 0 for name, _ in active(self.circuit, self.protocol)}
         for row in self.rows:
             found[row.projection] = max(found[row.projection], row.age)
@@ -91,13 +91,13 @@ class Schedule:
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
-        """What violates locality in space or time."""
+        """Violations of locality in space or time."""
         ages = ((row.projection, row.rule, row.reading, row.age) for row in self.rows)
         wires = () if self.protocol.mirror else self.circuit.wires  # a wire is reported once
         return verdict(wires, ages, self.window)
 
     def table(self) -> list[tuple[str, ...]]:
-        """The timetable for people, one row an event: tick, phase, subject, cycle, what it reads, what it changes.
+        """Return printable rows, one for each event: tick, phase, subject, cycle, quantities read, quantities changed.
 
         Rates, coefficients and counters are left out; `entries` has all accesses.
         """
@@ -115,22 +115,22 @@ class Schedule:
 
 
 def make_schedules(circuit: Circuit, protocol: Protocol) -> tuple[Schedule, ...]:
-    """The timetable of a presentation, followed by those of the mirror modes, if there are any."""
+    """Return the schedule of a presentation, followed by those of the mirror modes."""
     shared = Protocol(learn=protocol.learn, groups=protocol.groups, window=protocol.window)
     waves = (replace(shared, mirror=m.projection) for m in circuit.mirrors)
     return make_schedule(circuit, protocol), *(make_schedule(circuit, wave) for wave in waves)
 
 
 def make_schedule(circuit: Circuit, protocol: Protocol) -> Schedule:
-    """Derive the timetable of a presentation from the circuit's delays.
+    """Derive the schedule of a presentation from the circuit's delays.
 
-    Every event happens at the first tick at which its causes have come about; a rule is evaluated at the first tick
-    at which all that it reads exists; updates follow the last event.
+    Every event happens at the first tick at which all its causes have happened. A rule is evaluated at the first tick
+    at which all its readings exist. Updates follow the last event.
 
     Parameters
     ----------
-    circuit : what exists and how long its delays are.
-    protocol : which cycles a presentation has, whether it learns, what is read out.
+    circuit : the populations and projections, with their delays.
+    protocol : the cycles of a presentation, its rules and its readouts.
 
     Raises
     ------
@@ -176,7 +176,7 @@ def _check_readouts(circuit: Circuit, protocol: Protocol, happened: list[Event])
 
 
 def _needed(circuit: Circuit, protocol: Protocol, happened: list[Event]) -> list[Entry]:
-    """Drop, from the last event to the first, what writes nothing that a later one, a rule or a readout needs."""
+    """Drop the events whose results no later event, rule or readout needs."""
     needed: set[Key] = set(protocol.readouts)
     kept: list[Entry] = []
     for event in reversed(happened):
@@ -191,7 +191,7 @@ def _needed(circuit: Circuit, protocol: Protocol, happened: list[Event]) -> list
 
 
 def _with_updates(circuit: Circuit, protocol: Protocol, entries: list[Entry]) -> list[Entry]:
-    """Append the updates that come after the last event, in the order of their keys, and then the bounds."""
+    """Append the updates after the last event, in the order of their keys, then the bounds."""
     last = entries[-1].event.tick if entries else 0
     learning = sorted({circuit.index[name] for name, _ in active(circuit, protocol)})
     detail = update.AT_LAST if protocol.updates is Updates.EITHER else update.CERTAIN
@@ -205,12 +205,12 @@ def _with_updates(circuit: Circuit, protocol: Protocol, entries: list[Entry]) ->
 def _ages(circuit: Circuit, protocol: Protocol, entries: list[Entry]) -> list[Row]:
     written: dict[Key, int] = {}
     rows = []
-    laws = {learning: readings(circuit, p) for learning, p in active(circuit, protocol).items()}
+    rules = {learning: readings(circuit, p) for learning, p in active(circuit, protocol).items()}
     for entry in entries:
         now = entry.event.tick
         if entry.event.phase == phases.PLASTICITY:
             name = circuit.projections[entry.event.which].name
-            for rule, reading, key in laws[name, entry.event.detail]:
+            for rule, reading, key in rules[name, entry.event.detail]:
                 at = written[key] if reading.place in (Place.PRE, Place.POST) else now
                 rows.append(Row(name, rule, reading, now - at, now, key[0]))
         written.update({a.key: now for a in entry.accesses if a.mode is Mode.WRITE})
