@@ -19,8 +19,11 @@ from circuitsim.circuits.autoencoder import (
 )
 from circuitsim.data import Dataset
 from circuitsim.engine.simulator import Simulator
-from circuitsim.runs.config import Settings, refuse
-from circuitsim.runs.scenario import Design, Figures, Scenario
+from circuitsim.runs.base import Figures
+from circuitsim.runs.config import refuse
+from circuitsim.runs.design import Design
+from circuitsim.runs.scenario import Scenario
+from circuitsim.scenarios.layered import LayeredSettings
 from circuitsim.scenarios.own_rule import own_rule
 from circuitsim.scenarios.reporting import finish_with_reconstructions
 
@@ -30,7 +33,7 @@ _MIXED = ("emits", "remembers")
 MEAN_MARGIN = 1e-6  # a logistic output cannot equal 0 or 1: the training mean is taken this far inside
 
 
-class AutoencoderSettings(Settings):
+class AutoencoderSettings(LayeredSettings):
     """The keys of `autoencoder` beside those that all scenarios share."""
 
     rule: str = Field("rec", description=f"one of {', '.join(RULES)}; or FILE.py:FUNCTION, a local rule of your own")
@@ -46,7 +49,7 @@ class AutoencoderSettings(Settings):
     output_bias: Literal["data", "zero"] = Field("data", description="data or zero")
     loop_examples: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
 
-    FIXED: ClassVar[tuple[str, ...]] = (*Settings.FIXED, "loop_examples")
+    FIXED: ClassVar[tuple[str, ...]] = (*LayeredSettings.FIXED, "loop_examples")
 
     def model_post_init(self, context: Any) -> None:
         """Checks across keys."""

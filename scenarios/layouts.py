@@ -17,9 +17,11 @@ from circuitsim.circuits.layouts import bidirectional_autoencoder, conjoined_aut
 from circuitsim.data import Dataset
 from circuitsim.engine.simulator import Simulator
 from circuitsim.engine.state import glorot
-from circuitsim.runs.config import Settings, build, refuse
-from circuitsim.runs.scenario import Design, Scenario
+from circuitsim.runs.config import build, refuse
+from circuitsim.runs.design import Design
+from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.autoencoder import AutoencoderSettings, initial_bias
+from circuitsim.scenarios.layered import LayeredSettings
 from circuitsim.scenarios.reporting import finish_with_reconstructions
 from circuitsim.timetable.protocol import Protocol
 
@@ -29,7 +31,7 @@ REFERENCES = ("bp", "rbp", "top")
 LAYOUTS = (*BIDIRECTIONAL, *CONJOINED, *ROWS, *REFERENCES)
 
 
-class LayoutSettings(Settings):
+class LayoutSettings(LayeredSettings):
     """The keys of `layouts` beside those that all scenarios share."""
 
     layout: str = Field("conjoined", description=f"one of {', '.join(LAYOUTS)}")

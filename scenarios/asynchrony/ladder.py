@@ -10,7 +10,7 @@ from pydantic import Field
 
 from circuitsim.asynchrony import Timing
 from circuitsim.circuits.autoencoder import variant_coefficients
-from circuitsim.runs.config import Keys, refuse
+from circuitsim.runs.config import Settings, refuse
 
 REGULAR, TOP, BP, BEFORE = "regular time", "top layer alone", "backpropagation", "before training"
 ONCE, PATIENT, OFTEN = "one tick a cycle", "one tick, after a hop's patience", "four ticks a cycle"
@@ -23,7 +23,7 @@ LATENESS = [0.0, 0.05, 0.25, 0.5, 1.0, 2.0, 4.0]
 _LISTED = "a list of different numbers >= 0, the first 0"
 
 
-class AsynchronyKeys(Keys):
+class AsynchronyKeys(Settings):
     """The keys of `asynchrony`."""
 
     dataset: str = Field("digits", description="a data set's name or the path of an .npz file")

@@ -15,9 +15,12 @@ from circuitsim.circuit.parts import Mirror, Noise
 from circuitsim.circuits.classifier import KNOWN, PRIMITIVES, layered_classifier
 from circuitsim.data import Dataset
 from circuitsim.engine.simulator import Simulator
-from circuitsim.runs.config import Settings, refuse
-from circuitsim.runs.scenario import Design, Figures, Scenario
+from circuitsim.runs.base import Figures
+from circuitsim.runs.config import refuse
+from circuitsim.runs.design import Design
+from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.classifier.settings import NEVER, ClassifierSettings
+from circuitsim.scenarios.layered import LayeredSettings
 from circuitsim.scenarios.reporting import finish
 from circuitsim.timetable.protocol import Protocol, Updates
 
@@ -125,7 +128,7 @@ def _of_feedback(settings: ClassifierSettings, h: int) -> Given:
     }
 
 
-def check(settings: Settings, data: Dataset) -> None:
+def check(settings: LayeredSettings, data: Dataset) -> None:
     """Refuse data without classes, and sizes that do not fit the data."""
     if data.train_labels is None or data.test_labels is None:
         refuse("dataset", settings.dataset, "a data set with classes", "Choose another, or add 'y' to the .npz file.")

@@ -18,7 +18,7 @@ from circuitsim.data import missing
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import Diverged
 from circuitsim.randomness import generator
-from circuitsim.runs.config import Keys, build, refuse
+from circuitsim.runs.config import Settings, build, refuse
 from circuitsim.runs.scenario import Computation
 from circuitsim.runs.study import Study
 from circuitsim.runs.training import make_study
@@ -35,7 +35,7 @@ BACKEND = "numba"
 COLUMNS = ["epoch", "split", "metric", "value"]
 
 
-class DriftKeys(Keys):
+class DriftKeys(Settings):
     """The keys of `drifting-feedback`."""
 
     feedback: Literal["rec", "arbp", "bp", "top"] | float = Field(0.0, description=_FEEDBACK)
@@ -131,7 +131,7 @@ def compute(settings: DriftKeys) -> pd.DataFrame:
 
 
 def _train(study: Study, settings: DriftKeys, rows: list[tuple[int, str, str, float]]) -> None:
-    simulator, examples = study.cohorts[0].simulator, study.data.train[: settings.map_examples]
+    simulator, examples = study.groups[0].simulator, study.data.train[: settings.map_examples]
     drift = None
     if not isinstance(settings.feedback, str):
         drift = Drift(simulator, settings.feedback, settings.seed)

@@ -16,7 +16,7 @@ from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.circuits.tourbillon import growing, tourbillon
 from circuitsim.data import load
 from circuitsim.engine.simulator import Simulator
-from circuitsim.runs.config import Keys, refuse
+from circuitsim.runs.config import Settings, refuse
 from circuitsim.runs.scenario import Computation
 from circuitsim.scenarios.five_problems.report import finish
 from circuitsim.timetable.protocol import Protocol, Updates
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 EXAMPLES = 8
 
 
-class ProblemKeys(Keys):
+class ProblemKeys(Settings):
     """The keys of `five-problems`."""
 
     method: Literal["tourbillon", "fine-tuning", "fa", "bp"] = Field(

@@ -202,7 +202,7 @@ def _schedules(settings: FiguresKeys) -> list[Member]:
 def intervals(values: Values) -> list[int]:
     """The shortest intervals between examples in growth: with one remembered at a time, and with any number."""
     made = design(build(TourbillonSettings, values))
-    growth = make_schedule(made.circuit, made.periods[0].protocol)
+    growth = make_schedule(made.circuit, made.stages[0].protocol)
     return list(dict.fromkeys(growth.shortest_interval(most) for most in (1, None)))
 
 

@@ -70,7 +70,7 @@ def _courses(one: Developed) -> list[_Course]:
     for interval in member.vary.get("interval", [None]):
         own = {**member.values, "interval": interval, "seed": member.vary["seed"][0]}
         made = design(build(TourbillonSettings, own))
-        ticks = make_schedule(made.circuit, made.periods[0].protocol).duration
+        ticks = make_schedule(made.circuit, made.stages[0].protocol).duration
         label = f"{schedule}, every {interval} ticks" if interval else schedule
         errors = {m: one.curves(m, lambda r: str(r.get("interval")))[str(interval)] for m in FIGURES}
         found.append(_Course(label, one.ends(), ticks, errors))
