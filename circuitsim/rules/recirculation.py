@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from circuitsim.rules.rule import local_rule
+from circuitsim.rules.rule import builtin_rule
 
 
-@local_rule
+@builtin_rule
 def recirculation(pre: Any, post: Any, w: Any, *, n: int = 0, m: int = 1) -> Any:
     """Move the postsynaptic activity of cycle n away from that of cycle m: the difference carries the error.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from circuitsim.rules.rule import local_rule
+from circuitsim.rules.rule import builtin_rule
 
 
-@local_rule
+@builtin_rule
 def replacement(pre: Any, post: Any) -> Any:
     """A forward synapse: the feedback signal of its postsynaptic neuron times the forward activity of its presynaptic.
 
@@ -20,7 +20,7 @@ def replacement(pre: Any, post: Any) -> Any:
     return post.at(1) * pre.at(0)
 
 
-@local_rule
+@builtin_rule
 def replacement_feedback(pre: Any, post: Any) -> Any:
     """A feedback synapse: the mirror image of the forward one, from the layer above to the layer below.
 
