@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -18,7 +18,6 @@ from circuitsim.circuits.autoencoder import (
     variant_coefficients,
 )
 from circuitsim.data import Dataset
-from circuitsim.engine.simulator import Simulator
 from circuitsim.runs.base import Figures
 from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Design
@@ -26,6 +25,9 @@ from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.layered import LayeredSettings
 from circuitsim.scenarios.own_rule import own_rule
 from circuitsim.scenarios.reporting import finish_with_reconstructions
+
+if TYPE_CHECKING:
+    from circuitsim.engine.simulator import Simulator
 
 _LAMBDA = "a number from 0 to 1, or a list of two"
 _PAIR = "none, or a list of two numbers from 0 to 1: layer 0's and that of the hidden layers"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -14,13 +14,15 @@ from circuitsim.analysis.metrics import reconstruction_errors
 from circuitsim.circuits.blocks import TUNING
 from circuitsim.circuits.nest import OUTER, nested_autoencoder
 from circuitsim.data import Dataset
-from circuitsim.engine.simulator import Simulator
 from circuitsim.runs.base import Figures
 from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Design, Stage
 from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.layered import LayeredSettings, Rates
 from circuitsim.scenarios.reporting import finish_with_reconstructions
+
+if TYPE_CHECKING:
+    from circuitsim.engine.simulator import Simulator
 
 _EACH = "a number >= 0, or a list with one for each hidden layer"
 

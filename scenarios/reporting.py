@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from circuitsim.analysis.audits.audit import Audit, audit_all
-from circuitsim.analysis.audits.examine import examine
 from circuitsim.analysis.reports.groups import SEEDS, TELLING, telling
 from circuitsim.analysis.reports.report import Reconstructions, ReportData, write_report
 from circuitsim.runs.config import spell
 from circuitsim.runs.files import write_bytes
-from circuitsim.runs.groups import ReplicaGroup
-from circuitsim.runs.study import Study
+
+if TYPE_CHECKING:
+    from circuitsim.analysis.audits.audit import Audit
+    from circuitsim.runs.groups import ReplicaGroup
+    from circuitsim.runs.study import Study
 
 EXAMPLES = 10
 MOST_ROWS = 8  # rows of reconstructions: one for each group of replicas that differ in more than their seed
@@ -29,6 +30,8 @@ def finish_with_reconstructions(folder: Path, study: Study, config: Mapping[str,
 
 def finish(folder: Path, study: Study, config: Mapping[str, Any], samples: Reconstructions | None = None) -> None:
     """Write audit.json and report.html of a run."""
+    from circuitsim.analysis.audits.audit import audit_all
+
     varied = tuple(config["vary"])
     circuits = tuple((_label(study, group.members, varied), group.simulator.schedule) for group in study.groups)
     judged = [_audited(study, group) for group in study.groups]
@@ -55,6 +58,8 @@ def _protocols(study: Study) -> tuple[str, ...]:
 
 def _audited(study: Study, group: ReplicaGroup) -> Audit:
     """The audit of a group's circuit, on the backend that ran it."""
+    from circuitsim.analysis.audits.examine import examine
+
     one = group.design
     dtype = study.common.dtype
     return examine(one.circuit, one.protocol, one.parameters, backend=study.backend, dtype=dtype, measure=False)

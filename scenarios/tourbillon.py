@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -12,7 +12,6 @@ from circuitsim.analysis.blocks import block_alignment, block_errors
 from circuitsim.analysis.classification import classification_errors
 from circuitsim.circuits.blocks import RULES
 from circuitsim.circuits.tourbillon import CHANNELS, growing, tourbillon
-from circuitsim.engine.simulator import Simulator
 from circuitsim.runs.base import Figures
 from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Design
@@ -21,6 +20,9 @@ from circuitsim.scenarios.classifier.scenario import check as check_classes
 from circuitsim.scenarios.development import UPDATES, DevelopmentSettings, Grown, stages
 from circuitsim.scenarios.layered import Output
 from circuitsim.scenarios.reporting import finish
+
+if TYPE_CHECKING:
+    from circuitsim.engine.simulator import Simulator
 
 
 class TourbillonSettings(DevelopmentSettings):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -17,7 +17,6 @@ from circuitsim.circuits.blocks import TUNING
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.circuits.twin import Twin, tourbillonize
 from circuitsim.data import Dataset
-from circuitsim.engine.simulator import Simulator
 from circuitsim.runs.base import Figures
 from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Design
@@ -26,6 +25,9 @@ from circuitsim.scenarios.classifier.scenario import check as check_classes
 from circuitsim.scenarios.development import DevelopmentSettings, Grown, stages
 from circuitsim.scenarios.layered import Output
 from circuitsim.scenarios.reporting import finish
+
+if TYPE_CHECKING:
+    from circuitsim.engine.simulator import Simulator
 
 
 class TwinSettings(DevelopmentSettings):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Mirror, Noise
 from circuitsim.circuits.classifier import KNOWN, PRIMITIVES, layered_classifier
 from circuitsim.data import Dataset
-from circuitsim.engine.simulator import Simulator
 from circuitsim.runs.base import Figures
 from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Design
@@ -23,6 +22,9 @@ from circuitsim.scenarios.classifier.settings import NEVER, ClassifierSettings
 from circuitsim.scenarios.layered import LayeredSettings
 from circuitsim.scenarios.reporting import finish
 from circuitsim.timetable.protocol import Protocol, Updates
+
+if TYPE_CHECKING:
+    from circuitsim.engine.simulator import Simulator
 
 Given = dict[str | tuple[str, str], float]
 FIGURES = ("angle", "norm_ratio", "correlation", "angle_spread")  # the order in which reports have them

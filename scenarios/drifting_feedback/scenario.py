@@ -15,19 +15,19 @@ from pydantic import Field
 
 from circuitsim.analysis.loop import Maps, angles, error_maps, passed
 from circuitsim.data import missing
-from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import Diverged
 from circuitsim.randomness import generator
 from circuitsim.runs.config import Settings, build, refuse
 from circuitsim.runs.scenario import Computation
-from circuitsim.runs.study import Study
-from circuitsim.runs.training import make_study
 from circuitsim.scenarios import autoencoder
 from circuitsim.scenarios.drifting_feedback.report import finish
 from circuitsim.scenarios.recirculation_figures.members import FEATURES
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from circuitsim.engine.simulator import Simulator
+    from circuitsim.runs.study import Study
 
 RULES = ("rec", "arbp", "bp", "top")
 _FEEDBACK = f"{', '.join(RULES)}, or a number of degrees an epoch >= 0 by which random matrices turn"
@@ -121,6 +121,8 @@ def compute(settings: DriftKeys) -> pd.DataFrame:
     A circuit that diverges has no more rows.
     """
     import pandas as pd
+
+    from circuitsim.runs.training import make_study
 
     study = make_study(autoencoder.SCENARIO, [circuit_settings(settings)], BACKEND)
     rows: list[tuple[int, str, str, float]] = []
