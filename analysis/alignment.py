@@ -6,11 +6,15 @@ are (replica,); one that is undefined, such as an angle with nought, is not a nu
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from circuitsim.circuit.parts import Projection
 from circuitsim.circuit.weights import Signs
-from circuitsim.engine.simulator import Simulator
+
+if TYPE_CHECKING:
+    from circuitsim.engine.simulator import Simulator
 
 Figures = dict[str, np.ndarray]
 

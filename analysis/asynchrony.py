@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from circuitsim.analysis.alignment import degrees_between
-from circuitsim.asynchrony import AsynchronousSimulator
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuits.autoencoder import circular_autoencoder
-from circuitsim.engine.simulator import Simulator
 from circuitsim.kernels import reference
+
+if TYPE_CHECKING:
+    from circuitsim.asynchrony import AsynchronousSimulator
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ def backpropagated(circuit: Circuit, tensors: dict[str, np.ndarray], x: np.ndarr
     -------
     (example, neuron) for each h = 1 ... L - 1.
     """
+    from circuitsim.engine.simulator import Simulator
+
     layers = circuit.populations
     described, protocol = circular_autoencoder(
         [p.size for p in layers], "bp", hidden=layers[1].activation, output=layers[-1].activation,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from circuitsim.analysis.alignment import degrees_between
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.engine.simulator import Simulator
+
+if TYPE_CHECKING:
+    from circuitsim.engine.simulator import Simulator
 
 Figures = dict[str, np.ndarray]
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from scipy.special import logsumexp
 
 from circuitsim.analysis.metrics import cross_entropy
 from circuitsim.circuit.parts import COMPARED, Carries
-from circuitsim.engine.simulator import Simulator
+
+if TYPE_CHECKING:
+    from circuitsim.engine.simulator import Simulator
 
 
 def classification_errors(simulator: Simulator, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
@@ -69,6 +72,8 @@ def _half_squares(fired: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def _softmax_entropy(summed: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Sum over examples of log sum_k exp(s_k) - s_c."""
+    from scipy.special import logsumexp
+
     s = summed.astype(np.float64)
     total: np.ndarray = (logsumexp(s, axis=-1) - np.where(target, s, 0).sum(axis=-1)).sum(axis=1)
     return total

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
-from scipy.integrate import solve_ivp
 
 Matrices = tuple[np.ndarray, ...]
 
@@ -99,6 +98,7 @@ def integrate(
     ------
     Dormand & Prince's method of order 8 (scipy's DOP853).
     """
+    from scipy.integrate import solve_ivp
 
     def level(value: float):  # type: ignore[no-untyped-def]
         return lambda _, vector: np.log(system.error(system.shaped(vector)) / value)

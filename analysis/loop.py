@@ -16,11 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from circuitsim.analysis.alignment import degrees_between
-from circuitsim.engine.simulator import Simulator
+
+if TYPE_CHECKING:
+    from circuitsim.engine.simulator import Simulator
 
 Figures = dict[str, np.ndarray]
 Maps = dict[int, np.ndarray]

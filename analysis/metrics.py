@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from circuitsim.engine.simulator import Simulator
+if TYPE_CHECKING:
+    from circuitsim.engine.simulator import Simulator
 
 
 def reconstruction_errors(simulator: Simulator, x: np.ndarray, *, logistic: bool) -> dict[str, np.ndarray]:

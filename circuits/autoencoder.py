@@ -16,6 +16,7 @@ from circuitsim.circuit.weights import OWN, Transposed
 from circuitsim.errors import CircuitError
 from circuitsim.rules import (
     Rule,
+    builtin_rule,
     delta,
     error_recirculation,
     local_rule,
@@ -193,7 +194,7 @@ def _recirculating(
     )
 
 
-@local_rule
+@builtin_rule
 def _gradient(pre, post, w, *, n=0):  # type: ignore[no-untyped-def]
     """dw_ij = (O_i(0) - O_i(1)) O_j(n): the top layer's gradient whatever the cycles compared below it (Figure 10)."""
     return (post.at(0) - post.at(1)) * pre.at(n)

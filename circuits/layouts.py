@@ -15,7 +15,7 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.circuit.weights import Own, Transposed
 from circuitsim.errors import CircuitError
-from circuitsim.rules import local_rule, recirculation
+from circuitsim.rules import builtin_rule, recirculation
 from circuitsim.timetable.protocol import Protocol
 
 WEIGHTS = ("asymmetric", "symmetric", "mirrored")
@@ -98,7 +98,7 @@ def conjoined_autoencoder(
     return _circular("circular conjoined", sizes, weights, hidden, output, bias, delays, window)
 
 
-@local_rule
+@builtin_rule
 def recirculation_reversed(pre: Any, post: Any, w: Any) -> Any:
     """Recirculation of the opposite direction, seen from this synapse: its two ends change places.
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import networkx as nx
-
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import COMPARED, Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.circuit.weights import Own, Tied
@@ -136,6 +134,8 @@ def _forward(circuit: Circuit) -> list[Projection]:
 
 
 def _check(circuit: Circuit, forward: Sequence[Projection]) -> None:
+    import networkx as nx  # here: it takes longer to import than a command to start
+
     graph = nx.DiGraph((q.source, q.target) for q in forward)
     if not nx.is_directed_acyclic_graph(graph):
         _refuse(circuit, f"a loop through {nx.find_cycle(graph)[0][0]}", "a feedforward circuit", "Open the loop.")
@@ -151,6 +151,8 @@ def _check(circuit: Circuit, forward: Sequence[Projection]) -> None:
 
 def _check_hinges(circuit: Circuit, forward: Sequence[Projection], blocks: Sequence[Block]) -> None:
     """A hinge fires a second time when everything that drives it does."""
+    import networkx as nx
+
     sources = {q.name: q.source for q in forward} | {block.encoder.name: block.inner for block in blocks}
     again = {block.inner for block in blocks}
     for name in nx.topological_sort(nx.DiGraph((q.source, q.target) for q in forward)):
@@ -207,6 +209,8 @@ def _tuning(
     circuit: Circuit, forward: Sequence[Projection], learning: Sequence[Projection], blocks: Sequence[Block]
 ) -> Parts:
     """Feedback neurons beside each layer between input and output, the channel into them, the rule they teach."""
+    import networkx as nx
+
     if not any(x.source == circuit.outputs and x.carries in COMPARED for x in circuit.exchanges):
         return Parts()
     decoders = {block.encoder.name: block.decoder.name for block in blocks}

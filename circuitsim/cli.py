@@ -7,27 +7,19 @@ import json
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from circuitsim.errors import CircuitsimError
-from circuitsim.runs import config
-from circuitsim.runs.arguments import values_of, vary_of
-from circuitsim.runs.scenario import (
-    Design,
-    circuit_descriptions,
-    expect_circuits,
-    kind_of,
-    load_scenario,
-    load_tool,
-    scenario_names,
-)
+from circuitsim.runs.lookup import circuit_descriptions, load_scenario, load_tool, scenario_names
 
 if TYPE_CHECKING:
-    from circuitsim.runs.request import Conclusion
+    from circuitsim.runs.config import TrainingSettings
+    from circuitsim.runs.design import Design
+    from circuitsim.runs.run import Run
     from circuitsim.timetable.schedule import Schedule
 
 app = typer.Typer(
@@ -56,7 +48,7 @@ def list_() -> None:
     table = _table("name", "kind", "what it is")
     for name in scenario_names():
         found = load_scenario(name)
-        table.add_row(name, kind_of(found), found.description)
+        table.add_row(name, found.kind, found.description)
     for name, description in circuit_descriptions():
         table.add_row(name, "circuit", description)
     _out().print(table)
@@ -76,23 +68,23 @@ def run(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")] = False,
 ) -> None:
     """Run a scenario and write its run folder."""
-    from circuitsim.runs.request import Request
-    from circuitsim.runs.runner import run as carry_out
+    from circuitsim.runs.arguments import values_of, vary_of
+    from circuitsim.runs.launch import start_run
 
     found = load_scenario(scenario)
     defaults, given = values_of(found, set_, config_file, seed, quick)
     varied = vary_of(found, vary, defaults | given)
     values = {key: value for key, value in defaults.items() if key not in varied} | given
     folder = out or Path("runs") / f"{scenario}-{datetime.now():%Y%m%d-%H%M%S}"
-    _conclude(carry_out(found, Request(values, varied, backend, folder, init, overwrite), _out()))
+    _conclude(start_run(found, values, varied, backend, folder, _out(), init=init, overwrite=overwrite))
 
 
 @app.command()
 def resume(folder: Annotated[Path, typer.Argument(metavar="DIR")]) -> None:
     """Go on where a run in DIR stopped."""
-    from circuitsim.runs.runner import resume as carry_on
+    from circuitsim.runs.launch import resume_run
 
-    _conclude(carry_on(folder, _out()))
+    _conclude(resume_run(folder, _out()))
 
 
 @app.command()
@@ -101,8 +93,8 @@ def schedule(scenario: str, set_: Sets = None, config_file: ConfigFile = None, q
     from circuitsim.timetable.schedule import make_schedules
 
     _, design = _designed("schedule", scenario, set_, config_file, quick)
-    courses = [(when, make_schedules(design.circuit, protocol)) for when, protocol in design.courses()]
-    for number, (when, plans) in enumerate(courses):
+    planned = [(when, make_schedules(design.circuit, protocol)) for when, protocol in design.protocols()]
+    for number, (when, plans) in enumerate(planned):
         if when:
             _out().print("\n" * (number > 0) + when)
         for plan in plans:
@@ -235,21 +227,25 @@ def _carry_out(arguments: list[str]) -> int:
 
 def _designed(
     command: str, scenario: str, sets: list[str] | None, file: Path | None, quick: bool
-) -> tuple[config.Settings, Design]:
-    """The settings and the design of a scenario's one replica."""
+) -> tuple[TrainingSettings, Design]:
+    """Return the settings and the design of a scenario's one replica."""
+    from circuitsim.runs.arguments import values_of
+    from circuitsim.runs.config import build
+    from circuitsim.runs.scenario import expect_circuits
+
     found = expect_circuits(load_scenario(scenario), command)
     defaults, given = values_of(found, sets, file, None, quick)
-    settings = config.build(found.settings, defaults | given)
+    settings = build(found.settings, defaults | given)
     return settings, found.design(settings)
 
 
-def _conclude(ended: Conclusion) -> None:
-    """Say how the run ended, and where everything is."""
+def _conclude(ended: Run[Any]) -> None:
+    """Print the notes and the closing table of a run, and where its files are."""
     for note in ended.notes:
         _out().print(note, highlight=False, soft_wrap=True)
-    if ended.rows:
-        table = _table(*ended.rows[0])
-        for row in ended.rows:
+    if ended.summary:
+        table = _table(*ended.summary[0])
+        for row in ended.summary:
             table.add_row(*row.values())
         _out().print(table)
     _out().print(f"done: {ended.folder}\nreport: {ended.folder / 'report.html'}", soft_wrap=True)

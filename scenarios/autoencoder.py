@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -18,11 +18,16 @@ from circuitsim.circuits.autoencoder import (
     variant_coefficients,
 )
 from circuitsim.data import Dataset
-from circuitsim.engine.simulator import Simulator
-from circuitsim.runs.config import Settings, refuse
-from circuitsim.runs.scenario import Design, Figures, Scenario
+from circuitsim.runs.base import Figures
+from circuitsim.runs.config import refuse
+from circuitsim.runs.design import Design
+from circuitsim.runs.scenario import Scenario
+from circuitsim.scenarios.layered import LayeredSettings
 from circuitsim.scenarios.own_rule import own_rule
 from circuitsim.scenarios.reporting import finish_with_reconstructions
+
+if TYPE_CHECKING:
+    from circuitsim.engine.simulator import Simulator
 
 _LAMBDA = "a number from 0 to 1, or a list of two"
 _PAIR = "none, or a list of two numbers from 0 to 1: layer 0's and that of the hidden layers"
@@ -30,7 +35,7 @@ _MIXED = ("emits", "remembers")
 MEAN_MARGIN = 1e-6  # a logistic output cannot equal 0 or 1: the training mean is taken this far inside
 
 
-class AutoencoderSettings(Settings):
+class AutoencoderSettings(LayeredSettings):
     """The keys of `autoencoder` beside those that all scenarios share."""
 
     rule: str = Field("rec", description=f"one of {', '.join(RULES)}; or FILE.py:FUNCTION, a local rule of your own")
@@ -46,7 +51,7 @@ class AutoencoderSettings(Settings):
     output_bias: Literal["data", "zero"] = Field("data", description="data or zero")
     loop_examples: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
 
-    FIXED: ClassVar[tuple[str, ...]] = (*Settings.FIXED, "loop_examples")
+    FIXED: ClassVar[tuple[str, ...]] = (*LayeredSettings.FIXED, "loop_examples")
 
     def model_post_init(self, context: Any) -> None:
         """Checks across keys."""

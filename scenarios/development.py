@@ -15,8 +15,9 @@ import numpy as np
 from pydantic import Field
 
 from circuitsim.circuits.blocks import TOP, TOP_FEEDBACK, TUNING
-from circuitsim.runs.config import Rates, Settings, refuse
-from circuitsim.runs.scenario import Period
+from circuitsim.runs.config import refuse
+from circuitsim.runs.design import Stage
+from circuitsim.scenarios.layered import LayeredSettings, Rates
 from circuitsim.timetable.protocol import Protocol, Updates
 
 UPDATES = {"last": Updates.LAST, "at-once": Updates.AT_ONCE}
@@ -25,7 +26,7 @@ _EACH_LAYER = "a number >= 0, or a list with one for each layer above the input"
 _EPOCHS = "a whole number >= 0"
 
 
-class DevelopmentSettings(Settings):
+class DevelopmentSettings(LayeredSettings):
     """The keys of circuits that develop, beside those that all scenarios share."""
 
     batch: int = Field(20, ge=1, description="a whole number >= 1")
@@ -46,7 +47,7 @@ class DevelopmentSettings(Settings):
     interval: int | None = Field(None, ge=1, description="none, or a whole number of ticks >= 1")
     memories: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
 
-    FIXED: ClassVar[tuple[str, ...]] = (*Settings.FIXED, "schedule", "lag", "top_epochs", "tuning_epochs")
+    FIXED: ClassVar[tuple[str, ...]] = (*LayeredSettings.FIXED, "schedule", "lag", "top_epochs", "tuning_epochs")
 
     def model_post_init(self, context: Any) -> None:
         """Checks across keys."""
@@ -101,7 +102,7 @@ class _Part:
         return self.first <= epoch < self.last
 
 
-def periods(
+def stages(
     settings: DevelopmentSettings,
     protocol: Protocol,
     blocks: Sequence[Grown],
@@ -109,8 +110,8 @@ def periods(
     feedback: str | None = None,
     *,
     tuned: bool = True,
-) -> tuple[Period, ...]:
-    """One period for each epoch of a development.
+) -> tuple[Stage, ...]:
+    """One stage for each epoch of a development.
 
     Parameters
     ----------
@@ -126,13 +127,13 @@ def periods(
         groups = tuple(group for part in parts if part.grows(epoch) for group in part.groups)
         names = [part.name for part in parts if part.grows(epoch)]
         rates = _growing(settings, parts, blocks, top, epoch) | _tuned(settings, (), top, feedback, 0)
-        found.append(Period(1, replace(protocol, groups=groups), rates, " and ".join(names) or "nothing"))
+        found.append(Stage(1, replace(protocol, groups=groups), rates, " and ".join(names) or "nothing"))
     for epoch in range(settings.tuning_epochs):
         rates = _growing(settings, parts, blocks, top, growth + epoch)
         rates |= _tuned(settings, blocks, top, feedback, epoch)
         learning = [block.groups[-1] for block in blocks if settings.decoders == "learning"]
         groups = (TOP, *([TUNING] if tuned else []), *([TOP_FEEDBACK] if feedback else []), *learning)
-        found.append(Period(1, replace(protocol, groups=groups), rates, "fine-tuning"))
+        found.append(Stage(1, replace(protocol, groups=groups), rates, "fine-tuning"))
     return tuple(found)
 
 

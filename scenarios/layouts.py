@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -15,13 +15,17 @@ from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.circuits.channels import ROWS, standard_autoencoder
 from circuitsim.circuits.layouts import bidirectional_autoencoder, conjoined_autoencoder
 from circuitsim.data import Dataset
-from circuitsim.engine.simulator import Simulator
 from circuitsim.engine.state import glorot
-from circuitsim.runs.config import Settings, build, refuse
-from circuitsim.runs.scenario import Design, Scenario
+from circuitsim.runs.config import build, refuse
+from circuitsim.runs.design import Design
+from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.autoencoder import AutoencoderSettings, initial_bias
+from circuitsim.scenarios.layered import LayeredSettings
 from circuitsim.scenarios.reporting import finish_with_reconstructions
 from circuitsim.timetable.protocol import Protocol
+
+if TYPE_CHECKING:
+    from circuitsim.engine.simulator import Simulator
 
 BIDIRECTIONAL = {"bidirectional": "asymmetric", "bidirectional-symmetric": "symmetric"}
 CONJOINED = {"conjoined": "asymmetric", "conjoined-symmetric": "symmetric", "conjoined-mirrored": "mirrored"}
@@ -29,7 +33,7 @@ REFERENCES = ("bp", "rbp", "top")
 LAYOUTS = (*BIDIRECTIONAL, *CONJOINED, *ROWS, *REFERENCES)
 
 
-class LayoutSettings(Settings):
+class LayoutSettings(LayeredSettings):
     """The keys of `layouts` beside those that all scenarios share."""
 
     layout: str = Field("conjoined", description=f"one of {', '.join(LAYOUTS)}")

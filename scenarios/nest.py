@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -14,15 +14,20 @@ from circuitsim.analysis.metrics import reconstruction_errors
 from circuitsim.circuits.blocks import TUNING
 from circuitsim.circuits.nest import OUTER, nested_autoencoder
 from circuitsim.data import Dataset
-from circuitsim.engine.simulator import Simulator
-from circuitsim.runs.config import Rates, Settings, refuse
-from circuitsim.runs.scenario import Design, Figures, Period, Scenario
+from circuitsim.runs.base import Figures
+from circuitsim.runs.config import refuse
+from circuitsim.runs.design import Design, Stage
+from circuitsim.runs.scenario import Scenario
+from circuitsim.scenarios.layered import LayeredSettings, Rates
 from circuitsim.scenarios.reporting import finish_with_reconstructions
+
+if TYPE_CHECKING:
+    from circuitsim.engine.simulator import Simulator
 
 _EACH = "a number >= 0, or a list with one for each hidden layer"
 
 
-class NestSettings(Settings):
+class NestSettings(LayeredSettings):
     """The keys of `nest` beside those that all scenarios share."""
 
     sizes: list[int] = Field(
@@ -37,7 +42,7 @@ class NestSettings(Settings):
     outer_delay: int = Field(3, ge=1, le=1000, description="a whole number of ticks from 1 to 1000")
     bias: bool = Field(True, description="true or false")
 
-    FIXED: ClassVar[tuple[str, ...]] = (*Settings.FIXED, "cores", "inner_first")
+    FIXED: ClassVar[tuple[str, ...]] = (*LayeredSettings.FIXED, "cores", "inner_first")
 
     def model_post_init(self, context: Any) -> None:
         """Checks across keys."""
@@ -87,9 +92,9 @@ def design(settings: NestSettings) -> Design:
     )
     inner = tuple(g for h in range(1, len(settings.sizes) - 1) for g in (f"encoder {h}", f"decoder {h}"))
     groups = {"both": (*inner, OUTER), "tuned": (*inner, OUTER, TUNING), "inner": inner, "outer": (OUTER,)}
-    first = Period(settings.inner_first, replace(protocol, groups=inner), name="inner loops")
-    rest = Period(settings.epochs - settings.inner_first, replace(protocol, groups=groups[settings.learns]), name="all")
-    return Design(circuit, protocol, _parameters(settings), periods=(first, rest) if settings.inner_first else (rest,))
+    first = Stage(settings.inner_first, replace(protocol, groups=inner), name="inner loops")
+    rest = Stage(settings.epochs - settings.inner_first, replace(protocol, groups=groups[settings.learns]), name="all")
+    return Design(circuit, protocol, _parameters(settings), stages=(first, rest) if settings.inner_first else (rest,))
 
 
 def _parameters(settings: NestSettings) -> dict[str | tuple[str, str], float]:

@@ -10,14 +10,14 @@ from pydantic import Field
 from circuitsim.analysis.theory import checks_chain, checks_circuits, checks_hidden, checks_linear
 from circuitsim.analysis.theory.report import finish
 from circuitsim.analysis.theory.rows import Row
-from circuitsim.runs.config import Keys, refuse
+from circuitsim.runs.config import Settings, refuse
 from circuitsim.runs.scenario import Computation
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class TheoryKeys(Keys):
+class TheoryKeys(Settings):
     """The keys of `recirculation-theory`."""
 
     part: Literal["all", "linear", "chain", "cycles", "earlier", "hidden"] = Field(

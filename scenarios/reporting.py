@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from circuitsim.analysis.audits.audit import Audit, audit_all
-from circuitsim.analysis.audits.examine import examine
 from circuitsim.analysis.reports.groups import SEEDS, TELLING, telling
 from circuitsim.analysis.reports.report import Reconstructions, ReportData, write_report
 from circuitsim.runs.config import spell
 from circuitsim.runs.files import write_bytes
-from circuitsim.runs.groups import Cohort
-from circuitsim.runs.runfolder import metrics_frame
-from circuitsim.runs.study import Study
+
+if TYPE_CHECKING:
+    from circuitsim.analysis.audits.audit import Audit
+    from circuitsim.runs.groups import ReplicaGroup
+    from circuitsim.runs.study import Study
 
 EXAMPLES = 10
 MOST_ROWS = 8  # rows of reconstructions: one for each group of replicas that differ in more than their seed
@@ -30,33 +30,37 @@ def finish_with_reconstructions(folder: Path, study: Study, config: Mapping[str,
 
 def finish(folder: Path, study: Study, config: Mapping[str, Any], samples: Reconstructions | None = None) -> None:
     """Write audit.json and report.html of a run."""
+    from circuitsim.analysis.audits.audit import audit_all
+
     varied = tuple(config["vary"])
-    circuits = tuple((_label(study, cohort.members, varied), cohort.simulator.schedule) for cohort in study.cohorts)
-    judged = [_audited(study, cohort) for cohort in study.cohorts]
+    circuits = tuple((_label(study, group.members, varied), group.simulator.schedule) for group in study.groups)
+    judged = [_audited(study, group) for group in study.groups]
     audit = audit_all([(label, one) for (label, _), one in zip(circuits, judged, strict=True)])
     write_bytes(folder / "audit.json", json.dumps(audit, indent=2).encode())
     lost = sorted(set(range(len(study.settings))) - set(study.alive()))
     data = ReportData(
         title=f"{study.scenario.name} – {study.scenario.description}",
         config={key: value for key, value in config.items() if key != "given"},
-        metrics=metrics_frame(study, varied),
+        metrics=study.metrics_frame(varied),
         varied=varied,
         circuits=circuits,
         audit=audit,
         reconstructions=samples,
-        notes=tuple(f"replica {r} diverged and was dropped" for r in lost) + _courses(study),
+        notes=tuple(f"replica {r} diverged and was dropped" for r in lost) + _protocols(study),
     )
     write_report(folder / "report.html", data)
 
 
-def _courses(study: Study) -> tuple[str, ...]:
+def _protocols(study: Study) -> tuple[str, ...]:
     """What learns when, where that changes."""
-    return tuple(dict.fromkeys(when for cohort in study.cohorts for when, _ in cohort.design.courses() if when))
+    return tuple(dict.fromkeys(when for group in study.groups for when, _ in group.design.protocols() if when))
 
 
-def _audited(study: Study, cohort: Cohort) -> Audit:
-    """The audit of a cohort's circuit, on the backend that ran it."""
-    one = cohort.design
+def _audited(study: Study, group: ReplicaGroup) -> Audit:
+    """The audit of a group's circuit, on the backend that ran it."""
+    from circuitsim.analysis.audits.examine import examine
+
+    one = group.design
     dtype = study.common.dtype
     return examine(one.circuit, one.protocol, one.parameters, backend=study.backend, dtype=dtype, measure=False)
 
@@ -65,9 +69,9 @@ def reconstructions(study: Study, varied: tuple[str, ...]) -> Reconstructions:
     """The first test examples as the first replica of each group gives them back."""
     originals = study.data.test[:EXAMPLES]
     outputs: dict[str, np.ndarray] = {}
-    for cohort in study.cohorts:
-        made = np.concatenate([out.copy() for _, out, _ in cohort.simulator.outputs(originals)], axis=1)
-        for index, replica in enumerate(cohort.members):
+    for group in study.groups:
+        made = np.concatenate([out.copy() for _, out, _ in group.simulator.outputs(originals)], axis=1)
+        for index, replica in enumerate(group.members):
             label = _label(study, (replica,), varied)
             if label not in outputs and len(outputs) < MOST_ROWS and np.isfinite(made[index]).all():
                 outputs[label] = made[index]

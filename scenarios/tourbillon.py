@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -12,12 +12,17 @@ from circuitsim.analysis.blocks import block_alignment, block_errors
 from circuitsim.analysis.classification import classification_errors
 from circuitsim.circuits.blocks import RULES
 from circuitsim.circuits.tourbillon import CHANNELS, growing, tourbillon
-from circuitsim.engine.simulator import Simulator
-from circuitsim.runs.config import Output, refuse
-from circuitsim.runs.scenario import Design, Figures, Scenario
+from circuitsim.runs.base import Figures
+from circuitsim.runs.config import refuse
+from circuitsim.runs.design import Design
+from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.classifier.scenario import check as check_classes
-from circuitsim.scenarios.development import UPDATES, DevelopmentSettings, Grown, periods
+from circuitsim.scenarios.development import UPDATES, DevelopmentSettings, Grown, stages
+from circuitsim.scenarios.layered import Output
 from circuitsim.scenarios.reporting import finish
+
+if TYPE_CHECKING:
+    from circuitsim.engine.simulator import Simulator
 
 
 class TourbillonSettings(DevelopmentSettings):
@@ -47,7 +52,7 @@ class TourbillonSettings(DevelopmentSettings):
 
 
 def design(settings: TourbillonSettings) -> Design:
-    """Settings to circuit, protocol, parameters, and the periods of its development."""
+    """Settings to circuit, protocol, parameters, and the stages of its development."""
     circuit, protocol = tourbillon(
         settings.sizes,
         settings.block_rule,
@@ -69,8 +74,8 @@ def design(settings: TourbillonSettings) -> Design:
         circuit,
         protocol,
         {(q, "momentum"): settings.momentum for q in circuit.rules},
-        decaying=(),  # the periods have the rates as they are
-        periods=periods(settings, protocol, blocks, f"W{n}", feedback, tuned=settings.channel != "none"),
+        decaying=(),  # the stages have the rates as they are
+        stages=stages(settings, protocol, blocks, f"W{n}", feedback, tuned=settings.channel != "none"),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -17,12 +17,17 @@ from circuitsim.circuits.blocks import TUNING
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.circuits.twin import Twin, tourbillonize
 from circuitsim.data import Dataset
-from circuitsim.engine.simulator import Simulator
-from circuitsim.runs.config import Output, refuse
-from circuitsim.runs.scenario import Design, Figures, Scenario
+from circuitsim.runs.base import Figures
+from circuitsim.runs.config import refuse
+from circuitsim.runs.design import Design
+from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.classifier.scenario import check as check_classes
-from circuitsim.scenarios.development import DevelopmentSettings, Grown, periods
+from circuitsim.scenarios.development import DevelopmentSettings, Grown, stages
+from circuitsim.scenarios.layered import Output
 from circuitsim.scenarios.reporting import finish
+
+if TYPE_CHECKING:
+    from circuitsim.engine.simulator import Simulator
 
 
 class TwinSettings(DevelopmentSettings):
@@ -66,7 +71,7 @@ def twin_of(settings: TwinSettings) -> Twin:
 
 
 def design(settings: TwinSettings) -> Design:
-    """Settings to circuit, protocol, parameters, and the periods of its development."""
+    """Settings to circuit, protocol, parameters, and the stages of its development."""
     twin = twin_of(settings)
     protocol = replace(twin.protocol, window=settings.window)
     blocks = [Grown(b.encoder.name, b.decoder.name, b.hinge.name, b.groups) for b in twin.blocks]
@@ -76,8 +81,8 @@ def design(settings: TwinSettings) -> Design:
         twin.circuit,
         protocol,
         {(q, "momentum"): settings.momentum for q in twin.circuit.rules},
-        decaying=(),  # the periods have the rates as they are
-        periods=periods(settings, protocol, blocks, top, tuned=tuned),
+        decaying=(),  # the stages have the rates as they are
+        stages=stages(settings, protocol, blocks, top, tuned=tuned),
     )
 
 

@@ -16,10 +16,11 @@ import pandas as pd
 import pytest
 
 from circuitsim.cli import main
+from circuitsim.runs.base import AnyScenario
 from circuitsim.runs.config import spell
 from circuitsim.runs.files import write_bytes
+from circuitsim.runs.lookup import SCENARIOS
 from circuitsim.runs.runfolder import read_tensors
-from circuitsim.runs.scenario import GROUP, AnyScenario
 
 REAL_DATA = os.environ.get("CIRCUITSIM_DATA", "")
 COMMAND = (sys.executable, "-c", "from circuitsim.cli import main; main()")
@@ -129,7 +130,7 @@ def installed(monkeypatch: pytest.MonkeyPatch, *scenarios: AnyScenario) -> None:
     """Let the command line find these scenarios beside those that are installed."""
 
     def points(group: str) -> list[Any]:
-        own = [_Point(one) for one in scenarios] if group == GROUP else []
+        own = [_Point(one) for one in scenarios] if group == SCENARIOS else []
         return [*own, *entry_points(group=group)]
 
-    monkeypatch.setattr("circuitsim.runs.scenario.entry_points", points)
+    monkeypatch.setattr("circuitsim.runs.lookup.entry_points", points)

@@ -13,7 +13,7 @@ from running import COMMAND, ENTRIES, REAL_DATA, circuitsim, final, measured, me
 
 from circuitsim import cli
 from circuitsim.errors import CircuitsimError
-from circuitsim.runs.scenario import scenario_names
+from circuitsim.runs.lookup import scenario_names
 
 
 def test_list_is_a_line_each(capfd: pytest.CaptureFixture[str]) -> None:
@@ -91,7 +91,7 @@ def test_trace(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
 def test_a_tool_that_nothing_provides(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("circuitsim.runs.scenario.TOOLS", "circuitsim.none")
+    monkeypatch.setattr("circuitsim.runs.lookup.TOOLS", "circuitsim.none")
     assert circuitsim("trace", "autoencoder", "--out", tmp_path / "t.json") == 2
     assert capfd.readouterr().err == (
         "circuitsim: command trace: got no installed package that carries it out; expected an entry point 'trace' "

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from circuitsim.analysis.reports.audit_text import scores
 from circuitsim.analysis.reports.drawing import circuit_figure
 from circuitsim.analysis.reports.gantt import gantt_figure
 from circuitsim.analysis.reports.page import details, figure, heading, paragraph, plural, section, side_by_side, table
-from circuitsim.timetable.schedule import Schedule
+
+if TYPE_CHECKING:
+    from circuitsim.timetable.schedule import Schedule
 
 MOST_CIRCUITS = 8  # drawn; the audit has them all
 MOST_POPULATIONS = 80  # of a circuit that is drawn

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from circuitsim import phases
 from circuitsim.analysis.reports.page import Image
 from circuitsim.analysis.reports.plots import drawing, inline
-from circuitsim.events import Event
 from circuitsim.phases import FIRING
-from circuitsim.timetable.schedule import Schedule
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from circuitsim.events import Event
+    from circuitsim.timetable.schedule import Schedule
 
 MOST_TICKS, MOST_ROWS, MOST_ARROWS = 48, 60, 250
 ROW = 0.3  # inches

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.integrate import solve_ivp
 
 from circuitsim.analysis.theory import basins
 from circuitsim.analysis.theory.chain import ChainLaw, fixed_points, invariants, stability
@@ -97,6 +96,7 @@ def constants(seed: int, depth: int, spread: float, time: float, *, law: ChainLa
 
 def solution(law: ChainLaw, start: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Weights (time, L) in the paper's own time, beta = 1; they end where a weight passes 10^6."""
+    from scipy.integrate import solve_ivp
 
     def far(_: float, a: np.ndarray) -> float:
         return float(np.abs(a).max() - 1e6)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from circuitsim.circuits.autoencoder import circular_autoencoder, variant_coefficients
-from circuitsim.engine.simulator import Simulator
+
+if TYPE_CHECKING:
+    from circuitsim.engine.simulator import Simulator
 
 Matrices = tuple[np.ndarray, ...]
 
@@ -50,6 +53,8 @@ class Experiment:
         return {"lr": self.rate, **mixing}
 
     def _simulator(self) -> Simulator:
+        from circuitsim.engine.simulator import Simulator
+
         sizes = [len(self.sigma), *(len(w) for w in self.weights)]
         circuit, protocol = circular_autoencoder(
             sizes,

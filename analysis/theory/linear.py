@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
-from scipy.integrate import solve_ivp
 
 Matrices = tuple[np.ndarray, ...]
 RULES = ("rec", "error-rec", "bp", "rbp")
@@ -60,6 +59,8 @@ class LinearSystem:
 
     def course(self, times: np.ndarray, *, rtol: float = 1e-11, atol: float = 1e-13) -> list[Matrices]:
         """The weights at times, ascending from 0 on (Dormand & Prince of order 8)."""
+        from scipy.integrate import solve_ivp
+
         found = solve_ivp(
             lambda _, vector: _flat(self.rates(self._shaped(vector))),
             (0.0, float(times[-1])),

@@ -27,8 +27,8 @@ from circuitsim.engine.simulator import Simulator
 from circuitsim.events import Event
 from circuitsim.locality import Mode
 from circuitsim.randomness import generator
-from circuitsim.runs.config import Settings
-from circuitsim.runs.scenario import Design
+from circuitsim.runs.config import TrainingSettings
+from circuitsim.runs.design import Design
 
 TICK = 1000  # microseconds, the unit of all times in such a file
 FILLED = 900  # of a tick, so that a gap separates it from the next
@@ -91,7 +91,7 @@ def chrome_trace(simulator: Simulator) -> Json:
     }
 
 
-def trace_design(design: Design, settings: Settings) -> bytes:
+def trace_design(design: Design, settings: TrainingSettings) -> bytes:
     """What `circuitsim trace` writes: one presentation of random numbers in [0, 1], after one to warm up.
 
     Parameters

@@ -8,13 +8,14 @@ from circuitsim.rules.null import null
 from circuitsim.rules.recirculation import recirculation
 from circuitsim.rules.recirculation_symmetric import recirculation_symmetric, recirculation_symmetric_bias
 from circuitsim.rules.replacement import replacement, replacement_feedback
-from circuitsim.rules.rule import Rule, local_rule
+from circuitsim.rules.rule import Rule, builtin_rule, local_rule
 from circuitsim.rules.self_alignment import self_alignment
 from circuitsim.rules.sparse import sparse
 
 __all__ = [
     "Rule",
     "amp",
+    "builtin_rule",
     "decay",
     "delta",
     "error_recirculation",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from circuitsim.rules.rule import local_rule
+from circuitsim.rules.rule import builtin_rule
 
 
-@local_rule
+@builtin_rule
 def amp(pre: Any, post: Any, *, c: float = 1.0) -> Any:
     """Minus the gradient of -x_l' B x_{l+1}: Hebb's product of the activities on both sides.
 

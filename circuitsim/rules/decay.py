@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from circuitsim.rules.rule import local_rule
+from circuitsim.rules.rule import builtin_rule
 
 
-@local_rule
+@builtin_rule
 def decay(w: Any, *, c: float = 1.0) -> Any:
     """Minus the gradient of |B|^2 / 2.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from circuitsim.rules.rule import local_rule
+from circuitsim.rules.rule import builtin_rule
 
 
-@local_rule
+@builtin_rule
 def delta(pre: Any, post: Any, w: Any) -> Any:
     """Product of presynaptic activity and the error held by the feedback neuron at the postsynaptic site.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from circuitsim.rules.rule import local_rule
+from circuitsim.rules.rule import builtin_rule
 
 
-@local_rule
+@builtin_rule
 def error_recirculation(pre: Any, post: Any, w: Any) -> Any:
     """Product of the postsynaptic response to the recirculated error and the presynaptic activity of cycle 0.
 

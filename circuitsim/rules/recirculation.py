@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from circuitsim.rules.rule import local_rule
+from circuitsim.rules.rule import builtin_rule
 
 
-@local_rule
+@builtin_rule
 def recirculation(pre: Any, post: Any, w: Any, *, n: int = 0, m: int = 1) -> Any:
     """Product of the change of postsynaptic activity between cycles n and m and the presynaptic activity.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from circuitsim.rules.rule import local_rule
+from circuitsim.rules.rule import builtin_rule
 
 
-@local_rule
+@builtin_rule
 def recirculation_symmetric(pre: Any, post: Any, w: Any, *, n: int = 0, m: int = 1) -> Any:
     """Anti-Hebbian product of the changes of both neurons between cycles n and m.
 
@@ -25,7 +25,7 @@ def recirculation_symmetric(pre: Any, post: Any, w: Any, *, n: int = 0, m: int =
     return -(post.at(n) - post.at(m)) * (pre.at(n) - pre.at(m))
 
 
-@local_rule
+@builtin_rule
 def recirculation_symmetric_bias(pre: Any, post: Any, w: Any, *, n: int = 0, m: int = 1) -> Any:
     """Bias of the symmetric rule: its presynaptic unit is 1 and enters as activity, not as a change.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from circuitsim.rules.rule import local_rule
+from circuitsim.rules.rule import builtin_rule
 
 
-@local_rule
+@builtin_rule
 def replacement(pre: Any, post: Any) -> Any:
     """Product of the postsynaptic feedback signal and the presynaptic forward activity, for forward synapses.
 
@@ -20,7 +20,7 @@ def replacement(pre: Any, post: Any) -> Any:
     return post.at(1) * pre.at(0)
 
 
-@local_rule
+@builtin_rule
 def replacement_feedback(pre: Any, post: Any) -> Any:
     """Product of the forward activity below and the feedback signal above, for feedback synapses.
 

@@ -11,16 +11,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import FunctionType, TracebackType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-import sympy
 
 from circuitsim.errors import RuleError
 from circuitsim.locality import Certificate, Place, Reading
 from circuitsim.rules.functions import VOCABULARY
 from circuitsim.rules.inspection import check_code
 from circuitsim.rules.whole import LIMIT, Whole, bounded
+
+if TYPE_CHECKING:
+    import sympy
 
 NEURONS = ("pre", "post")
 READ = (*NEURONS, "w", "w_remote")  # possible arguments; a circuit must declare the source of `w_remote`
@@ -118,6 +120,8 @@ class Rule:
     @cached_property
     def text(self) -> str:
         """The traced rule as text; equal rules have equal texts on every machine."""
+        import sympy
+
         return f"{self.name}{dict(self.parameters)}: {sympy.srepr(self.expression)}"
 
     @cached_property
@@ -129,6 +133,8 @@ class Rule:
 
     @cached_property
     def _trace(self) -> tuple[sympy.Expr, dict[sympy.Symbol, Reading | str]]:
+        import sympy  # here, as in the other functions that trace: it takes longer to import than a command to start
+
         symbols: dict[sympy.Symbol, Reading | str] = {}
 
         def symbol(name: str, meaning: Reading | str) -> sympy.Symbol:
@@ -146,6 +152,8 @@ class Rule:
         return traced, symbols
 
     def _evaluate(self, pre: Any, post: Any, w: Any, w_remote: Any, free: Mapping[str, Any]) -> sympy.Expr:
+        import sympy
+
         try:
             with np.errstate(all="ignore"):
                 result = self(pre, post, w, w_remote, **free)
@@ -199,12 +207,17 @@ def local_rule(function: Callable[..., Any]) -> Rule:
     """
     if isinstance(function, Rule):
         return function
+    rule = builtin_rule(function)
+    _ = rule.certificate  # trace now, so that a rule that cannot be traced fails where it is written
+    return rule
+
+
+def builtin_rule(function: Callable[..., Any]) -> Rule:
+    """Make a function of circuitsim's own a local rule that is traced when it is first used; see `local_rule`."""
     if not isinstance(function, FunctionType):
         name = str(getattr(function, "__name__", "without a name"))
         _refuse(name, f"a {type(function).__name__}", "a plain Python function", "Write it with def.")
-    rule = Rule(function, _parameters(function))
-    _ = rule.certificate  # trace now, so that a rule that cannot be traced fails where it is written
-    return rule
+    return Rule(function, _parameters(function))
 
 
 def _parameters(function: FunctionType) -> tuple[tuple[str, float | int], ...]:
@@ -251,6 +264,8 @@ def _label(function: Callable[..., Any], trace: TracebackType | None = None) -> 
 
 def refuse_unreal(rule: str, expression: sympy.Expr) -> None:
     """Raise RuleError for an expression that is not a finite real number."""
+    import sympy
+
     unreal = expression.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I)
     if unreal or any(abs(number) > LIMIT for number in expression.atoms(sympy.Number)):
         remedy = "Avoid dividing by zero, and numbers too large for a float."

@@ -1,13 +1,21 @@
-"""What the options of the command line give a scenario's keys, by precedence."""
+"""Options of the command line: their texts as keys and values, and the precedence of the options.
+
+Precedence: defaults < `--seed` < `--config` < `--quick` < `--set`.
+"""
 
 from __future__ import annotations
 
+import re
+import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from circuitsim.errors import ConfigError
-from circuitsim.runs import config
-from circuitsim.runs.scenario import AnyScenario
+from circuitsim.runs.base import AnyScenario
+from circuitsim.runs.config import refuse
+
+_WORD = re.compile(r"[^\s\"'\[\]{},=#]+")
 
 
 def values_of(
@@ -15,14 +23,14 @@ def values_of(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The keys that `--seed`, `--config` and `--quick` give, by precedence, and those that `--set` gives."""
     values: dict[str, Any] = {} if seed is None else _seeds(scenario, seed)
-    values |= config.read_config(file) if file else {}
+    values |= read_keys(file) if file else {}
     values |= dict(scenario.quick) if quick else {}
     given: dict[str, Any] = {}
     for text in sets or []:
-        key, value = config.parse_setting("--set", text)
+        key, value = parse_setting("--set", text)
         if key in given:
-            config.refuse(key, text, "one --set for each key", "Remove one of them.")
-        given[key] = config.parse_value(key, value)
+            refuse(key, text, "one --set for each key", "Remove one of them.")
+        given[key] = parse_value(key, value)
     return values, given
 
 
@@ -38,7 +46,7 @@ def _seeds(scenario: AnyScenario, seed: int) -> dict[str, Any]:
 
 def vary_of(scenario: AnyScenario, varies: list[str] | None, values: dict[str, Any]) -> dict[str, Any]:
     """What to vary: the user's wishes, and of the scenario's own those keys that are not given."""
-    asked = config.parse_vary(varies or [])
+    asked = parse_vary(varies or [])
     own = {key: list(v) for key, v in scenario.vary.items() if key not in asked and key not in values}
     for key in asked:
         if key not in scenario.settings.model_fields:
@@ -49,3 +57,69 @@ def vary_of(scenario: AnyScenario, varies: list[str] | None, values: dict[str, A
                 remedy="Correct its name.",
             )
     return own | asked
+
+
+def parse_value(key: str, text: str) -> Any:
+    """Read VALUE of `--set KEY=VALUE`: TOML, or a bare word for a string."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"] if "\n" not in text else _no_value(key, text)
+    except tomllib.TOMLDecodeError:
+        if _WORD.fullmatch(text.strip()):
+            return text.strip()
+        return _no_value(key, text)
+
+
+def _no_value(key: str, text: str) -> Any:
+    refuse(key, text, "a TOML value or a bare word", "Quote strings that have spaces or brackets.")
+
+
+def parse_setting(option: str, text: str) -> tuple[str, str]:
+    """Split KEY=VALUE."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip() or not value.strip():
+        form = "KEY=VALUE" if option == "--set" else "KEY=V1,V2,..."
+        raise ConfigError(option, got=repr(text), expected=form, remedy="Write the key, an equals sign and a value.")
+    return key.strip(), value.strip()
+
+
+def parse_vary(texts: Iterable[str]) -> dict[str, list[Any]]:
+    """Read `--vary KEY=V1,V2,...` options; values are split at top-level commas."""
+    found: dict[str, list[Any]] = {}
+    for text in texts:
+        key, values = parse_setting("--vary", text)
+        if key in found:
+            refuse(key, text, "one --vary for each key", "Put all values into one option.")
+        found[key] = [parse_value(key, part) for part in split_top(key, values)]
+    return found
+
+
+def split_top(key: str, text: str) -> list[str]:
+    """Split at commas that lie in no bracket, brace or quotes."""
+    parts, depth, quote = [""], 0, ""
+    for character in text:
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        else:
+            depth += (character in "[{") - (character in "]}")
+        if character == "," and depth == 0 and not quote:
+            parts.append("")
+        else:
+            parts[-1] += character
+    if depth or quote or any(not part.strip() for part in parts):
+        refuse(key, text, "values separated by single commas, brackets closed", "Correct the list.")
+    return [part.strip() for part in parts]
+
+
+def read_keys(path: Path) -> dict[str, Any]:
+    """Read the keys of a TOML file."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(
+            f"--config {path}",
+            got=str(error),
+            expected="a readable TOML file of keys and values",
+            remedy="Correct the file or its path.",
+        ) from None

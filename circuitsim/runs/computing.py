@@ -1,101 +1,91 @@
-"""Carries out a computation in a folder: its numbers are written whole or not at all, then its figures."""
+"""Runs of computations: the numbers are written whole or not at all, then the figures."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
 
 from circuitsim import kernels
 from circuitsim.errors import ConfigError, Interrupted
 from circuitsim.runs import runfolder, signals, tables
-from circuitsim.runs.config import Keys, replicas
 from circuitsim.runs.files import remove_partial
-from circuitsim.runs.request import Conclusion, Place, Request, refuse_init
+from circuitsim.runs.run import Run
 from circuitsim.runs.scenario import Computation
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-TELLING = 2.0  # seconds between lines of progress, at least
-
-
-def run(computation: Computation, request: Request, console: Console) -> Conclusion:
-    """Check all of a request, then start a run folder and compute."""
-    runfolder.check_free(request.out, request.overwrite)
-    refuse_init(request, "computation")
-    _check_backend(computation, request.backend)
-    settings = replicas(computation.settings, request.values, request.vary)
-    for one in settings:
-        computation.check(one)
-    config = runfolder.describe(computation.name, settings, request.vary, request.backend)
-    runfolder.clear(request.out)
-    runfolder.write_json(request.out / runfolder.CONFIG, config)
-    return carry_out(request.out, computation, settings, config, console)
+PROGRESS_INTERVAL = 2.0  # seconds between lines of progress, at least
 
 
-def _check_backend(computation: Computation, name: str) -> None:
-    kernels.backend(name)
-    if name not in computation.backends:
-        raise ConfigError(
-            f"backend of computation {computation.name}",
-            got=repr(name),
-            expected=" or ".join(computation.backends),
-            remedy="Leave --backend out.",
-        )
+class ComputationRun(Run[Computation]):
+    """A run that computes the numbers of each replica."""
 
+    @classmethod
+    def check_options(
+        cls, scenario: Computation, vary: Mapping[str, Sequence[Any]], backend: str, init: Path | None
+    ) -> None:
+        """Refuse first weights, and a backend that the computation does not use."""
+        super().check_options(scenario, vary, backend, init)
+        kernels.backend(backend)
+        if backend not in scenario.backends:
+            raise ConfigError(
+                f"backend of computation {scenario.name}",
+                got=repr(backend),
+                expected=" or ".join(scenario.backends),
+                remedy="Leave --backend out.",
+            )
 
-def resume(computation: Computation, folder: Path, config: Mapping[str, Any], console: Console) -> Conclusion:
-    """Compute again what was not completed, or go on with it; of what was completed, draw the figures again."""
-    settings = runfolder.read_settings(folder, config, computation.settings)
-    for one in () if (folder / runfolder.METRICS).exists() else settings:
-        computation.check(one)
-    return carry_out(folder, computation, settings, config, console)
+    def check(self, init: Path | None) -> None:
+        """Refuse settings that cannot be computed."""
+        for one in self.settings:
+            self.scenario.check(one)
 
+    def restore(self) -> None:
+        """Check the settings again unless all numbers are written."""
+        if not self._numbers.exists():
+            self.check(None)
 
-def carry_out(
-    folder: Path, computation: Computation, settings: Sequence[Keys], config: Mapping[str, Any], console: Console
-) -> Conclusion:
-    """Compute each replica, unless the folder has their numbers, and write what the computation makes of them.
+    def carry_out(self) -> None:
+        """Compute the numbers unless the folder has them, then write what the computation makes of them.
 
-    Raises
-    ------
-    Interrupted : the numbers are not in the folder, or all of them are; or `keeps` has those that were done.
-    """
-    remove_partial(folder)
-    path = folder / runfolder.METRICS
-    try:
-        with signals.at_once():
-            if not path.exists():
-                tables.write_frame(path, _computed(folder, computation, settings, config, console))
-            computation.finish(folder, tables.read_frame(path), config)
-    except KeyboardInterrupt:
-        kept = f"{computation.keeps} has those that were" if computation.keeps else "and none are kept"
-        where = "in its figures" if path.exists() else f"before its numbers were complete, {kept}"
-        raise Interrupted(f"computation {computation.name}: interrupted {where}", folder) from None
-    return Conclusion(folder)
+        Raises
+        ------
+        Interrupted : the folder has all numbers or none; or `keeps`, and the folder has what was done.
+        """
+        remove_partial(self.folder)
+        try:
+            with signals.at_once():
+                if not self._numbers.exists():
+                    tables.write_frame(self._numbers, self._computed())
+                self.scenario.finish(self.folder, tables.read_frame(self._numbers), self.config)
+        except KeyboardInterrupt:
+            kept = f"{runfolder.KEPT}/ has those that were" if self.scenario.keeps else "and none are kept"
+            where = "in its figures" if self._numbers.exists() else f"before its numbers were complete, {kept}"
+            raise Interrupted(f"computation {self.scenario.name}: interrupted {where}", self.folder) from None
 
+    @property
+    def _numbers(self) -> Path:
+        return self.folder / runfolder.METRICS
 
-def _computed(
-    folder: Path, computation: Computation, settings: Sequence[Keys], config: Mapping[str, Any], console: Console
-) -> pd.DataFrame:
-    """The numbers of all replicas, one below the other."""
-    import pandas as pd
+    def _computed(self) -> pd.DataFrame:
+        """The numbers of all replicas, one below the other."""
+        import pandas as pd
 
-    place = Place(folder, str(config["backend"]), partial(console.print, markup=False, highlight=False, soft_wrap=True))
-    given = (place,) if computation.keeps else ()
-    begin, told, parts = time.monotonic(), 0.0, []
-    for replica, one in enumerate(settings):
-        frame = computation.compute(one, *given)
-        frame.insert(0, "replica", replica)
-        parts.append(frame)
-        seconds = time.monotonic() - begin
-        if seconds - told >= TELLING or replica + 1 == len(settings):
-            told = seconds
-            console.print(f"computed {replica + 1} of {len(settings)}  {seconds:.1f} s", highlight=False)
-    return tables.with_varied(pd.concat(parts, ignore_index=True), settings, list(config["vary"]))
+        further: tuple[Any, ...] = ()
+        if self.scenario.keeps:
+            kept = self.folder / runfolder.KEPT
+            kept.mkdir(exist_ok=True)
+            further = (kept, self.backend, self.show)
+        begin, shown, parts = time.monotonic(), 0.0, []
+        for replica, one in enumerate(self.settings):
+            frame = self.scenario.compute(one, *further)
+            frame.insert(0, "replica", replica)
+            parts.append(frame)
+            seconds = time.monotonic() - begin
+            if seconds - shown >= PROGRESS_INTERVAL or replica + 1 == len(self.settings):
+                shown = seconds
+                self.show(f"computed {replica + 1} of {len(self.settings)}  {seconds:.1f} s")
+        return tables.with_varied(pd.concat(parts, ignore_index=True), self.settings, list(self.vary))

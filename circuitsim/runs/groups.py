@@ -1,4 +1,4 @@
-"""Cohorts: replicas with one circuit and protocol, which one simulator runs in bulk."""
+"""Replica groups: replicas with one circuit and protocol, which one simulator runs in bulk."""
 
 from __future__ import annotations
 
@@ -10,68 +10,78 @@ import numpy as np
 
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import Diverged
-from circuitsim.runs.config import Settings
-from circuitsim.runs.scenario import Design, Scenario
+from circuitsim.runs.base import LearningScenario
+from circuitsim.runs.config import TrainingSettings
+from circuitsim.runs.design import Design
 
 
 @dataclass(frozen=True)
-class Cohort:
-    """Replicas with one circuit and protocol: their numbers in the run, their settings, their simulator."""
+class ReplicaGroup:
+    """Replicas with one circuit and protocol.
+
+    Parameters
+    ----------
+    members : their numbers in the run. settings : one for each. design : with parameters as arrays over replicas.
+    simulator : runs them. shared : whether all see the examples in the same order.
+    """
 
     members: tuple[int, ...]
-    settings: tuple[Settings, ...]
+    settings: tuple[TrainingSettings, ...]
     design: Design
     simulator: Simulator
     shared: bool
 
     def rows(self, orders: dict[tuple[int, bool], np.ndarray], batch: slice) -> np.ndarray:
-        """The examples of a batch: (batch,) where all members see the same, else (replica, batch)."""
+        """Return the examples of a batch: (batch,) if all members see the same, else (replica, batch)."""
         chosen = [orders[order_key(s)][batch] for s in self.settings]
         return chosen[0] if self.shared else np.stack(chosen)
 
 
-def order_key(settings: Settings) -> tuple[int, bool]:
-    """What decides the order in which a replica is shown the examples."""
+def order_key(settings: TrainingSettings) -> tuple[int, bool]:
+    """Return the values that decide the order in which a replica sees the examples."""
     return settings.data_seed, settings.shuffle
 
 
 @contextmanager
-def renumbering(cohort: Cohort, when: str) -> Iterator[None]:
-    """Say when a cohort diverged. The simulator counts its own replicas; the user counts those of the run."""
+def renumbering(group: ReplicaGroup, when: str) -> Iterator[None]:
+    """Add the time to a group's divergence, and name the replica by its number in the run."""
     try:
         yield
     except Diverged as error:
         own = -1 if error.replica is None else error.replica
-        text = str(error).replace(f"replica {own}:", f"replica {cohort.members[own]}:", 1)
+        text = str(error).replace(f"replica {own}:", f"replica {group.members[own]}:", 1)
         raise Diverged(f"{when}: {text}") from None
 
 
-def cohorts(scenario: Scenario, settings: Sequence[Settings], make: Callable[..., Simulator]) -> list[Cohort]:
-    """Group replicas whose circuit and protocol are equal; the others' parameters become arrays over replicas."""
-    groups: list[tuple[Design, list[int], list[Design]]] = []
+def make_groups(
+    scenario: LearningScenario, settings: Sequence[TrainingSettings], make: Callable[..., Simulator]
+) -> list[ReplicaGroup]:
+    """Group the replicas whose circuit and protocol are equal, and make a simulator for each group."""
+    groups: list[list[tuple[int, Design]]] = []
     for index, one in enumerate(settings):
         design = scenario.design(one)
-        for first, members, designs in groups:
-            if first.alike(design):
-                members.append(index)
-                designs.append(design)
+        for group in groups:
+            if group[0][1].alike(design):
+                group.append((index, design))
                 break
         else:
-            groups.append((design, [index], [design]))
-    return [_cohort(first, members, designs, settings, make) for first, members, designs in groups]
+            groups.append([(index, design)])
+    return [_group(group, settings, make) for group in groups]
 
 
-def _cohort(
-    first: Design,
-    members: list[int],
-    designs: list[Design],
-    settings: Sequence[Settings],
-    make: Callable[..., Simulator],
-) -> Cohort:
-    own = tuple(settings[index] for index in members)
-    periods = tuple(
-        replace(p, parameters={key: np.array([d.periods[i].parameters[key] for d in designs]) for key in p.parameters})
-        for i, p in enumerate(first.periods)
+def _group(
+    members: Sequence[tuple[int, Design]], settings: Sequence[TrainingSettings], make: Callable[..., Simulator]
+) -> ReplicaGroup:
+    """Make the group of these replicas; parameters become arrays over replicas."""
+    own = tuple(settings[index] for index, _ in members)
+    designs = [design for _, design in members]
+    first = designs[0]
+    stages = tuple(
+        replace(
+            stage,
+            parameters={key: np.array([d.stages[i].parameters[key] for d in designs]) for key in stage.parameters},
+        )
+        for i, stage in enumerate(first.stages)
     )
     shared = len({order_key(s) for s in own}) == 1
     simulator = make(
@@ -83,4 +93,4 @@ def _cohort(
         shared=shared,
         on_divergence=own[0].on_divergence,
     )
-    return Cohort(tuple(members), own, replace(first, periods=periods), simulator, shared)
+    return ReplicaGroup(tuple(i for i, _ in members), own, replace(first, stages=stages), simulator, shared)

@@ -1,6 +1,6 @@
-"""A study: all replicas of a run, in cohorts that share a circuit, shown the same data in step.
+"""A study: all replicas of a run, in groups that share a circuit, trained in step on the same data.
 
-Holds the counters of a run, its metrics, and what a checkpoint must have; knows nothing of files.
+It holds the counters, the metrics and the state that a checkpoint stores, and reads and writes no files.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,175 +19,195 @@ from circuitsim.data import Dataset
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import ConfigError, Diverged
 from circuitsim.randomness import generator
-from circuitsim.runs.config import Settings
-from circuitsim.runs.groups import Cohort, cohorts, order_key, renumbering
-from circuitsim.runs.scenario import Figures, Scenario
+from circuitsim.runs import tables
+from circuitsim.runs.base import Figures, LearningScenario
+from circuitsim.runs.config import TrainingSettings
+from circuitsim.runs.groups import ReplicaGroup, make_groups, order_key, renumbering
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MetricRow = tuple[int, int, str, str, float]
 
 
 class Study:
-    """All replicas of a run and how far they are.
+    """All replicas of a run, and their progress.
 
     Parameters
     ----------
-    scenario : what is run. settings : one for each replica. data : the data set. backend : the kernels.
+    scenario : the experiment. settings : one for each replica. data : the data set. backend : the kernels.
     """
 
-    def __init__(self, scenario: Scenario, settings: Sequence[Settings], data: Dataset, backend: str) -> None:
+    def __init__(
+        self, scenario: LearningScenario, settings: Sequence[TrainingSettings], data: Dataset, backend: str
+    ) -> None:
         self.scenario, self.settings, self.data, self.backend = scenario, tuple(settings), data, backend
         self.common = settings[0]
         capacity = min(self.common.batch, len(data.train))
-        self.cohorts = cohorts(scenario, settings, partial(Simulator, batch=capacity, backend=backend))
-        self.epochs = _epochs(self.cohorts, self.common)
-        for cohort in self.cohorts:
-            cohort.simulator.use(data.train, data.train_labels)
+        self.groups = make_groups(scenario, settings, partial(Simulator, batch=capacity, backend=backend))
+        self.epochs = _epochs(self.groups, self.common)
+        for group in self.groups:
+            group.simulator.use(data.train, data.train_labels)
         self._prepare()
         self.epoch = 0  # the epoch in progress, counted from 0
         self.batch = 0  # batches of it that are done
         self.seconds = 0.0  # training time of the epoch in progress
-        self.sums: list[dict[str, list[float]]] = [{} for _ in self.cohorts]  # of what its batches showed
+        self.sums: list[dict[str, list[float]]] = [{} for _ in self.groups]  # of the epoch's `presented`
         self.metrics: list[MetricRow] = []
-        for cohort in self.cohorts:
-            self._enter(cohort)
+        for group in self.groups:
+            self._enter(group)
 
     @property
     def batches(self) -> int:
-        """Presentations in an epoch."""
+        """Number of presentations in an epoch."""
         full, rest = divmod(len(self.data.train), self.common.batch)
         return full + (1 if rest and not (self.common.drop_last and full) else 0)
 
-    def train_epoch(self, stretch: float = 0.0) -> Iterator[int]:
-        """Go through the rest of the epoch in progress; yield the number of batches done after each, or now and then.
+    def train_epoch(self, interval: float = 0.0) -> Iterator[int]:
+        """Train through the rest of the epoch in progress; yield the number of batches done.
 
         Parameters
         ----------
-        stretch : seconds, about, for which batches may follow each other with nothing between; 0: each by itself.
+        interval : approximate seconds of training between yields; 0: yield after each batch.
         """
         orders = {key: self._order(s) for key, s in {order_key(s): s for s in self.settings}.items()}
         while self.batch < self.batches:
             begin = time.perf_counter()
-            count = self._together(stretch)
-            for cohort, sums in zip(self.cohorts, self.sums, strict=True):
-                if cohort.simulator.state.alive.any():
-                    self._present(cohort, self._rows(cohort, orders, count), sums)
+            count = self._batches_in(interval)
+            for group, sums in zip(self.groups, self.sums, strict=True):
+                if group.simulator.state.alive.any():
+                    self._present(group, self._rows(group, orders, count), sums)
             self.batch += count
             self.seconds += time.perf_counter() - begin
             yield self.batch
-        for cohort in self.cohorts:
-            with renumbering(cohort, f"epoch {self.epoch + 1}"):
-                cohort.simulator.drain()
+        for group in self.groups:
+            with renumbering(group, f"epoch {self.epoch + 1}"):
+                group.simulator.drain()
 
-    def _enter(self, cohort: Cohort) -> None:
-        """Let a cohort's presentations and rates be those of the epoch in progress."""
-        period, begin = cohort.design.period(self.epoch)
-        cohort.simulator.enter(period.protocol)
-        with np.errstate(over="ignore", invalid="ignore"):  # rates beyond all range are found as divergence
-            cohort.simulator.give(period.parameters)
-            factor = np.array([s.lr_decay for s in cohort.settings]) ** (self.epoch - begin)
-            cohort.simulator.set_rates(factor, cohort.design.decaying)
+    def _enter(self, group: ReplicaGroup) -> None:
+        """Set a group's protocol, parameters and rates to those of the epoch in progress."""
+        stage, begin = group.design.stage(self.epoch)
+        group.simulator.enter(stage.protocol)
+        with np.errstate(over="ignore", invalid="ignore"):  # rates out of range are found as divergence
+            group.simulator.give(stage.parameters)
+            factor = np.array([s.lr_decay for s in group.settings]) ** (self.epoch - begin)
+            group.simulator.set_rates(factor, group.design.decaying)
 
     def end_epoch(self) -> None:
-        """Measure both splits after an epoch that has been gone through."""
+        """Measure both splits after the last batch of an epoch, and begin the next."""
         epoch = self.epoch + 1
         self.measure(epoch)
-        for cohort, sums in zip(self.cohorts, self.sums, strict=True):
+        for group, sums in zip(self.groups, self.sums, strict=True):
             means = {metric: np.array(values) / self.batch for metric, values in sums.items()}
-            self._add(cohort, epoch, "train", means)
+            self._add(group, epoch, "train", means)
         self.metrics += [(r, epoch, "train", "seconds", self.seconds) for r in self.alive()]
-        self.epoch, self.batch, self.seconds, self.sums = epoch, 0, 0.0, [{} for _ in self.cohorts]
-        for cohort in self.cohorts:
-            self._enter(cohort)  # now: a checkpoint has what the neurons of the next presentation remember
+        self.epoch, self.batch, self.seconds, self.sums = epoch, 0, 0.0, [{} for _ in self.groups]
+        for group in self.groups:
+            self._enter(group)  # now, since a checkpoint stores the memories of the next stage's neurons
 
     def begin(self) -> None:
-        """Do what comes before training, and measure what there is to learn from."""
-        for cohort in self.cohorts:
-            with renumbering(cohort, "before training"):
-                cohort.simulator.mirror(cohort.design.passes_before)
+        """Run mirror mode before training, and measure both splits."""
+        for group in self.groups:
+            with renumbering(group, "before training"):
+                group.simulator.mirror(group.design.passes_before)
         self.measure(0)
 
     def measure(self, epoch: int) -> None:
-        """Add the metrics of both splits; Diverged where one is not finite (with "drop", where no replica is left)."""
+        """Add the metrics of both splits.
+
+        Raises
+        ------
+        Diverged : a metric is not finite; with `on_divergence = "drop"`, no replica is left.
+        """
         data = self.data
-        for cohort in self.cohorts:
+        for group in self.groups:
             for split, x, y in (("train", data.train, data.train_labels), ("test", data.test, data.test_labels)):
-                measured = self.scenario.evaluate(cohort.simulator, x, y)
-                self._check_finite(cohort, measured, epoch, split)
-                self._add(cohort, epoch, split, measured)
-            self._add(cohort, epoch, "train", self.scenario.inspect(cohort.simulator, cohort.settings[0], data))
+                measured = self.scenario.evaluate(group.simulator, x, y)
+                self._check_finite(group, measured, epoch, split)
+                self._add(group, epoch, split, measured)
+            self._add(group, epoch, "train", self.scenario.inspect(group.simulator, group.settings[0], data))
         self._check_alive(epoch)
 
-    def _add(self, cohort: Cohort, epoch: int, split: str, measured: Figures) -> None:
+    def _add(self, group: ReplicaGroup, epoch: int, split: str, measured: Figures) -> None:
         """Add the finite figures of the replicas that are alive."""
-        alive = cohort.simulator.state.alive
+        alive = group.simulator.state.alive
         self.metrics += [
             (replica, epoch, split, metric, float(values[index]))
             for metric, values in measured.items()
-            for index, replica in enumerate(cohort.members)
+            for index, replica in enumerate(group.members)
             if alive[index] and np.isfinite(values[index])
         ]
 
     def alive(self) -> list[int]:
-        """The replicas that have not diverged."""
+        """Return the replicas that have not diverged."""
         return sorted(
             replica
-            for cohort in self.cohorts
-            for index, replica in enumerate(cohort.members)
-            if cohort.simulator.state.alive[index]
+            for group in self.groups
+            for index, replica in enumerate(group.members)
+            if group.simulator.state.alive[index]
         )
 
     def summary(self, vary: Sequence[str]) -> list[dict[str, str]]:
-        """The last test metrics, a row for each group of replicas that differ in no more than their seeds."""
+        """Return the last test metrics, a row for the replicas that differ only in their seeds."""
         varied = [key for key in vary if key not in ("seed", "data_seed")]
-        groups: dict[tuple[str, ...], dict[str, list[float]]] = {}
+        rows: dict[tuple[str, ...], dict[str, list[float]]] = {}
         for replica, epoch, split, metric, value in self.metrics:
             if (epoch, split) == (self.epoch, "test"):
                 label = tuple(str(getattr(self.settings[replica], key)) for key in varied)
-                groups.setdefault(label, {}).setdefault(metric, []).append(value)
+                rows.setdefault(label, {}).setdefault(metric, []).append(value)
         return [
             {
                 **dict(zip(varied, label, strict=True)),
                 "replicas": str(max(map(len, metrics.values()))),
                 **{f"test {metric}": f"{np.mean(values):.4g}" for metric, values in metrics.items()},
             }
-            for label, metrics in groups.items()
+            for label, metrics in rows.items()
         ]
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """All weights and biases by name: with one replica without, else with a leading replica axis, NaN where a
-        replica lacks the tensor."""
+        """Return all weights and biases by name.
+
+        With several replicas they have a leading replica axis, and NaN for a replica that lacks the tensor.
+        """
         merged: dict[str, np.ndarray] = {}
-        for cohort in self.cohorts:
-            for name, values in cohort.simulator.tensors().items():
+        for group in self.groups:
+            for name, values in group.simulator.tensors().items():
                 if len(self.settings) == 1:
                     merged[name] = values[0].copy()
                     continue
                 blank = np.full((len(self.settings), *values.shape[1:]), np.nan, values.dtype)
-                merged.setdefault(name, blank)[list(cohort.members)] = values
+                merged.setdefault(name, blank)[list(group.members)] = values
         return dict(sorted(merged.items()))
 
-    def load(self, name: str, values: np.ndarray) -> None:
-        """Give a tensor to every replica that has it."""
-        for cohort in self.cohorts:
-            if name in cohort.simulator.tensors():
-                cohort.simulator.load(name, values)
+    def load(self, name: str, values: np.ndarray, *, by_replica: bool = False) -> None:
+        """Load a tensor into every replica that has it; `by_replica`: each its own, by the leading axis."""
+        for group in self.groups:
+            if name in group.simulator.tensors():
+                group.simulator.load(name, values[list(group.members)] if by_replica else values)
+
+    def metrics_frame(self, vary: Sequence[str]) -> pd.DataFrame:
+        """Return the metrics as a table: replica, epoch, split, metric, value, and each varied key."""
+        import pandas as pd
+
+        frame = pd.DataFrame(self.metrics, columns=list(tables.COLUMNS))
+        return tables.with_varied(frame, self.settings, vary)
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of all that decides how the study goes on: settings, circuits with their rules, and the data."""
+        """Hash of settings, circuits with their rules, and data: all that decides the rest of the study."""
         found = hashlib.sha256(json.dumps([s.model_dump() for s in self.settings]).encode())
-        for cohort in self.cohorts:
-            circuit = cohort.design.circuit
+        for group in self.groups:
+            circuit = group.design.circuit
             found.update(circuit.text.encode())
         data = self.data
         for x in (data.train, data.test, data.train_labels, data.test_labels):
             if x is None:
                 continue
-            found.update(zlib.crc32(x.data).to_bytes(4, "big"))  # several times as fast: the data are large
+            found.update(zlib.crc32(x.data).to_bytes(4, "big"))  # CRC: the data are large, and SHA-256 is slower
         return found.hexdigest()
 
     def snapshot(self) -> dict[str, np.ndarray]:
-        """All that `restore` needs to continue to the same bits."""
+        """Return the state from which `restore` continues to the same bits."""
         counters = {
             "epoch": self.epoch,
             "batch": self.batch,
@@ -197,88 +217,91 @@ class Study:
             "fingerprint": self.fingerprint,
         }
         arrays = {
-            f"cohort{index}/{name}": array
-            for index, cohort in enumerate(self.cohorts)
-            for name, array in cohort.simulator.snapshot().items()
+            f"group{index}/{name}": array
+            for index, group in enumerate(self.groups)
+            for name, array in group.simulator.snapshot().items()
         }
         return {**arrays, "counters": np.frombuffer(json.dumps(counters).encode(), np.uint8)}
 
     def restore(self, snapshot: dict[str, np.ndarray]) -> None:
-        """Go back to a snapshot of the same study; ValueError for one of other settings, rules or data."""
+        """Restore a snapshot of the same study; ValueError for one of other settings, rules or data."""
         counters: dict[str, Any] = json.loads(snapshot["counters"].tobytes())
         if counters["fingerprint"] != self.fingerprint:
             raise ValueError("its settings, rules or data are not those of now")
         self.epoch, self.batch, self.seconds = counters["epoch"], counters["batch"], counters["seconds"]
         self.sums, self.metrics = counters["sums"], [tuple(row) for row in counters["metrics"]]
-        for index, cohort in enumerate(self.cohorts):
-            self._enter(cohort)
-            prefix = f"cohort{index}/"
+        for index, group in enumerate(self.groups):
+            self._enter(group)
+            prefix = f"group{index}/"
             own = {name.removeprefix(prefix): a for name, a in snapshot.items() if name.startswith(prefix)}
-            cohort.simulator.restore(own)
+            group.simulator.restore(own)
 
     def _prepare(self) -> None:
-        """Tensors that follow from settings and data, each replica's own."""
-        for cohort in self.cohorts:
-            each = [self.scenario.prepare(settings, self.data) for settings in cohort.settings]
+        """Load the tensors that follow from a replica's settings and the data."""
+        for group in self.groups:
+            each = [self.scenario.prepare(settings, self.data) for settings in group.settings]
             for name in dict.fromkeys(name for one in each for name in one):
-                values = cohort.simulator.tensors()[name].copy()
+                values = group.simulator.tensors()[name].copy()
                 for index, one in enumerate(each):
                     values[index] = one.get(name, values[index])
-                cohort.simulator.load(name, values)
+                group.simulator.load(name, values)
 
-    def _order(self, settings: Settings) -> np.ndarray:
+    def _order(self, settings: TrainingSettings) -> np.ndarray:
         count = len(self.data.train)
         if not settings.shuffle:
             return np.arange(count)
         return generator(settings.data_seed, "order of presentations", self.epoch).permutation(count)
 
-    def _together(self, stretch: float) -> int:
-        """Batches that follow each other now: full ones of one cohort, of which nobody looks at each by itself."""
-        if not self.batch or len(self.cohorts) > 1 or self.scenario.presented:
+    def _batches_in(self, interval: float) -> int:
+        """Number of full batches that one call can train: about `interval` seconds, up to the next checkpoint.
+
+        It is 1 if groups must stay in step, or if the scenario looks at each batch.
+        """
+        if not self.batch or len(self.groups) > 1 or self.scenario.presented:
             return 1
         full = len(self.data.train) // self.common.batch - self.batch
         every = self.common.checkpoint_every or self.batches
         due = every - (self.epoch * self.batches + self.batch) % every
-        return max(1, int(min(stretch * self.batch / max(self.seconds, 1e-9), full, due)))
+        return max(1, int(min(interval * self.batch / max(self.seconds, 1e-9), full, due)))
 
-    def _rows(self, cohort: Cohort, orders: dict[tuple[int, bool], np.ndarray], count: int) -> np.ndarray:
+    def _rows(self, group: ReplicaGroup, orders: dict[tuple[int, bool], np.ndarray], count: int) -> np.ndarray:
         """The examples of the next batches, (presentation, batch) or (presentation, replica, batch)."""
         size = self.common.batch
         each = range(self.batch, self.batch + count)
-        return np.stack([cohort.rows(orders, slice(k * size, (k + 1) * size)) for k in each])
+        return np.stack([group.rows(orders, slice(k * size, (k + 1) * size)) for k in each])
 
-    def _present(self, cohort: Cohort, rows: np.ndarray, sums: dict[str, list[float]]) -> None:
-        with renumbering(cohort, f"epoch {self.epoch + 1}"):
-            cohort.simulator.present_each(rows)
+    def _present(self, group: ReplicaGroup, rows: np.ndarray, sums: dict[str, list[float]]) -> None:
+        with renumbering(group, f"epoch {self.epoch + 1}"):
+            group.simulator.present_each(rows)
         self._check_alive(self.epoch + 1)
         if self.scenario.presented:
-            for metric, values in self.scenario.presented(cohort.simulator, self.data, rows[0]).items():
+            for metric, values in self.scenario.presented(group.simulator, self.data, rows[0]).items():
                 sums[metric] = (np.array(sums.get(metric, 0.0)) + values).tolist()
 
     def _check_alive(self, epoch: int) -> None:
         if not self.alive():
             raise Diverged(f"epoch {epoch}: every replica has diverged. Lower lr, or set max_norm.")
 
-    def _check_finite(self, cohort: Cohort, measured: dict[str, np.ndarray], epoch: int, split: str) -> None:
-        state = cohort.simulator.state
+    def _check_finite(self, group: ReplicaGroup, measured: dict[str, np.ndarray], epoch: int, split: str) -> None:
+        state = group.simulator.state
         finite = np.logical_and.reduce([np.isfinite(values) for values in measured.values()])
         lost = np.flatnonzero(state.alive & ~finite)
         if lost.size and self.common.on_divergence == "stop":
-            top = cohort.design.circuit.incoming[cohort.design.circuit.outputs][-1].name
+            top = group.design.circuit.incoming[group.design.circuit.outputs][-1].name
             raise Diverged(
-                f"epoch {epoch}: projection {top}, replica {cohort.members[lost[0]]}: evaluation of the {split} split "
+                f"epoch {epoch}: projection {top}, replica {group.members[lost[0]]}: evaluation of the {split} split "
                 f"gave values that are not finite. Lower lr, or set max_norm."
             )
         state.alive[lost] = False
 
 
-def _epochs(found: Sequence[Cohort], common: Settings) -> int:
-    """Epochs of a run: of all periods of a development together, else as set."""
-    each = [cohort.design.periods for cohort in found]
-    lengths = sorted({sum(p.epochs for p in periods) if periods else common.epochs for periods in each})
+def _epochs(found: Sequence[ReplicaGroup], common: TrainingSettings) -> int:
+    """Epochs of a run: those of all stages, or the key `epochs` without stages."""
+    each = [group.design.stages for group in found]
+    lengths = sorted({sum(s.epochs for s in stages) if stages else common.epochs for stages in each})
     if len(lengths) > 1:
         raise ConfigError(
-            "periods of the replicas' circuits",
+            "stages of the replicas' circuits",
             got=f"{' and '.join(map(str, lengths))} epochs in all",
             expected="as many in every replica",
             remedy="Vary keys that leave the length of the development as it is, or make several runs.",

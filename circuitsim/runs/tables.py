@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from circuitsim.runs.config import Keys
+from circuitsim.runs.config import Settings
 from circuitsim.runs.files import write_whole
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def read_frame(path: Path) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
-def with_varied(frame: pd.DataFrame, settings: Sequence[Keys], vary: Sequence[str]) -> pd.DataFrame:
+def with_varied(frame: pd.DataFrame, settings: Sequence[Settings], vary: Sequence[str]) -> pd.DataFrame:
     """Add a column for each varied key to a table that has the column `replica`."""
     if len(settings) > 1:
         for key in vary:

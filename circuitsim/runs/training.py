@@ -1,61 +1,29 @@
-"""Carries out a study in a folder: trains, measures, writes checkpoints, and stops as the interface says."""
+"""Runs that train circuits: measure, write checkpoints, stop as the interface says, and resume to the same bits."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from circuitsim import data
-from circuitsim.errors import Diverged, Interrupted, TensorError
-from circuitsim.runs import runfolder, signals
-from circuitsim.runs.config import Settings, replicas
+from circuitsim.errors import Diverged, Interrupted, RunFolderError, TensorError
+from circuitsim.runs import checkpoint, runfolder, signals, tables
+from circuitsim.runs.base import LearningScenario
+from circuitsim.runs.config import TrainingSettings, spell
+from circuitsim.runs.files import remove_partial
 from circuitsim.runs.progress import RunProgress
-from circuitsim.runs.request import Conclusion, Request
+from circuitsim.runs.run import Run
 from circuitsim.runs.scenario import Scenario
 from circuitsim.runs.study import Study
 
-STRETCH = 0.05  # seconds: a bar that moves, and a hand on Ctrl-C, notice nothing of it
+CHECK_INTERVAL = 0.05  # seconds between looks at progress and signals: too short to notice
 
 
-def run(scenario: Scenario, request: Request, console: Console, interrupted: list[int] | None = None) -> Conclusion:
-    """Check all of a request, then start a run folder and carry the run out.
-
-    Parameters
-    ----------
-    interrupted : signals received, where the caller notes them; None: they are noted here.
-    """
-    runfolder.check_free(request.out, request.overwrite)
-    settings = replicas(scenario.settings, request.values, request.vary)
-    study = make_study(scenario, settings, request.backend)
-    if request.init is not None:
-        _initialise(study, scenario, request.init)
-    config = runfolder.describe_study(study, request.vary)
-    runfolder.start(request.out, study, config)
-    return carry_out(request.out, study, config, console, interrupted)
-
-
-def resume(
-    scenario: Scenario,
-    folder: Path,
-    config: Mapping[str, Any],
-    console: Console,
-    interrupted: list[int] | None = None,
-) -> Conclusion:
-    """Go on where a study stopped; nothing is left to do for one that is complete but its report."""
-    settings = runfolder.read_settings(folder, config, scenario.settings)
-    study = make_study(scenario, settings, str(config["backend"]))
-    for refused in runfolder.restore(folder, study):
-        console.print(f"refused: {refused}", style="yellow", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"resuming at epoch {study.epoch}, batch {study.batch}", highlight=False)
-    return carry_out(folder, study, config, console, interrupted)
-
-
-def make_study(scenario: Scenario, settings: Sequence[Settings], backend: str) -> Study:
+def make_study(scenario: LearningScenario, settings: Sequence[TrainingSettings], backend: str) -> Study:
     """Load the data, check the settings against it, and build the circuits."""
     first = settings[0]
     loaded = data.load(first.dataset, first.dtype, first.train_limit, first.test_limit)
@@ -64,90 +32,146 @@ def make_study(scenario: Scenario, settings: Sequence[Settings], backend: str) -
     return Study(scenario, settings, loaded, backend)
 
 
-def carry_out(
-    folder: Path, study: Study, config: Mapping[str, Any], console: Console, interrupted: list[int] | None = None
-) -> Conclusion:
-    """Train to the last epoch; whatever ends the run, what was done is in the folder.
+class TrainingRun(Run[Scenario]):
+    """A run that trains the replicas of a study."""
 
-    Raises
-    ------
-    Diverged : after the final weights, metrics and report have been written. Interrupted : after a checkpoint.
-    """
-    diverged = None
-    noting = signals.noted() if interrupted is None else nullcontext(interrupted)
-    with noting as received, RunProgress(study, console) as progress:
+    study: Study
+
+    @classmethod
+    def check_options(
+        cls, scenario: Scenario, vary: Mapping[str, Sequence[Any]], backend: str, init: Path | None
+    ) -> None:
+        """Accept all options."""
+
+    def check(self, init: Path | None) -> None:
+        """Build the study, and load the first weights if a file has them."""
+        self.study = make_study(self.scenario, self.settings, self.backend)
+        if init is not None:
+            load_initial(self.study, init)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the content of config.json, with the window of each replica's schedule."""
+        windows = {index: group.simulator.schedule.window for group in self.study.groups for index in group.members}
+        used = [{"window": windows[index]} for index in range(len(self.settings))]
+        return runfolder.describe(self.scenario.name, self.settings, self.vary, self.backend, used)
+
+    def write_first(self) -> None:
+        """Write the tensors before training."""
+        runfolder.save_tensors(self.folder / runfolder.INITIAL, self.study.tensors())
+
+    def restore(self) -> None:
+        """Restore the newest whole checkpoint, or the tensors before training."""
+        self.check(None)
+        remove_partial(self.folder)
+        if not any(self._restored(*one) for one in checkpoint.newest(self.folder / runfolder.CHECKPOINTS)):
+            for name, values in runfolder.read_tensors(self.folder / runfolder.INITIAL).items():
+                self.study.load(name, values, by_replica=len(self.settings) > 1)
+        self.console.print(f"resuming at epoch {self.study.epoch}, batch {self.study.batch}", highlight=False)
+
+    def _restored(self, path: Path, content: dict[str, np.ndarray] | RunFolderError) -> bool:
+        """Restore one checkpoint, or show why it is refused."""
+        if isinstance(content, RunFolderError):
+            self.show(f"refused: {content}", "yellow")
+            return False
         try:
-            _train(folder, study, config, progress, received)
-        except Diverged as error:
-            diverged = error
-    runfolder.write_metrics(folder, study, list(config["vary"]))
-    runfolder.save_tensors(folder / runfolder.FINAL, study.tensors())
-    study.scenario.finish(folder, study, config)
-    if diverged:
-        raise diverged
-    return _concluded(folder, study, list(config["vary"]))
+            self.study.restore(content)
+        except (KeyError, ValueError) as error:
+            raise runfolder.refused(
+                path,
+                f"another run's content ({error})",
+                f"that of {runfolder.CONFIG}",
+                "Put them back, or start the run again.",
+            ) from None
+        return True
+
+    def carry_out(self) -> None:
+        """Train to the last epoch, and write the final weights, metrics and report.
+
+        Raises
+        ------
+        Diverged : after all files have been written. Interrupted : after a checkpoint.
+        """
+        study, diverged = self.study, None
+        noting = signals.noted() if self.interrupted is None else nullcontext(self.interrupted)
+        with noting as interrupted, RunProgress(study, self.console) as progress:
+            try:
+                self._train(progress, interrupted)
+            except Diverged as error:
+                diverged = error
+        self._write_metrics()
+        runfolder.save_tensors(self.folder / runfolder.FINAL, study.tensors())
+        self.scenario.finish(self.folder, study, self.config)
+        if diverged:
+            raise diverged
+        lost = sorted(set(range(len(self.settings))) - set(study.alive()))
+        self.notes = [f"diverged and dropped: replica {', '.join(map(str, lost))}"] if lost else []
+        self.summary = study.summary(list(self.vary))
+
+    def _train(self, progress: RunProgress, interrupted: list[int]) -> None:
+        study, every = self.study, self.study.common.checkpoint_every
+        if not study.metrics:
+            study.begin()
+            progress.measured()
+            self._save_checkpoint()
+        while study.epoch < study.epochs:
+            for batch in study.train_epoch(CHECK_INTERVAL):
+                progress.presented()
+                if interrupted:
+                    self._stop()
+                if every and (study.epoch * study.batches + batch) % every == 0:
+                    self._save_checkpoint()
+            study.end_epoch()
+            self._write_metrics()
+            self._save_checkpoint()
+            progress.measured()
+            if interrupted and study.epoch < study.epochs:  # after the last epoch only writing is left
+                self._stop()
+
+    def _stop(self) -> None:
+        study = self.study
+        self._save_checkpoint()
+        where = f"interrupted in epoch {study.epoch + 1} after {study.batch} of {study.batches} batches"
+        raise Interrupted(where, self.folder)
+
+    def _save_checkpoint(self) -> None:
+        study = self.study
+        number = study.epoch * study.batches + study.batch
+        checkpoint.write(self.folder / runfolder.CHECKPOINTS, number, study.snapshot())
+
+    def _write_metrics(self) -> None:
+        tables.write_frame(self.folder / runfolder.METRICS, self.study.metrics_frame(list(self.vary)))
 
 
-def _concluded(folder: Path, study: Study, vary: Sequence[str]) -> Conclusion:
-    """How each group of replicas ended on the test split, and which replicas were lost."""
-    lost = sorted(set(range(len(study.settings))) - set(study.alive()))
-    notes = (f"diverged and dropped: replica {', '.join(map(str, lost))}",) if lost else ()
-    return Conclusion(folder, notes, tuple(study.summary(vary)))
-
-
-def _train(
-    folder: Path, study: Study, config: Mapping[str, Any], progress: RunProgress, interrupted: list[int]
-) -> None:
-    every = study.common.checkpoint_every
-    if not study.metrics:
-        study.begin()
-        progress.measured()
-        runfolder.save_checkpoint(folder, study)
-    while study.epoch < study.epochs:
-        for batch in study.train_epoch(STRETCH):
-            progress.presented()
-            if interrupted:
-                _stop(folder, study)
-            if every and (study.epoch * study.batches + batch) % every == 0:
-                runfolder.save_checkpoint(folder, study)
-        study.end_epoch()
-        runfolder.write_metrics(folder, study, list(config["vary"]))
-        runfolder.save_checkpoint(folder, study)
-        progress.measured()
-        if interrupted and study.epoch < study.epochs:  # after the last epoch only writing is left
-            _stop(folder, study)
-
-
-def _stop(folder: Path, study: Study) -> None:
-    runfolder.save_checkpoint(folder, study)
-    raise Interrupted(f"interrupted in epoch {study.epoch + 1} after {study.batch} of {study.batches} batches", folder)
-
-
-def _initialise(study: Study, scenario: Scenario, path: Path) -> None:
-    """Load `--init`: any subset of the scenario's tensor names, each in the shape that the sizes give."""
-    shapes = scenario.tensor_shapes(study.common)
+def load_initial(study: Study, path: Path) -> None:
+    """Load `--init`: any subset of the scenario's tensors, each in the shape that the settings give."""
+    shapes = study.scenario.tensor_shapes(study.common)
     tensors = runfolder.read_tensors(path)
     for name, values in tensors.items():
-        what = f"tensor {name} of {path}"
-        if name not in shapes:
-            known = ", ".join(sorted(shapes))
-            raise TensorError(what, got="an unknown name", expected=f"one of {known}", remedy="Remove or rename it.")
-        if values.shape != shapes[name]:
-            raise TensorError(
-                what,
-                got=f"shape {values.shape}",
-                expected=f"{shapes[name]}, as sizes = {study.common.sizes} has",
-                remedy="Match the sizes; tensors of several replicas must be split, --init serves every replica.",
-            )
-        if values.dtype not in ("float32", "float64") or not _fits(values, study.common.dtype):
-            raise TensorError(
-                what,
-                got=f"{values.dtype}, or values that are not finite in {study.common.dtype}",
-                expected="finite float32 or float64",
-                remedy="Correct the values.",
-            )
+        for got, expected, remedy in _faults(study, shapes, name, values):
+            raise TensorError(f"tensor {name} of {path}", got=got, expected=expected, remedy=remedy)
     for name, values in tensors.items():
         study.load(name, values)
+
+
+def _faults(
+    study: Study, shapes: Mapping[str, tuple[int, ...]], name: str, values: np.ndarray
+) -> Iterator[tuple[str, str, str]]:
+    """Find what is wrong with a tensor: the value, the expected value, the remedy."""
+    dtype = study.common.dtype
+    if name not in shapes:
+        yield "an unknown name", f"one of {', '.join(sorted(shapes))}", "Remove or rename it."
+    elif values.shape != shapes[name]:
+        keys = study.common.SHAPING
+        given = " and ".join(f"{key} = {spell(getattr(study.common, key))}" for key in keys)
+        yield (
+            f"shape {values.shape}",
+            f"{shapes[name]}, as {given} has" if keys else str(shapes[name]),
+            f"Match the {' and '.join(keys) or 'shape'}; tensors of several replicas must be split, --init serves "
+            "every replica.",
+        )
+    elif values.dtype not in ("float32", "float64") or not _fits(values, dtype):
+        got = f"{values.dtype}, or values that are not finite in {dtype}"
+        yield got, "finite float32 or float64", "Correct the values."
 
 
 def _fits(values: np.ndarray, dtype: str) -> bool:

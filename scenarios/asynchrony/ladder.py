@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from circuitsim.asynchrony import Timing
 from circuitsim.circuits.autoencoder import variant_coefficients
-from circuitsim.runs.config import Keys, refuse
+from circuitsim.runs.config import Settings, refuse
+
+if TYPE_CHECKING:
+    from circuitsim.asynchrony import Timing
 
 REGULAR, TOP, BP, BEFORE = "regular time", "top layer alone", "backpropagation", "before training"
 ONCE, PATIENT, OFTEN = "one tick a cycle", "one tick, after a hop's patience", "four ticks a cycle"
@@ -23,7 +25,7 @@ LATENESS = [0.0, 0.05, 0.25, 0.5, 1.0, 2.0, 4.0]
 _LISTED = "a list of different numbers >= 0, the first 0"
 
 
-class AsynchronyKeys(Keys):
+class AsynchronyKeys(Settings):
     """The keys of `asynchrony`."""
 
     dataset: str = Field("digits", description="a data set's name or the path of an .npz file")
@@ -101,6 +103,8 @@ class Rung:
 
 def rungs(settings: AsynchronyKeys) -> Iterator[Rung]:
     """Regular time, then all four ladders upwards."""
+    from circuitsim.asynchrony import Timing
+
     yield Rung("", REGULAR, 0.0, Timing())
     for ladder in (JITTER, DELAYS):
         for amount in getattr(settings, ladder)[1:]:
@@ -116,6 +120,8 @@ def rungs(settings: AsynchronyKeys) -> Iterator[Rung]:
 
 def _slow(settings: AsynchronyKeys, amount: float) -> Iterator[Rung]:
     """Neurons that integrate, and those that combine two cycles by a coefficient."""
+    from circuitsim.asynchrony import Timing
+
     slow = 1 - amount
     yield Rung(MEMORY, MEMBRANES, amount, Timing(membrane=slow, hold=settings.hold))
     yield Rung(MEMORY, GRADUALLY, amount, Timing(membrane=1 - amount ** (1 / 4), hold=settings.hold, ticks=4))

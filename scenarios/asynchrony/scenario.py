@@ -10,10 +10,8 @@ import numpy as np
 from circuitsim import data
 from circuitsim.analysis.asynchrony import angle, backpropagated, contrast, disturbance, mixing, noted
 from circuitsim.analysis.metrics import reconstruction_errors
-from circuitsim.asynchrony import AsynchronousSimulator
 from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.data import Dataset
-from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import Diverged
 from circuitsim.randomness import generator
 from circuitsim.runs.config import build, refuse
@@ -24,6 +22,9 @@ from circuitsim.scenarios.autoencoder import AutoencoderSettings, initial_bias
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from circuitsim.asynchrony import AsynchronousSimulator
+    from circuitsim.engine.simulator import Simulator
 
 Figures = Iterator[tuple[str, str, float]]  # split, metric, value
 REPEATED = 3  # times that an example is shown, to see what is left of the last one
@@ -63,6 +64,8 @@ def compute(settings: AsynchronyKeys) -> pd.DataFrame:
 
 def _climbed(settings: AsynchronyKeys, rung: Rung, loaded: Dataset) -> Figures:
     """Train with a rung's timing, then measure."""
+    from circuitsim.asynchrony import AsynchronousSimulator
+
     circuit, protocol = circular_autoencoder(settings.sizes, delay=settings.delay)
     parameters = {"lr": settings.lr, **rung.coefficients}
     made = AsynchronousSimulator(circuit, protocol, rung.timing, seed=settings.seed, parameters=parameters)
@@ -95,6 +98,8 @@ def _climbed(settings: AsynchronyKeys, rung: Rung, loaded: Dataset) -> Figures:
 
 def _baseline(settings: AsynchronyKeys, rule: str, loaded: Dataset, epochs: int) -> float:
     """The test error of another rule, in regular time."""
+    from circuitsim.engine.simulator import Simulator
+
     circuit, protocol = circular_autoencoder(settings.sizes, rule)
     made = Simulator(circuit, protocol, batch=1, seeds=[settings.seed], parameters={"lr": settings.lr})
     _begin(made, settings, loaded)
@@ -105,6 +110,8 @@ def _baseline(settings: AsynchronyKeys, rule: str, loaded: Dataset, epochs: int)
 
 def _error(settings: AsynchronyKeys, tensors: Mapping[str, np.ndarray], loaded: Dataset) -> float:
     """What the weights are worth in regular time."""
+    from circuitsim.engine.simulator import Simulator
+
     circuit, protocol = circular_autoencoder(settings.sizes)
     made = Simulator(circuit, protocol, batch=1)
     for name, tensor in tensors.items():

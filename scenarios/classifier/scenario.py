@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,12 +15,17 @@ from circuitsim.circuit.parts import Mirror, Noise
 from circuitsim.circuit.weights import Copied
 from circuitsim.circuits.classifier import KNOWN, PRIMITIVES, layered_classifier
 from circuitsim.data import Dataset
-from circuitsim.engine.simulator import Simulator
-from circuitsim.runs.config import Settings, refuse
-from circuitsim.runs.scenario import Design, Figures, Scenario
+from circuitsim.runs.base import Figures
+from circuitsim.runs.config import refuse
+from circuitsim.runs.design import Design
+from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.classifier.settings import NEVER, ClassifierSettings
+from circuitsim.scenarios.layered import LayeredSettings
 from circuitsim.scenarios.reporting import finish
 from circuitsim.timetable.protocol import Protocol, Updates
+
+if TYPE_CHECKING:
+    from circuitsim.engine.simulator import Simulator
 
 Given = dict[str | tuple[str, str], float]
 FIGURES = ("angle", "norm_ratio", "correlation", "angle_spread")  # the order in which reports have them
@@ -126,7 +131,7 @@ def _of_feedback(settings: ClassifierSettings, h: int) -> Given:
     }
 
 
-def check(settings: Settings, data: Dataset) -> None:
+def check(settings: LayeredSettings, data: Dataset) -> None:
     """Refuse data without classes, and sizes that do not fit the data."""
     if data.train_labels is None or data.test_labels is None:
         refuse("dataset", settings.dataset, "a data set with classes", "Choose another, or add 'y' to the .npz file.")

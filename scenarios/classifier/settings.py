@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from circuitsim.circuits.classifier import FEEDBACK, KNOWN, PRIMITIVES
-from circuitsim.runs.config import Output, Settings, build, refuse
+from circuitsim.runs.config import build, refuse
+from circuitsim.scenarios.layered import LayeredSettings, Output
 
 _ANY = "a number"
 _POSITIVE = "a number >= 0"
@@ -47,7 +48,7 @@ class Mirroring(Table):
     passes_per_update: int = Field(1, ge=0, description="a whole number >= 0")
 
 
-class ClassifierSettings(Settings):
+class ClassifierSettings(LayeredSettings):
     """The keys of `classifier` beside those that all scenarios share."""
 
     sizes: list[int] = Field(
@@ -75,7 +76,7 @@ class ClassifierSettings(Settings):
     )
     angle_examples: int = Field(1000, ge=1, description="a whole number >= 1")
 
-    FIXED: ClassVar[tuple[str, ...]] = (*Settings.FIXED, "angle_examples")
+    FIXED: ClassVar[tuple[str, ...]] = (*LayeredSettings.FIXED, "angle_examples")
 
     def model_post_init(self, context: Any) -> None:
         """Checks across keys; fills what follows from the kind of feedback."""

@@ -15,13 +15,10 @@ from pydantic import Field
 
 from circuitsim.analysis.loop import Maps, angles, error_maps, passed
 from circuitsim.data import missing
-from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import Diverged
 from circuitsim.randomness import generator
-from circuitsim.runs.config import Keys, build, refuse
+from circuitsim.runs.config import Settings, build, refuse
 from circuitsim.runs.scenario import Computation
-from circuitsim.runs.study import Study
-from circuitsim.runs.training import make_study
 from circuitsim.scenarios import autoencoder
 from circuitsim.scenarios.drifting_feedback.report import finish
 from circuitsim.scenarios.recirculation_figures.members import FEATURES
@@ -29,13 +26,16 @@ from circuitsim.scenarios.recirculation_figures.members import FEATURES
 if TYPE_CHECKING:
     import pandas as pd
 
+    from circuitsim.engine.simulator import Simulator
+    from circuitsim.runs.study import Study
+
 RULES = ("rec", "arbp", "bp", "top")
 _FEEDBACK = f"{', '.join(RULES)}, or a number of degrees an epoch >= 0 by which random matrices turn"
 BACKEND = "numba"
 COLUMNS = ["epoch", "split", "metric", "value"]
 
 
-class DriftKeys(Keys):
+class DriftKeys(Settings):
     """The keys of `drifting-feedback`."""
 
     feedback: Literal["rec", "arbp", "bp", "top"] | float = Field(0.0, description=_FEEDBACK)
@@ -122,6 +122,8 @@ def compute(settings: DriftKeys) -> pd.DataFrame:
     """
     import pandas as pd
 
+    from circuitsim.runs.training import make_study
+
     study = make_study(autoencoder.SCENARIO, [circuit_settings(settings)], BACKEND)
     rows: list[tuple[int, str, str, float]] = []
     with suppress(Diverged):
@@ -131,7 +133,7 @@ def compute(settings: DriftKeys) -> pd.DataFrame:
 
 
 def _train(study: Study, settings: DriftKeys, rows: list[tuple[int, str, str, float]]) -> None:
-    simulator, examples = study.cohorts[0].simulator, study.data.train[: settings.map_examples]
+    simulator, examples = study.groups[0].simulator, study.data.train[: settings.map_examples]
     drift = None
     if not isinstance(settings.feedback, str):
         drift = Drift(simulator, settings.feedback, settings.seed)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from circuitsim.analysis.feedback_systems import FeedbackSystem, correlations, integrate
 from circuitsim.randomness import generator
-from circuitsim.runs.config import Keys, refuse
+from circuitsim.runs.config import Settings, refuse
 from circuitsim.runs.scenario import Computation
 from circuitsim.scenarios.feedback_ode.report import finish
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LEVELS = (1.0, 1e-2, 1e-4, 1e-6)
 
 
-class FeedbackKeys(Keys):
+class FeedbackKeys(Settings):
     """The keys of `feedback-ode`."""
 
     sizes: list[int] = Field([40, 100, 100, 10], description="a list of at least two whole numbers >= 1")

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from circuitsim.analysis.scores.scorecard import scorecard
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuits.blocks import TOP, TUNING
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.circuits.tourbillon import growing, tourbillon
 from circuitsim.data import load
-from circuitsim.engine.simulator import Simulator
-from circuitsim.runs.config import Keys, refuse
+from circuitsim.runs.config import Settings, refuse
 from circuitsim.runs.scenario import Computation
 from circuitsim.scenarios.five_problems.report import finish
 from circuitsim.timetable.protocol import Protocol, Updates
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
 EXAMPLES = 8
 
 
-class ProblemKeys(Keys):
+class ProblemKeys(Settings):
     """The keys of `five-problems`."""
 
     method: Literal["tourbillon", "fine-tuning", "fa", "bp"] = Field(
@@ -66,6 +64,9 @@ def compute(settings: ProblemKeys) -> pd.DataFrame:
     which the synapses into the first hidden layer would learn something else.
     """
     import pandas as pd
+
+    from circuitsim.analysis.scores.scorecard import scorecard
+    from circuitsim.engine.simulator import Simulator
 
     data = load("digits")
     rows = []

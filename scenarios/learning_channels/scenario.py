@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from circuitsim.circuits.channels import ROWS
-from circuitsim.runs.config import Keys, refuse
+from circuitsim.runs.config import Settings, refuse
 from circuitsim.runs.scenario import Campaign, Member
 from circuitsim.scenarios.layouts import BIDIRECTIONAL, CONJOINED, REFERENCES
 from circuitsim.scenarios.learning_channels.report import finish
@@ -23,7 +23,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class LearningChannelsKeys(Keys):
+class LearningChannelsKeys(Settings):
     """The keys of `learning-channels`."""
 
     datasets: list[str] = Field(["mnist"], description=f"a list of at least one of {', '.join(FEATURES)}, each once")

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,10 +16,12 @@ from circuitsim import data
 from circuitsim.data import Dataset
 from circuitsim.errors import Diverged
 from circuitsim.runs.config import refuse, replicas
-from circuitsim.runs.study import Study
 from circuitsim.scenarios.classifier.scenario import SCENARIO as CLASSIFIER
 from circuitsim.scenarios.classifier.settings import ClassifierSettings
 from circuitsim.scenarios.mirror_search.settings import SEARCHED, MirrorSearchKeys
+
+if TYPE_CHECKING:
+    from circuitsim.runs.study import Study
 
 MIRROR: Mapping[str, Any] = {"noise": "gaussian", "block_bias": True, "passes_per_update": 1}
 COMPARED = ("bp", "fa")
@@ -154,6 +156,8 @@ class Runs:
 
 def ended(settings: Sequence[ClassifierSettings], dataset: Dataset, backend: str) -> list[tuple[int, str, str, float]]:
     """Train; the metrics at the end (replica, split, metric, value), of one that diverged the worst error alone."""
+    from circuitsim.runs.study import Study
+
     study = Study(CLASSIFIER, settings, dataset, backend)
     with suppress(Diverged):  # all have
         _train(study)

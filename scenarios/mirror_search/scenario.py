@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circuitsim.kernels import BACKENDS
-from circuitsim.runs.request import Place
 from circuitsim.runs.scenario import Computation
 from circuitsim.scenarios.mirror_search.report import finish
 from circuitsim.scenarios.mirror_search.runs import Row, Runs
@@ -23,7 +23,7 @@ def check(settings: MirrorSearchKeys) -> None:
     Runs(settings, "numba").check()
 
 
-def compute(settings: MirrorSearchKeys, place: Place) -> pd.DataFrame:
+def compute(settings: MirrorSearchKeys, kept: Path, backend: str, show: Callable[[str], None]) -> pd.DataFrame:
     """The trials' errors on held-out examples, then those of each depth's best settings at every depth.
 
     Columns beside epoch, split, metric and value: stage (search or transfer), depth, trial (-1: none), source (the
@@ -31,16 +31,18 @@ def compute(settings: MirrorSearchKeys, place: Place) -> pd.DataFrame:
     """
     import pandas as pd
 
-    runs = Runs(settings, place.backend)
-    with Notebook(place.folder / FILE, runs.fingerprint) as notebook:
-        found = {name: _searched(settings, runs, notebook, name, place) for name in runs.depths}
+    runs = Runs(settings, backend)
+    with Notebook(kept / FILE, runs.fingerprint) as notebook:
+        found = {name: _searched(settings, runs, notebook, name, show) for name in runs.depths}
         best = {name: min(trials, key=lambda trial: trial.value) for name, trials in found.items()}
-        transfer = [row for name in runs.depths for row in _transferred(runs, notebook, name, best, place)]
+        transfer = [row for name in runs.depths for row in _transferred(runs, notebook, name, best, show)]
     searched = [Row(*row) for trials in found.values() for trial in trials for row in trial.rows]
     return pd.DataFrame([*searched, *transfer], columns=list(Row._fields))
 
 
-def _searched(settings: MirrorSearchKeys, runs: Runs, notebook: Notebook, name: str, place: Place) -> list[Trial]:
+def _searched(
+    settings: MirrorSearchKeys, runs: Runs, notebook: Notebook, name: str, show: Callable[[str], None]
+) -> list[Trial]:
     """All trials at a depth; those that the notebook has are not made again."""
     ranges = {key: (float(getattr(settings, key)[0]), float(getattr(settings, key)[1])) for key in SEARCHED}
     search = Search(notebook, name, ranges, settings.startup, settings.seed)
@@ -49,17 +51,19 @@ def _searched(settings: MirrorSearchKeys, runs: Runs, notebook: Notebook, name: 
         value, rows = runs.trial(name, len(done), parameters)
         search.record(parameters, value, rows)
         least = min([value, *(trial.value for trial in done)])
-        place.tell(f"{name}: trial {len(done) + 1} of {settings.trials}: error {value:.4g} %, least {least:.4g} %")
+        show(f"{name}: trial {len(done) + 1} of {settings.trials}: error {value:.4g} %, least {least:.4g} %")
     return done
 
 
-def _transferred(runs: Runs, notebook: Notebook, name: str, best: Mapping[str, Trial], place: Place) -> list[Row]:
+def _transferred(
+    runs: Runs, notebook: Notebook, name: str, best: Mapping[str, Trial], show: Callable[[str], None]
+) -> list[Row]:
     """What each depth's best settings, bp and fa come to at one depth."""
     rows = notebook.kept(name)
     if rows is None:
         made = runs.transfer(name, {source: trial.parameters for source, trial in best.items()})
         notebook.keep(name, rows := [list(row) for row in made])
-        place.tell(f"{name}: settings of all depths evaluated on test examples")
+        show(f"{name}: settings of all depths evaluated on test examples")
     return [Row(*row) for row in rows]
 
 
@@ -81,7 +85,7 @@ SCENARIO = Computation(
     compute=compute,
     finish=finish,
     check=check,
-    keeps=FILE,
+    keeps=True,
     backends=tuple(BACKENDS),
     quick=QUICK,
 )

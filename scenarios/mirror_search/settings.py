@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from circuitsim.runs.config import Keys, refuse
+from circuitsim.runs.config import Settings, refuse
 
 SEARCHED = ("rate", "decay", "scale")
 _RANGE = "a list of two numbers above 0, the lower first"
@@ -14,7 +14,7 @@ _LISTS = "a list of at least two lists of whole numbers >= 1, hidden units by la
 _COUNT = "a whole number >= 1"
 
 
-class MirrorSearchKeys(Keys):
+class MirrorSearchKeys(Settings):
     """The keys of `mirror-search`."""
 
     dataset: str = Field("digits", description="a data set's name or the path of an .npz file")

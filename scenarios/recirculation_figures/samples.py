@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,12 +13,14 @@ from circuitsim import data
 from circuitsim.analysis.reports.images import reconstruction_figure
 from circuitsim.analysis.reports.page import Image
 from circuitsim.analysis.reports.portfolio import Exhibit
-from circuitsim.engine.simulator import Simulator
 from circuitsim.runs.config import replicas
 from circuitsim.runs.runfolder import FINAL, read_tensors
 from circuitsim.scenarios.autoencoder import AutoencoderSettings, design
 from circuitsim.scenarios.recirculation_figures.curves import by_rule
 from circuitsim.scenarios.recirculation_figures.series import Measured
+
+if TYPE_CHECKING:
+    from circuitsim.engine.simulator import Simulator
 
 EXAMPLES = 10
 
@@ -68,6 +70,8 @@ def _label(replica: Mapping[str, Any]) -> str:
 
 
 def _trained(settings: AutoencoderSettings, tensors: Mapping[str, np.ndarray]) -> Simulator:
+    from circuitsim.engine.simulator import Simulator
+
     made = design(settings)
     simulator = Simulator(
         made.circuit, made.protocol, batch=1, dtype=settings.dtype, backend="numpy", parameters=made.parameters

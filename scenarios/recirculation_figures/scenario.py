@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import Field
 
-from circuitsim.runs.config import Keys, refuse
+from circuitsim.runs.config import Settings, refuse
 from circuitsim.runs.scenario import Campaign
 from circuitsim.scenarios.recirculation_figures.members import FEATURES, PARTS, members
 from circuitsim.scenarios.recirculation_figures.report import finish
@@ -24,7 +24,7 @@ _GRID = "a list of numbers from 0 to below 1, ascending, 0 and lam among them"
 _FACTORS = "a list of at least one number above 0, each once"
 
 
-class FiguresKeys(Keys):
+class FiguresKeys(Settings):
     """The keys of `recirculation-figures`."""
 
     figures: list[int | str] = Field(list(PARTS), description=_PARTS)

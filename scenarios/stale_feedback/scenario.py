@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from circuitsim.runs.config import Keys, refuse
+from circuitsim.runs.config import Settings, refuse
 from circuitsim.runs.scenario import Campaign, Member
 from circuitsim.scenarios.classifier.settings import NEVER
 from circuitsim.scenarios.stale_feedback.report import COPIES, RANDOM, WAITING, finish
@@ -17,7 +17,7 @@ _REFRESH = "a list of whole numbers of presentations from 1 to 2^24, ascending, 
 _CHANCES = "a list of numbers above 0, descending, the first of them 1"
 
 
-class StaleFeedbackKeys(Keys):
+class StaleFeedbackKeys(Settings):
     """The keys of `stale-feedback`."""
 
     dataset: str = Field("mnist", description=f"one of {', '.join(FEATURES)}")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from circuitsim.runs.config import build
 from circuitsim.runs.scenario import Member
 from circuitsim.scenarios.tourbillon import TourbillonSettings, design
-from circuitsim.timetable.schedule import make_schedule
 
 if TYPE_CHECKING:
     from circuitsim.scenarios.tourbillon_figures.settings import FiguresKeys
@@ -201,8 +200,10 @@ def _schedules(settings: FiguresKeys) -> list[Member]:
 
 def intervals(values: Values) -> list[int]:
     """The shortest intervals between examples in growth: with one remembered at a time, and with any number."""
+    from circuitsim.timetable.schedule import make_schedule
+
     made = design(build(TourbillonSettings, values))
-    growth = make_schedule(made.circuit, made.periods[0].protocol)
+    growth = make_schedule(made.circuit, made.stages[0].protocol)
     return list(dict.fromkeys(growth.shortest_interval(most) for most in (1, None)))
 
 

@@ -17,7 +17,6 @@ from circuitsim.scenarios.recirculation_figures.series import numbers, summary
 from circuitsim.scenarios.tourbillon import TourbillonSettings, design
 from circuitsim.scenarios.tourbillon_figures.curves import later_panel
 from circuitsim.scenarios.tourbillon_figures.series import Developed, with_mean
-from circuitsim.timetable.schedule import make_schedule
 
 FIGURES = {"mse/1": "block 1: error (mse)", "mse/2": "block 2: error (mse)", "error": "test error (%)"}
 
@@ -65,12 +64,14 @@ class _Course:
 
 def _courses(one: Developed) -> list[_Course]:
     """One for each interval of a member that varies it; ticks are those of the first block's growth."""
+    from circuitsim.timetable.schedule import make_schedule
+
     member, found = one.run.member, []
     schedule = "asynchronous, longer" if one.name.endswith("longer") else member.values.get("schedule", "sequential")
     for interval in member.vary.get("interval", [None]):
         own = {**member.values, "interval": interval, "seed": member.vary["seed"][0]}
         made = design(build(TourbillonSettings, own))
-        ticks = make_schedule(made.circuit, made.periods[0].protocol).duration
+        ticks = make_schedule(made.circuit, made.stages[0].protocol).duration
         label = f"{schedule}, every {interval} ticks" if interval else schedule
         errors = {m: one.curves(m, lambda r: str(r.get("interval")))[str(interval)] for m in FIGURES}
         found.append(_Course(label, one.ends(), ticks, errors))

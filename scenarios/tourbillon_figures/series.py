@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from circuitsim.runs.config import build
+from circuitsim.runs.lookup import load_scenario
 from circuitsim.runs.runfolder import FINAL, INITIAL, read_tensors
-from circuitsim.runs.scenario import expect_circuits, load_scenario
+from circuitsim.runs.scenario import expect_circuits
 from circuitsim.scenarios.recirculation_figures import series
 from circuitsim.scenarios.recirculation_figures.series import Curves, Label
 
@@ -56,9 +57,9 @@ class Developed(series.Measured):
         member = self.run.member
         scenario = expect_circuits(load_scenario(member.scenario), "member")
         first = {key: values[0] for key, values in member.vary.items()}
-        periods = scenario.design(build(scenario.settings, {**member.values, **first})).periods
-        passed = accumulate(period.epochs for period in periods)
-        return {period.name: end for period, end in zip(periods, passed, strict=True)}
+        stages = scenario.design(build(scenario.settings, {**member.values, **first})).stages
+        passed = accumulate(stage.epochs for stage in stages)
+        return {stage.name: end for stage, end in zip(stages, passed, strict=True)}
 
     def tensors(self, *, initial: bool = False) -> dict[str, np.ndarray]:
         """All tensors at the end or at the start, the replica first."""

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import Field
 
-from circuitsim.runs.config import Keys, Rates, refuse
+from circuitsim.runs.config import Settings, refuse
+from circuitsim.scenarios.layered import Rates
 from circuitsim.scenarios.tourbillon_figures.members import FEATURES, PARTS
 
 _PARTS = f"a list of at least one of {', '.join(map(str, PARTS))}, each once"
@@ -22,7 +23,7 @@ _GRID = "a list of at least one number >= 0, each once"
 _PAIR = "a number >= 0, or a list with one for the encoder and one for the decoder"
 
 
-class FiguresKeys(Keys):
+class FiguresKeys(Settings):
     """The keys of `tourbillon-figures`."""
 
     figures: list[int | str] = Field(list(PARTS), description=_PARTS)

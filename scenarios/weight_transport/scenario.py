@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from circuitsim.circuits.classifier import FEEDBACK
-from circuitsim.runs.config import Keys, refuse
+from circuitsim.runs.config import Settings, refuse
 from circuitsim.runs.scenario import Campaign, Member
 from circuitsim.scenarios.weight_transport.report import finish
 
@@ -26,7 +26,7 @@ MIRROR: Mapping[str, Any] = {
 _LISTS = "a list of lists of whole numbers >= 1, hidden units by layer"
 
 
-class WeightTransportKeys(Keys):
+class WeightTransportKeys(Settings):
     """The keys of `weight-transport`."""
 
     datasets: list[str] = Field(

@@ -23,8 +23,8 @@ from circuitsim.circuits.stack import stacked_autoencoders
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
 from circuitsim.rules import delta, recirculation
-from circuitsim.runs.config import Settings
-from circuitsim.runs.scenario import Design
+from circuitsim.runs.design import Design
+from circuitsim.scenarios.layered import LayeredSettings
 from circuitsim.timetable.protocol import Protocol
 from circuitsim.timetable.schedule import make_schedules
 
@@ -281,7 +281,7 @@ def test_without_evidence_or_a_presentation() -> None:
 def test_random_numbers_take_the_place_of_data(labels: bool) -> None:
     sizes = [30, 6, 4] if labels else [30, 6, 30]
     described = layered_classifier(sizes, "bp") if labels else circular_autoencoder(sizes)
-    settings = Settings(sizes=sizes, batch=7, dtype="float64")
+    settings = LayeredSettings(sizes=sizes, batch=7, dtype="float64")
     trace = json.loads(trace_design(Design(*described, {"lr": 0.1}), settings))
     assert trace["otherData"]["presentation"] == 2
     assert trace["otherData"]["simulated time"] == "1 tick = 1 ms"

@@ -22,14 +22,14 @@ from circuitsim.analysis.reports import portfolio
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import DataError
 from circuitsim.runs import config, scenario, tables
-from circuitsim.runs.config import Keys
+from circuitsim.runs.config import Settings
 from circuitsim.runs.scenario import Campaign, Member, MemberRun
 from circuitsim.runs.study import Study
 
 CLASSES = {"sizes": [64, 5, 10], "train_limit": 40, "test_limit": 20, "batch": 8, "epochs": 2, "lr": 0.1}
 
 
-class TourKeys(Keys):
+class TourKeys(Settings):
     seeds: int = Field(2, ge=1, description="a whole number >= 1")
     lr: float = Field(0.1, ge=0, description="a number >= 0")
     missing: bool = Field(False, description="true or false")
@@ -235,7 +235,7 @@ def _signalling(monkeypatch: pytest.MonkeyPatch, of: type, method: str, at: int,
         return found
 
     monkeypatch.setattr(of, method, called)
-    monkeypatch.setattr("circuitsim.runs.training.STRETCH", 0.0)  # every batch is a call
+    monkeypatch.setattr("circuitsim.runs.training.CHECK_INTERVAL", 0.0)  # every batch is a call
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +256,7 @@ def _same(out: Path, whole: Path) -> None:
         assert (out / name).read_bytes() == (whole / name).read_bytes()
 
 
-# two cohorts of 5 batches in 3 epochs: presentations 1 to 30 are the first member's, 45 the second's, 65 the last's
+# two groups of 5 batches in 3 epochs: presentations 1 to 30 are the first member's, 45 the second's, 65 the last's
 @pytest.mark.parametrize(
     ("of", "method", "at", "where"),
     [
@@ -351,7 +351,9 @@ def test_missing_data_are_named_without_a_download(tmp_path: Path, monkeypatch: 
 
 def test_the_campaign_of_the_design_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (Path(__file__).parents[2] / "docs" / "design.md").read_text(encoding="utf-8")
-    source = next(part for part in text.split("```python\n") if part.startswith("class DepthKeys")).partition("```")[0]
+    source = next(part for part in text.split("```python\n") if part.startswith("class DepthSettings")).partition(
+        "```"
+    )[0]
     made = dict(vars(pydantic)) | vars(scenario) | vars(config) | vars(tables) | vars(portfolio)
     exec(source.replace('"lr": 0.1', '"lr": 0.1, "epochs": 1, "train_limit": 200'), made)
     installed(monkeypatch, made["SCENARIO"])

@@ -53,7 +53,7 @@ def kill_after(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
     left = {"batches": 10**9}
     original = Study.train_epoch
 
-    def train(self: Study, stretch: float = 0.0) -> Iterator[int]:
+    def train(self: Study, interval: float = 0.0) -> Iterator[int]:
         for batch in original(self):
             yield batch
             left["batches"] -= 1

@@ -14,13 +14,13 @@ import pytest
 from pydantic import Field
 from running import circuitsim, installed, interrupt, metrics, start, tree
 
-from circuitsim.runs.config import Keys
+from circuitsim.runs.config import Settings
 from circuitsim.runs.scenario import Computation
 
 OWN = {"config.json", "metrics.parquet", "report.html"}
 
 
-class PowerKeys(Keys):
+class PowerKeys(Settings):
     base: float = Field(2.0, gt=0, description="a number above 0")
     steps: int = Field(3, ge=1, description="a whole number >= 1")
     seed: int = Field(0, description="a whole number")
@@ -108,7 +108,7 @@ def test_it_has_no_circuit(
 def test_a_scenario_that_draws_nothing_has_no_seed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    installed(monkeypatch, Computation("still", "nothing", Keys, _powers, _finish))
+    installed(monkeypatch, Computation("still", "nothing", Settings, _powers, _finish))
     assert circuitsim("run", "still", "--seed", 3, "--out", tmp_path / "run") == 2
     expected = "circuitsim: --seed 3: got still, which draws nothing; expected no seed. Leave it out.\n"
     assert capfd.readouterr().err == expected

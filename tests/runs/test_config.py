@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from circuitsim.errors import ConfigError
-from circuitsim.runs import config
-from circuitsim.runs.config import Settings, build, parse_value, parse_vary, replicas, spell, split_top
+from circuitsim.runs.arguments import parse_value, parse_vary, read_keys, split_top
+from circuitsim.runs.config import build, replicas, spell
 from circuitsim.scenarios.autoencoder import AutoencoderSettings
+from circuitsim.scenarios.layered import LayeredSettings
 
 
 @pytest.mark.parametrize(
@@ -66,24 +67,24 @@ def test_vary_reads_what_was_spelled(values: list[object]) -> None:
 
 
 def test_the_last_varied_key_runs_fastest() -> None:
-    made = replicas(Settings, {"momentum": 0.5}, {"seed": [1, 2], "lr": [0.1, [0.2, 0.3]]})
+    made = replicas(LayeredSettings, {"momentum": 0.5}, {"seed": [1, 2], "lr": [0.1, [0.2, 0.3]]})
     assert [(one.seed, one.lr) for one in made] == [(1, 0.1), (1, [0.2, 0.3]), (2, 0.1), (2, [0.2, 0.3])]
     assert {one.momentum for one in made} == {0.5}
-    assert len(replicas(Settings, {}, {})) == 1
+    assert len(replicas(LayeredSettings, {}, {})) == 1
 
 
 def test_what_follows_from_other_keys() -> None:
-    assert build(Settings, {"lr": [0.1, 0.2]}).lr_bias == [0.1, 0.2]
-    assert build(Settings, {"lr": 0.3, "lr_bias": "none"}).lr_bias == 0.3
-    assert build(Settings, {"lr": 0.3, "lr_bias": 0}).lr_bias == 0
-    assert (build(Settings, {"seed": 5}).seed, build(Settings, {"seed": 5}).data_seed) == (5, 0)
-    rates = build(Settings, {"lr": [0.1, 0.2], "lr_bias": 1})
+    assert build(LayeredSettings, {"lr": [0.1, 0.2]}).lr_bias == [0.1, 0.2]
+    assert build(LayeredSettings, {"lr": 0.3, "lr_bias": "none"}).lr_bias == 0.3
+    assert build(LayeredSettings, {"lr": 0.3, "lr_bias": 0}).lr_bias == 0
+    assert (build(LayeredSettings, {"seed": 5}).seed, build(LayeredSettings, {"seed": 5}).data_seed) == (5, 0)
+    rates = build(LayeredSettings, {"lr": [0.1, 0.2], "lr_bias": 1})
     assert [rates.rate("lr", 1), rates.rate("lr", 2), rates.rate("lr_bias", 2)] == [0.1, 0.2, 1.0]
 
 
 def test_none_is_no_limit() -> None:
     keys = ("train_limit", "test_limit", "max_norm", "window", "checkpoint_every")
-    made = build(Settings, dict.fromkeys(keys, "none"))
+    made = build(LayeredSettings, dict.fromkeys(keys, "none"))
     assert [getattr(made, key) for key in keys] == [None] * 5
 
 
@@ -137,10 +138,10 @@ def test_every_key_says_what_it_expects() -> None:
 
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        Settings().lr = 3
+        LayeredSettings().lr = 3
 
 
 def test_a_config_file_has_keys_and_values(tmp_path) -> None:  # type: ignore[no-untyped-def]
     file = tmp_path / "keys.toml"
     file.write_text("lr = [0.1, 0.2]  # by layer\nrule = 'bp'\n", encoding="utf-8")
-    assert config.read_config(file) == {"lr": [0.1, 0.2], "rule": "bp"}
+    assert read_keys(file) == {"lr": [0.1, 0.2], "rule": "bp"}

@@ -250,7 +250,7 @@ def test_a_lost_replica_stays_lost_after_a_resume(tmp_path: Path) -> None:
     assert run(tmp_path / "run", *vary(lr="0.01,50"), **keys) == 0
     frame = measured(tmp_path / "run")
     newest = checkpoints(tmp_path / "run")[-1]
-    assert checkpoint.read(newest)["cohort0/state/circuit.alive"].tolist() == [True, False]
+    assert checkpoint.read(newest)["group0/state/circuit.alive"].tolist() == [True, False]
     newest.unlink()
     assert circuitsim("resume", tmp_path / "run") == 0
     pd.testing.assert_frame_equal(measured(tmp_path / "run"), frame)
@@ -288,7 +288,7 @@ def test_batches_that_follow_each_other_make_no_difference(rates: str) -> None:
     one, other = (make_study(autoencoder.SCENARIO, settings, "numba") for _ in range(2))
     for epoch in range(2):
         assert list(one.train_epoch()) == list(range(1, 23))
-        done = [22 * epoch + batch for batch in other.train_epoch(stretch=float("inf"))]
+        done = [22 * epoch + batch for batch in other.train_epoch(interval=float("inf"))]
         assert done == [[1, 6, 12, 18, 21, 22], [23, 24, 30, 36, 42, 43, 44]][epoch]
         one.end_epoch()
         other.end_epoch()

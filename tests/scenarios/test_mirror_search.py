@@ -38,7 +38,7 @@ TINY: dict[str, Any] = {
     "angle_examples": 20,
 }
 DEPTHS = ["64-6-10", "64-6-5-10"]
-OWN = {"config.json", "metrics.parquet", "report.html", "study.db", "figures"}
+OWN = {"config.json", "metrics.parquet", "report.html", "kept", "figures"}
 
 
 def search(out: Path, *options: object, **keys: Any) -> int:
@@ -162,10 +162,10 @@ def test_interrupted_and_resumed_to_the_same_bits(
         patch.setattr(Runs, where, stop)
         assert search(tmp_path / "run") == 130
     assert capfd.readouterr().err == (
-        "circuitsim: computation mirror-search: interrupted before its numbers were complete, study.db has those that "
+        "circuitsim: computation mirror-search: interrupted before its numbers were complete, kept/ has those that "
         f"were; go on with: circuitsim resume {tmp_path / 'run'}\n"
     )
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {"config.json", "study.db"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"config.json", "kept"}
     again: list[Any] = []
 
     def count(self: Runs, *arguments: Any) -> Any:
@@ -219,7 +219,8 @@ def test_resume_of_a_complete_search_draws_again(whole: Path, tmp_path: Path, mo
 def test_overwritten(tmp_path: Path) -> None:
     """An earlier search is replaced whole; its trials are not taken for this one's."""
     (tmp_path / "config.json").write_text("{}")
-    (tmp_path / "study.db").write_text("an earlier search's")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "study.db").write_text("an earlier search's")
     assert search(tmp_path, trials=1) == 2
     assert search(tmp_path, "--overwrite", trials=1) == 0
     assert len(pd.read_csv(tmp_path / "figures" / "history.csv")) == 2
@@ -343,7 +344,7 @@ def test_a_file_of_trials_that_is_not_this_runs(
     with monkeypatch.context() as patch:
         patch.setattr(Runs, "transfer", stop)
         assert search(tmp_path / "run", trials=1) == 130
-    path = tmp_path / "run" / "study.db"
+    path = tmp_path / "run" / "kept" / "study.db"
     if kind == "other settings":
         text = (tmp_path / "run" / "config.json").read_text()
         (tmp_path / "run" / "config.json").write_text(text.replace('"lr": 0.1', '"lr": 0.2'))

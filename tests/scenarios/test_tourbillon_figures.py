@@ -17,7 +17,8 @@ from circuitsim.analysis.reports.embedding import draw_embeddings, embedded, nei
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.engine.simulator import Simulator
 from circuitsim.runs.config import build
-from circuitsim.runs.scenario import Member, expect_circuits, load_scenario
+from circuitsim.runs.lookup import load_scenario
+from circuitsim.runs.scenario import Member, expect_circuits
 from circuitsim.scenarios import tourbillon
 from circuitsim.scenarios.tourbillon import TourbillonSettings
 from circuitsim.scenarios.tourbillon_figures.members import PARTS, by_part, intervals, members
@@ -68,7 +69,7 @@ def test_all_members_are_what_their_scenarios_take() -> None:
     four = named(datasets=["digits"], figures=[4])
     grown, others = four["figure-4-digits-tourbillon"], four["figure-4-digits-others"]
     made = build(TourbillonSettings, grown.values)
-    assert sum(period.epochs for period in tourbillon.design(made).periods) == others.values["epochs"] == 20
+    assert sum(stage.epochs for stage in tourbillon.design(made).stages) == others.values["epochs"] == 20
     assert grown.vary["seed"] == others.vary["seed"]
 
 

@@ -115,8 +115,8 @@ def test_nothing_but_its_channel_tells_tunings_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("schedule", "lag", "epochs"), [("sequential", 1, 5), ("lag", 1, 3), ("asynchronous", 1, 2)])
 def test_schedules_are_as_long_as_they_say(schedule: str, lag: int, epochs: int) -> None:
     values = SMALL["tourbillon"] | {"schedule": schedule, "lag": lag}
-    periods = design(build(TourbillonSettings, values)).periods
-    names = [period.name for period in periods]
+    stages = design(build(TourbillonSettings, values)).stages
+    names = [stage.name for stage in stages]
     assert len(names) == epochs + 2 and names[-2:] == ["fine-tuning"] * 2
     together = "block 1 and block 2 and top"
     expected = {
@@ -130,8 +130,8 @@ def test_schedules_are_as_long_as_they_say(schedule: str, lag: int, epochs: int)
 def test_rates_fall_with_each_epoch_of_a_part() -> None:
     """By lr_decay an epoch of its own growth; anew in fine-tuning, where no bound holds."""
     own = {"lr_decay": 0.5, "lr": [0.04, 0.08, 0.2], "tuning_lr": [0.3, 0.2, 0.1]}
-    periods = design(build(TourbillonSettings, SMALL["tourbillon"] | own)).periods
-    given = [{key: period.parameters[key] for key in _READ} for period in periods]
+    stages = design(build(TourbillonSettings, SMALL["tourbillon"] | own)).stages
+    given = [{key: stage.parameters[key] for key in _READ} for stage in stages]
     rates = [[values[name, "lr"] for name in ("E1", "E2", "W3")] for values in given]
     assert rates[:5] == [[0.04, 0.08, 0.2], [0.02, 0.08, 0.2], [0.02, 0.08, 0.2], [0.02, 0.04, 0.2], [0.02, 0.04, 0.2]]
     assert rates[5:] == [[0.3, 0.2, 0.1], [0.15, 0.1, 0.05]]
@@ -206,7 +206,7 @@ def kill_after(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
     """End the run when so many batches are done."""
     left, original = {"batches": 10**9}, Study.train_epoch
 
-    def train(self: Study, stretch: float = 0.0) -> Iterator[int]:
+    def train(self: Study, interval: float = 0.0) -> Iterator[int]:
         for batch in original(self):
             yield batch
             left["batches"] -= 1

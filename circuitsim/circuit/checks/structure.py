@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-import networkx as nx
-
 from circuitsim.circuit.checks.common import check_origin, refuse, shape_of, whole
 from circuitsim.circuit.graph import Graph
 from circuitsim.circuit.parts import (
@@ -209,6 +207,8 @@ def check_feedback(graph: Graph) -> None:
 
 def check_reachable(graph: Graph) -> None:
     """Raise CircuitError for populations that no signal reaches."""
+    import networkx as nx  # here: it takes longer to import than a command to start
+
     reached = {name for start in graph.clamped for name in (start, *nx.descendants(graph.graph, start))}
     lost = {p.name for p in graph.populations} - reached
     if lost:

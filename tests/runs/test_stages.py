@@ -1,4 +1,4 @@
-"""Developments: runs whose presentations and rates change from one period to the next, interrupted or not."""
+"""Developments: runs whose presentations and rates change from one stage to the next, interrupted or not."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from circuitsim.data import load
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
 from circuitsim.runs import checkpoint
-from circuitsim.runs.config import Settings
+from circuitsim.runs.design import Design, Stage
 from circuitsim.runs.runfolder import read_tensors
-from circuitsim.runs.scenario import Design, Period, Scenario
+from circuitsim.runs.scenario import Scenario
 from circuitsim.runs.study import Study
+from circuitsim.scenarios.layered import LayeredSettings
 from circuitsim.timetable.protocol import Protocol, Updates
 
 SIZES = [64, 6, 5, 10]
@@ -31,7 +32,7 @@ FULL = {"sizes": SIZES, "lr": 0.2, "lr_bias": 0.1, "lr_decay": 0.5}
 Rates = dict[tuple[str, str], float]
 
 
-class GrowthSettings(Settings):
+class GrowthSettings(LayeredSettings):
     """The keys of a small development beside those that all scenarios share."""
 
     overlap: bool = False
@@ -53,13 +54,13 @@ def design(given: GrowthSettings) -> Design:
     circuit, protocol = tourbillon(SIZES, delay=2 if given.overlap else 1, bounded=True)
     if given.overlap:
         protocol = replace(protocol, interval=5, updates=Updates.AT_ONCE)
-    periods = (
-        Period(2, replace(protocol, groups=growing(1)), rates(given, 1.0, 0.0, 0.9), "block 1"),
-        Period(given.both, replace(protocol, groups=(*growing(1, 2), "top")), rates(given, 0.5, 1.0, np.inf), "both"),
-        Period(given.tuned, replace(protocol, groups=("top", "tuning")), rates(given, 0.1, 0.3, 0.5), "tuning"),
+    stages = (
+        Stage(2, replace(protocol, groups=growing(1)), rates(given, 1.0, 0.0, 0.9), "block 1"),
+        Stage(given.both, replace(protocol, groups=(*growing(1, 2), "top")), rates(given, 0.5, 1.0, np.inf), "both"),
+        Stage(given.tuned, replace(protocol, groups=("top", "tuning")), rates(given, 0.1, 0.3, 0.5), "tuning"),
     )
     parameters: dict[Any, Any] = {"momentum": given.momentum}
-    return Design(circuit, protocol, parameters, decaying=("E1", "D1", "E2", "D2", "W3"), periods=periods)
+    return Design(circuit, protocol, parameters, decaying=("E1", "D1", "E2", "D2", "W3"), stages=stages)
 
 
 def errors(made: Simulator, x: np.ndarray, y: np.ndarray | None = None) -> dict[str, np.ndarray]:
@@ -101,7 +102,7 @@ def kill_after(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
     left = {"batches": 10**9}
     original = Study.train_epoch
 
-    def train_epoch(self: Study, stretch: float = 0.0) -> Iterator[int]:
+    def train_epoch(self: Study, interval: float = 0.0) -> Iterator[int]:
         for batch in original(self):
             yield batch
             left["batches"] -= 1
@@ -122,11 +123,11 @@ def test_each_epoch_has_the_rates_of_its_period(tmp_path: Path) -> None:
     data = load("digits", "float64", 40, 20)
     given = GrowthSettings(**FULL)
     made = design(given)
-    parts = [(0, 1.0), (0, 0.5), (1, 1.0), (1, 0.5), (2, 1.0)]  # the period, and what is left of its rates
+    parts = [(0, 1.0), (0, 0.5), (1, 1.0), (1, 0.5), (2, 1.0)]  # the stage, and what is left of its rates
     for index, left in parts:
-        period = made.periods[index]
-        parameters = {k: v * (left if k[1] != "max_norm" else 1.0) for k, v in period.parameters.items()}
-        one = Simulator(made.circuit, period.protocol, batch=8, dtype="float64", parameters=parameters)
+        stage = made.stages[index]
+        parameters = {k: v * (left if k[1] != "max_norm" else 1.0) for k, v in stage.parameters.items()}
+        one = Simulator(made.circuit, stage.protocol, batch=8, dtype="float64", parameters=parameters)
         one.use(data.train, data.train_labels)
         for name, values in w.items():
             one.load(name, values)
@@ -143,7 +144,7 @@ def test_each_epoch_has_the_rates_of_its_period(tmp_path: Path) -> None:
 
 
 def test_a_bound_holds_in_its_period_alone(tmp_path: Path, kill_after: dict[str, int]) -> None:
-    """0.9 in the first period, none in the second, 0.5 in the third: as checkpoints at their ends have it."""
+    """0.9 in the first stage, none in the second, 0.5 in the third: as checkpoints at their ends have it."""
     longest = []
     for batches in (10, 20, 25):
         kill_after["batches"] = batches
@@ -151,14 +152,14 @@ def test_a_bound_holds_in_its_period_alone(tmp_path: Path, kill_after: dict[str,
             run(tmp_path / str(batches), checkpoint_every=1, lr_decay=1.0, lr=1.0)
         ((_, content), *_) = checkpoint.newest(tmp_path / str(batches) / "checkpoint")
         assert isinstance(content, dict)
-        weight, bias = (content[f"cohort0/state/E1.{kind}"][0] for kind in ("weight", "bias"))
+        weight, bias = (content[f"group0/state/E1.{kind}"][0] for kind in ("weight", "bias"))
         longest.append(float(np.sqrt((weight**2).sum(axis=1) + bias**2).max()))
     assert longest[0] == pytest.approx(0.9) and longest[1] > 1.0 and longest[2] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("overlap", [False, True])
 def test_replicas_with_other_rates_are_single_runs(overlap: bool, tmp_path: Path) -> None:
-    """What a period gives is one value for each replica; replicas of one development share a simulator."""
+    """What a stage gives is one value for each replica; replicas of one development share a simulator."""
     keys = {"momentum": 0.5, "overlap": overlap}
     assert run(tmp_path / "all", *vary(lr="0.1,0.3", seed="0,1"), **keys) == 0
     for replica, (lr, seed) in enumerate([(0.1, 0), (0.1, 1), (0.3, 0), (0.3, 1)]):
@@ -202,8 +203,8 @@ def test_a_checkpoint_has_what_is_under_way(tmp_path: Path, kill_after: dict[str
     assert isinstance(content, dict)
     counters = json.loads(content["counters"].tobytes())
     assert (counters["epoch"], counters["batch"]) == (2, 2)
-    assert any(name.startswith("cohort0/under way/1.") and array.any() for name, array in content.items())
-    assert content["cohort0/proposed/E1.increment"].any()
+    assert any(name.startswith("group0/under way/1.") and array.any() for name, array in content.items())
+    assert content["group0/proposed/E1.increment"].any()
 
 
 def test_divergence_while_examples_leave_names_the_replica(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -220,7 +221,7 @@ def test_replicas_have_as_many_epochs(tmp_path: Path, capfd: pytest.CaptureFixtu
     """What varies may change what is learned when, not how long it takes."""
     assert run(tmp_path / "run", *vary(both="2,4"), tuned=2) == 2
     assert capfd.readouterr().err == (
-        "circuitsim: periods of the replicas' circuits: got 6 and 8 epochs in all; expected as many in every replica. "
+        "circuitsim: stages of the replicas' circuits: got 6 and 8 epochs in all; expected as many in every replica. "
         "Vary keys that leave the length of the development as it is, or make several runs.\n"
     )
     assert not (tmp_path / "run").exists()
@@ -230,14 +231,14 @@ def test_all_periods_give_the_same_parameters() -> None:
     circuit, protocol = tourbillon(SIZES)
     rate, bound = {("E1", "lr"): 0.1}, {("layer1", "max_norm"): 1.0}
     message = (
-        "periods of circuit tourbillon with channel decoders: got parameters that only some of them give; expected "
-        "values for the same parameters in each period. Give in each period all that changes in any."
+        "stages of circuit tourbillon with channel decoders: got parameters that only some of them give; expected "
+        "values for the same parameters in each stage. Give in each stage all that changes in any."
     )
     with pytest.raises(CircuitError, match="^" + re.escape(message) + "$"):
-        Design(circuit, protocol, {}, periods=(Period(1, protocol, rate), Period(1, protocol, rate | bound)))
-    either = [Design(circuit, protocol, {}, periods=(Period(1, protocol, p),)) for p in (rate | bound, bound | rate)]
+        Design(circuit, protocol, {}, stages=(Stage(1, protocol, rate), Stage(1, protocol, rate | bound)))
+    either = [Design(circuit, protocol, {}, stages=(Stage(1, protocol, p),)) for p in (rate | bound, bound | rate)]
     assert either[0].alike(either[1])  # in whatever order they are given
-    Design(circuit, protocol, {}, periods=(Period(1, protocol, rate | bound), Period(1, protocol, bound | rate)))
+    Design(circuit, protocol, {}, stages=(Stage(1, protocol, rate | bound), Stage(1, protocol, bound | rate)))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""The part of a scenario that a study needs: the replicas' designs, and the measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from circuitsim.data.dataset import Dataset
+    from circuitsim.engine.simulator import Simulator
+    from circuitsim.runs.config import Settings, TrainingSettings
+    from circuitsim.runs.design import Design
+
+Figures = dict[str, "np.ndarray"]
+
+
+def nothing(*_: object) -> Figures:
+    """Return no figures."""
+    return {}
+
+
+@dataclass(frozen=True)
+class AnyScenario:
+    """The fields that scenarios of all kinds share.
+
+    Parameters
+    ----------
+    name, description : shown by `circuitsim list`. settings : the model of its keys.
+    quick : the values that `--quick` sets. vary : the keys that it varies unless they are given.
+    """
+
+    name: str
+    description: str
+    settings: type[Settings]
+    quick: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    vary: Mapping[str, tuple[Any, ...]] = field(default_factory=dict, kw_only=True)
+
+    @property
+    def kind(self) -> str:
+        """The kind that `circuitsim list` shows."""
+        return type(self).__name__.lower()
+
+
+@dataclass(frozen=True)
+class LearningScenario(AnyScenario):
+    """Replicas that learn from a data set, and the metrics taken of them. Figures have the shape (replica,).
+
+    Parameters
+    ----------
+    design : one replica's settings to its design.
+    check : refuses settings that do not fit the data.
+    tensor_shapes : settings to names and shapes of all tensors that `--init` may have.
+    evaluate : metrics of one data split, from its examples and their classes.
+    prepare : tensors of a replica that depend on the data, by name, set before training.
+    inspect : metrics of the circuit itself, which may show it training examples; values that are not finite are left
+        out. presented : figures of the batch just shown, from the data and the batch's rows; their means over an epoch
+        are metrics of the train split; None: not measured.
+    """
+
+    settings: type[TrainingSettings]
+    design: Callable[[Any], Design]
+    check: Callable[[Any, Dataset], None]
+    tensor_shapes: Callable[[Any], dict[str, tuple[int, ...]]]
+    evaluate: Callable[[Simulator, np.ndarray, np.ndarray | None], Figures]
+    prepare: Callable[[Any, Dataset], dict[str, np.ndarray]] = field(default=nothing, kw_only=True)
+    inspect: Callable[[Simulator, Any, Dataset], Figures] = field(default=nothing, kw_only=True)
+    presented: Callable[[Simulator, Dataset, np.ndarray], Figures] | None = field(default=None, kw_only=True)

@@ -1,0 +1,39 @@
+"""Start and resume runs of all kinds of scenario."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from circuitsim.runs import runfolder
+from circuitsim.runs.base import AnyScenario
+from circuitsim.runs.campaigning import CampaignRun
+from circuitsim.runs.computing import ComputationRun
+from circuitsim.runs.lookup import load_scenario
+from circuitsim.runs.run import Run
+from circuitsim.runs.scenario import Campaign, Computation
+from circuitsim.runs.training import TrainingRun
+
+
+def start_run(scenario: AnyScenario, *arguments: Any, **options: Any) -> Run[Any]:
+    """Start a run with the arguments of `Run.start`."""
+    return _kind(scenario).start(scenario, *arguments, **options)
+
+
+def resume_run(folder: Path, console: Console) -> Run[Any]:
+    """Continue the run in a folder."""
+    config = runfolder.read_config(folder)
+    scenario = load_scenario(str(config["scenario"]))
+    return _kind(scenario).resume(scenario, folder, config, console)
+
+
+def _kind(scenario: AnyScenario) -> type[Run[Any]]:
+    match scenario:
+        case Computation():
+            return ComputationRun
+        case Campaign():
+            return CampaignRun
+        case _:
+            return TrainingRun

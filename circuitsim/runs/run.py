@@ -1,0 +1,127 @@
+"""One way to carry out a run: check all, describe it, clear the folder, carry it out; or continue one that stopped."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Self, TypeVar
+
+from rich.console import Console
+
+from circuitsim.errors import ConfigError
+from circuitsim.runs import runfolder
+from circuitsim.runs.base import AnyScenario
+from circuitsim.runs.config import replicas
+
+K = TypeVar("K", bound=AnyScenario)
+
+
+@dataclass
+class Run(ABC, Generic[K]):
+    """A run of a scenario in a folder. Each kind of scenario has a subclass, which defines the steps.
+
+    Parameters
+    ----------
+    scenario : the scenario. settings : one for each replica. vary : the keys that differ between replicas.
+    backend : the kernels. folder : the run folder. console : shows progress.
+    interrupted : the signals received, where the caller collects them.
+    """
+
+    scenario: K
+    settings: Sequence[Any]
+    vary: Mapping[str, Sequence[Any]]
+    backend: str
+    folder: Path
+    console: Console
+    interrupted: list[int] | None = None
+    config: Mapping[str, Any] = field(default_factory=dict, init=False)
+    """The content of config.json."""
+    notes: list[str] = field(default_factory=list, init=False)
+    """Remarks on how the run ended."""
+    summary: list[dict[str, str]] = field(default_factory=list, init=False)
+    """The closing table, row by row."""
+
+    @classmethod
+    def start(
+        cls,
+        scenario: K,
+        values: Mapping[str, Any],
+        vary: Mapping[str, Sequence[Any]],
+        backend: str,
+        folder: Path,
+        console: Console,
+        *,
+        init: Path | None = None,
+        overwrite: bool = False,
+        interrupted: list[int] | None = None,
+    ) -> Self:
+        """Check the whole request, then start a run folder and carry the run out.
+
+        Parameters
+        ----------
+        values, vary : the keys that are set, and those that are crossed into replicas.
+        init : a file of first weights. overwrite : whether an earlier run in the folder may be replaced.
+        """
+        runfolder.check_free(folder, overwrite)
+        cls.check_options(scenario, vary, backend, init)
+        made = cls(scenario, replicas(scenario.settings, values, vary), vary, backend, folder, console, interrupted)
+        made.check(init)
+        made.config = made.describe()
+        runfolder.clear(folder)
+        made.write_first()
+        runfolder.write_json(folder / runfolder.CONFIG, made.config)
+        made.carry_out()
+        return made
+
+    @classmethod
+    def resume(
+        cls,
+        scenario: K,
+        folder: Path,
+        config: Mapping[str, Any],
+        console: Console,
+        interrupted: list[int] | None = None,
+    ) -> Self:
+        """Continue where the run in a folder stopped; write only the report of a complete one."""
+        settings = runfolder.read_settings(folder, config, scenario.settings)
+        made = cls(scenario, settings, config["vary"], str(config["backend"]), folder, console, interrupted)
+        made.config = config
+        made.restore()
+        made.carry_out()
+        return made
+
+    @classmethod
+    def check_options(cls, scenario: K, vary: Mapping[str, Sequence[Any]], backend: str, init: Path | None) -> None:
+        """Refuse options that this kind of scenario does not have."""
+        if init is not None:
+            raise ConfigError(
+                f"--init {init}",
+                got=f"first weights for a {scenario.kind}",
+                expected="a scenario that trains circuits of its own",
+                remedy="Leave --init out.",
+            )
+
+    @abstractmethod
+    def check(self, init: Path | None) -> None:
+        """Refuse a run that cannot be carried out; write nothing."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return the content of config.json."""
+        return runfolder.describe(self.scenario.name, self.settings, self.vary, self.backend)
+
+    def write_first(self) -> None:
+        """Write the files that precede config.json, which makes the folder a run folder."""
+
+    @abstractmethod
+    def restore(self) -> None:
+        """Return to the state in which the run stopped."""
+
+    @abstractmethod
+    def carry_out(self) -> None:
+        """Do the remaining work and write its files, whatever ends the run."""
+
+    def show(self, line: str, style: str = "") -> None:
+        """Show the user a line."""
+        self.console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,58 @@
+"""The keys of scenarios whose circuits are rows of layers: units, activations, learning rates, timing."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from circuitsim.runs.config import TrainingSettings, expectation, refuse
+
+Hidden = Literal["identity", "tanh", "logistic", "relu", "saturated"]
+Output = Literal["identity", "tanh", "logistic", "relu", "saturated", "softmax"]
+Rates = float | list[float]
+_HIDDEN = "identity, tanh, logistic, relu or saturated"
+_RATES = "a number >= 0, or a list with one for each layer above the input"
+
+
+class LayeredSettings(TrainingSettings):
+    """The keys of a circuit with layers 0 (input) to L."""
+
+    sizes: list[int] = Field(
+        [64, 16, 64], description="a list of at least two whole numbers from 1 to 10^9, units by layer"
+    )
+    hidden: Hidden = Field("tanh", description=_HIDDEN)
+    output: Output = Field("logistic", description=f"{_HIDDEN}; or softmax")
+    lr: Rates = Field(0.01, description=_RATES)
+    lr_bias: Rates | None = Field(None, description=_RATES)
+    momentum: float = Field(0.0, ge=0, lt=1, description="a number from 0 to below 1")
+    init: Literal["glorot"] = Field("glorot", description="glorot")
+    max_norm: float | None = Field(None, gt=0, description="none, or a number above 0")
+    window: int | None = Field(None, ge=0, description="none, or a whole number of ticks >= 0")
+    delay: int = Field(1, ge=1, le=1000, description="a whole number of ticks from 1 to 1000")
+
+    FIXED: ClassVar[tuple[str, ...]] = (*TrainingSettings.FIXED, "sizes")
+    SHAPING: ClassVar[tuple[str, ...]] = ("sizes",)
+
+    def model_post_init(self, _: Any) -> None:
+        """Check keys against each other; lr_bias equals lr unless it is given."""
+        if len(self.sizes) < 2 or not all(1 <= size <= 10**9 for size in self.sizes):
+            refuse("sizes", self.sizes, expectation(type(self), "sizes"), "Give units for each layer, input first.")
+        for key in ("lr", "lr_bias"):
+            self._check_rates(key)
+        if self.lr_bias is None:
+            object.__setattr__(self, "lr_bias", self.lr)
+
+    def _check_rates(self, key: str) -> None:
+        value = getattr(self, key)
+        rates = value if isinstance(value, list) else [] if value is None else [value]
+        layers = len(self.sizes) - 1
+        if any(rate < 0 for rate in rates):
+            refuse(key, value, expectation(type(self), key), "Rates are not negative.")
+        if isinstance(value, list) and len(value) != layers:
+            refuse(key, value, f"one number, or {layers} for layers 1 to {layers}", "Match the list to sizes.")
+
+    def rate(self, key: str, h: int) -> float:
+        """Return the value of a key of rates, such as `lr`, for layer h = 1 ... L."""
+        value = getattr(self, key)
+        return float(value[h - 1] if isinstance(value, list) else value)
