@@ -15,7 +15,7 @@ from circuitsim.circuit.parts import Plasticity
 from circuitsim.events import Event
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access, Key, Place, Reading
-from circuitsim.lowering.compiler import Operands, lower
+from circuitsim.lowering.compiler import RuleInputs, lower
 from circuitsim.phases.base import Binding, Step, adds, reads
 
 NAME = "plasticity"
@@ -65,13 +65,13 @@ def bind(b: Binding) -> Step:
     factors: dict[tuple[Any, ...], np.ndarray] = {}  # weights and biases have postsynaptic terms in common
     for quantity, law in _laws(b.circuit, rule):
         out = b.view(q.name, "increment" if quantity == "weight" else "bias_increment")
-        operands = Operands(
+        operands = RuleInputs(
             pre={r.cycle: b.view(rule.pre or q.source, "O", r.cycle) for r in _at(law, Place.PRE)}
             if quantity == "weight"
             else {},
             post={r.cycle: b.view(rule.post or q.target, "O", r.cycle) for r in _at(law, Place.POST)},
             synapse=b.optional(q.name, quantity),
-            far=_far(b, rule) if quantity == "weight" else None,
+            w_remote=_far(b, rule) if quantity == "weight" else None,
             parameters={p: b.view(q.name, f"{law.name}.{p}") for p in law.free},
             batch=b.view("data", "rows").shape[-1],
             factors=factors,
