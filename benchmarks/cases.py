@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from baselines import Net
 
 from circuitsim import Circuit, Protocol, Simulator
 from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.rules import local_rule
+
+if TYPE_CHECKING:
+    import torch
+    from baselines import Net
 
 RATE, DECAY = 0.01, 0.01
 RULES = ("rec-pr", "rec-rwcc", "bp", "rbp")
@@ -85,6 +87,9 @@ class Case:
 
     def nets(self, made: Simulator, x: torch.Tensor) -> list[Net]:
         """The same in PyTorch, one for each replica, with copies of the simulator's weights."""
+        import torch  # only comparisons with PyTorch need it
+        from baselines import Net
+
         tensors, top = made.tensors(), len(self.sizes)
         lams = np.repeat(self.lams, len(self.seeds)) if "emits" in self.parameters() else [0.0]
         rule = self.rule if self.rule in ("bp", "rbp", "own") else "rec"

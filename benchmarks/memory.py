@@ -13,7 +13,7 @@ import numpy as np
 from cases import CASES, STUDY, Case
 
 from circuitsim import Simulator, data
-from circuitsim.kernels.cpu.buffers import root
+from circuitsim.kernels.cpu.operands import root
 from circuitsim.kernels.cpu.program import Program
 
 
@@ -22,7 +22,7 @@ def bytes_of(made: Simulator, batch: int) -> tuple[int, int, int]:
     program = made._plan._bound[batch][2]
     assert isinstance(program, Program)
     own = {id(root(a)): root(a) for op in program.ops for a in op.arrays}
-    of_rest = sum(memory.nbytes for memory in getattr(program, "_memory", []))
+    of_rest = sum(memory.nbytes for memory in program.scratch)
     fired = {key: made._plan.activity.array(key, batch) for key in made._plan.activity._shapes if key[1] in "OE"}
     weights = sum(w.nbytes for w in made.tensors().values())
     return sum(a.nbytes for a in own.values()) + of_rest, weights, sum(a.nbytes for a in fired.values())

@@ -18,7 +18,8 @@ import numpy as np
 
 from circuitsim import Simulator, data
 from circuitsim.circuits.autoencoder import circular_autoencoder
-from circuitsim.kernels.cpu.program import Op, Program
+from circuitsim.kernels.cpu.ops import Op
+from circuitsim.kernels.cpu.program import Program
 
 OVER = 40  # times that an op is done in its program
 

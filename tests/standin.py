@@ -67,7 +67,7 @@ def each(*names: str, of: Sequence[Any] | None = None) -> list[Any]:
     return [pytest.param(s, name, id=f"{s.label}-{name}", marks=marks[name]) for name in names for s in of]
 
 
-class Memory:
+class DeviceMemory:
     """Allocations: blocks of the processor's memory that begin as what is not a number."""
 
     def __init__(self) -> None:
@@ -140,7 +140,7 @@ class Stream:
             raise RuntimeError(f"{what} while a graph is captured")
 
 
-memory, stream = Memory(), Stream()
+memory, stream = DeviceMemory(), Stream()
 TO_DEVICE, TO_HOST = 1, 2
 
 

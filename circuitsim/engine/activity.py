@@ -39,7 +39,7 @@ class Activity:
     def left(self, key: Key, batch: int) -> np.ndarray:
         """What a presentation left at an address, to be looked at."""
         found = self.array(key, batch)
-        self._state.home((found,))
+        self._state.to_host((found,))
         return found
 
     def view(self, access: Access, batch: int) -> np.ndarray:
@@ -48,10 +48,10 @@ class Activity:
 
     def arrays(self, batch: int) -> dict[Key, np.ndarray]:
         """All arrays by address for a batch size, writable: for audits alone."""
-        self._state.home(self._flat.values())
+        self._state.to_host(self._flat.values())
         return {key: self.array(key, batch) for key in (*self._flat, *self._same)}
 
     def memory(self) -> dict[str, np.ndarray]:
         """All memory by name, for a checkpoint of what is under way: "population.quantity.cycle"."""
-        self._state.home(self._flat.values())
+        self._state.to_host(self._flat.values())
         return {f"{o}.{q}.{c}": a for (o, q, c), a in self._flat.items()}

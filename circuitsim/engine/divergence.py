@@ -28,7 +28,7 @@ class Watch:
     def note_rates(self) -> None:
         """Note by projection the limit that only increments reach which may not be applied; kernels watch it."""
         self._reach = {name: self._farthest(name) for name in self._state.circuit.rules}
-        self._state.home(self.limits.values())
+        self._state.to_host(self.limits.values())
         for name, reach in self._reach.items():
             self.limits.setdefault(name, np.empty(1))[0] = float(self._largest) / float(reach.max())
 

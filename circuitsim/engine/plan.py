@@ -81,7 +81,7 @@ class Plan:
 
     def use(self, x: np.ndarray, y: np.ndarray | None = None) -> None:
         """Take the examples (example, feature), and their classes, that rows will refer to."""
-        self._kernels.home(array for array in (x, y) if array is not None)
+        self._kernels.to_host(array for array in (x, y) if array is not None)
         self._x, self._y = x, y
         self.unbind()
 
@@ -95,7 +95,7 @@ class Plan:
         if batch not in self._bound:
             self.bound(batch)
         target, _, presentation = self._bound[batch]
-        self._kernels.home((target,))
+        self._kernels.to_host((target,))
         target[...] = rows
         presentation()
 

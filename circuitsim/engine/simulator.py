@@ -79,7 +79,7 @@ class Simulator:
         self.circuit, self.batch, self.hooks = circuit, batch, tuple(hooks)
         self.evidence = Evidence() if evidence else None
         self._kernels, self._shared = backend_module(backend), shared
-        self.state = State(circuit, seeds=seeds, dtype=dtype, parameters=parameters, home=self._kernels.home)
+        self.state = State(circuit, seeds=seeds, dtype=dtype, parameters=parameters, to_host=self._kernels.to_host)
         self._watch, self._order = Watch(self.state, drop=on_divergence == "drop"), order
         self._data: tuple[np.ndarray, np.ndarray | None] | None = None
         self._probes = tuple(probes)

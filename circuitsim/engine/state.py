@@ -18,7 +18,7 @@ from circuitsim.locality import Access, Key, Mode
 from circuitsim.randomness import generator
 
 Parameters = Mapping[str | tuple[str, str], Any]
-Home = Callable[[Iterable[np.ndarray]], None]
+ToHost = Callable[[Iterable[np.ndarray]], None]
 DEFAULTS = {"lr": 0.01, "momentum": 0.0, "emits": 0.0, "remembers": 0.0, "max_norm": np.inf}
 DEFAULTS |= {
     "weight_decay": 0.0,
@@ -53,8 +53,7 @@ class State:
     parameters : numbers, one or one for each replica, keyed by (owner, quantity) or by quantity for all owners:
         lr, lr_bias (default lr), momentum, weight_decay, noise_scale, density, copy_interval, update_probability of
         projections; emits, remembers, max_norm, margin of populations; and `rule.parameter` of a rule.
-    home : called with arrays that are about to be looked at, and those writeable perhaps changed, on the host: kernels
-        may have newer ones elsewhere.
+    to_host : called with arrays that the host is about to read, or to change if they are writeable.
     """
 
     def __init__(
@@ -64,9 +63,9 @@ class State:
         seeds: Sequence[int],
         dtype: Any = np.float32,
         parameters: Parameters | None = None,
-        home: Home = lambda arrays: None,
+        to_host: ToHost = lambda arrays: None,
     ) -> None:
-        self.circuit, self.dtype, self.replicas, self.home = circuit, np.dtype(dtype), len(seeds), home
+        self.circuit, self.dtype, self.replicas, self.to_host = circuit, np.dtype(dtype), len(seeds), to_host
         self._given: Parameters = parameters or {}
         self._first: dict[tuple[str, str], np.ndarray] = {}
         self._arrays: dict[Key, np.ndarray] = {
@@ -174,7 +173,7 @@ class State:
 
     def arrays(self) -> dict[Key, np.ndarray]:
         """All arrays by address, writable: for audits alone."""
-        self.home(self._arrays.values())
+        self.to_host(self._arrays.values())
         return dict(self._arrays)
 
     def scale_rates(self, factor: float | np.ndarray, projections: Iterable[str] | None = None) -> None:
@@ -183,7 +182,7 @@ class State:
             for quantity in ("lr", "lr_bias"):  # made here if need be: what is bound later must be scaled too
                 key = (projection, quantity)
                 self._first.setdefault(key, self.parameter(*key).astype(np.float64))
-        self.home(self._arrays[owner, quantity, None] for owner, quantity in self._first)
+        self.to_host(self._arrays[owner, quantity, None] for owner, quantity in self._first)
         for (owner, quantity), first in self._first.items():
             self._arrays[owner, quantity, None][...] = first * factor
 
@@ -205,7 +204,7 @@ class State:
                     key, f"the quantity {key[1]!r}", "one that may change while a circuit learns", CHANGING
                 )
             given = self._spread(*key, value)
-            self.home([self.parameter(*key)])
+            self.to_host([self.parameter(*key)])
             self.parameter(*key)[...] = given
             if key in self._first:
                 self._first[key] = given.astype(np.float64)
@@ -250,22 +249,22 @@ class State:
         return self._named("increment", "bias_increment")
 
     def _named(self, *quantities: str) -> dict[str, np.ndarray]:
-        """All arrays of some quantities by name, at home."""
+        """All arrays of some quantities by name, up to date on the host."""
         found = {f"{o}.{q}": a for (o, q, _), a in self._arrays.items() if q in quantities}
-        self.home(found.values())
+        self.to_host(found.values())
         return found
 
     def set_clock(self, tick: int, presentation: int) -> None:
         """Tell what is keyed by time, or counts, when it is."""
         clock, count = self._arrays["circuit", "tick", None], self._arrays["circuit", "presentation", None]
-        self.home((clock, count))
+        self.to_host((clock, count))
         clock[0], count[0] = tick, presentation
 
     @property
     def alive(self) -> np.ndarray:
         """Which replicas have not diverged, (replica,) of bool."""
         found = self._arrays["circuit", "alive", None]
-        self.home((found,))
+        self.to_host((found,))
         return found
 
 

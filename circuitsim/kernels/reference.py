@@ -53,12 +53,12 @@ def fuse(steps: Sequence[Step], kept: Iterable[Array] | None = None) -> Step:
     return in_turn(steps)
 
 
-def home(arrays: Iterable[Array]) -> None:
-    """The host is about to look at these arrays, and to change those that are writeable: here they always are on it."""
+def to_host(arrays: Iterable[Array]) -> None:
+    """Copy arrays to the host, where writeable ones may then be changed; nothing to do: they are there."""
 
 
 def on_host(step: Step, arrays: Iterable[Array]) -> Step:
-    """A step that only Python can do, and the arrays that it looks at or changes."""
+    """Return a Python step that reads or changes these arrays."""
     return step
 
 

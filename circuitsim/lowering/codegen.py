@@ -12,7 +12,8 @@ import sympy
 from numba import njit
 from sympy.printing.pycode import PythonCodePrinter
 
-from circuitsim.kernels.cpu.program import Operand, bind, made
+from circuitsim.kernels.cpu.operands import Operand, write_part
+from circuitsim.kernels.cpu.program import bind
 from circuitsim.kernels.sources import loaded
 from circuitsim.kernels.steps import Step
 
@@ -117,7 +118,7 @@ def bound(
     """Bind the loop of a form (factor, synapse, every) over an expression: symbols, how each is indexed, its array."""
     template = {"factor": FACTOR, "synapse": SYNAPSE, "every": EVERY}[form]
     kernel = generate(template, expression, [(s, w) for s, w, _ in arrays], out.dtype, **fills)
-    return bind(kernel, *_operands(arrays), made(out, 2 if form == "factor" else 1))
+    return bind(kernel, *_operands(arrays), write_part(out, 2 if form == "factor" else 1))
 
 
 def _operands(arrays: Sequence[tuple[sympy.Symbol, str, np.ndarray]]) -> list[Operand]:

@@ -27,7 +27,7 @@ LANGUAGES = {"numba": codegen, "cupy": cuda}
 
 
 @dataclass(frozen=True)
-class Operands:
+class RuleInputs:
     """The arrays that a rule reads: memories by cycle (replica or 1, batch, neuron), weights, parameters (replica).
 
     `factors` are what was computed of them already in the same event, by what they were computed of.
@@ -42,7 +42,7 @@ class Operands:
     factors: dict[tuple[Any, ...], np.ndarray] = field(default_factory=dict)
 
 
-def lower(rule: Rule, quantity: str, operands: Operands, out: np.ndarray, kernels: ModuleType) -> Step:
+def lower(rule: Rule, quantity: str, operands: RuleInputs, out: np.ndarray, kernels: ModuleType) -> Step:
     """Bind a rule to its operands.
 
     Parameters
@@ -66,7 +66,7 @@ def lower(rule: Rule, quantity: str, operands: Operands, out: np.ndarray, kernel
     return _lower_products(rule, products, operands, out, kernels)
 
 
-def mapped(rule: Rule, quantity: str, operands: Operands, out: np.ndarray) -> Step:
+def mapped(rule: Rule, quantity: str, operands: RuleInputs, out: np.ndarray) -> Step:
     """The scalar function over all synapses, one example after the other: the specification."""
     weights = quantity == "weight"
     synapse = out.dtype.type(1) if operands.synapse is None else operands.synapse  # None: it cancels, any will do
@@ -89,7 +89,7 @@ def mapped(rule: Rule, quantity: str, operands: Operands, out: np.ndarray) -> St
     return propose
 
 
-def _lower_bias(rule: Rule, operands: Operands, out: np.ndarray, kernels: ModuleType) -> Step:
+def _lower_bias(rule: Rule, operands: RuleInputs, out: np.ndarray, kernels: ModuleType) -> Step:
     """A bias is a synapse from one unit that is always 1: the same loop with a presynaptic axis of length one."""
     ones = {s: ONE for s, m in rule.symbols.items() if isinstance(m, Reading) and m.place is Place.PRE}
     expression = rule.expression.xreplace(ones)
@@ -103,7 +103,7 @@ def _lower_bias(rule: Rule, operands: Operands, out: np.ndarray, kernels: Module
 
 
 def _lower_products(
-    rule: Rule, products: list[Product], operands: Operands, out: np.ndarray, kernels: ModuleType
+    rule: Rule, products: list[Product], operands: RuleInputs, out: np.ndarray, kernels: ModuleType
 ) -> Step:
     steps: list[Step] = []
     if not products:
@@ -125,7 +125,7 @@ def _lower_products(
 def _accumulate(
     rule: Rule,
     h: sympy.Expr,
-    operands: Operands,
+    operands: RuleInputs,
     product: np.ndarray,
     out: np.ndarray,
     kernels: ModuleType,
@@ -140,7 +140,7 @@ def _accumulate(
 
 
 def _factor(
-    rule: Rule, expression: sympy.Expr, operands: Operands, out: np.ndarray, size: int, kernels: ModuleType
+    rule: Rule, expression: sympy.Expr, operands: RuleInputs, out: np.ndarray, size: int, kernels: ModuleType
 ) -> tuple[np.ndarray, list[Step]]:
     """A neuron's factor (replica or 1, batch, size) and the steps that compute it, none where it is a memory itself."""
     arrays = _arrays(rule, expression, operands, {Place.PRE: "[b, i]", Place.POST: "[b, i]"})
@@ -155,7 +155,9 @@ def _factor(
     return buffer, [_loop(kernels, "factor", expression, arrays, buffer)]
 
 
-def _lower_every(rule: Rule, expression: sympy.Expr, operands: Operands, out: np.ndarray, kernels: ModuleType) -> Step:
+def _lower_every(
+    rule: Rule, expression: sympy.Expr, operands: RuleInputs, out: np.ndarray, kernels: ModuleType
+) -> Step:
     places = {Place.PRE: "[b, j]", Place.POST: "[b, i]", **SYNAPSES}
     arrays = _arrays(rule, expression, operands, places)
     return _loop(kernels, "every", expression, arrays, out, batch=str(operands.batch))
@@ -175,7 +177,7 @@ def _loop(
 
 
 def _arrays(
-    rule: Rule, expression: sympy.Expr, operands: Operands, places: dict[Place, str]
+    rule: Rule, expression: sympy.Expr, operands: RuleInputs, places: dict[Place, str]
 ) -> list[tuple[sympy.Symbol, str, np.ndarray]]:
     """The expression's symbols in a fixed order, with how each is indexed and its array."""
     found: list[tuple[sympy.Symbol, str, np.ndarray]] = []

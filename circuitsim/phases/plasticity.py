@@ -15,7 +15,7 @@ from circuitsim.circuit.parts import Plasticity
 from circuitsim.events import Event
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access, Key, Place, Reading
-from circuitsim.lowering.compiler import Operands, lower
+from circuitsim.lowering.compiler import RuleInputs, lower
 from circuitsim.phases.base import Binding, Step, adds, reads
 
 NAME = "plasticity"
@@ -65,7 +65,7 @@ def bind(b: Binding) -> Step:
     factors: dict[tuple[Any, ...], np.ndarray] = {}  # weights and biases have postsynaptic terms in common
     for quantity, rule in _rules(b.circuit, learning):
         out = b.view(q.name, "increment" if quantity == "weight" else "bias_increment")
-        operands = Operands(
+        operands = RuleInputs(
             pre={r.cycle: b.view(learning.pre or q.source, "O", r.cycle) for r in _at(rule, Place.PRE)}
             if quantity == "weight"
             else {},

@@ -16,7 +16,7 @@ from circuitsim.kernels.cpu import backend as cpu
 from circuitsim.kernels.cpu.products import _outer
 from circuitsim.kernels.steps import flattened
 from circuitsim.locality import Place
-from circuitsim.lowering.compiler import Operands, lower
+from circuitsim.lowering.compiler import RuleInputs, lower
 from circuitsim.rules import Rule
 
 POST, PRE, BATCH = 3, 4, 5
@@ -26,7 +26,7 @@ LEADING = [(1, 1, 1), (3, 3, 3), (3, 1, 3), (3, 3, 1), (3, 1, 1)]  # replicas; l
 NAMES = [f"{rule.name}-{k}" for k, rule in enumerate(ALL)]
 
 
-def operands(rule: Rule, quantity: str, leading: tuple[int, int, int], dtype: str, seed: int) -> Operands:
+def operands(rule: Rule, quantity: str, leading: tuple[int, int, int], dtype: str, seed: int) -> RuleInputs:
     """Random activities, weights and parameters for all that a rule reads."""
     random = np.random.default_rng(seed)
     replicas, of_pre, of_post = leading
@@ -40,11 +40,11 @@ def operands(rule: Rule, quantity: str, leading: tuple[int, int, int], dtype: st
 
     reads = {r.place for r in rule.certificate.readings}
     shape = (replicas, POST, PRE) if quantity == "weight" else (replicas, POST)
-    return Operands(
+    return RuleInputs(
         pre=memory(Place.PRE, of_pre, PRE) if quantity == "weight" else {},
         post=memory(Place.POST, of_post, POST),
         synapse=drawn(*shape) if Place.SYNAPSE in reads else None,
-        far=drawn(replicas, PRE, POST).transpose(0, 2, 1) if Place.REMOTE in reads else None,  # transposed, as it lies
+        w_remote=drawn(replicas, PRE, POST).transpose(0, 2, 1) if Place.REMOTE in reads else None,  # a transposed view
         parameters={
             name: (value * random.uniform(0.5, 1.5, replicas)).astype(dtype) for name, value in rule.free.items()
         },
@@ -52,7 +52,7 @@ def operands(rule: Rule, quantity: str, leading: tuple[int, int, int], dtype: st
     )
 
 
-def slowly(rule: Rule, quantity: str, given: Operands, replicas: int) -> np.ndarray:
+def slowly(rule: Rule, quantity: str, given: RuleInputs, replicas: int) -> np.ndarray:
     """One synapse, one example, one Python float at a time."""
     pres = PRE if quantity == "weight" else 1
     out = np.zeros((replicas, POST, pres))
@@ -69,13 +69,13 @@ def slowly(rule: Rule, quantity: str, given: Operands, replicas: int) -> np.ndar
                 lambda k: scalar(given.pre[k], r, b, j) if quantity == "weight" else 1.0,  # noqa: B023
                 lambda k: scalar(given.post[k], r, b, i),  # noqa: B023
                 w,
-                0.3 if given.far is None else scalar(given.far, r, i, j),
+                0.3 if given.w_remote is None else scalar(given.w_remote, r, i, j),
                 **parameters,
             )
     return out if quantity == "weight" else out[:, :, 0]
 
 
-def proposed(rule: Rule, quantity: str, given: Operands, out: np.ndarray, kernels: Any) -> np.ndarray:
+def proposed(rule: Rule, quantity: str, given: RuleInputs, out: np.ndarray, kernels: Any) -> np.ndarray:
     """What a backend makes of it, in memory that held something else before; twice, as nothing may pile up."""
     out.fill(np.nan)
     step = lower(rule, quantity, given, out, kernels)

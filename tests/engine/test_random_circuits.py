@@ -18,10 +18,9 @@ from circuitsim.circuit.parts import RECIRCULATES, Carries, Plasticity, Projecti
 from circuitsim.circuit.weights import Signs
 from circuitsim.engine.hooks import Hook
 from circuitsim.engine.simulator import Simulator
-from circuitsim.kernels.cpu import program
-from circuitsim.kernels.cpu import threads as crew
+from circuitsim.kernels.cpu import program, threads
 
-cached_crew = cache(crew.Crew)
+cached_pool = cache(threads.ThreadPool)
 LR, MARGIN = 0.3, 0.4
 
 
@@ -152,9 +151,9 @@ def test_a_course_of_replicas_is_what_each_does_alone(
     monkeypatch: pytest.MonkeyPatch, parts: int, drawn: Drawn, seed: int, apart: bool, more: int
 ) -> None:
     """Whatever they share of memory and threads, and whether they are shown the same or each its own."""
-    team = cached_crew(parts)
-    monkeypatch.setattr(crew, "threads", lambda: parts)
-    monkeypatch.setattr(crew, "crew", lambda: team)
+    team = cached_pool(parts)
+    monkeypatch.setattr(threads, "thread_count", lambda: parts)
+    monkeypatch.setattr(threads, "thread_pool", lambda: team)
     monkeypatch.setattr(program, "WORTHWHILE", 0)
     circuit, protocol = drawn
     random = np.random.default_rng(seed)

@@ -38,7 +38,7 @@ from circuitsim.circuits.stack import stacked_autoencoders
 from circuitsim.engine.hooks import Hook
 from circuitsim.errors import Diverged
 from circuitsim.kernels import backend
-from circuitsim.kernels.gpu.graphs import Course, Program
+from circuitsim.kernels.gpu.graphs import GraphProgram, RepeatedGraph
 from circuitsim.kernels.gpu.launch import Launch
 
 pytestmark = [
@@ -141,7 +141,7 @@ def test_presentations_that_overlap() -> None:
 @pytest.mark.parametrize("setting", [SETTINGS[0], SETTINGS[9]], ids=lambda s: s.label)
 def test_a_course_is_one_presentation_after_the_other(setting: Setting | Built) -> None:
     one, other = made(setting), made(setting)
-    assert other._plan.repeats(9) and isinstance(other._plan._bound[9][2], Course)
+    assert other._plan.repeats(9) and isinstance(other._plan._bound[9][2], RepeatedGraph)
     other.present_each(FULL[:1])
     other.present_each(FULL[1:])
     assert same(train(one, list(FULL)), other)
@@ -278,10 +278,10 @@ def test_memory_goes_with_the_simulator() -> None:
 # ---------------------------------------------------------------------------------------------------- programs, guards
 
 
-def programs(run: Simulator) -> list[Program]:
+def programs(run: Simulator) -> list[GraphProgram]:
     """The programs of a presentation."""
     presentation: Any = run._plan._bound[9][2]
-    return [p for p in getattr(presentation, "steps", [presentation]) if isinstance(p, Program)]
+    return [p for p in getattr(presentation, "steps", [presentation]) if isinstance(p, GraphProgram)]
 
 
 def test_a_presentation_is_one_graph_and_one_more_wherever_the_host_must_look() -> None:

@@ -17,20 +17,20 @@ from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.engine.hooks import Hook
 from circuitsim.errors import CircuitError, Diverged
 from circuitsim.kernels.cpu import backend as cpu
-from circuitsim.kernels.cpu import blas, expansions, program
-from circuitsim.kernels.cpu import buffers as passing
-from circuitsim.kernels.cpu import threads as crew
-from circuitsim.kernels.cpu.program import By, Guard, Op, Program, bind, made, own, whole
-from circuitsim.lowering.compiler import Operands, lower
+from circuitsim.kernels.cpu import blas, buffers, expansions, ops, program, threads
+from circuitsim.kernels.cpu.operands import SplitBy, read_all, read_part, write_part
+from circuitsim.kernels.cpu.ops import GuardOp, Op
+from circuitsim.kernels.cpu.program import Program, bind
+from circuitsim.lowering.compiler import RuleInputs, lower
 from circuitsim.rules import local_rule
 
 
 @pytest.fixture
-def three(monkeypatch: pytest.MonkeyPatch) -> Iterator[crew.Crew]:
+def three_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[threads.ThreadPool]:
     """Three threads that work together, however many cores there are and however little there is to do."""
-    team = crew.Crew(3)
-    monkeypatch.setattr(crew, "threads", lambda: 3)
-    monkeypatch.setattr(crew, "crew", lambda: team)
+    team = threads.ThreadPool(3)
+    monkeypatch.setattr(threads, "thread_count", lambda: 3)
+    monkeypatch.setattr(threads, "thread_pool", lambda: team)
     monkeypatch.setattr(program, "WORTHWHILE", 0)
     yield team
 
@@ -76,25 +76,28 @@ def same(one: Simulator, other: Simulator) -> bool:
 @pytest.mark.parametrize("replicas", [1, 2, 3, 14])
 @pytest.mark.parametrize("rule", ["rec", "bp", "fa"])
 def test_threads_make_of_it_what_the_reference_does(
-    three: crew.Crew, monkeypatch: pytest.MonkeyPatch, rule: str, replicas: int, passes: float
+    three_threads: threads.ThreadPool, monkeypatch: pytest.MonkeyPatch, rule: str, replicas: int, passes: float
 ) -> None:
-    """Shares of neurons, of examples, of both, and of replicas where three share them evenly or there are many."""
-    monkeypatch.setattr(program, "PASSES", passes)
+    """Shares of neurons, of examples, of both, and of replicas where three threads share them evenly or there are many."""
+    monkeypatch.setattr(ops, "TRAFFIC_RATIO", passes)
     made = trained(rule, replicas)
     assert apart(made, trained(rule, replicas, "numpy")) < 1e-12
-    products = {op.by for op in made._plan._bound[9][2].ops if op.suits}  # type: ignore[attr-defined]
+    products = {op.by for op in made._plan._bound[9][2].ops if op.preferred_split}  # type: ignore[attr-defined]
     if replicas in (1, 2):
-        assert products == {0.0: {By.NEURONS}, 1.5: {By.NEURONS, By.EXAMPLES}, np.inf: {By.EXAMPLES}}[passes]
+        assert (
+            products
+            == {0.0: {SplitBy.NEURONS}, 1.5: {SplitBy.NEURONS, SplitBy.EXAMPLES}, np.inf: {SplitBy.EXAMPLES}}[passes]
+        )
     else:
-        assert products == {By.REPLICAS}
+        assert products == {SplitBy.REPLICAS}
 
 
 @pytest.mark.parametrize("passes", [0.0, 1.5, np.inf])
 @pytest.mark.parametrize("replicas", [1, 3])
 def test_step_by_step_probed_hooked_and_again_the_bits_are_the_same(
-    three: crew.Crew, monkeypatch: pytest.MonkeyPatch, replicas: int, passes: float
+    three_threads: threads.ThreadPool, monkeypatch: pytest.MonkeyPatch, replicas: int, passes: float
 ) -> None:
-    monkeypatch.setattr(program, "PASSES", passes)
+    monkeypatch.setattr(ops, "TRAFFIC_RATIO", passes)
     expected = trained("rec", replicas, dtype="float32")
     assert same(trained("rec", replicas, dtype="float32"), expected)
     assert same(trained("rec", replicas, dtype="float32", order=lambda events: events[::-1]), expected)
@@ -103,13 +106,13 @@ def test_step_by_step_probed_hooked_and_again_the_bits_are_the_same(
     assert same(trained("rec", replicas, dtype="float32", hooks=[Hook(lambda tensors: None, "delivery")]), expected)
 
 
-def test_a_crew_that_is_busy_leaves_the_others_to_themselves(three: crew.Crew) -> None:
+def test_a_second_caller_runs_all_parts_itself(three_threads: threads.ThreadPool) -> None:
     expected = trained("rec")
-    with three._busy:
+    with three_threads.busy:
         assert same(trained("rec"), expected)
 
 
-def test_simulators_in_many_threads_of_the_user_do_not_disturb_each_other(three: crew.Crew) -> None:
+def test_simulators_in_many_threads_of_the_user_do_not_disturb_each_other(three_threads: threads.ThreadPool) -> None:
     expected, found = trained("rec", dtype="float32"), []
     users = [threading.Thread(target=lambda: found.append(trained("rec", dtype="float32"))) for _ in range(4)]
     for user in users:
@@ -119,13 +122,12 @@ def test_simulators_in_many_threads_of_the_user_do_not_disturb_each_other(three:
     assert len(found) == 4 and all(same(one, expected) for one in found)
 
 
-def test_a_crew_that_sleeps_is_woken(three: crew.Crew) -> None:
+def test_sleeping_helpers_are_woken(three_threads: threads.ThreadPool) -> None:
     simulator = trained("rec")
-    awake = three._memory[(three._control - three._memory.ctypes.data) // 8 + 1 :: crew.LINE][2:4]
     deadline = time.monotonic() + 20
-    while awake.any() and time.monotonic() < deadline:
+    while not three_threads.asleep() and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not awake.any()
+    assert three_threads.asleep()
     before = simulator.tensors()["A1.weight"].copy()
     simulator.present([1, 2, 3])
     assert not np.array_equal(simulator.tensors()["A1.weight"], before)
@@ -136,7 +138,7 @@ def _in_child(queue: object) -> None:
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="processes cannot be forked here")
-def test_a_forked_process_has_a_crew_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_forked_process_has_its_own_thread_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "WORTHWHILE", 0)
     expected = trained("rec")
     context = multiprocessing.get_context("fork")
@@ -149,7 +151,7 @@ def test_a_forked_process_has_a_crew_of_its_own(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_little_work_is_left_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew, "threads", lambda: 2)
+    monkeypatch.setattr(threads, "thread_count", lambda: 2)
     steps = [cpu.subtract(*(np.zeros((1, 2, 3)) for _ in range(3)))]
     program.fuse(steps)
     assert isinstance(steps[0], Op) and steps[0].parts == 1
@@ -158,18 +160,20 @@ def test_little_work_is_left_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> N
     assert steps[0].parts == 2
 
 
-# ----------------------------------------------------------------------------------------------------- shares, meetings
+# ----------------------------------------------------------------------------------------------------- shares, barriers
 
 
 def _copy(source: np.ndarray, out: np.ndarray) -> Op:
-    return Op(cpu._copy, own(source), made(out))
+    return Op(cpu._copy, read_part(source), write_part(out))
 
 
-def shares(size: int, parts: int, replicas: int = 1, by: By = By.NEURONS, examples: int = 2) -> list[tuple[int, ...]]:
+def shares(
+    size: int, parts: int, replicas: int = 1, by: SplitBy = SplitBy.NEURONS, examples: int = 2
+) -> list[tuple[int, ...]]:
     op = _copy(np.zeros((replicas, examples, size)), np.zeros((replicas, examples, size)))
     assert isinstance(op, Op)
-    op.share_out(parts, by)
-    return [op.share(part) for part in range(parts)]
+    op.split(parts, by)
+    return [op.part(part) for part in range(parts)]
 
 
 def test_shares_cover_everything_once() -> None:
@@ -177,50 +181,52 @@ def test_shares_cover_everything_once() -> None:
         for parts in (1, 2, 3, 8):
             neurons = [i for *_, low, high, _, _ in shares(size, parts) for i in range(low, high)]
             assert neurons == list(range(size))
-            each = shares(5, parts, by=By.EXAMPLES, examples=size)
+            each = shares(5, parts, by=SplitBy.EXAMPLES, examples=size)
             assert [b for *_, begin, end in each for b in range(begin, end)] == list(range(size))
             assert {share[:4] for share in each} == {(0, 1, 0, 5)}
     assert [low % 16 for _, _, low, *_ in shares(784, 3)] == [0, 0, 0]
     assert {share[4:] for share in shares(784, 3)} == {(0, 2)}
-    replicas = [r for first, last, *_ in shares(5, 3, 7, by=By.REPLICAS) for r in range(first, last)]
+    replicas = [r for first, last, *_ in shares(5, 3, 7, by=SplitBy.REPLICAS) for r in range(first, last)]
     assert replicas == list(range(7))
 
 
-def meetings(*steps: object, by: By = By.NEURONS) -> list[int]:
+def barriers(*steps: object, by: SplitBy = SplitBy.NEURONS) -> list[int]:
     for step in steps:
-        step.share_out(2, by)  # type: ignore[attr-defined]
-    return program._meetings(steps)  # type: ignore[arg-type]
+        step.split(2, by)  # type: ignore[attr-defined]
+    return program.find_barriers(steps)  # type: ignore[arg-type]
 
 
 def test_threads_meet_where_one_needs_what_another_makes_and_nowhere_else() -> None:
     a, b, c, d = (np.zeros((1, 4, 32)) for _ in range(4))
     across, learned = np.zeros((1, 32, 32)), np.zeros((1, 32, 32))
     send = cpu.deliver(b, across, c, accumulate=False)
-    assert meetings(_copy(a, b), cpu.multiply(b, a, d)) == [0]  # each thread its own neurons
-    assert meetings(_copy(a, b), send) == [0, 1]  # all of what was made is sent
-    assert meetings(send, _copy(a, b)) == [0, 1]  # and must not change before it is
-    assert meetings(_copy(a, b), _copy(a, d), send, cpu.subtract(a, c, d)) == [0, 2]
+    assert barriers(_copy(a, b), cpu.multiply(b, a, d)) == [0]  # each thread its own neurons
+    assert barriers(_copy(a, b), send) == [0, 1]  # all of what was made is sent
+    assert barriers(send, _copy(a, b)) == [0, 1]  # and must not change before it is
+    assert barriers(_copy(a, b), _copy(a, d), send, cpu.subtract(a, c, d)) == [0, 2]
     softmax = cpu.activate("softmax", c, [], c, None)
     learn = cpu.outer(b, d, learned)
-    assert meetings(send, softmax, cpu.subtract(a, c, d)) == [0, 1, 2]  # one thread needs all neurons
-    assert meetings(_copy(a, b), send, softmax, cpu.subtract(a, c, d), by=By.EXAMPLES) == [0]  # of its own examples
-    assert meetings(_copy(a, b), learn, by=By.EXAMPLES) == [0, 1]  # a synapse needs all examples
-    assert meetings(send, cpu.centre(c), by=By.EXAMPLES) == [0, 1]  # and so does a mean over them
+    assert barriers(send, softmax, cpu.subtract(a, c, d)) == [0, 1, 2]  # one thread needs all neurons
+    assert barriers(_copy(a, b), send, softmax, cpu.subtract(a, c, d), by=SplitBy.EXAMPLES) == [
+        0
+    ]  # of its own examples
+    assert barriers(_copy(a, b), learn, by=SplitBy.EXAMPLES) == [0, 1]  # a synapse needs all examples
+    assert barriers(send, cpu.centre(c), by=SplitBy.EXAMPLES) == [0, 1]  # and so does a mean over them
 
 
 def test_a_product_is_shared_out_by_what_is_less_to_pass_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew, "threads", lambda: 2)
+    monkeypatch.setattr(threads, "thread_count", lambda: 2)
 
-    def by(batch: int, pre: int, post: int, replicas: int = 1) -> tuple[By, By]:
+    def by(batch: int, pre: int, post: int, replicas: int = 1) -> tuple[SplitBy, SplitBy]:
         emitted, arriving = (np.zeros((replicas, batch, size)) for size in (pre, post))
         send = cpu.deliver(emitted, np.zeros((replicas, pre, post)), arriving, accumulate=False)
         fire = cpu.subtract(arriving, arriving, np.zeros_like(arriving))
         program.fuse([send, fire])
         return send.by, fire.by  # type: ignore[attr-defined]
 
-    assert by(100, 784, 20) == (By.EXAMPLES, By.EXAMPLES)
-    assert by(64, 784, 256) == (By.NEURONS, By.NEURONS)
-    assert by(64, 784, 256, replicas=2) == (By.REPLICAS, By.REPLICAS)
+    assert by(100, 784, 20) == (SplitBy.EXAMPLES, SplitBy.EXAMPLES)
+    assert by(64, 784, 256) == (SplitBy.NEURONS, SplitBy.NEURONS)
+    assert by(64, 784, 256, replicas=2) == (SplitBy.REPLICAS, SplitBy.REPLICAS)
 
 
 def test_increments_are_guarded_before_any_weight_changes() -> None:
@@ -237,8 +243,8 @@ def test_increments_are_guarded_before_any_weight_changes() -> None:
 
     steps = [cpu.guard(increment, np.array([10.0]), alive, report), update(weight, increment)]
     both = program.fuse(steps)
-    assert isinstance(both, Program) and isinstance(steps[0], Guard)
-    assert meetings(*steps) == [0, 1]
+    assert isinstance(both, Program) and isinstance(steps[0], GuardOp)
+    assert barriers(*steps) == [0, 1]
     both()
     assert not seen and weight.all()
     increment[0, 2, 1], before = np.nan, weight.copy()
@@ -250,7 +256,7 @@ def test_increments_are_guarded_before_any_weight_changes() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e308])
-def test_the_weights_kept_are_the_last_finite_ones(three: crew.Crew, bad: float) -> None:
+def test_the_weights_kept_are_the_last_finite_ones(three_threads: threads.ThreadPool, bad: float) -> None:
     simulator = trained("rec")
     before = {name: w.copy() for name, w in simulator.tensors().items()}
     simulator._plan._x[:] = bad  # type: ignore[index]
@@ -268,9 +274,9 @@ def test_one_memory_for_what_replicas_leave_to_nobody(
     rule: str, replicas: int, parts: int, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if parts == 3:
-        request.getfixturevalue("three")
+        request.getfixturevalue("three_threads")
     else:
-        monkeypatch.setattr(crew, "threads", lambda: 1)
+        monkeypatch.setattr(threads, "thread_count", lambda: 1)
     one, other = (trained(rule, replicas, batches=0, probes=probes) for probes in ((), [("layer1", "O", 0)]))
     rows = np.random.default_rng(1).integers(0, 40, (3, 9))
     shown, steps = other._plan.bound(9)
@@ -297,7 +303,7 @@ def test_what_passes_and_what_does_not() -> None:
 
     def passed(*steps: Op, kept: tuple[np.ndarray, ...] = (), end: int | None = None) -> list[str]:
         program.fuse(steps)
-        found = passing.passing(steps, 0, end or len(steps), {id(array) for array in kept})
+        found = buffers.scratch_buffers(steps, 0, end or len(steps), {id(array) for array in kept})
         return sorted(names[id(p.root)] for p in found)
 
     chain = _copy(a, b), _copy(b, c), _copy(c, d)
@@ -314,10 +320,10 @@ def test_what_is_no_longer_used_makes_room() -> None:
     a, b, c, d, e = (np.zeros((4, 3, 8)) for _ in range(5))
     steps = _copy(a, b), _copy(b, c), _copy(c, d), _copy(d, e)
     program.fuse(steps)
-    places = {id(p.root): p.place for p in passing.passing(steps, 0, 4, set())}
+    places = {id(p.root): p.offset for p in buffers.scratch_buffers(steps, 0, 4, set())}
     assert [places[id(array)] for array in (b, c, d, e)] == [0, 192, 0, 192]
-    found = passing.passing(steps, 0, 4, set())
-    assert passing.needed(found) == 384 and passing.needed([]) == 0
+    found = buffers.scratch_buffers(steps, 0, 4, set())
+    assert buffers.bytes_needed(found) == 384 and buffers.bytes_needed([]) == 0
 
 
 # ----------------------------------------------------------------------------------------------------------- courses
@@ -331,7 +337,7 @@ def test_a_course_of_presentations_is_one_after_the_other(
     rule: str, replicas: int, parts: int, request: pytest.FixtureRequest
 ) -> None:
     if parts == 3:
-        request.getfixturevalue("three")
+        request.getfixturevalue("three_threads")
     one, other = (trained(rule, replicas, batches=1) for _ in range(2))
     course = np.random.default_rng(3).integers(0, 40, (6, 9))
     assert other._plan.repeats(9)
@@ -372,7 +378,7 @@ def test_a_course_with_code_between_is_one_after_the_other(backend: str) -> None
 @pytest.mark.parametrize("at", [0, 2, 4])
 def test_a_course_ends_where_a_value_is_not_finite(at: int, parts: int, request: pytest.FixtureRequest) -> None:
     if parts == 3:
-        request.getfixturevalue("three")
+        request.getfixturevalue("three_threads")
     one, other = (trained("rec", batches=0) for _ in range(2))
     course = np.random.default_rng(3).integers(0, 39, (5, 9))
     course[at, 4] = 39
@@ -394,7 +400,7 @@ def test_replicas_that_diverge_in_a_course_are_dropped_where_they_do(
     parts: int, request: pytest.FixtureRequest
 ) -> None:
     if parts == 3:
-        request.getfixturevalue("three")
+        request.getfixturevalue("three_threads")
     made = [trained("rec", 4, batches=0, shared=False, on_divergence="drop") for _ in range(2)]
     course = np.random.default_rng(3).integers(0, 39, (12, 4, 9))
     course[3, 1, 0] = course[7, 3, 5] = 39
@@ -480,7 +486,7 @@ def test_a_function_that_is_not_compiled_is_a_step_like_any_other() -> None:
         assert share == (0, 2, 0, 4, 0, 3)
         y[...] = 2 * x
 
-    step = bind(doubled, own(given), made(out))
+    step = bind(doubled, read_part(given), write_part(out))
     program.fuse([step])()
     assert not isinstance(step, Op) and (out == 2).all()
 
@@ -492,7 +498,7 @@ def test_increments_may_lie_any_way(quantity: str) -> None:
     across = np.zeros((1, 4, 3)).transpose(0, 2, 1) if quantity == "weight" else np.zeros((1, 6))[:, ::2]
     straight = np.zeros(across.shape)
     for out in (across, straight):
-        given = Operands({0: pre}, {0: post}, None, {}, 5)
+        given = RuleInputs({0: pre}, {0: post}, None, {}, 5)
         lower(rules.delta, quantity, given, out, cpu)()
     assert straight.all() and np.array_equal(across, straight)
     seen: list[int] = []
@@ -534,4 +540,4 @@ def test_operands_are_kept_alive_by_their_op() -> None:
     out = np.zeros((1, 2, 3))
     step = _copy(np.ones((1, 2, 3)), out)  # nobody else holds what is copied
     step()
-    assert (out == 1).all() and isinstance(whole(out).array, np.ndarray)
+    assert (out == 1).all() and isinstance(read_all(out).array, np.ndarray)

@@ -9,7 +9,8 @@ from numba import njit
 
 from circuitsim.kernels.cpu.expansions import logistic_of, softmax_of, tanh_of
 from circuitsim.kernels.cpu.native import block, line
-from circuitsim.kernels.cpu.program import Operand, bind, made, own, whole
+from circuitsim.kernels.cpu.operands import Operand, read_all, read_part, write_part
+from circuitsim.kernels.cpu.program import bind
 from circuitsim.kernels.steps import Step, in_turn
 
 # mypy: disable-error-code="no-untyped-def"
@@ -33,20 +34,20 @@ def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope:
     """S += b; slope = f'(S); out = f(S). `out` may be S itself."""
     kind, low, high = KINDS[name]
     none = np.empty((0, 0, 0), out.dtype)
-    first, *others = [own(bias[:, :, None], 1) for bias in biases] or [whole(none)]
-    more = [bind(_add_bias, bias, made(arriving)) for bias in others]
+    first, *others = [read_part(bias[:, :, None], 1) for bias in biases] or [read_all(none)]
+    more = [bind(_add_bias, bias, write_part(arriving)) for bias in others]
     bent = kind in (TANH, LOGISTIC) and out.shape[2] < NARROW
     room = np.empty(out.transpose(0, 2, 1).shape, out.dtype) if bent else none
     fire = bind(
         _share_out if kind == SOFTMAX else _fire,
-        whole(np.array([kind])),
-        whole(np.array([low, high], out.dtype)),
+        read_all(np.array([kind])),
+        read_all(np.array([low, high], out.dtype)),
         first,
-        made(arriving),
-        whole(none) if slope is None else made(slope),
-        Operand(room, 1, examples=2, written=True) if bent else whole(none),
-        made(out),
-        apart=kind != SOFTMAX,
+        write_part(arriving),
+        read_all(none) if slope is None else write_part(slope),
+        Operand(room, 1, examples=2, written=True) if bent else read_all(none),
+        write_part(out),
+        separable=kind != SOFTMAX,
     )
     return in_turn([*more, fire])
 

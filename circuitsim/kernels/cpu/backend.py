@@ -15,8 +15,9 @@ from numba import njit
 from circuitsim.kernels import reference
 from circuitsim.kernels.cpu import activations
 from circuitsim.kernels.cpu.native import line, soon
+from circuitsim.kernels.cpu.operands import read_all, read_part, write_part
 from circuitsim.kernels.cpu.products import deliver, outer
-from circuitsim.kernels.cpu.program import bind, fuse, made, own, whole
+from circuitsim.kernels.cpu.program import bind, fuse
 from circuitsim.kernels.cpu.synapses import accumulate, add, apply, bound, clear, guard, mask, normalise
 from circuitsim.kernels.steps import Step, in_turn
 
@@ -33,18 +34,18 @@ __all__ = [
 ]  # fmt: skip
 
 
-def home(arrays: Iterable[Array]) -> None:
-    """The host is about to look at these arrays, and to change those that are writeable: here they always are on it."""
+def to_host(arrays: Iterable[Array]) -> None:
+    """Copy arrays to the host, where writeable ones may then be changed; nothing to do: they are there."""
 
 
 def on_host(step: Step, arrays: Iterable[Array]) -> Step:
-    """A step that only Python can do, and the arrays that it looks at or changes."""
+    """Return a Python step that reads or changes these arrays."""
     return step
 
 
 def gather(x: Array, rows: Array, out: Array) -> Step:
     """out[r, b] = x[rows[r, b]]."""
-    return bind(_gather, whole(x[None]), whole(rows), made(out))
+    return bind(_gather, read_all(x[None]), read_all(rows), write_part(out))
 
 
 @kernel
@@ -61,7 +62,7 @@ def _gather(x, rows, out, first, last, low, high, begin, end):
 def deliver_signed(emitted: Array, magnitude: Array, other: Array, arriving: Array, *, accumulate: bool) -> Step:
     """S[r, b, i] (+)= sum_j emitted[r, b, j] |magnitude[r, i, j]| sign(other[r, j, i])."""
     across = np.empty_like(other)
-    signed = bind(_signed, own(magnitude, 1), own(other, examples=None), made(across, examples=None))
+    signed = bind(_signed, read_part(magnitude, 1), read_part(other, examples=None), write_part(across, examples=None))
     return in_turn([signed, deliver(emitted, across, arriving, accumulate=accumulate)])
 
 
@@ -75,7 +76,7 @@ def _signed(magnitude, other, across, first, last, low, high, begin, end):
 
 def one_hot(y: Array, rows: Array, out: Array) -> Step:
     """out[r, b, c] = 1 where c = y[rows[r, b]], else 0."""
-    return bind(_one_hot, whole(y), whole(rows), made(out))
+    return bind(_one_hot, read_all(y), read_all(rows), write_part(out))
 
 
 @kernel
@@ -100,7 +101,7 @@ def _copy(source, out, first, last, low, high, begin, end):
 
 def centre(out: Array) -> Step:
     """out less its mean over the batch."""
-    return bind(_centre, made(out, examples=None))
+    return bind(_centre, write_part(out, examples=None))
 
 
 @kernel
@@ -128,8 +129,8 @@ def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope:
 def mix(coefficient: Array, held: Array, computed: Array, out: Array) -> Step:
     """out = c held + (1 - c) computed, with c for each replica; `out` may be `computed` itself."""
     if not coefficient.any():
-        return bind(_copy, own(computed), made(out))
-    return bind(_mix, whole(coefficient), own(held), own(computed), made(out))
+        return bind(_copy, read_part(computed), write_part(out))
+    return bind(_mix, read_all(coefficient), read_part(held), read_part(computed), write_part(out))
 
 
 @kernel
@@ -146,7 +147,7 @@ def _mix(coefficient, held, computed, out, first, last, low, high, begin, end):
 
 def mix_error(coefficient: Array, held: Array, returned: Array, out: Array) -> Step:
     """out = c held + (1 - c) (held - returned)."""
-    return bind(_mix_error, whole(coefficient), own(held), own(returned), made(out))
+    return bind(_mix_error, read_all(coefficient), read_part(held), read_part(returned), write_part(out))
 
 
 @kernel
@@ -163,7 +164,7 @@ def _mix_error(coefficient, held, returned, out, first, last, low, high, begin, 
 
 def hinge(target: Array, summed: Array, margin: Array, out: Array) -> Step:
     """out = 1 where target = 1 and S < 1, -1/(C-1) where target = 0 and S > -margin, else 0, of C neurons."""
-    return bind(_hinge, own(target), own(summed), whole(margin), made(out))
+    return bind(_hinge, read_part(target), read_part(summed), read_all(margin), write_part(out))
 
 
 @kernel
@@ -183,7 +184,7 @@ def _hinge(target, summed, margin, out, first, last, low, high, begin, end):
 
 def subtract(target: Array, actual: Array, out: Array) -> Step:
     """out = target - actual."""
-    return bind(_subtract, own(target), own(actual), made(out))
+    return bind(_subtract, read_part(target), read_part(actual), write_part(out))
 
 
 @kernel
@@ -198,7 +199,7 @@ def _subtract(target, actual, out, first, last, low, high, begin, end):
 
 def multiply(first: Array, second: Array, out: Array) -> Step:
     """out = first * second."""
-    return bind(_multiply, own(first), own(second), made(out))
+    return bind(_multiply, read_part(first), read_part(second), write_part(out))
 
 
 @kernel

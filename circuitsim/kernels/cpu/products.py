@@ -6,7 +6,8 @@ import numpy as np
 from numba import njit
 
 from circuitsim.kernels.cpu.blas import gemm, product
-from circuitsim.kernels.cpu.program import bind, made, own, seen, whole
+from circuitsim.kernels.cpu.operands import read_all, read_examples, read_part, write_part
+from circuitsim.kernels.cpu.program import bind
 from circuitsim.kernels.steps import Step
 
 # mypy: disable-error-code="no-untyped-def"
@@ -17,9 +18,11 @@ kernel = njit(nogil=True, error_model="numpy")
 
 def deliver(emitted: Array, across: Array, arriving: Array, *, accumulate: bool) -> Step:
     """S[r, b, i] (+)= sum_j emitted[r, b, j] across[r, j, i]."""
-    how, kept = whole(gemm(arriving.dtype.name)), whole(np.array([1.0 if accumulate else 0.0], arriving.dtype))
+    how, kept = read_all(gemm(arriving.dtype.name)), read_all(np.array([1.0 if accumulate else 0.0], arriving.dtype))
     work = arriving.size * across.shape[1]
-    return bind(_deliver, how, kept, seen(emitted), own(across, examples=None), made(arriving), work=work)
+    return bind(
+        _deliver, how, kept, read_examples(emitted), read_part(across, examples=None), write_part(arriving), work=work
+    )
 
 
 @kernel
@@ -31,8 +34,8 @@ def _deliver(how, kept, emitted, across, arriving, first, last, low, high, begin
 
 def outer(post: Array, pre: Array, target: Array) -> Step:
     """target[r, i, j] = sum_b post[r, b, i] pre[r, b, j]."""
-    how, work = whole(gemm(target.dtype.name)), target.size * post.shape[1]
-    return bind(_outer, how, own(post, examples=None), whole(pre), made(target, 1), work=work)
+    how, work = read_all(gemm(target.dtype.name)), target.size * post.shape[1]
+    return bind(_outer, how, read_part(post, examples=None), read_all(pre), write_part(target, 1), work=work)
 
 
 @kernel

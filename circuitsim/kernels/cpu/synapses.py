@@ -10,7 +10,9 @@ from numba import njit
 
 from circuitsim.kernels import reference
 from circuitsim.kernels.cpu.native import block
-from circuitsim.kernels.cpu.program import Guard, bind, made, own, whole
+from circuitsim.kernels.cpu.operands import read_all, read_part, write_part
+from circuitsim.kernels.cpu.ops import GuardOp
+from circuitsim.kernels.cpu.program import bind
 from circuitsim.kernels.steps import Step, in_turn
 
 # mypy: disable-error-code="no-untyped-def"
@@ -21,7 +23,7 @@ kernel = njit(nogil=True, error_model="numpy")
 
 def add(more: Array, out: Array) -> Step:
     """out += more."""
-    return bind(_add, own(_matrices(more), 1), made(_matrices(out), 1))
+    return bind(_add, read_part(_matrices(more), 1), write_part(_matrices(out), 1))
 
 
 @kernel
@@ -36,7 +38,9 @@ def guard(increments: Array, limit: Array, alive: Array, report: Callable[[Array
     """Call report(increments) where those of a replica alive may reach the limit (1,), before anything kept changes."""
     if not increments.flags.c_contiguous:
         return reference.guard(increments, limit, alive, report)
-    return Guard(_guard, own(_matrices(increments), 1), whole(limit), whole(alive), alarm=lambda: report(increments))
+    return GuardOp(
+        _guard, read_part(_matrices(increments), 1), read_all(limit), read_all(alive), alarm=lambda: report(increments)
+    )
 
 
 @kernel
@@ -67,11 +71,11 @@ def apply(
 ) -> Step:
     """v = mu v + scale * increment; w += rate v - decay w, for the replicas alive; v is absent where mu is 0."""
     w, dw, factor = _matrices(weight), _matrices(increment), np.array([scale], weight.dtype)
-    rates = whole(rate), whole(decay), whole(factor), whole(alive)
+    rates = read_all(rate), read_all(decay), read_all(factor), read_all(alive)
     if velocity is None or momentum is None:
-        return bind(_apply, own(dw, 1), *rates, made(w, 1), keeps=True)
-    fast = made(_matrices(velocity), 1)
-    return bind(_apply_momentum, own(dw, 1), *rates, whole(momentum), fast, made(w, 1), keeps=True)
+        return bind(_apply, read_part(dw, 1), *rates, write_part(w, 1), keeps=True)
+    fast = write_part(_matrices(velocity), 1)
+    return bind(_apply_momentum, read_part(dw, 1), *rates, read_all(momentum), fast, write_part(w, 1), keeps=True)
 
 
 @kernel
@@ -101,7 +105,7 @@ def _apply_momentum(
 
 def mask(weight: Array, kept: Array) -> Step:
     """w = 0 where a synapse does not exist."""
-    return bind(_mask, own(kept, 1), made(weight, 1))
+    return bind(_mask, read_part(kept, 1), write_part(weight, 1))
 
 
 @kernel
@@ -114,8 +118,8 @@ def _mask(kept, weight, first, last, low, high, begin, end):
 
 def accumulate(increment: Array, pending: Array, scale: float, alive: Array) -> Step:
     """pending += scale * increment, for the replicas alive."""
-    factor, sums = np.array([scale], pending.dtype), made(_matrices(pending), 1)
-    return bind(_accumulate, own(_matrices(increment), 1), whole(factor), whole(alive), sums, keeps=True)
+    factor, sums = np.array([scale], pending.dtype), write_part(_matrices(pending), 1)
+    return bind(_accumulate, read_part(_matrices(increment), 1), read_all(factor), read_all(alive), sums, keeps=True)
 
 
 @kernel
@@ -129,7 +133,7 @@ def _accumulate(increment, scale, alive, pending, first, last, low, high, begin,
 
 def clear(pending: Array, due: Array) -> Step:
     """pending = 0, for the replicas whose it is due."""
-    return bind(_empty, whole(due), made(_matrices(pending), 1), keeps=True)
+    return bind(_empty, read_all(due), write_part(_matrices(pending), 1), keeps=True)
 
 
 @kernel
@@ -143,7 +147,7 @@ def _empty(due, pending, first, last, low, high, begin, end):
 
 def normalise(weight: Array, alive: Array) -> Step:
     """w = w / |w|, the norm taken over all synapses of a replica; a projection of zeros stays one."""
-    return bind(_normalise, whole(alive), made(weight, 1), apart=False)
+    return bind(_normalise, read_all(alive), write_part(weight, 1), separable=False)
 
 
 @kernel
@@ -164,10 +168,10 @@ def bound(weights: list[Array], biases: list[Array], limit: Array, alive: Array)
     """Scale each neuron's incoming synapses by min(1, limit / norm), the norm taken over all of them together."""
     synapses = [*weights, *(b[:, :, None] for b in biases)]
     squares = np.zeros((*synapses[0].shape[:2], 1), np.float64)
-    taken = [bind(_squares, own(w, 1), made(squares, 1)) for w in synapses]
-    cleared = bind(_clear, made(squares, 1))
-    rest = own(squares, 1), whole(limit), whole(alive)
-    return in_turn([cleared, *taken, *(bind(_scale, *rest, made(w, 1)) for w in synapses)])
+    taken = [bind(_squares, read_part(w, 1), write_part(squares, 1)) for w in synapses]
+    cleared = bind(_clear, write_part(squares, 1))
+    rest = read_part(squares, 1), read_all(limit), read_all(alive)
+    return in_turn([cleared, *taken, *(bind(_scale, *rest, write_part(w, 1)) for w in synapses)])
 
 
 @kernel

@@ -1,9 +1,10 @@
-"""The threads that run programs: each has a part of every kernel, and they meet where one needs what another made.
+"""Threads that run programs: each has a part of every kernel, and all wait at barriers.
 
-A program is words in memory (`program.py` writes it). One thread is the caller; the others wait in compiled code, where
-they hold no lock of Python's, and go to sleep when there has been nothing to do for a while. A barrier is a counter for
-each part; who waits gives way after some turns, so that nothing stalls where there are fewer cores than threads.
+A program is words in memory (`ops.encoded`). The caller is one thread; helpers wait in compiled code without Python's
+lock. A barrier is a counter for each part. A waiting thread yields after a while: fewer cores than threads do no harm.
 """
+# Idle helpers sleep to free their cores, not for speed: helpers that only yield take 0.18 to 0.20 CPU seconds a second
+# each on a busy machine (2 cores of an AMD EPYC, load 14). Presentations showed no difference beyond the noise there.
 
 from __future__ import annotations
 
@@ -18,20 +19,20 @@ from circuitsim.kernels.cpu.native import call_kernel, call_setter, give_way, lo
 
 # mypy: disable-error-code="no-untyped-def"
 
-LINE = 8  # words of a cache line: what different threads write lies apart
+LINE = 8  # words of a cache line: each thread writes to lines of its own
 COUNT, PARTS, SETTER, GUARDS, ROWS, WORDS, HEAD = range(7)  # words of a program's head
-FUNCTION, MEETS, END, BY_REPLICA, FIXED = range(5)  # words of each kernel, then those of each part
-FIRST, LAST, LOW, HIGH, FROM, TO, TABLE, MOVES, EACH = range(9)
-"""Replicas, neurons and examples of a share; its operands, and what of them moves with the replica."""
-JOB, CODE, START, TIMES, SOURCE = range(5)
-"""Words of the control block's first line; then a line for each part: arrived, awake."""
-PATIENCE, TURNS = 4000, 400  # how often to look before giving way, and how often to give way before going to sleep
-MOST = 8  # threads at most: the shares of a layer get too small
+FUNCTION, BARRIER, END, BY_REPLICA, FIXED = range(5)  # words of each kernel, then those of each part
+FIRST, LAST, LOW, HIGH, FROM, TO, TABLE, REBASED, EACH = range(9)
+"""Replicas, neurons and examples of a part; its operands' table, and the words that rebase them by replica."""
+JOB, CODE, START, TIMES, BATCHES = range(5)
+"""Words of the control block's first line; a line for each part follows: barriers reached, awake."""
+PATIENCE, YIELDS = 4000, 400  # looks before the first yield, and yields before sleep
+MOST_THREADS = 8  # with more, parts of a layer get too small
 
 
 @njit(nogil=True, cache=True)
 def _await(address, value):
-    """Wait until a word is as large as a value."""
+    """Wait until a word is at least a value."""
     looked = 0
     while load_word(address) < value:
         looked += 1
@@ -40,8 +41,8 @@ def _await(address, value):
 
 
 @njit(nogil=True, cache=True)
-def _meet(control, part, parts, turn):
-    """Wait until all parts have come as far as this one."""
+def _barrier(control, part, parts, turn):
+    """Wait until all parts have reached this barrier."""
     store_word(control + 8 * LINE * (1 + part), turn)
     for other in range(parts):
         if other != part:
@@ -49,8 +50,8 @@ def _meet(control, part, parts, turn):
 
 
 @njit(nogil=True, cache=True)
-def _raised(code, before):
-    """Whether a guard among the kernels before one has found what it looks for."""
+def _guard_raised(code, before):
+    """Return True if a guard among the kernels before one has set its flag."""
     guards = code + 8 * load_word(code + 8 * GUARDS)
     for g in range(load_word(guards)):
         index, flag = load_word(guards + 8 * (1 + 2 * g)), load_word(guards + 8 * (2 + 2 * g))
@@ -60,8 +61,8 @@ def _raised(code, before):
 
 
 @njit(nogil=True, cache=True)
-def _share(row, replica, own):
-    """Do a part's share of one kernel: all its replicas, or one of them where they come one after the other."""
+def _run_part_of_kernel(row, replica, own):
+    """Run a part of one kernel: all replicas, or one where a thread runs them one by one."""
     first, last = load_word(own + 8 * FIRST), load_word(own + 8 * LAST)
     low, high, table = load_word(own + 8 * LOW), load_word(own + 8 * HIGH), load_word(own + 8 * TABLE)
     begin, end = load_word(own + 8 * FROM), load_word(own + 8 * TO)
@@ -75,16 +76,16 @@ def _share(row, replica, own):
 
 
 @njit(nogil=True, cache=True)
-def _move(moves, replica):
-    """Let operands of which there is one replica's part alone lie where this replica is looked for."""
+def _rebase(moves, replica):
+    """Rebase scratch operands to a replica."""
     for m in range(load_word(moves)):
         move = moves + 8 * (1 + 3 * m)
         store_word(load_word(move), load_word(move + 8) - replica * load_word(move + 16))
 
 
 @njit(nogil=True, cache=True)
-def _stretch(code, part, begin, end):
-    """Do a part's share of kernels between which nobody has to wait."""
+def _run_segment(code, part, begin, end):
+    """Run a part of the kernels between two barriers."""
     width = 8 * (FIXED + EACH * load_word(code + 8 * PARTS))
     passes, first = 1, 0
     for k in range(begin, end):
@@ -93,18 +94,18 @@ def _stretch(code, part, begin, end):
             own = row + 8 * (FIXED + EACH * part)
             first = load_word(own + 8 * FIRST)
             passes = max(passes, load_word(own + 8 * LAST) - first)
-    moves = load_word(code + 8 * HEAD + width * begin + 8 * (FIXED + EACH * part + MOVES))
+    moves = load_word(code + 8 * HEAD + width * begin + 8 * (FIXED + EACH * part + REBASED))
     for replica in range(passes):
         if moves != 0:
-            _move(moves, first + replica)
+            _rebase(moves, first + replica)
         for k in range(begin, end):
             row = code + 8 * HEAD + width * k
-            _share(row, replica, row + 8 * (FIXED + EACH * part))
+            _run_part_of_kernel(row, replica, row + 8 * (FIXED + EACH * part))
 
 
 @njit(nogil=True, cache=True)
-def _show(code, source, time):
-    """Let the rows be those of a presentation of the course that lies at an address; of none, as they are."""
+def _set_rows(code, source, time):
+    """Copy a presentation's rows from the sequence of batches at an address; 0: leave them."""
     rows, words = load_word(code + 8 * ROWS), load_word(code + 8 * WORDS)
     if source != 0:
         for word in range(words):
@@ -112,8 +113,8 @@ def _show(code, source, time):
 
 
 @njit(nogil=True, cache=True)
-def _perform(control, code, part, start, times, source):
-    """Do a part's share of presentations, from a kernel of one of them on; return where all parts stopped."""
+def _run_presentations(control, code, part, start, times, source):
+    """Run a part of presentations from a kernel on; return the kernel where all parts stopped."""
     count, parts = load_word(code), load_word(code + 8 * PARTS)
     width = 8 * (FIXED + EACH * parts)
     turn = load_word(control + 8 * JOB) << 32
@@ -122,87 +123,93 @@ def _perform(control, code, part, start, times, source):
         k = first
         while k < count:
             row = code + 8 * HEAD + width * k
-            if k > first and load_word(row + 8 * MEETS) != 0:
+            if k > first and load_word(row + 8 * BARRIER) != 0:
                 turn += 1
-                _meet(control, part, parts, turn)
-                if _raised(code, k):
+                _barrier(control, part, parts, turn)
+                if _guard_raised(code, k):
                     break
-            _stretch(code, part, k, load_word(row + 8 * END))
+            _run_segment(code, part, k, load_word(row + 8 * END))
             k = load_word(row + 8 * END)
         turn += 1
-        _meet(control, part, parts, turn)
+        _barrier(control, part, parts, turn)
         if time + 1 == times:
             return time * count + k
-        over = k < count or _raised(code, count)
+        over = k < count or _guard_raised(code, count)
         if part == 0 and not over:
-            _show(code, source, time + 1)
+            _set_rows(code, source, time + 1)
         turn += 1
-        _meet(control, part, parts, turn)  # none reads a flag or the rows any more that another changes
+        _barrier(control, part, parts, turn)  # no thread reads flags or rows while another changes them
         if over:
             return time * count + k
         time, first = time + 1, 0
 
 
 @njit(nogil=True, cache=True)
-def alone(code, start, times, source):
-    """All parts of presentations, one after the other, from a kernel of one of them on; return where it stopped."""
+def run_all_parts(code, start, times, source):
+    """Run all parts of presentations in this thread, from a kernel on; return the kernel where it stopped."""
     count, parts = load_word(code), load_word(code + 8 * PARTS)
     width = 8 * (FIXED + EACH * parts)
     setter = load_word(code + 8 * SETTER)
     before = call_setter(setter, 1) if setter != 0 else 0
     time, first = start // count, start % count
     if first == 0:
-        _show(code, source, time)
+        _set_rows(code, source, time)
     while True:
         k = first
         while k < count:
             row = code + 8 * HEAD + width * k
-            if k > first and load_word(row + 8 * MEETS) != 0 and _raised(code, k):
+            if k > first and load_word(row + 8 * BARRIER) != 0 and _guard_raised(code, k):
                 break
             for part in range(parts):
-                _stretch(code, part, k, load_word(row + 8 * END))
+                _run_segment(code, part, k, load_word(row + 8 * END))
             k = load_word(row + 8 * END)
-        if time + 1 == times or k < count or _raised(code, count):
+        if time + 1 == times or k < count or _guard_raised(code, count):
             break
         time, first = time + 1, 0
-        _show(code, source, time)
+        _set_rows(code, source, time)
     if setter != 0:
         call_setter(setter, before)
     return time * count + k
 
 
 @njit(nogil=True, cache=True)
-def _post(control, code, start, times, source):
-    """Tell the others what there is to do; return whether any of them is asleep."""
-    if start % load_word(code) == 0:
-        _show(code, source, start // load_word(code))
-    store_word(control + 8 * CODE, code)
-    store_word(control + 8 * START, start)
-    store_word(control + 8 * TIMES, times)
-    store_word(control + 8 * SOURCE, source)
-    store_word(control + 8 * JOB, load_word(control + 8 * JOB) + 1)
-    asleep = 0
-    for part in range(1, load_word(code + 8 * PARTS)):
-        asleep += load_word(control + 8 * (LINE * (1 + part) + 1)) == 0
-    return asleep > 0
+def _sleepers(control, parts):
+    """Return the number of helpers that sleep."""
+    count = 0
+    for part in range(1, parts):
+        count += load_word(control + 8 * (LINE * (1 + part) + 1)) == 0
+    return count
 
 
 @njit(nogil=True, cache=True)
-def _lead(control, code, start, times, source, posted):
-    """The caller's part of presentations; -1 where others must be woken first."""
+def _post(control, code, start, times, source):
+    """Post a job for the helpers; return True if one of them sleeps."""
+    if start % load_word(code) == 0:
+        _set_rows(code, source, start // load_word(code))
+    store_word(control + 8 * CODE, code)
+    store_word(control + 8 * START, start)
+    store_word(control + 8 * TIMES, times)
+    store_word(control + 8 * BATCHES, source)
+    store_word(control + 8 * JOB, load_word(control + 8 * JOB) + 1)
+    return _sleepers(control, load_word(code + 8 * PARTS)) > 0
+
+
+@njit(nogil=True, cache=True)
+def _run_caller(control, code, start, times, source, posted):
+    """Run the caller's part of presentations; return -1 if helpers must be woken first."""
     if not posted and _post(control, code, start, times, source):
         return -1
     setter = load_word(code + 8 * SETTER)
     before = call_setter(setter, 1) if setter != 0 else 0
-    stopped = _perform(control, code, 0, start, times, source)
+    stopped = _run_presentations(control, code, 0, start, times, source)
     if setter != 0:
         call_setter(setter, before)
     return stopped
 
 
 @njit(nogil=True, cache=True)
-def _serve(control, part, done):
-    """Do what is posted until there has been nothing for a while; return the last job done."""
+def _run_helper(control, part, done):
+    """Run posted jobs until none has come for a while; return the last job done."""
     awake = control + 8 * (LINE * (1 + part) + 1)
     store_word(awake, 1)
     looked = 0
@@ -210,74 +217,82 @@ def _serve(control, part, done):
         job = load_word(control + 8 * JOB)
         if job != done:
             code, start = load_word(control + 8 * CODE), load_word(control + 8 * START)
-            _perform(control, code, part, start, load_word(control + 8 * TIMES), load_word(control + 8 * SOURCE))
+            _run_presentations(
+                control, code, part, start, load_word(control + 8 * TIMES), load_word(control + 8 * BATCHES)
+            )
             done, looked = job, 0
             store_word(awake, 1)
             continue
         looked += 1
         if looked > PATIENCE:
             give_way()
-        if looked > PATIENCE + TURNS:
+        if looked > PATIENCE + YIELDS:
             store_word(awake, 0)
-            if load_word(control + 8 * JOB) == done:  # posted meanwhile, and nobody would be woken?
+            if load_word(control + 8 * JOB) == done:  # a job posted meanwhile would wake nobody
                 return done
 
 
-class Crew:
-    """A caller and its helpers, as many as there are parts; one program at a time."""
+class ThreadPool:
+    """A caller and its helpers, a thread for each part; they run one program at a time."""
 
     def __init__(self, parts: int) -> None:
-        self.parts, self._busy = parts, threading.Lock()
+        self.parts, self.busy = parts, threading.Lock()
         self._memory = np.zeros(LINE * (2 + parts), np.int64)
         self._control = self._memory.ctypes.data + -self._memory.ctypes.data % (8 * LINE)
         self._wake = [threading.Event() for _ in range(1, parts)]
         for part, event in enumerate(self._wake, 1):
             threading.Thread(target=self._help, args=(part, event), daemon=True, name=f"circuitsim-{part}").start()
 
-    def run(self, code: int, start: int, times: int, source: int) -> int:
-        """Run a program, for presentations one after the other; return where it stopped.
+    def execute(self, code: int, start: int, times: int, source: int) -> int:
+        """Run a program for successive presentations; return the kernel where it stopped.
+
+        A second caller at the same time runs all parts itself.
 
         Parameters
         ----------
-        code : the program's address. start : where to begin, and `times` that count to end: kernels of all
-        presentations are counted through. source : where the rows of the presentations lie; 0: rows are what they are.
-
-        A second caller at a time does all parts itself.
+        code : address of the program.
+        start : first kernel, counted through all presentations.
+        times : number of presentations at which to stop.
+        source : address of the presentations' rows; 0: the rows stay as they are.
         """
-        if not self._busy.acquire(blocking=False):
-            return int(alone(code, start, times, source))
+        if not self.busy.acquire(blocking=False):
+            return int(run_all_parts(code, start, times, source))
         try:
-            stopped = _lead(self._control, code, start, times, source, False)
+            stopped = _run_caller(self._control, code, start, times, source, False)
             if stopped < 0:
                 for event in self._wake:
                     event.set()
-                stopped = _lead(self._control, code, start, times, source, True)
+                stopped = _run_caller(self._control, code, start, times, source, True)
             return int(stopped)
         finally:
-            self._busy.release()
+            self.busy.release()
+
+    def asleep(self) -> bool:
+        """Return True if all helpers sleep."""
+        return bool(_sleepers(self._control, self.parts) == self.parts - 1)
 
     def _help(self, part: int, wake: threading.Event) -> None:
         done = 0
         while True:
-            done = _serve(self._control, part, done)
+            done = _run_helper(self._control, part, done)
             wake.wait()
             wake.clear()
 
 
 @cache
-def crew() -> Crew:
-    """The crew of this process, started when first needed."""
-    return Crew(threads())
+def thread_pool() -> ThreadPool:
+    """Return the thread pool of this process, started when first needed."""
+    return ThreadPool(thread_count())
 
 
 @cache
-def threads() -> int:
-    """How many threads work together: NUMBA_NUM_THREADS, by default the cores that this process may use, 8 at most."""
-    return min(int(vars(config)["NUMBA_NUM_THREADS"]), MOST)
+def thread_count() -> int:
+    """Return the number of threads: NUMBA_NUM_THREADS, by default the cores this process may use; at most 8."""
+    return min(int(vars(config)["NUMBA_NUM_THREADS"]), MOST_THREADS)
 
 
 def _forked() -> None:
-    crew.cache_clear()  # threads do not survive a fork; what they had in hand was the parent's
+    thread_pool.cache_clear()  # threads do not survive a fork
 
 
 os.register_at_fork(after_in_child=_forked)

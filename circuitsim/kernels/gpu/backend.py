@@ -1,6 +1,6 @@
-"""The backend of an NVIDIA GPU: kernels of `device.cu` and cuBLAS, which `graphs` strings together.
+"""The backend of an NVIDIA GPU: kernels of `device.cu` and cuBLAS, which `graphs` runs in order.
 
-A step that only Python can do (drawing random numbers) is the reference's, and parts the graphs.
+Python steps (drawing random numbers) are the reference's, and divide the graphs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,17 @@ import numpy as np
 from circuitsim.kernels import reference
 from circuitsim.kernels.gpu.device import device
 from circuitsim.kernels.gpu.graphs import fuse
-from circuitsim.kernels.gpu.launch import Guard, Launch, OnHost, Operand, generated, given, launch, reads, writes
+from circuitsim.kernels.gpu.launch import (
+    GuardLaunch,
+    Launch,
+    LaunchOperand,
+    OnHost,
+    generated,
+    given,
+    launch,
+    reads,
+    writes,
+)
 from circuitsim.kernels.steps import Step, in_turn
 
 NAME = "cupy"
@@ -21,17 +31,17 @@ Array = np.ndarray
 KINDS = {"identity": 0, "tanh": 1, "logistic": 2, "relu": 3, "saturated": 4}
 __all__ = ["fuse", "generated"]
 
-device()  # whoever asks for this backend learns at once whether there is a device
+device()  # an import without a device fails at once
 
 
-def home(arrays: Iterable[Array]) -> None:
-    """The host is about to look at these arrays, and to change those that are writeable."""
+def to_host(arrays: Iterable[Array]) -> None:
+    """Copy arrays to the host, where writeable ones may then be changed."""
     with device().lock:
-        device().home(arrays)
+        device().to_host(arrays)
 
 
 def on_host(step: Step, arrays: Iterable[Array]) -> Step:
-    """A step that only Python can do, and the arrays that it looks at or changes."""
+    """Return a Python step that reads or changes these arrays."""
     return OnHost(step, arrays)
 
 
@@ -62,7 +72,7 @@ def outer(post: Array, pre: Array, target: Array) -> Step:
 def one_hot(y: Array, rows: Array, out: Array) -> Step:
     """out[r, b, c] = 1 where c = y[rows[r, b]], else 0."""
     size = -y.itemsize if y.dtype.kind == "i" else y.itemsize
-    return launch("one_hot", given(y[None]), reads(rows), Operand(size), writes(out))
+    return launch("one_hot", given(y[None]), reads(rows), LaunchOperand(size), writes(out))
 
 
 def centre(out: Array) -> Step:
@@ -82,7 +92,7 @@ def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope:
     if name == "softmax":
         return in_turn([*more, launch("softmax", reads(first), writes(arriving), writes(out), rows=True)])
     rest = reads(first), writes(arriving), writes(slope), writes(out)
-    return in_turn([*more, launch("activate", Operand(KINDS[name]), *rest)])
+    return in_turn([*more, launch("activate", LaunchOperand(KINDS[name]), *rest)])
 
 
 def mix(coefficient: Array, held: Array, computed: Array, out: Array) -> Step:
@@ -120,7 +130,7 @@ def add(more: Array, out: Array) -> Step:
 def guard(increments: Array, limit: Array, alive: Array, report: Callable[[Array], None]) -> Step:
     """Call report(increments) where those of a replica alive may reach the limit (1,), before anything kept changes."""
     watch = launch("guard", reads(increments), reads(limit), reads(alive), _halted(), over=increments)
-    return Guard(watch, OnHost(reference.guard(increments, limit, alive, report), [increments]))
+    return GuardLaunch(watch, OnHost(reference.guard(increments, limit, alive, report), [increments]))
 
 
 def apply(
@@ -135,7 +145,7 @@ def apply(
 ) -> Step:
     """v = mu v + scale * increment; w += rate v - decay w, for the replicas alive; v is absent where mu is 0."""
     fast = None if momentum is None else velocity
-    rates = reads(rate), reads(None if fast is None else momentum), reads(decay), Operand(scale), reads(alive)
+    rates = reads(rate), reads(None if fast is None else momentum), reads(decay), LaunchOperand(scale), reads(alive)
     return _keeping("apply", reads(increment), *rates, writes(fast), writes(weight))
 
 
@@ -146,7 +156,7 @@ def mask(weight: Array, kept: Array) -> Step:
 
 def accumulate(increment: Array, pending: Array, scale: float, alive: Array) -> Step:
     """pending += scale * increment, for the replicas alive."""
-    return _keeping("accumulate", reads(increment), Operand(scale), reads(alive), writes(pending))
+    return _keeping("accumulate", reads(increment), LaunchOperand(scale), reads(alive), writes(pending))
 
 
 def clear(pending: Array, due: Array) -> Step:
@@ -183,13 +193,13 @@ def _product(a: Array, b: Array, c: Array, *, accumulate: bool) -> Step:
 
 
 def _squares(synapses: list[Array], out: Array) -> Step:
-    """The sum of squares of each neuron's synapses."""
+    """Sum the squares of each neuron's synapses."""
     return in_turn(
         [
             launch(
                 "squares",
                 reads(w),
-                Operand(float(k == 0)),
+                LaunchOperand(float(k == 0)),
                 writes(out),
                 over=w,
                 rows=True,
@@ -200,11 +210,11 @@ def _squares(synapses: list[Array], out: Array) -> Step:
     )
 
 
-def _halted() -> Operand:
-    """Where a guard tells that what is under way has to halt."""
+def _halted() -> LaunchOperand:
+    """Return the operand of the halt flag."""
     return reads(device().halted)
 
 
-def _keeping(name: str, *operands: Operand, timed: bool = False) -> Launch:
-    """A kernel that changes what is kept."""
+def _keeping(name: str, *operands: LaunchOperand, timed: bool = False) -> Launch:
+    """Bind a kernel that changes what outlives a presentation."""
     return launch(name, _halted(), *operands, keeps=True, timed=timed)

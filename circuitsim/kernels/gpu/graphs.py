@@ -1,7 +1,7 @@
-"""Programs on the device: launches that follow each other, captured as one CUDA graph, and courses of presentations.
+"""Programs on the device: consecutive launches as one CUDA graph, also for whole sequences of batches.
 
-Results stay on the device; what the host has changed is taken there first, and `home` brings back what it wants to see.
-Guards halt what is kept: launches that would change it do nothing, and the host looks at the increments before.
+Results stay on the device. Changes of the host are uploaded first; `to_host` downloads what the host reads. After a
+guard halts, launches that would change kept arrays do nothing until the host has checked the increments.
 """
 
 from __future__ import annotations
@@ -12,35 +12,45 @@ from itertools import groupby
 
 import numpy as np
 
-from circuitsim.kernels.cpu.program import STRETCH
+from circuitsim.kernels.cpu.program import UNINTERRUPTED
 from circuitsim.kernels.gpu.device import device, text
-from circuitsim.kernels.gpu.launch import MOST, SEVERAL, Guard, Launch, OnHost, apart, launch, reads, together, writes
+from circuitsim.kernels.gpu.launch import (
+    MOST,
+    SEVERAL,
+    GuardLaunch,
+    Launch,
+    OnHost,
+    independent,
+    joined,
+    launch,
+    reads,
+    writes,
+)
 from circuitsim.kernels.steps import Step, flattened, in_turn
 
 Array = np.ndarray
 
 
-class Program:
-    """Launches that follow each other, issued together as a graph.
+class GraphProgram:
+    """Consecutive launches, issued as one graph.
 
-    Before it is captured all are issued once by themselves, and what they wrote is put back: so the bits do not depend
-    on whether it is the first presentation.
+    Before capture all are issued once and their results are undone, so the first presentation has the same bits.
     """
 
     def __init__(self, launches: Sequence[Launch]) -> None:
         self.launches = list(launches)
-        self._guards = [launch for launch in launches if isinstance(launch, Guard)]
-        first = next((k for k, launch in enumerate(launches) if isinstance(launch, Guard)), len(launches))
+        self._guards = [launch for launch in launches if isinstance(launch, GuardLaunch)]
+        first = next((k for k, launch in enumerate(launches) if isinstance(launch, GuardLaunch)), len(launches))
         self._kept = [launch for launch in launches[first:] if launch.keeps]
-        self._twins = list(dict.fromkeys(twin for launch in launches for twin in launch.twins))
-        self._written = list(dict.fromkeys(twin for launch in launches for twin in launch.written))
-        self._issued = _gathered(launches)
+        self._buffers = list(dict.fromkeys(buffer for launch in launches for buffer in launch.buffers))
+        self._written = list(dict.fromkeys(buffer for launch in launches for buffer in launch.written))
+        self._issued = _issuers(launches)
         self._graph: Callable[[], None] | None = None
         self._warm = False
 
     def __call__(self) -> None:
         with device().working():
-            self.settle()
+            self.to_device()
             if self._graph is None:
                 self.warm()
                 self._graph = device().capture(self.issue)
@@ -49,22 +59,22 @@ class Program:
                 self.look()
 
     def warm(self) -> None:
-        """Issue all launches once, to no effect: the host holds what they write."""
+        """Issue all launches once and undo their results from the host's copies."""
         if self._warm:
             return
-        for twin in self._written:
-            twin.home()
+        for buffer in self._written:
+            buffer.to_host()
         self.issue()
         device().stopped()
-        for twin in self._written:
-            twin.host_newer = True
-            twin.settle()
+        for buffer in self._written:
+            buffer.host_newer = True
+            buffer.to_device()
         self._warm = True
 
-    def settle(self) -> None:
-        """Take to the device what is newer on the host."""
-        for twin in self._twins:
-            twin.settle()
+    def to_device(self) -> None:
+        """Upload what is newer on the host."""
+        for buffer in self._buffers:
+            buffer.to_device()
 
     def issue(self) -> None:
         """Issue all launches."""
@@ -72,140 +82,148 @@ class Program:
             issue()
 
     def stopped(self) -> bool:
-        """Whether a guard has halted what was issued. What is written is now newer on the device."""
-        for twin in self._written:
-            twin.device_newer = True
+        """Mark results as newer on the device; return True if a guard has halted the work."""
+        for buffer in self._written:
+            buffer.device_newer = True
         return bool(self._guards) and device().stopped()
 
     def look(self) -> None:
-        """Nothing is kept yet: let the host look at the increments, and keep what it does not object to."""
+        """Call the alarms before anything is kept; then issue the updates."""
         for guard in self._guards:
             guard.alarm()
-        self.settle()  # it may have dropped a replica
+        self.to_device()  # an alarm may have dropped a replica
         for one in self._kept:
             one.issue()
-        for twin in self._written:
-            twin.device_newer = True
+        for buffer in self._written:
+            buffer.device_newer = True
 
 
-class Course(Program):
-    """A program that is all of a presentation, so that one can follow the other with nothing from the host between."""
+class RepeatedGraph(GraphProgram):
+    """A program of a whole presentation, repeated without the host between batches."""
 
     def __init__(self, launches: Sequence[Launch]) -> None:
         super().__init__(launches)
-        self._cursor = np.zeros(2, np.int64)  # where the course lies, and how many of its presentations were shown
-        self._held = np.zeros(0, np.int64)
+        self._cursor = np.zeros(2, np.int64)  # address of the batches, and number of presentations shown
+        self._uploaded_rows = np.zeros(0, np.int64)
         self._advance: Launch | None = None
         self._repeated: Callable[[], None] | None = None
 
-    def repeat(self, rows: Array, course: Array, reached: Callable[[int], None]) -> None:
-        """Run once for each of a course of presentations.
+    def repeat(self, rows: Array, batches: Array, reached: Callable[[int], None]) -> None:
+        """Run once for each batch of a sequence.
 
         Parameters
         ----------
-        rows : what the launches read of a presentation.
-        course : its values, one after the other: (presentation, *rows.shape).
-        reached : told how many presentations are done, now and then, and before alarms in the one that follows.
+        rows : row numbers that the launches read.
+        batches : values of `rows` in order, (presentation, *rows.shape).
+        reached : called now and then, and before alarms, with the number of completed presentations.
         """
         with device().working():
-            advance = self._laid_out(rows, course)
-            shown, together = 0, 1
-            while shown < len(course):
+            advance = self._uploaded(rows, batches)
+            shown, chunk = 0, 1
+            while shown < len(batches):
                 begin = time.perf_counter()
                 try:
-                    self._show(advance, min(together, len(course) - shown))
-                finally:  # whatever breaks it off, what was shown is counted
+                    self._show(advance, min(chunk, len(batches) - shown))
+                finally:  # presentations shown count even after an exception
                     halted = self.stopped()
-                    device().home([self._cursor])
+                    device().to_host([self._cursor])
                     shown = int(self._cursor[1])
                     reached(shown - halted)
                 if halted:
                     self.look()
                     reached(shown)
-                    together = 1  # the next one may be halted too, and all that follow it would be for nothing
-                elif time.perf_counter() - begin < STRETCH:
-                    together *= 2
+                    chunk = 1  # the next one may halt too, and later ones would be wasted
+                elif time.perf_counter() - begin < UNINTERRUPTED:
+                    chunk *= 2
 
-    def _laid_out(self, rows: Array, course: Array) -> Launch:
-        """Take a course to the device, and bind what shows its next presentation."""
-        if self._held.size < course.size:
-            self._held = np.zeros(course.size, np.int64)
-        device().home([self._held, self._cursor])
-        self._held[: course.size] = course.ravel()
-        device().twin(self._held).settle()
-        self._cursor[:] = device().address(self._held), 0
+    def _uploaded(self, rows: Array, batches: Array) -> Launch:
+        """Upload the batches, and bind the launch that shows the next one."""
+        if self._uploaded_rows.size < batches.size:
+            self._uploaded_rows = np.zeros(batches.size, np.int64)
+        device().to_host([self._uploaded_rows, self._cursor])
+        self._uploaded_rows[: batches.size] = batches.ravel()
+        device().buffer(self._uploaded_rows).to_device()
+        self._cursor[:] = device().address(self._uploaded_rows), 0
         if self._advance is None:
             operands = writes(self._cursor), reads(device().halted), writes(rows)
-            over, source = self._cursor[None, None], text("course.cu")
+            over, source = self._cursor[None, None], text("batches.cu")
             self._advance = launch("advance", *operands, over=over, rows=True, source=source)
         return self._advance
 
     def _show(self, advance: Launch, count: int) -> None:
-        """Issue that many presentations, one after the other."""
-        self.settle()
+        """Issue presentations in order."""
+        self.to_device()
         if self._repeated is None:
             self._repeated = self._captured(advance)
-        for twin in advance.twins:
-            twin.settle()
-            twin.device_newer = twin in advance.written
+        for buffer in advance.buffers:
+            buffer.to_device()
+            buffer.device_newer = buffer in advance.written
         for _ in range(count):
             self._repeated()
 
     def _captured(self, advance: Launch) -> Callable[[], None]:
-        """What issues a presentation of the course, as a graph."""
+        """Return a function that launches the next batch's presentation as a graph."""
 
         def show() -> None:
             advance.issue()
             self.issue()
 
-        for twin in advance.twins:
-            twin.settle()
+        for buffer in advance.buffers:
+            buffer.to_device()
         self.warm()
         advance.issue()
-        device().twin(self._cursor).host_newer = True  # the first is still to be shown
+        device().buffer(self._cursor).host_newer = True  # the first batch is still to be shown
         return device().capture(show)
 
 
-def _gathered(launches: Sequence[Launch]) -> list[Callable[[], None]]:
-    """What issues launches, those that do the same with several arrays as one: guards after the last of them."""
-    guards = [one for one in launches if isinstance(one, Guard)]
-    after = max((k for k, one in enumerate(launches) if isinstance(one, Guard)), default=0)
+def _issuers(launches: Sequence[Launch]) -> list[Callable[[], None]]:
+    """Return functions that issue launches, joined where one kernel serves several arrays; guards run last."""
+    guards = [one for one in launches if isinstance(one, GuardLaunch)]
+    after = max((k for k, one in enumerate(launches) if isinstance(one, GuardLaunch)), default=0)
     before, rest = ([x for x in part if x not in guards] for part in (launches[:after], launches[after:]))
     groups: list[list[Launch]] = []
     for one in (*before, *guards, *rest):
-        if groups and _joins(one, groups[-1]):
+        if groups and _can_join(one, groups[-1]):
             groups[-1].append(one)
         else:
             groups.append([one])
-    return [together(group) if len(group) > 1 else group[0].issue for group in groups]
+    return [joined(group) if len(group) > 1 else group[0].issue for group in groups]
 
 
-def _joins(one: Launch, group: Sequence[Launch]) -> bool:
-    """Whether a launch can be one with others."""
+def _can_join(one: Launch, group: Sequence[Launch]) -> bool:
+    """Return True if a launch can join a group."""
     if one.bound is None or one.bound.name[0] not in SEVERAL or len(group) == MOST:
         return False
-    return all(x.bound and x.bound.name == one.bound.name and apart(x, one) for x in group)
+    return all(x.bound and x.bound.name == one.bound.name and independent(x, one) for x in group)
 
 
 def fuse(steps: Sequence[Step], kept: Iterable[Array] | None = None) -> Step:
-    """All steps of a presentation as one, with as many in one graph as follow each other; everything is kept."""
+    """Return all steps of a presentation as one, with consecutive launches in one graph; all arrays are kept."""
     flat = list(flattened(steps))
     launches = [step for step in flat if isinstance(step, Launch)]
-    if len(launches) == len(flat) and len(parts := _parts(launches)) == 1 and not any(x.timed for x in launches):
-        return Course(parts[0])
+    if (
+        len(launches) == len(flat)
+        and len(parts := _between_checks(launches)) == 1
+        and not any(x.timed for x in launches)
+    ):
+        return RepeatedGraph(parts[0])
     given = {id(array) for launch in launches for array in launch.given}
     seen = {id(a): a for launch in launches for a in launch.arrays if id(a) not in given}
     found: list[Step] = []
     for _, group in groupby(flat, key=lambda step: isinstance(step, Launch)):
         members = list(group)
-        found += [Program(part) for part in _parts([step for step in members if isinstance(step, Launch)]) if part]
+        found += [
+            GraphProgram(part)
+            for part in _between_checks([step for step in members if isinstance(step, Launch)])
+            if part
+        ]
         rest = [step for step in members if not isinstance(step, Launch)]
         found += [step if isinstance(step, OnHost) else OnHost(step, list(seen.values())) for step in rest]
     return in_turn(found)
 
 
-def _parts(launches: Sequence[Launch]) -> list[list[Launch]]:
-    """Launches up to where something needs what was kept after a guard: the host has to have looked before."""
+def _between_checks(launches: Sequence[Launch]) -> list[list[Launch]]:
+    """Divide launches where one reads what an update after a guard changed: the host checks guards before it."""
     parts: list[list[Launch]] = [[]]
     guarded = kept = False
     for one in launches:
@@ -213,6 +231,6 @@ def _parts(launches: Sequence[Launch]) -> list[list[Launch]]:
             parts.append([])
             guarded = kept = False
         parts[-1].append(one)
-        guarded |= isinstance(one, Guard)
+        guarded |= isinstance(one, GuardLaunch)
         kept |= guarded and one.keeps
     return parts

@@ -1,8 +1,7 @@
 """Launches: kernels bound to their operands, as steps.
 
-A launch can be called like any other step. It then takes the host's arrays to the device and brings home what it wrote,
-so that whoever looks at arrays between steps, audits above all, sees what he expects and may change it. In a program
-(`graphs.py`) results stay on the device.
+A launch called by itself uploads its arrays and downloads its results, so audits can read and change arrays between
+steps. In a program (`graphs.py`) results stay on the device.
 """
 
 from __future__ import annotations
@@ -12,20 +11,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from circuitsim.kernels.gpu.device import SLOT, THREADS, Twin, device, text
+from circuitsim.kernels.gpu.device import SLOT, THREADS, DeviceBuffer, device, text
 from circuitsim.kernels.steps import Step
 
 Array = np.ndarray
 FEW = 10  # operands of most kernels, at most
-MOST_BLOCKS = 1024  # for each replica: what is larger is gone through in strides
+MOST_BLOCKS = 1024  # for each replica; larger arrays are processed in strides
 SEVERAL = {"guard": 4, "apply": 9}
-"""Kernels that do the same with several arrays in one launch, and their operands for each."""
-MOST = 8  # arrays of these in one launch: their table has to be less than 4096 bytes
+"""Kernels that serve several arrays in one launch, and the number of operands for each."""
+MOST = 8  # arrays of these in one launch: the table must stay below 4096 bytes
 
 
 @dataclass(frozen=True)
 class Bound:
-    """A kernel with its table and the blocks that share out its work: along a replica, replicas, arrays."""
+    """A kernel with its table and its grid of blocks: within a replica, replicas, arrays."""
 
     kernel: Callable[..., None]
     name: tuple[str, str]  # and its floating-point type
@@ -34,22 +33,22 @@ class Bound:
     grid: tuple[int, int, int]
 
     def issued(self) -> Callable[[], None]:
-        """What issues it."""
+        """Return a function that launches the kernel."""
         table = np.zeros((), [("words", np.int64, (self.room,))])  # an argument that is passed by value
         table["words"][: len(self.words)] = self.words
         return lambda: self.kernel(self.grid, (THREADS,), (table,))
 
 
 class Launch:
-    """What issues work to the device, and the arrays that it uses.
+    """Work for the device, and the arrays that it uses.
 
     Parameters
     ----------
-    issue : issues it, allocating and waiting for nothing.
-    arrays : all that it uses, kept alive. written : those that it changes.
-    keeps : whether it changes what outlives a presentation, or prepares that, so that guards must have been asked.
-    given : those that nobody changes but who announces it: the data.
-    timed : whether what it does depends on which presentation it is. bound : the kernel, if it is one.
+    issue : function that issues the work; it neither allocates nor waits.
+    arrays : all arrays used. written : arrays changed. given : arrays that change by announcement alone: the data.
+    keeps : True if it changes what outlives a presentation: guards are checked before.
+    timed : True if the result depends on the number of the presentation.
+    bound : the kernel, if the work is one.
     """
 
     def __init__(
@@ -65,28 +64,28 @@ class Launch:
     ) -> None:
         self.issue, self.keeps, self.timed, self.bound = issue, keeps, timed, bound
         self.arrays, self.changed, self.given = list(arrays), list(written), list(given)
-        self.twins, self.written = _twins(arrays), _twins(written)
+        self.buffers, self.written = _buffers(arrays), _buffers(written)
 
     def __call__(self) -> None:
         with device().working():
-            for twin in self.twins:
-                twin.home()
-                twin.host_newer = True  # nobody said so, but anybody may have changed it
-                twin.settle()
+            for buffer in self.buffers:
+                buffer.to_host()
+                buffer.host_newer = True  # Python code may have changed it
+                buffer.to_device()
             self.issue()
-            for twin in self.written:
-                twin.device_newer = True
-                twin.home()
+            for buffer in self.written:
+                buffer.device_newer = True
+                buffer.to_host()
             self._done()
-        for twin in self.twins:
-            twin.host_newer = True
+        for buffer in self.buffers:
+            buffer.host_newer = True
 
     def _done(self) -> None:
-        """What is to be done when it has run by itself."""
+        """Finish a launch that was called by itself."""
 
 
-class Guard(Launch):
-    """A launch that halts the device where increments may be too large, and what is to be done then."""
+class GuardLaunch(Launch):
+    """A launch that halts the device where increments may be too large, and the alarm to call then."""
 
     def __init__(self, found: Launch, alarm: Step) -> None:
         super().__init__(found.issue, found.arrays, [], bound=found.bound)
@@ -98,25 +97,25 @@ class Guard(Launch):
 
 
 class OnHost:
-    """A step of the host's, between programs; the arrays that it may look at and change."""
+    """A Python step between programs, and the arrays that it may read and change."""
 
     def __init__(self, step: Step, arrays: Iterable[Array]) -> None:
         self.step, self.arrays = step, list(arrays)
 
     def __call__(self) -> None:
         with device().lock:
-            device().home(self.arrays, change=True)
+            device().to_host(self.arrays, change=True)
             self.step()
 
 
-class Operand:
-    """What a kernel is given: an array (up to three axes; the leading one is replicas), or a number."""
+class LaunchOperand:
+    """Argument of a kernel: an array (up to three axes, the first is replicas), a number, or None."""
 
     def __init__(self, value: Array | float | None, *, written: bool = False, given: bool = False) -> None:
         self.value, self.written, self.given = value, written, given
 
     def words(self) -> list[int]:
-        """Its slot in the kernel's table."""
+        """Return its slot in the kernel's table."""
         if self.value is None:
             return [0] * SLOT
         if not isinstance(self.value, np.ndarray):
@@ -127,24 +126,24 @@ class Operand:
         return [device().address(self.value), *shape, *[1] * rest, first, *strides[1:], *[0] * rest]
 
 
-def reads(array: Array | None) -> Operand:
-    """An operand that is only read, or absent."""
-    return Operand(array)
+def reads(array: Array | None) -> LaunchOperand:
+    """Operand that is read, or absent."""
+    return LaunchOperand(array)
 
 
-def writes(array: Array | None) -> Operand:
-    """An operand that is changed, or absent."""
-    return Operand(array, written=True)
+def writes(array: Array | None) -> LaunchOperand:
+    """Operand that is changed, or absent."""
+    return LaunchOperand(array, written=True)
 
 
-def given(array: Array) -> Operand:
-    """An operand that is part of the data."""
-    return Operand(array, given=True)
+def given(array: Array) -> LaunchOperand:
+    """Operand that is part of the data."""
+    return LaunchOperand(array, given=True)
 
 
 def launch(
     name: str,
-    *operands: Operand,
+    *operands: LaunchOperand,
     over: Array | None = None,
     rows: bool = False,
     source: str | None = None,
@@ -155,9 +154,9 @@ def launch(
 
     Parameters
     ----------
-    name : the kernel's. operands : in its order; those that keep are told first whether a guard has halted them.
-    over : whose elements, or `rows`, are shared out; None: those of the last operand.
-    source : None: the engine's own kernels. keeps, timed : see `Launch`.
+    name : kernel. operands : in the kernel's order; kernels that keep have the halt flag first.
+    over : array whose elements, or rows with `rows`, the blocks share; None: the last operand.
+    source : source of the kernel; None: the engine's. keeps, timed : see `Launch`.
     """
     last = operands[-1].value if over is None else over
     assert isinstance(last, np.ndarray)
@@ -181,27 +180,27 @@ def launch(
     )
 
 
-def together(launches: Sequence[Launch]) -> Callable[[], None]:
-    """What issues launches of one kernel that does the same with several arrays, as one."""
+def joined(launches: Sequence[Launch]) -> Callable[[], None]:
+    """Return a function that issues launches of one kernel as a single launch."""
     each = [launch.bound for launch in launches if launch.bound]
     grids = [bound.grid for bound in each]
     grid = max(g[0] for g in grids), max(g[1] for g in grids), len(each)
     return replace(each[0], words=[w for bound in each for w in bound.words], grid=grid).issued()
 
 
-def apart(one: Launch, other: Launch) -> bool:
-    """Whether neither changes what the other uses."""
+def independent(one: Launch, other: Launch) -> bool:
+    """Return True if neither launch changes what the other uses."""
     pairs = [(a, b) for x, y in ((one, other), (other, one)) for a in x.changed for b in y.arrays]
     return not any(np.may_share_memory(a, b) for a, b in pairs)
 
 
 def generated(source: str, arrays: Sequence[Array], out: Array) -> Launch:
-    """Bind a kernel `rule` of a source, whose table holds arrays in order, and what it makes."""
+    """Bind a kernel `rule` of a source, whose table holds the arrays in order, then the result."""
     return launch("rule", *(reads(array) for array in arrays), writes(out), source=source)
 
 
 def _grid(array: Array, rows: bool) -> tuple[int, int, int]:
-    """How many blocks share out what a replica has, replicas, and arrays, of which there is one."""
+    """Return the number of blocks within a replica, of replicas, and of arrays (one)."""
     replicas, height, width = (*array.shape, 1)[:3]
     if height * width >= 2**31:
         raise ValueError(f"an array of {height} by {width} is too large for the device's kernels")
@@ -209,5 +208,5 @@ def _grid(array: Array, rows: bool) -> tuple[int, int, int]:
     return max(1, min(blocks, MOST_BLOCKS)), max(1, min(replicas, 65535)), 1
 
 
-def _twins(arrays: Sequence[Array]) -> list[Twin]:
-    return list(dict.fromkeys(device().twin(array) for array in arrays))
+def _buffers(arrays: Sequence[Array]) -> list[DeviceBuffer]:
+    return list(dict.fromkeys(device().buffer(array) for array in arrays))

@@ -1,9 +1,8 @@
-// A course of presentations: the rows of one after the other, with nothing from the host between them.
+// A sequence of batches, shown one after the other without the host.
 
-// By one block. Once a guard has halted what is under way, its presentation is shown again and again, so that the
-// increments that the host looks at are those that halted it.
+// One block. After a guard halts, the same batch is shown again, so that the host checks the increments that halted it.
 KERNEL(advance) {
-    const View<word> cursor = array<word>(t, 0); // where the course lies, and how many of its presentations were shown
+    const View<word> cursor = array<word>(t, 0); // address of the batches, presentations shown
     const bool halted = *array<const word>(t, 1).first != 0;
     const View<word> rows = array<word>(t, 2);
     const word time = cursor.first[1] - halted, size = rows.shape[0] * rows.shape[1];
