@@ -57,7 +57,9 @@ def drawn() -> dict[str, np.ndarray]:
 
 
 @pytest.mark.skipif(not REAL_DATA, reason="CIRCUITSIM_DATA names no folder with MNIST")
-@pytest.mark.parametrize("feedback", PUBLISHED)
+@pytest.mark.parametrize(
+    "feedback", [pytest.param(name, marks=() if name == "fa" else pytest.mark.nightly) for name in PUBLISHED]
+)
 def test_every_digit(feedback: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     skip_report(monkeypatch)
     rate, published = PUBLISHED[feedback]

@@ -178,6 +178,7 @@ def test_interrupted_and_resumed_to_the_same_bits(
     same(tmp_path / "run", whole)
 
 
+@pytest.mark.nightly
 def test_killed_and_resumed_to_the_same_bits(whole: Path, tmp_path: Path) -> None:
     given = [part for key, value in TINY.items() for part in ("--set", f"{key}={value}")]
     out = tmp_path / "a folder? 100% of #1"
