@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 import pytest
 from building import Setting, distance, presentations, simulator, train, weights_of
+from running import nightly
 
 from circuitsim.circuits.autoencoder import ERROR_DRIVEN, TOP_RULES, VARIANTS
 
@@ -19,7 +20,7 @@ TOLERANCE = {"float64": 1e-10, "float32": 1e-4}
 PAIRS = [(1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2)]  # cycles m and n
 EXTRAS = [(0.0, None), (0.6, None), (0.0, 0.9), (0.6, 0.9)]  # momentum and max_norm
 LAMBDAS = [0.5, 0.4, 0.3, (0.3, 0.6), (0.5, 0.2)]
-DEPTHS = [2, pytest.param(4, marks=pytest.mark.nightly)]
+DEPTHS = [2, nightly(4)]
 ROWS = presentations(20)
 ACTIVATIONS = [("tanh", "logistic"), ("saturated", "tanh"), ("logistic", "identity"), ("relu", "logistic"),
                ("identity", "saturated")]  # fmt: skip
@@ -50,7 +51,7 @@ def expected(setting: Setting, seed: int) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
-@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("dtype", ["float64", nightly("float32")])
 @pytest.mark.parametrize("backend", ["numba", "numpy"])
 def test_weights_agree_after_twenty_updates(backend: str, dtype: str, depth: int) -> None:
     wrong = {}
