@@ -271,8 +271,8 @@ OF_RULES = [
         compiler,
         ("cycle 0 for 1", "loop", "RH", "_arrays", ("memory[meaning.cycle]", "memory[min(memory)]")),
         ("pre and post swapped", "fa", "ICH", "_arrays", ("if meaning.place is Place.PRE", "if (meaning.place is Place.PRE) != alike(operands.pre, operands.post)")),
-        ("another neuron's activity in a loop", "copy_interval", "IRH", in_python(edit(compiler, "_lower_every", ("[b, j]", "[b, j - 1]")))),
-        ("another example's activity in a loop", "copy_interval", "IRH", in_python(edit(compiler, "_lower_every", ('"[b, j]"', '"[b - 1, j]"')))),
+        ("another neuron's activity in a loop", "every", "IRH", in_python(edit(compiler, "_lower_every", ("[b, j]", "[b, j - 1]")))),
+        ("another example's activity in a loop", "every", "IRH", in_python(edit(compiler, "_lower_every", ('"[b, j]"', '"[b - 1, j]"')))),
         ("the transposed weight", "oja", "IH", "_arrays", ("meaning.place], weight))", "meaning.place], turned(weight)))")),
         ("increments not reset", "ia", "PRH", in_python(edit(compiler, "_accumulate", ('"=" if first else "+="', '"+="')))),
         ("biases with a presynaptic 0", "loop", "RH", "_lower_bias", ("s: ONE", "s: 0 * ONE")),
@@ -280,7 +280,7 @@ OF_RULES = [
     *table(
         "numba",
         codegen,
-        ("a sum that is not reset", "copy_interval", "IPRH", in_python(constant(codegen, "EVERY", "                total = T(0.0)\n", "                total = out[r, i - 1, j - 1]\n"))),
+        ("a sum that is not reset", "every", "IPRH", in_python(constant(codegen, "EVERY", "                total = T(0.0)\n", "                total = out[r, i - 1, j - 1]\n"))),
         ("parameters of replica 0", "ia", "IRH", in_python(edit(codegen, "generate", ("min(r, {name}.shape[0] - 1)", "0")))),
     ),
     *table(

@@ -207,7 +207,7 @@ def test_resume_gives_the_same_bits(
     assert len(checkpoints(tmp_path / "run")) == 2
 
 
-@pytest.mark.parametrize("copy_interval", [4, 5])
+@pytest.mark.parametrize("every", [4, 5])
 def test_resume_goes_on_from_the_newest_checkpoint(
     every: int, tmp_path: Path, kill_after: dict[str, int], capfd: pytest.CaptureFixture[str]
 ) -> None:
