@@ -36,6 +36,11 @@ ENTRIES = {
 }
 
 
+def nightly(*values: Any) -> Any:
+    """Values of a parametrised test that only `-m nightly` takes."""
+    return pytest.param(*values, marks=pytest.mark.nightly)
+
+
 def skip_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make reports without figures, which take longer than the small runs of these tests."""
 

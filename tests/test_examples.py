@@ -62,6 +62,12 @@ def test_the_readme_program_runs(tmp_path: Path) -> None:
     assert printed(str(path)) == "143 (1, 16, 64)\n"
 
 
+def test_the_readme_activates_the_environment_before_it_uses_the_command() -> None:
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    bare = next(k for k, line in enumerate(lines) if line.startswith("circuitsim "))
+    assert "source .venv/bin/activate" in lines[:bare]
+
+
 @pytest.mark.parametrize(
     "line",
     re.findall(

@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 import pytest
 from building import Setting, distance, presentations, simulator, train, weights_of
+from running import nightly
 
 from circuitsim.circuits.autoencoder import ERROR_DRIVEN, TOP_RULES, VARIANTS
 
@@ -19,6 +20,7 @@ TOLERANCE = {"float64": 1e-10, "float32": 1e-4}
 PAIRS = [(1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2)]  # cycles m and n
 EXTRAS = [(0.0, None), (0.6, None), (0.0, 0.9), (0.6, 0.9)]  # momentum and max_norm
 LAMBDAS = [0.5, 0.4, 0.3, (0.3, 0.6), (0.5, 0.2)]
+DEPTHS = [2, nightly(4)]
 ROWS = presentations(20)
 ACTIVATIONS = [("tanh", "logistic"), ("saturated", "tanh"), ("logistic", "identity"), ("relu", "logistic"),
                ("identity", "saturated")]  # fmt: skip
@@ -48,8 +50,8 @@ def expected(setting: Setting, seed: int) -> dict[str, np.ndarray]:
     return setting.by_hand(weights_of(simulator([setting], [seed])), ROWS)
 
 
-@pytest.mark.parametrize("depth", [2, 4])
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("dtype", ["float64", nightly("float32")])
 @pytest.mark.parametrize("backend", ["numba", "numpy"])
 def test_weights_agree_after_twenty_updates(backend: str, dtype: str, depth: int) -> None:
     wrong = {}
@@ -62,7 +64,7 @@ def test_weights_agree_after_twenty_updates(backend: str, dtype: str, depth: int
     assert not wrong, "\n".join(f"{apart:.1e} {setting}" for setting, apart in wrong.items())
 
 
-@pytest.mark.parametrize("depth", [2, 4])
+@pytest.mark.parametrize("depth", DEPTHS)
 def test_every_setting_learns_and_differs_from_its_neighbours(depth: int) -> None:
     """The comparison above means something: all settings change the weights, and none stands for another."""
     for settings in groups(depth):

@@ -78,7 +78,7 @@ def same(one: Simulator, other: Simulator) -> bool:
 def test_threads_make_of_it_what_the_reference_does(
     three_threads: threads.ThreadPool, monkeypatch: pytest.MonkeyPatch, rule: str, replicas: int, passes: float
 ) -> None:
-    """Shares of neurons, of examples, of both, and of replicas where three threads share them evenly or there are many."""
+    """Shares of neurons, of examples, of both, and of replicas: even shares of three threads, or many replicas."""
     monkeypatch.setattr(ops, "TRAFFIC_RATIO", passes)
     made = trained(rule, replicas)
     assert apart(made, trained(rule, replicas, "numpy")) < 1e-12

@@ -21,6 +21,7 @@ from running import (
     final,
     interrupt,
     metrics,
+    nightly,
     outcome,
     run,
     settings,
@@ -172,6 +173,7 @@ def test_runs_are_the_same_to_the_last_bit(tmp_path: Path) -> None:
     assert outcome(tmp_path / "one") == outcome(tmp_path / "two")
 
 
+@pytest.mark.nightly
 def test_so_are_runs_of_different_processes(tmp_path: Path) -> None:
     assert run(tmp_path / "one", *VARIED, **FULL) == 0
     process = start("run", "autoencoder", "--out", tmp_path / "two", *settings(**FULL), *VARIED)
@@ -186,8 +188,8 @@ def test_checkpoints_and_their_number_change_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("backend", ["numba", "numpy"])
-@pytest.mark.parametrize("copy_interval", [1, 3, 5, None])
-@pytest.mark.parametrize("batches", [1, 5, 8, 14, 20])
+@pytest.mark.parametrize("every", [nightly(1), 3, nightly(5), None])
+@pytest.mark.parametrize("batches", [nightly(1), 5, 8, nightly(14), nightly(20)])
 def test_resume_gives_the_same_bits(
     backend: str, every: int | None, batches: int, tmp_path: Path, kill_after: dict[str, int]
 ) -> None:
@@ -205,7 +207,7 @@ def test_resume_gives_the_same_bits(
     assert len(checkpoints(tmp_path / "run")) == 2
 
 
-@pytest.mark.parametrize("copy_interval", [4, 5])
+@pytest.mark.parametrize("every", [4, 5])
 def test_resume_goes_on_from_the_newest_checkpoint(
     every: int, tmp_path: Path, kill_after: dict[str, int], capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.nightly
 def test_five_kills() -> None:
     script = Path(__file__).parents[1] / "kill.py"
     command = [sys.executable, str(script), "--times", "5", "--epochs", "5", "--seed", "8"]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from running import REAL_DATA, circuitsim, metrics, skip_report
+from running import REAL_DATA, circuitsim, metrics, nightly, skip_report
 
 from circuitsim.runs.config import spell
 from circuitsim.runs.runfolder import save_tensors
@@ -57,7 +57,7 @@ def drawn() -> dict[str, np.ndarray]:
 
 
 @pytest.mark.skipif(not REAL_DATA, reason="CIRCUITSIM_DATA names no folder with MNIST")
-@pytest.mark.parametrize("feedback", PUBLISHED)
+@pytest.mark.parametrize("feedback", [nightly("bp"), "fa", nightly("kp")])
 def test_every_digit(feedback: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     skip_report(monkeypatch)
     rate, published = PUBLISHED[feedback]

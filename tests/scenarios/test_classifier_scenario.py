@@ -11,7 +11,7 @@ from typing import Any
 import handwritten_classifier as by_hand
 import numpy as np
 import pytest
-from running import checkpoints, circuitsim, final, measured, metrics, outcome, skip_report, vary
+from running import checkpoints, circuitsim, final, measured, metrics, nightly, outcome, skip_report, vary
 
 from circuitsim import data
 from circuitsim.runs.config import spell
@@ -369,6 +369,7 @@ def test_density(feedback: str, ss_kind: str, tmp_path: Path) -> None:
         assert (kept["B2.weight"] != kept["W2.weight"].T).any()
 
 
+@pytest.mark.nightly
 def test_kinds_of_feedback_in_one_run_are_single_runs(tmp_path: Path) -> None:
     together = run(tmp_path / "all", *vary(feedback=",".join(KINDS), seed="0,1"), lr=0.3, momentum=0.5)
     frame = measured(tmp_path / "all")
@@ -397,7 +398,7 @@ def test_replicas_of_one_circuit_may_differ_in_all_that_is_a_number(tmp_path: Pa
             np.testing.assert_allclose(together[name][replica], values, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("copy_interval", "keep"), [(4, 1), (None, 1), (None, 0)])
+@pytest.mark.parametrize(("every", "keep"), [(4, 1), nightly(None, 1), nightly(None, 0)])
 def test_resume_ends_in_the_same_bits(every: int | None, keep: int, tmp_path: Path) -> None:
     """From a checkpoint within an epoch, from one at its end, and from none at all; mirror noise included."""
     options = vary(feedback="wm,kp,ia,ss", data_seed="0,1")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from running import circuitsim, metrics, start, tree
+from running import circuitsim, metrics, nightly, start, tree
 
 from circuitsim import data
 from circuitsim.analysis.reports.search_plots import Matrix, Searched, draw_history, draw_matrices, draw_slices
@@ -139,7 +139,7 @@ def test_the_command_in_the_report_gives_the_numbers_of_the_matrix(whole: Path, 
         assert list(one) == list(other)
 
 
-@pytest.mark.parametrize(("where", "calls"), [("trial", 0), ("trial", 5), ("transfer", 1)])
+@pytest.mark.parametrize(("where", "calls"), [nightly("trial", 0), ("trial", 5), ("transfer", 1)])
 def test_interrupted_and_resumed_to_the_same_bits(
     where: str,
     calls: int,
@@ -178,6 +178,7 @@ def test_interrupted_and_resumed_to_the_same_bits(
     same(tmp_path / "run", whole)
 
 
+@pytest.mark.nightly
 def test_killed_and_resumed_to_the_same_bits(whole: Path, tmp_path: Path) -> None:
     given = [part for key, value in TINY.items() for part in ("--set", f"{key}={value}")]
     out = tmp_path / "a folder? 100% of #1"
@@ -193,6 +194,7 @@ def test_killed_and_resumed_to_the_same_bits(whole: Path, tmp_path: Path) -> Non
     same(out, whole)
 
 
+@pytest.mark.nightly
 def test_another_seed_and_another_list_of_depths(whole: Path, tmp_path: Path) -> None:
     """What is tried at a depth depends on the seed and on no other depth."""
     assert search(tmp_path / "seed", "--seed", 1) == 0

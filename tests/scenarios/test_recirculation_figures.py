@@ -125,6 +125,7 @@ def table(folder: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(folder / "figures" / f"{name}.csv")
 
 
+@pytest.mark.nightly
 def test_what_is_written(ran: Path) -> None:
     drawn = {f"figure-{n}" for n in (4, 5, 7, 8, 9, 10)}
     drawn |= {"error-recirculation", "mixing", "lambdas", "cycle-pairs", "divergence-data", "divergence-zero"}
@@ -140,6 +141,7 @@ def test_what_is_written(ran: Path) -> None:
         assert text in (ran / "figures" / "mixing.svg").read_text()
 
 
+@pytest.mark.nightly
 def test_tables_are_of_the_metrics(ran: Path) -> None:
     frame, final = metrics(ran), table(ran, "figure-5-final").set_index(["panel", "metric", "label"])
     own = frame[(frame["member"] == "figure-5-tanh-1") & (frame["rule"] == "srbp") & (frame["epoch"] == 4)]
@@ -159,6 +161,7 @@ def test_tables_are_of_the_metrics(ran: Path) -> None:
         assert nine["digits, tanh, 16-8-16", "bce", variant] == pytest.approx(cell[both, place], rel=1e-6)
 
 
+@pytest.mark.nightly
 def test_reconstructions_are_of_the_weights_that_were_trained(ran: Path) -> None:
     """Figure 7's first ten examples have about the error of the whole test split."""
     found = table(ran, "figure-7").groupby("circuit")["mse"].mean()
@@ -188,6 +191,7 @@ GOLD: dict[tuple[str, str, str], float] = {
 }
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("key", GOLD, ids=" ".join)
 def test_golden_numbers(ran: Path, key: tuple[str, str, str]) -> None:
     name, panel, label = key
@@ -196,6 +200,20 @@ def test_golden_numbers(ran: Path, key: tuple[str, str, str]) -> None:
     assert row["mean"].iloc[0] == pytest.approx(GOLD[key], rel=GOLDEN)
 
 
+def test_one_figure_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the golden number that it has beside the others, and files of its own."""
+    skip_report(monkeypatch)
+    sets = ["--set", "figures=[10]", "--set", "hidden_layers=[1]"]
+    assert circuitsim("run", "recirculation-figures", "--quick", *sets, "--out", tmp_path / "run") == 0
+    rows = table(tmp_path / "run", "figure-10-final").set_index(["panel", "label"])
+    assert rows.loc[("digits, tanh, 8", "REC 3"), "mean"].iloc[0] == pytest.approx(
+        GOLD["figure-10-final", "digits, tanh, 8", "REC 3"], rel=GOLDEN
+    )
+    written = {path.name for path in (tmp_path / "run" / "figures").iterdir()}
+    assert written == {"figure-10.svg", "figure-10.csv", "figure-10-final.csv"}
+
+
+@pytest.mark.nightly
 def test_without_a_bound_it_runs_away_once_the_step_is_beyond_two(ran: Path) -> None:
     """Those that ran away later than in the first stretch, before whose end nothing is measured."""
     rows = table(ran, "divergence").set_index(["output bias", "bound", "rate"])
