@@ -59,7 +59,7 @@ def test_audit_for_a_person(capfd: pytest.CaptureFixture[str]) -> None:
         in out
     )
     assert "tried on backend numba, found: weight-transport in B2" in out
-    assert re.search(r"^distances +an error travels up to 1 hop, 1 tick *$", out, re.M)
+    assert re.search(r"^distances +an error signal travels up to 1 hop, 1 tick *$", out, re.M)
     assert circuitsim("audit", "autoencoder", "--backend", "numpy") == 0
     out = capfd.readouterr().out
     assert out.startswith("circular autoencoder: local in space and time\n")

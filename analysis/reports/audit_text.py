@@ -1,4 +1,4 @@
-"""The audit for a person at a terminal: the verdict, findings with their remedies, readings, measurements."""
+"""The audit as text for a terminal: verdict, findings and their remedies, readings, measurements."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from circuitsim.analysis.reports.page import plural
+
 Audit = Mapping[str, Any]
 
 
 def as_text(audit: Audit) -> list[RenderableType]:
-    """What to print, in order.
+    """Return the parts to print, in order.
 
     Parameters
     ----------
-    audit : of one circuit, as `analysis.audits.audit.examine` gives it.
+    audit : of one circuit, from `analysis.audits.examine.examine`.
     """
     return [
         *_verdict(audit),
         *_findings(audit),
-        Text("\nWhat rules read, and how many ticks old it is at the moment of use", style="bold"),
+        Text("\nReadings of each rule, and their age in ticks when they are used", style="bold"),
         _readings(audit),
         *_tried(audit),
         *_scorecard(audit),
@@ -32,14 +34,14 @@ def as_text(audit: Audit) -> list[RenderableType]:
 
 def _verdict(audit: Audit) -> Iterator[Text]:
     violations = [f for f in audit["findings"] if f["kind"] != "label"]
-    verdict = "local in space and time" if audit["local"] else f"NOT local: {_count(len(violations), 'finding')}"
+    verdict = "local in space and time" if audit["local"] else f"NOT local: {plural(len(violations), 'finding')}"
     yield Text(f"{audit['label']}: {verdict}", style="bold green" if audit["local"] else "bold red")
 
 
 def _findings(audit: Audit) -> Iterator[RenderableType]:
     for finding in audit["findings"]:
         rule = f", rule {finding['rule']}" if finding["rule"] else ""
-        lag = "" if finding["lag"] is None else f", {_count(finding['lag'], 'tick')} old"
+        lag = "" if finding["lag"] is None else f", {plural(finding['lag'], 'tick')} old"
         yield Text(f"\n{finding['kind']} in {finding['projection']}{rule}", style="bold")
         yield Text(f"    reads {finding['read']}{lag}\n    remedy: {finding['remedy']}")
 
@@ -62,14 +64,14 @@ def _reading(read: Mapping[str, Any]) -> str:
 
 def _tried(audit: Audit) -> Iterator[Text]:
     if "tried" in audit:
-        yield Text("\nWhat was tried", style="bold")
+        yield Text("\nIntervention", style="bold")
         yield Text(audit["tried"]["said"])
 
 
 def _scorecard(audit: Audit) -> Iterator[RenderableType]:
     if "scorecard" not in audit:
         return
-    yield Text("\nFive problems, and costs, measured", style="bold")
+    yield Text("\nScorecard: five problems and costs", style="bold")
     table = _table("problem", "measured")
     for problem, measured in scores(audit["scorecard"]):
         table.add_row(problem, measured)
@@ -77,14 +79,14 @@ def _scorecard(audit: Audit) -> Iterator[RenderableType]:
 
 
 def scores(card: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The scorecard in words: pairs of a problem and what was measured."""
+    """Return the scorecard in words: pairs of a problem and its measurement."""
     return [
-        ("labels", f"{100 * card['labels']['fraction']:.0f} % of synapses change otherwise when the labels do"),
+        ("labels", f"{100 * card['labels']['fraction']:.0f} % of synaptic changes depend on the labels"),
         ("locality", _kinds(card["locality"]["findings"])),
         ("symmetry", _symmetry(card["symmetry"])),
         ("distances", _distances(card["distances"])),
         ("modularity", _modularity(card["modularity"])),
-        ("operations", f"{card['costs']['operations']['total']:,} synaptic operations a presentation and example"),
+        ("operations", f"{card['costs']['operations']['total']:,} synaptic operations per presentation and example"),
         ("memory", _memory(card["costs"])),
         ("wires", _wires(card["costs"]["wires"])),
     ]
@@ -96,39 +98,36 @@ def _kinds(findings: Mapping[str, int]) -> str:
 
 def _symmetry(symmetry: Mapping[str, Any]) -> str:
     if not symmetry["channels"]:
-        return "no error is sent down"
+        return "no error signal is sent down"
     if symmetry["required"] is None:
-        return "no symmetry required: feedback and forward weights at about 90 degrees"
-    return f"feedback within {symmetry['required']:.0f} degrees of the forward weights required"
+        return "no symmetry required: feedback lies at about 90 degrees to the forward weights"
+    return f"feedback must lie within {symmetry['required']:.0f} degrees of the forward weights"
 
 
 def _distances(distances: Mapping[str, Any]) -> str:
     length = f", length {distances['length']:.3g}" if distances.get("length") is not None else ""
-    return f"an error travels up to {_count(distances['hops'], 'hop')}, {_count(distances['ticks'], 'tick')}{length}"
+    hops, ticks = plural(distances["hops"], "hop"), plural(distances["ticks"], "tick")
+    return f"an error signal travels up to {hops}, {ticks}{length}"
 
 
 def _modularity(modularity: Mapping[str, Any]) -> str:
     stages = [", ".join(name for part in stage for name in part) for stage in modularity["stages"]]
-    order = "; then ".join(stages) if len(stages) > 1 else "all learn together"
-    return f"an update needs {100 * modularity['mean_fraction']:.0f} % of the other projections; {order}"
+    order = "; then ".join(stages) if len(stages) > 1 else "all learn simultaneously"
+    return f"an update depends on {100 * modularity['mean_fraction']:.0f} % of the other projections; {order}"
 
 
 def _memory(costs: Mapping[str, Any]) -> str:
     neurons = costs["neurons"]
     kept = sorted({kind for kinds in costs["synapses"].values() for kind in kinds})
-    snapshots = _count(neurons["snapshots"], "snapshot")
-    return f"up to {snapshots} a neuron for {_count(neurons['ticks'], 'tick')}; synapses keep {', '.join(kept)}"
+    snapshots = plural(neurons["snapshots"], "snapshot")
+    return f"up to {snapshots} per neuron for {plural(neurons['ticks'], 'tick')}; synapses store {', '.join(kept)}"
 
 
 def _wires(wires: Mapping[str, Any]) -> str:
-    channels = _count(wires["learning_channels"], "learning channel")
+    channels = plural(wires["learning_channels"], "learning channel")
     declared = {kind: count for kind, count in wires["nonlocal"].items() if kind != "label"}
     nonlocal_ = f", non-local {_kinds(declared)}" if declared else ""
     return f"{wires['synapses']:,} synapses, {wires['lines']:,} lines between colocated neurons, {channels}{nonlocal_}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _table(*columns: str) -> Table:

@@ -1,4 +1,4 @@
-"""The report's sections on circuits: drawings, timetables, and the locality audit."""
+"""Sections of the report on circuits: drawings, timetables and the locality audit."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from circuitsim.analysis.reports.page import details, figure, heading, paragraph
 if TYPE_CHECKING:
     from circuitsim.timetable.schedule import Schedule
 
-MOST_CIRCUITS = 8  # drawn; the audit has them all
+MOST_CIRCUITS = 8  # drawn; the audit lists all
 MOST_POPULATIONS = 80  # of a circuit that is drawn
 MOST_EVENTS = 400  # rows of a timetable
-OPEN_EVENTS = 30  # a longer table starts folded
+OPEN_EVENTS = 30  # longer tables start folded
 FINDING = ("kind", "projection", "rule", "read", "place", "lag", "remedy")
 
 Audit = Mapping[str, Any]
 
 
 def circuits(labelled: Sequence[tuple[str, Schedule]]) -> str:
-    """Every circuit's drawing and timetable."""
+    """Drawing and timetable of every circuit."""
     shown = labelled[:MOST_CIRCUITS]
     if len(labelled) == 1:
         return section("Circuit and timetable", *_circuit(shown[0][1]))
@@ -37,7 +37,7 @@ def circuits(labelled: Sequence[tuple[str, Schedule]]) -> str:
 
 
 def verdict(audit: Audit) -> str:
-    """The verdict in a sentence; nothing where there was no audit."""
+    """State the verdict in a sentence; empty if there was no audit."""
     each = _each(audit)
     local = [one for one in each if one.get("local")]
     if not any("local" in one for one in each):
@@ -49,11 +49,12 @@ def verdict(audit: Audit) -> str:
         return f"All {len(each)} circuits are local in space and time."
     others = [str(one.get("label", "")) for one in each if not one.get("local")]
     names = ", ".join(others[:MOST_CIRCUITS]) + (" and others" if len(others) > MOST_CIRCUITS else "")
-    return f"Of {len(each)} circuits {len(local)} are local in space and time; not local: {names}."
+    be = "is" if len(local) == 1 else "are"
+    return f"{len(local)} of {len(each)} circuits {be} local in space and time; not local: {names}."
 
 
 def locality(audit: Audit) -> str:
-    """The verdict, the findings with their remedies, and for each projection what is read and how far back."""
+    """Verdict, findings with remedies, and the readings of each projection's rules with their age."""
     said = verdict(audit)
     if not said:
         return ""
@@ -71,50 +72,51 @@ def locality(audit: Audit) -> str:
         for index, one in enumerate(each)
     ]
     explained = paragraph(
-        "Local: each synapse reads its presynaptic neuron, its postsynaptic neuron and itself, and nothing older than "
-        "neurons remember. The window is the age in ticks of the oldest thing that a projection's rules read."
+        "In a local circuit each synapse reads only its presynaptic neuron, its postsynaptic neuron and itself, and "
+        "nothing older than neurons remember. The window of a projection is the age in ticks of the oldest quantity "
+        "that its rules read."
     )
     return section("Locality audit", paragraph(said, "good" if good else "note"), *found, *_tried(each, several),
-                   heading("What rules read"), explained, *reads, *_covered(each))  # fmt: skip
+                   heading("Readings of the rules"), explained, *reads, *_covered(each))  # fmt: skip
 
 
 def _tried(each: Sequence[Audit], several: bool) -> list[str]:
-    """What experiments changed, and to what effect; and the scorecard where there is one."""
+    """Result of the intervention on each circuit, and the scorecard where there is one."""
     tried = [one for one in each if one.get("tried")]
     if not tried:
         return []
     header = (["circuit"] if several else []) + ["experiment"]
     rows = [([str(one.get("label", ""))] if several else []) + [str(one["tried"]["said"])] for one in tried]
     how = paragraph(
-        "Everything outside what locality permits to a synapse was changed, and what it permits held, on a twin of the "
-        "circuit with random weights and examples; its update was compared bit by bit."
+        "In a copy of the circuit with random weights and examples, everything that a local synapse may not read was "
+        "changed and everything that it may read was kept. Its update was compared bit by bit."
     )
-    parts = [heading("What was tried"), how, table(header, rows)]
+    parts = [heading("Intervention"), how, table(header, rows)]
     for one in each:
         if one.get("scorecard"):
             measured = table(("problem", "measured"), scores(one["scorecard"]))
-            parts.append(details(f"Five problems, and costs: {one.get('label', 'this circuit')}", measured))
+            parts.append(details(f"Scorecard, five problems and costs: {one.get('label', 'this circuit')}", measured))
     return parts
 
 
 def _covered(each: Sequence[Audit]) -> list[str]:
-    """The hash of each circuit with its rules, without which an audit could be of anything."""
+    """Hash of each circuit and its rules, which ties the audit to them."""
     covers = [f"{one['covers']['circuit']} {one['covers']['sha256'][:16]}" for one in each if one.get("covers")]
-    return [paragraph(f"This audit covers (SHA-256 of circuit and rules): {'; '.join(covers)}.")] if covers else []
+    return [paragraph(f"SHA-256 of circuit and rules: {'; '.join(covers)}.")] if covers else []
 
 
 def _circuit(schedule: Schedule) -> list[str]:
     circuit = schedule.circuit
     chart, note = gantt_figure(schedule)
-    caption = "Boxes are populations (number of neurons, activation)."
+    caption = "Boxes are populations (number of neurons, activation function)."
     if any(p.feedback for p in circuit.populations):
-        caption += " Yellow ones are feedback neurons, which carry errors."
+        caption += " Yellow boxes are feedback neurons, which carry errors."
     if len({p.site for p in circuit.populations}) < len(circuit.populations):
-        caption += " A shaded frame is one place: what is in it is colocated, neuron by neuron."
+        caption += " Populations in one shaded frame are colocated, neuron by neuron."
     timing = (
-        "One presentation. Within a tick events run from left to right; digits count the cycle. Arrows are signals "
-        "under way, dotted ones exchanges between colocated neurons. "
-        f"Neurons remember {plural(schedule.window, 'tick')}. {note}"
+        "One presentation. Within a tick, events run from left to right; digits are cycles. Solid arrows are signals "
+        "in transit, dotted arrows exchanges between colocated neurons. "
+        f"Neurons remember for {plural(schedule.window, 'tick')}. {note}"
     )
     if len(circuit.populations) > MOST_POPULATIONS:
         drawn = paragraph(f"The circuit is too large to draw: {plural(len(circuit.populations), 'population')}.")
@@ -126,14 +128,18 @@ def _circuit(schedule: Schedule) -> list[str]:
 def _table(schedule: Schedule) -> str:
     every = schedule.table()
     header = ("tick", "phase", "subject", "cycle", "reads", "changes")
-    title = f"The timetable as a table: {plural(len(every), 'event')}"
-    cut = f"The first {MOST_EVENTS} are shown; `circuitsim schedule` prints all." if len(every) > MOST_EVENTS else ""
+    title = f"Timetable as a table: {plural(len(every), 'event')}"
+    cut = (
+        f"The first {MOST_EVENTS} events are shown; `circuitsim schedule` prints all."
+        if len(every) > MOST_EVENTS
+        else ""
+    )
     rows = table(header, every[:MOST_EVENTS], numbers=(0,))
-    return details(title, rows, paragraph(cut) if cut else "", opened=len(every) <= OPEN_EVENTS)
+    return details(title, rows, paragraph(cut) if len(every) > MOST_EVENTS else "", opened=len(every) <= OPEN_EVENTS)
 
 
 def _reads(one: Audit) -> str:
-    """One row for each projection and rule."""
+    """Table of readings, one row for each projection and rule."""
     windows: Mapping[str, Any] = one.get("window") or {}
     certificates = list(one.get("certificates") or ())
     certified = {c.get("projection") for c in certificates}
@@ -151,7 +157,7 @@ def _reads(one: Audit) -> str:
 
 
 def _reading(read: Any) -> str:
-    """One quantity that a rule reads: its place, whose it is, its age."""
+    """Describe one quantity that a rule reads: place, owner, age."""
     if not isinstance(read, Mapping) or "place" not in read:
         return _cell(read)
     cycle = "" if read.get("cycle") is None else f".at({read['cycle']})"

@@ -1,4 +1,4 @@
-"""How far from the input each population lies: the column that it has in a drawing."""
+"""Depth of each population: its distance from the input, which is its column in a drawing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from circuitsim.circuit.parts import Projection
 
 
 def depths(circuit: Circuit) -> dict[str, int]:
-    """How many projections lie between the input and each population on the longest way that closes no loop."""
+    """Count the projections from the input to each population on the longest path that closes no loop."""
     found = {circuit.inputs: 0}
     onward = _onward(circuit, (circuit.inputs,), set())
     for _ in circuit.populations:
@@ -15,13 +15,13 @@ def depths(circuit: Circuit) -> dict[str, int]:
             if q.source in found:
                 found[q.target] = max(found.get(q.target, 0), found[q.source] + 1)
     for p in circuit.populations:
-        mates = [found[m.name] for m in circuit.populations if m.site == p.site and m.name in found]
-        found.setdefault(p.name, max(mates, default=0))
+        colocated = [found[m.name] for m in circuit.populations if m.site == p.site and m.name in found]
+        found.setdefault(p.name, max(colocated, default=0))
     return found
 
 
 def _onward(circuit: Circuit, path: tuple[str, ...], visited: set[str]) -> list[Projection]:
-    """The projections that lead away from the input, feedback neurons aside: those that do not return to their path."""
+    """List the projections that lead away from the input, without those to feedback neurons or back to their path."""
     found: list[Projection] = []
     if path[-1] not in visited:
         visited.add(path[-1])

@@ -1,4 +1,4 @@
-"""The circuit drawn: populations as boxes, projections as arrows, non-local wires in a colour of their own."""
+"""Drawing of a circuit: populations as boxes, projections as arrows, non-local wires in orange."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from circuitsim.analysis.reports.layout import Arrow, Box, Layout, arrange, ends, label_of, lines_of
 from circuitsim.analysis.reports.page import Image, plural
-from circuitsim.analysis.reports.plots import drawing, inline
+from circuitsim.analysis.reports.plots import COLOURS, INK, drawing, inline
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Exchange, Population
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.patches import FancyBboxPatch
 
-INK, QUIET, WARNING = "#1b1b1b", "#6a6a6a", "#D55E00"
+QUIET, WARNING = "#6a6a6a", COLOURS[1]
 LEGEND = 0.26  # inches a line
 MARGIN = 0.12
 
 
 def circuit_figure(circuit: Circuit) -> Image:
-    """Draw a circuit; the drawing is as large as its parts need."""
+    """Draw a circuit as large as its parts need."""
     layout = arrange(circuit)
     extent = layout.extent
     keys = _keys(circuit)
@@ -96,7 +96,7 @@ def _exchange(ax: Axes, exchange: Exchange, boxes: dict[str, Any], places: dict[
 
 
 def _keys(circuit: Circuit) -> list[tuple[str, str, Any]]:
-    """The lines of the legend, for what there is to explain: (text, colour, dashes)."""
+    """Lines of the legend, for what the drawing contains: (text, colour, dashes)."""
     found: list[tuple[str, str, Any]] = [("projection: name and delay", INK, "-")]
     if any(q.transposed_from for q in circuit.projections):
         found.append(("declared non-local wire: another projection's weights", WARNING, (0, (5, 2))))

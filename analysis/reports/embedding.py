@@ -1,4 +1,4 @@
-"""Activity in two dimensions: t-SNE, how it is drawn, and how well classes are kept apart."""
+"""Activity in two dimensions by t-SNE: the embedding, its drawing, and the separation of classes."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from circuitsim.analysis.reports.page import Image
-from circuitsim.analysis.reports.plots import COLOURS, drawing, inline
+from circuitsim.analysis.reports.plots import COLOURS, axes_at, drawing, inline
 
 if TYPE_CHECKING:
     from matplotlib.path import Path
 
-SIDE, BETWEEN, HEAD = 3.6, 0.12, 0.3  # inches of a map, between two, and above them
+SIDE, BETWEEN, HEAD = 3.6, 0.12, 0.3  # inches of a panel, between two, and above them
 PERPLEXITY = 30.0
 NEAREST = 10
 
 
 def embedded(x: np.ndarray, seed: int) -> np.ndarray:
-    """t-SNE of examples (n, features) from their principal components, (n, 2).
+    """Embed examples (n, features) in two dimensions by t-SNE from their principal components, (n, 2).
 
     Source
     ------
-    Van der Maaten & Hinton 2008, as scikit-learn has it; its perplexity is 30, or less for fewer than 91 examples.
+    Van der Maaten & Hinton 2008 (scikit-learn). The perplexity is 30, or less for fewer than 91 examples.
     """
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
@@ -35,7 +35,7 @@ def embedded(x: np.ndarray, seed: int) -> np.ndarray:
 
 
 def neighbours(x: np.ndarray, classes: np.ndarray, nearest: int = NEAREST) -> float:
-    """The share of an example's nearest others that are of its own class, the mean over examples.
+    """Fraction of an example's nearest neighbours that share its class, averaged over examples.
 
     >>> neighbours(np.array([[0.0], [0.1], [5.0], [5.1]]), np.array([0, 0, 1, 0]), nearest=1)
     0.5
@@ -49,7 +49,7 @@ def neighbours(x: np.ndarray, classes: np.ndarray, nearest: int = NEAREST) -> fl
 
 
 def _number(value: int) -> Path:
-    """A number's outline around the origin."""
+    """Return the outline of a number, centred on the origin."""
     from matplotlib.textpath import TextPath
     from matplotlib.transforms import Affine2D
 
@@ -59,20 +59,15 @@ def _number(value: int) -> Path:
 
 
 def draw_embeddings(maps: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Image:
-    """A square for each title, (n, 2) points and their classes (n,), each point drawn as its class's number."""
+    """Draw a square panel for each title: points (n, 2), each as the number of its class (n,)."""
     width = len(maps) * (SIDE + BETWEEN) + BETWEEN
     with drawing(width, SIDE + HEAD + BETWEEN) as figure:
         for index, (title, (points, classes)) in enumerate(maps.items()):
-            left = (BETWEEN + index * (SIDE + BETWEEN)) / width
-            ax = figure.add_axes(
-                (left, BETWEEN / (SIDE + HEAD + BETWEEN), SIDE / width, SIDE / (SIDE + HEAD + BETWEEN))
-            )
+            ax = axes_at(figure, BETWEEN + index * (SIDE + BETWEEN), BETWEEN, SIDE, SIDE)
             for one in map(int, np.unique(classes)):
                 chosen = points[classes == one]
                 colour = COLOURS[one % len(COLOURS)]
                 ax.scatter(chosen[:, 0], chosen[:, 1], s=16, marker=_number(one), color=colour, linewidths=0)
-            ax.set_xticks([])
-            ax.set_yticks([])
-            ax.set_title(title, loc="left", fontsize=9.5, fontweight="bold")
+            ax.set(xticks=[], yticks=[], title=title)
         count = ", ".join(f"{title}: {len(points)} points" for title, (points, _) in maps.items())
         return inline(figure, f"Activity in two dimensions by t-SNE, each point the number of its class. {count}.")

@@ -1,4 +1,4 @@
-"""The timetable drawn: time runs right, one row for each population and projection, colour tells the phase."""
+"""Timetable as a chart: time runs right, one row for each population and projection, one colour for each phase."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from circuitsim import phases
 from circuitsim.analysis.reports.page import Image
-from circuitsim.analysis.reports.plots import drawing, inline
+from circuitsim.analysis.reports.plots import axes_at, drawing, inline
 from circuitsim.phases import FIRING
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ DARK = (phases.FORWARD, phases.UPDATE, phases.PLASTICITY)
 
 
 def gantt_figure(schedule: Schedule) -> tuple[Image, str]:
-    """Draw a presentation's timetable; also returns a note of what was cut off, empty if nothing was."""
+    """Draw the timetable of a presentation; the second value notes what was cut off, or is empty."""
     events = [entry.event for entry in schedule.entries]
     rows = list(dict.fromkeys(phases.subject(schedule.circuit, e) for e in events))
     ticks = min(schedule.length, MOST_TICKS)
@@ -48,8 +48,7 @@ def gantt_figure(schedule: Schedule) -> tuple[Image, str]:
     used = sorted({e.phase for e in shown})
     size = max(names + tick * ticks + 0.15, 4.6), ROW * len(rows) + 0.46 + 0.24 * -(-len(used) // 3)
     with drawing(*size) as figure:
-        ax = figure.add_axes((names / size[0], 1 - (ROW * len(rows) + 0.05) / size[1], tick * ticks / size[0],
-                              ROW * len(rows) / size[1]))  # fmt: skip
+        ax = axes_at(figure, names, size[1] - ROW * len(rows) - 0.05, tick * ticks, ROW * len(rows))
         _grid(ax, rows, ticks, tick)
         place = _places(schedule, shown, rows)
         _arrows(ax, schedule, place)
@@ -84,7 +83,7 @@ def _grid(ax: Axes, rows: Sequence[str], ticks: int, tick: float) -> None:
 
 
 def _places(schedule: Schedule, events: Sequence[Event], rows: Sequence[str]) -> dict[Event, tuple[float, int, float]]:
-    """Each event's left edge, row and width: within a tick, what comes first stands left."""
+    """Left edge, row and width of each event; within a tick, earlier phases stand left."""
     slots = sorted({SLOTS[e.phase] for e in events})
     width = 0.92 / max(4, len(slots))
     return {
@@ -103,7 +102,7 @@ def _bar(ax: Axes, event: Event, x: float, y: int, width: float, tick: float) ->
 
 
 def _arrows(ax: Axes, schedule: Schedule, place: dict[Event, tuple[float, int, float]]) -> None:
-    """From the firing to the delivery, as long as the delay; dotted between colocated neurons, within the tick."""
+    """Draw arrows from firing to delivery, as long as the delay; dotted arrows for exchanges within a tick."""
     circuit = schedule.circuit
     fired = {(phases.subject(circuit, e), e.detail, e.tick): e for e in place if e.phase in FIRING}
     drawn = 0
@@ -134,5 +133,5 @@ def _legend(ax: Axes, used: Sequence[int]) -> None:
     from matplotlib.patches import Patch
 
     handles = [Patch(facecolor=COLOURS[p], label=phases.PHASES[p].NAME) for p in used]
-    ax.figure.legend(handles=handles, loc="lower left", ncols=3, fontsize=8.5, frameon=False, handlelength=1.2,
-                     columnspacing=1.4, borderaxespad=0.1)  # fmt: skip
+    ax.figure.legend(handles=handles, loc="lower left", ncols=3, handlelength=1.2, columnspacing=1.4,
+                     borderaxespad=0.1)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Replicas that differ in nothing but their seeds make a group: its curves, its final values, its rank."""
+"""Groups of replicas that differ only in their seeds: their curves, final values and ranks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SEEDS = ("seed", "data_seed")
-TELLING = ("rule", "feedback")  # keys whose values speak for themselves
-RANKED_BY = ("mse", "error", "loss", "bce")  # the first of these that was measured decides which group is best
+TELLING = ("rule", "feedback")  # keys whose values need no key beside them in a label
+RANKED_BY = ("mse", "error", "loss", "bce")  # the first of these that was measured ranks the groups
 SECONDS = "seconds"
 
 
 @dataclass(frozen=True)
 class Final:
-    """Values of a group's replicas at one epoch: their mean, their standard deviation (n - 1), how many are finite."""
+    """Mean and standard deviation (n - 1) of a group's replicas at one epoch, over the n that are finite."""
 
     mean: float
     sd: float
@@ -30,23 +30,18 @@ class Final:
 
 @dataclass(frozen=True)
 class Group:
-    """Replicas with equal settings, seeds aside; `series` holds (epoch, replica) for each (split, metric)."""
+    """Replicas with equal settings apart from seeds; `series` holds (epoch, replica) for each (split, metric)."""
 
     label: str
     replicas: int
     series: Mapping[tuple[str, str], np.ndarray]
 
     def curve(self, split: str, metric: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mean, least and greatest over the replicas that are finite, each (epoch,); NaN where none is."""
-        values = self.series[split, metric]
-        found = np.full((3, len(values)), np.nan)
-        some = np.isfinite(values).any(axis=1)
-        with np.errstate(over="ignore"):  # of values that are about to diverge
-            found[:, some] = [f(values[some], axis=1) for f in (np.nanmean, np.nanmin, np.nanmax)]
-        return found[0], found[1], found[2]
+        """Mean, least and greatest over the finite replicas, each (epoch,)."""
+        return spread(self.series[split, metric])
 
     def final(self, split: str, metric: str) -> Final:
-        """What the replicas have come to at the run's last epoch."""
+        """Values at the run's last epoch."""
         values = self.series[split, metric][-1]
         values = values[np.isfinite(values)]
         with np.errstate(over="ignore", invalid="ignore"):
@@ -55,7 +50,7 @@ class Group:
         return Final(mean, sd, values.size)
 
     def best(self, split: str, metric: str) -> tuple[float, int]:
-        """The least value of the mean curve and its index, (NaN, -1) where there is none."""
+        """Least value of the mean curve and its index; (NaN, -1) if no value is finite."""
         mean = self.curve(split, metric)[0]
         if not np.isfinite(mean).any():
             return math.nan, -1
@@ -65,7 +60,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Results:
-    """A run's metrics by group, the best group first; `measured` holds the (split, metric) pairs in order."""
+    """Metrics of a run by group, the best group first; `measured` holds the (split, metric) pairs in order."""
 
     epochs: np.ndarray
     groups: tuple[Group, ...]
@@ -73,23 +68,23 @@ class Results:
 
     @cached_property
     def data_metrics(self) -> tuple[str, ...]:
-        """The metrics that are figures of the data: those that the test split has."""
+        """Metrics of the data: those of the test split."""
         return tuple(metric for split, metric in self.measured if split == "test")
 
     @cached_property
     def other_metrics(self) -> tuple[str, ...]:
-        """The metrics that belong to no data, seconds aside."""
+        """Metrics of the circuit itself, without seconds."""
         return tuple(m for _, m in self.measured if m not in self.data_metrics and m != SECONDS)
 
     @cached_property
     def ranked_by(self) -> str | None:
-        """The metric that ranks the groups."""
+        """Metric that ranks the groups."""
         known = [metric for metric in RANKED_BY if metric in self.data_metrics]
         return next(iter([*known, *self.data_metrics]), None)
 
     @cached_property
     def seconds(self) -> np.ndarray:
-        """Training time of each epoch, (epoch,): the run's, or the longest of its replicas'."""
+        """Training time of each epoch of the run, (epoch,), the longest over replicas."""
         found = np.full(len(self.epochs), np.nan)
         for group in self.groups:
             if ("train", SECONDS) in group.series:
@@ -97,12 +92,23 @@ class Results:
         return found
 
 
+def spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, least and greatest over the finite replicas (last axis); NaN where none is finite."""
+    finite = np.isfinite(values)
+    known, found = np.where(finite, values, np.nan), np.full((3, len(values)), np.nan)
+    some = finite.any(axis=1)
+    with np.errstate(over="ignore"):  # values that are about to diverge
+        found[:, some] = [f(known[some], axis=1) for f in (np.nanmean, np.nanmin, np.nanmax)]
+    return found[0], found[1], found[2]
+
+
 def group_results(metrics: pd.DataFrame, varied: Sequence[str], label: str) -> Results:
-    """Put the rows of a metrics table into groups, best first; values that are not finite count as missing.
+    """Sort a metrics table into groups, best first; values that are not finite count as missing.
 
     Parameters
     ----------
-    metrics : columns replica, epoch, split, metric, value, and varied keys. label : the group's where nothing varies.
+    metrics : columns replica, epoch, split, metric, value and the varied keys. label : of the only group, if nothing
+        but seeds varies.
     """
     keys = [key for key in varied if key not in SEEDS and key in metrics]
     epochs, replicas = np.unique(metrics["epoch"]), np.unique(metrics["replica"])
@@ -120,7 +126,7 @@ def group_results(metrics: pd.DataFrame, varied: Sequence[str], label: str) -> R
 
 
 def telling(settings: Mapping[str, Any]) -> str:
-    """What a run is called in which nothing but seeds is varied; "" where no key tells."""
+    """Return the name of a run that varies nothing but seeds: its rule or feedback, or "" if it has neither."""
     named = (settings.get(key) for key in TELLING)
     return next((value for value in named if isinstance(value, str)), "")
 
@@ -142,7 +148,7 @@ def _rank(group: Group, metric: str | None) -> float:
 
 
 def _label(keys: Sequence[str], values: Sequence[Any]) -> str:
-    """The settings that a group has in common."""
+    """Settings that a group has in common."""
     return ", ".join(
         _spell(value) if key in TELLING else f"{key} {_spell(value)}" for key, value in zip(keys, values, strict=True)
     )

@@ -1,4 +1,4 @@
-"""Sample reconstructions: rows of small images, or lines where the data are no images."""
+"""Sample reconstructions, drawn as rows of small images or as lines."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from circuitsim.analysis.reports.learning_curves import MOST_GROUPS
 from circuitsim.analysis.reports.page import Image, number
-from circuitsim.analysis.reports.plots import COLOURS, DASHES, MOST_GROUPS, drawing, inline
+from circuitsim.analysis.reports.plots import COLOURS, DASHES, axes_at, drawing, inline
 
 Shape = tuple[int, int, int]  # channels, rows, columns
 MOST_LINES = 6  # examples drawn as lines
 
 
 def reconstruction_figure(originals: np.ndarray, outputs: Mapping[str, np.ndarray], shape: Shape | None) -> Image:
-    """Originals above what each replica makes of them."""
+    """Draw originals above each replica's reconstructions: as images, or as lines if the data are no images."""
     drawn = _strips if shape else _lines
     return drawn(originals, outputs, shape)
 
 
 def _strips(originals: np.ndarray, outputs: Mapping[str, np.ndarray], shape: Shape | None) -> Image:
-    """One row of images for the originals and one for each label, which stands above its row."""
+    """Draw one row of images for the originals and one for each label, below the label."""
     assert shape is not None
     rows = {"originals": originals, **{_scored(k, v, originals): v for k, v in outputs.items()}}
     low, high = _range(originals)
@@ -30,7 +31,7 @@ def _strips(originals: np.ndarray, outputs: Mapping[str, np.ndarray], shape: Sha
     with drawing(width + 0.1, height) as figure:
         for index, (name, values) in enumerate(rows.items()):
             bottom = height - (index + 1) * (tall + label)
-            ax = figure.add_axes((0.05 / (width + 0.1), bottom / height, width / (width + 0.1), tall / height))
+            ax = axes_at(figure, 0.05, bottom, width, tall)
             ax.imshow(_mosaic(values, shape, low, high), interpolation="nearest", aspect="auto", vmin=0, vmax=1)
             ax.set_axis_off()
             figure.text(0.05 / (width + 0.1), (bottom + tall + 0.05) / height, name, fontsize=10.5)
@@ -39,7 +40,7 @@ def _strips(originals: np.ndarray, outputs: Mapping[str, np.ndarray], shape: Sha
 
 
 def _mosaic(values: np.ndarray, shape: Shape, low: float, high: float) -> np.ndarray:
-    """Examples side by side with white between, (rows, columns, 3); pale red where a value is not finite."""
+    """Place examples side by side with white between, (rows, columns, 3); pale red where a value is not finite."""
     channels, rows, columns = shape
     scaled = (np.asarray(values, np.float64).reshape(-1, channels, rows, columns) - low) / (high - low)
     lost = ~np.isfinite(scaled).all(axis=1)
@@ -54,7 +55,7 @@ def _mosaic(values: np.ndarray, shape: Shape, low: float, high: float) -> np.nda
 
 
 def _lines(originals: np.ndarray, outputs: Mapping[str, np.ndarray], shape: Shape | None) -> Image:
-    """Each example's features as a line, the original in grey and thick."""
+    """Draw each example's features as a line, the original thick and grey."""
     shown, columns = min(MOST_LINES, len(originals)), 2
     rows = -(-shown // columns)
     few = dict(list(outputs.items())[:MOST_GROUPS])
@@ -72,12 +73,12 @@ def _lines(originals: np.ndarray, outputs: Mapping[str, np.ndarray], shape: Shap
                 style = {"color": COLOURS[index], "linestyle": DASHES[index]}
                 finite = np.where(np.isfinite(values[example]), values[example], np.nan)
                 handles += ax.plot(finite, linewidth=1.1, **style)
-            ax.set_title(f"example {example}", loc="left", fontsize=9, pad=3)
+            ax.set_title(f"example {example}", fontsize=9, fontweight="normal", pad=3)
         for ax in axes[-1]:
             ax.set_xlabel("feature")
         figure.subplots_adjust(0.07, (legend + 0.5) / size[1], 0.98, 1 - 0.25 / size[1], 0.16, 0.35)
         labels = ["original", *(_scored(k, v, originals) for k, v in few.items())]
-        figure.legend(handles, labels, loc="lower left", frameon=False, fontsize=9, handlelength=3,
+        figure.legend(handles, labels, loc="lower left", fontsize=9, handlelength=3,
                       labelspacing=0.25, bbox_to_anchor=(0.04, 0), borderaxespad=0.2)  # fmt: skip
         return inline(figure, f"{shown} examples as lines and their reconstructions by {', '.join(few)}")
 
@@ -89,7 +90,7 @@ def _scored(label: str, values: np.ndarray, originals: np.ndarray) -> str:
 
 
 def _range(originals: np.ndarray) -> tuple[float, float]:
-    """Black and white: 0 and 1 where the originals keep within, else their own extremes."""
+    """Values shown black and white: 0 and 1 if the originals lie within, otherwise their extremes."""
     finite = originals[np.isfinite(originals)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     return (0.0, 1.0) if low >= 0 and high <= 1 else (low, high if high > low else low + 1)

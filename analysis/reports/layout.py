@@ -1,7 +1,7 @@
-"""Where a circuit's parts go on paper: sites on a ring or in a row, populations within sites, labels along arrows.
+"""Layout of a circuit drawing: sites on a ring or in a row, populations within sites, labels along arrows.
 
 Pure geometry in inches, y upwards. A circuit whose output is at its input's site is a ring, drawn clockwise from the
-top; any other is a row from left to right. What is colocated is drawn as one place.
+top; any other is a row from left to right. Colocated populations share a frame.
 """
 
 from __future__ import annotations
@@ -12,20 +12,33 @@ from dataclasses import dataclass, replace
 from itertools import combinations, islice, product
 
 from circuitsim.analysis.reports.depth import depths
+from circuitsim.analysis.reports.page import plural
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Population, Projection
 
 Sites = dict[str, list[Population]]
 TEXT = 0.085  # width of a character
 BOX_HEIGHT = 0.52
-BESIDE, BELOW = 0.75, 0.5  # between boxes of one site, for the name of what they exchange
-PAD = 0.13  # of a site's frame
+BESIDE, BELOW = 0.75, 0.5  # between boxes of one site, for the label of their exchange
+PAD = 0.13  # between boxes and their frame
 ROOM = 0.28  # between frames
 LABEL_HEIGHT = 0.2
-LABELLED = (0.5, 0.55, 0.45, 0.6, 0.4, 0.66, 0.34, 0.72, 0.28, 0.78, 0.22)  # where along an arrow its label may be
+LABELLED = (
+    0.5,
+    0.55,
+    0.45,
+    0.6,
+    0.4,
+    0.66,
+    0.34,
+    0.72,
+    0.28,
+    0.78,
+    0.22,
+)  # of a label along its arrow
 ALONG = tuple(t / 24 for t in range(1, 24))
-BENDS = (-0.12, 0.12, -0.25, 0.25, -0.4, 0.4)  # tried in turn where an arrow would run through a box
-TRIALS = 60  # of stretches at which sites do not meet
+BENDS = (-0.12, 0.12, -0.25, 0.25, -0.4, 0.4)  # tried in turn if an arrow would cross a box
+TRIALS = 60  # stretches without overlap that are tried
 _SIZES = [1.2**n for n in range(24)]
 STRETCHES = sorted(product(_SIZES, _SIZES), key=lambda s: s[0] * s[1] * max(s[0] / s[1], s[1] / s[0]))
 
@@ -40,11 +53,11 @@ class Box:
     height: float
 
     def moved(self, x: float, y: float) -> Box:
-        """The same rectangle elsewhere."""
+        """Return the rectangle, shifted."""
         return replace(self, x=self.x + x, y=self.y + y)
 
     def meets(self, other: Box, room: float = 0.0) -> bool:
-        """Whether two rectangles come closer than `room`."""
+        """Tell if two rectangles come closer than `room`."""
         across = abs(self.x - other.x) < (self.width + other.width) / 2 + room
         return across and abs(self.y - other.y) < (self.height + other.height) / 2 + room
 
@@ -54,7 +67,7 @@ Blocks = dict[str, dict[str, Box]]  # the boxes of each site's populations
 
 @dataclass(frozen=True)
 class Arrow:
-    """A projection's way: the bend of its arc (`rad` of matplotlib's arc3) and the box of its label."""
+    """Arrow of a projection: the bend of its arc (`rad` of matplotlib's arc3) and the box of its label."""
 
     projection: Projection
     bend: float
@@ -72,18 +85,18 @@ class Layout:
 
     @property
     def extent(self) -> Box:
-        """What encloses everything, bends of arrows included."""
+        """Rectangle around everything, bends of arrows included."""
         bends = [Box(x, y, 0, 0) for a in self.arrows for x, y in _arc(*ends(self.boxes, a.projection), a.bend, ALONG)]
         return _around([*self.boxes.values(), *self.frames.values(), *(a.label for a in self.arrows), *bends])
 
 
 def arrange(circuit: Circuit) -> Layout:
-    """Find places at which no frames and no labels meet, the smallest of those that are tried."""
+    """Find the smallest layout, of those tried, in which no frames and no labels overlap."""
     sites = _sites(circuit)
     ring = circuit.inputs != circuit.outputs and circuit.colocated(circuit.inputs, circuit.outputs)
-    apart = islice(_apart(circuit, sites, _ring if ring else _row), TRIALS)
+    candidates = islice(_separated(circuit, sites, _ring if ring else _row), TRIALS)
     best: Layout | None = None
-    for blocks, frames in apart:
+    for blocks, frames in candidates:
         boxes = {name: box for block in blocks.values() for name, box in block.items()}
         arrows, clear = _arrows(circuit, boxes, frames, ring)
         if clear or best is None:
@@ -91,12 +104,12 @@ def arrange(circuit: Circuit) -> Layout:
             best = Layout(ring, boxes, shared, tuple(arrows))
         if clear:
             break
-    assert best is not None, "sites that are far enough from one another do not meet"
+    assert best is not None, "sites that are far enough apart do not overlap"
     return best
 
 
 def ends(boxes: dict[str, Box], q: Projection) -> tuple[Box, Box]:
-    """Where an arrow starts and ends: the centres of two boxes, or the upper corners of one."""
+    """Return the start and end of an arrow: the centres of two boxes, or the upper corners of one."""
     source, target = boxes[q.source], boxes[q.target]
     if q.source == q.target:
         return source.moved(0.25, source.height / 2), target.moved(-0.25, target.height / 2)
@@ -104,18 +117,18 @@ def ends(boxes: dict[str, Box], q: Projection) -> tuple[Box, Box]:
 
 
 def label_of(q: Projection) -> str:
-    """What stands beside an arrow."""
-    return f"{q.name} · {q.delay} tick{'' if q.delay == 1 else 's'}"
+    """Return the label of an arrow."""
+    return f"{q.name} · {plural(q.delay, 'tick')}"
 
 
 def lines_of(circuit: Circuit, p: Population) -> tuple[str, str]:
-    """What stands in a population's box: its name, then its size and activation."""
+    """Return the two lines in a population's box: its name; its size and activation function."""
     role = "input" if p.name == circuit.inputs else "linear" if p.feedback else p.activation
     return p.name, f"{p.size} · {role}"
 
 
 def _sites(circuit: Circuit) -> Sites:
-    """Colocated populations, sites in the order of their first population's depth."""
+    """Group colocated populations, sites in the order of their first population's depth."""
     depth = depths(circuit)
     found: dict[str, list[Population]] = {}
     for p in sorted(circuit.populations, key=lambda p: (p.feedback, depth[p.name])):
@@ -123,8 +136,8 @@ def _sites(circuit: Circuit) -> Sites:
     return dict(sorted(found.items(), key=lambda item: min(depth[p.name] for p in item[1])))
 
 
-def _apart(circuit: Circuit, sites: Sites, place: Callable[..., Blocks]) -> Iterator[tuple[Blocks, dict[str, Box]]]:
-    """The boxes and frames of every site, for all stretches at which no frames meet."""
+def _separated(circuit: Circuit, sites: Sites, place: Callable[..., Blocks]) -> Iterator[tuple[Blocks, dict[str, Box]]]:
+    """Yield the boxes and frames of every site for each stretch at which no frames overlap."""
     for width, height in STRETCHES:
         blocks = place(circuit, sites, width, height)
         frames = {site: _around(block.values(), PAD) for site, block in blocks.items()}
@@ -133,7 +146,7 @@ def _apart(circuit: Circuit, sites: Sites, place: Callable[..., Blocks]) -> Iter
 
 
 def _block(circuit: Circuit, members: list[Population], inward: tuple[float, float]) -> dict[str, Box]:
-    """Boxes of one site around the origin: neurons in a row, the deepest first, feedback neurons inward of them."""
+    """Place the boxes of one site around the origin: neurons in a row, deepest first, feedback neurons inward."""
     rows = [[p for p in members[::-1] if not p.feedback], [p for p in members if p.feedback]]
     found: dict[str, Box] = {}
     for index, row in enumerate(rows if rows[0] else rows[1:]):
@@ -171,7 +184,7 @@ def _row(circuit: Circuit, sites: Sites, width: float, height: float) -> Blocks:
 
 
 def _arrows(circuit: Circuit, boxes: dict[str, Box], frames: dict[str, Box], ring: bool) -> tuple[list[Arrow], bool]:
-    """Bend every arrow and put its label where it touches nothing; tell whether all labels found such a place."""
+    """Bend every arrow and place its label; the second value is True if no label overlaps anything."""
     found: list[Arrow] = []
     clear = True
     depth = depths(circuit)
@@ -190,29 +203,29 @@ def _arrows(circuit: Circuit, boxes: dict[str, Box], frames: dict[str, Box], rin
 
 
 def _bend(circuit: Circuit, q: Projection, boxes: dict[str, Box], depth: dict[str, int], ring: bool) -> float:
-    """Outward on a ring; straight between neighbours of a row, and over or under what lies between others."""
+    """Choose the bend of an arrow: outward on a ring, straight between neighbours of a row, else around boxes."""
     source, target = boxes[q.source], boxes[q.target]
     feedback = circuit.population(q.target).feedback
     if circuit.colocated(q.source, q.target):
         return 2.2 if q.source == q.target else 1.0
-    twins = [x for x in circuit.projections if {x.source, x.target} == {q.source, q.target}]
-    aside = 0.25 * twins.index(q)
+    parallel = [x for x in circuit.projections if {x.source, x.target} == {q.source, q.target}]
+    aside = 0.25 * parallel.index(q)
     if ring:
         turn = source.x * target.y - source.y * target.x  # < 0: clockwise about the centre
         few = len({p.site for p in circuit.populations})
         outward = {2: 0.42, 3: 0.25}.get(few, 0.14)
         return aside if feedback else aside + (outward if turn > 0 else -outward)
     far = abs(depth[q.source] - depth[q.target]) > 1
-    return aside + (-0.3 if far and feedback else -0.3 if far else 0.0)
+    return aside - (0.3 if far else 0.0)
 
 
 def _crosses(source: Box, target: Box, bend: float, others: list[Box]) -> bool:
-    """Whether an arrow would run through a box that is neither of its ends."""
+    """Tell if an arrow would cross a box that is neither of its ends."""
     return any(Box(x, y, 0, 0).meets(box) for x, y in _arc(source, target, bend, ALONG) for box in others)
 
 
 def _arc(source: Box, target: Box, bend: float, along: Sequence[float] = LABELLED) -> Iterator[tuple[float, float]]:
-    """Points of an arrow, a quadratic curve between the centres of two boxes."""
+    """Yield points of an arrow, a quadratic curve between the centres of two boxes."""
     dx, dy = target.x - source.x, target.y - source.y
     cx, cy = (source.x + target.x) / 2 + bend * dy, (source.y + target.y) / 2 - bend * dx
     for t in along:
@@ -221,7 +234,7 @@ def _arc(source: Box, target: Box, bend: float, along: Sequence[float] = LABELLE
 
 
 def _around(boxes: Iterable[Box], pad: float = 0.0) -> Box:
-    """The smallest rectangle around others."""
+    """Return the smallest rectangle around others."""
     every = list(boxes)
     left, right = min(b.x - b.width / 2 for b in every), max(b.x + b.width / 2 for b in every)
     low, high = min(b.y - b.height / 2 for b in every), max(b.y + b.height / 2 for b in every)

@@ -1,4 +1,4 @@
-"""Maps of a figure of merit over two quantities: a cell for each pair, some of them named."""
+"""Matrices of numbers as coloured cells: maps of a measure over two quantities, and tables with deviations."""
 
 from __future__ import annotations
 
@@ -10,14 +10,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from circuitsim.analysis.reports.page import Image, number
-from circuitsim.analysis.reports.plots import drawing, inline
+from circuitsim.analysis.reports.plots import (
+    SHORT_AXIS,
+    axes_at,
+    cells_in_words,
+    draw_cells,
+    drawing,
+    inline,
+    label_decades,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-COLOURS = "cividis"  # alike to all kinds of colour vision, and in grey
-CELL = (0.74, 0.44)  # inches
-LEFT, RIGHT, BOTTOM, TOP, BAR = 0.72, 0.2, 0.52, 0.36, 1.0  # inches around the cells, and for the bar of colours
+CELL, WIDE = (0.74, 0.44), (1.3, 0.44)  # inches of a cell: with a mean; with a mean and its deviation
+LEFT, RIGHT, BOTTOM, TOP, BAR = 0.72, 0.2, 0.52, 0.36, 1.0  # inches around the cells, and for the colour bar
 NARROW = 2.3  # inches that a title needs
 DECADES = 30.0  # a greater ratio between the ends of the scale makes it logarithmic
 
@@ -28,8 +36,8 @@ class Map:
 
     Parameters
     ----------
-    title, xlabel, ylabel : in words. rows, columns : what is written beside and below the cells.
-    named : what stands in a cell above its number, by (row, column).
+    title, xlabel, ylabel : in words. rows, columns : labels beside and below the cells.
+    named : text above the number of a cell, by (row, column).
     """
 
     title: str
@@ -41,60 +49,87 @@ class Map:
     named: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Matrix:
+    """Means and standard deviations, (row, column), NaN where there is none; colours may be logarithmic."""
+
+    title: str
+    unit: str
+    rows: Sequence[str]
+    columns: Sequence[str]
+    mean: np.ndarray
+    deviation: np.ndarray
+    logarithmic: bool = False
+
+
 def draw_maps(maps: Sequence[Map], unit: str, *, columns: int = 2) -> Image:
-    """Draw maps line by line on one scale of colours, logarithmic where its ends are far apart; rows ascend."""
+    """Draw maps row by row on one colour scale, logarithmic where its ends are far apart; rows ascend."""
     columns = min(columns, len(maps))
     across, along = max(len(m.columns) for m in maps), max(len(m.rows) for m in maps)
     panel = (LEFT + max(across * CELL[0], NARROW) + RIGHT, BOTTOM + along * CELL[1] + TOP)
-    lines = math.ceil(len(maps) / columns)
-    width, height = columns * panel[0] + BAR, lines * panel[1]
-    ends = _ends(maps)
+    width, height = columns * panel[0] + BAR, math.ceil(len(maps) / columns) * panel[1]
+    finite = np.concatenate([m.means[np.isfinite(m.means)] for m in maps])
+    ends = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     with drawing(width, height) as figure:
         for index, one in enumerate(maps):
             row, column = divmod(index, columns)
             size = len(one.columns) * CELL[0], len(one.rows) * CELL[1]
-            left, top = column * panel[0] + LEFT, height - row * panel[1] - TOP
-            place = (left / width, (top - size[1]) / height, size[0] / width, size[1] / height)
-            shown = _map(figure.add_axes(place), one, ends)
-        bar = figure.add_axes(((width - BAR + 0.1) / width, BOTTOM / height, 0.12 / width, 1 - (BOTTOM + TOP) / height))
+            bottom = height - row * panel[1] - TOP - size[1]
+            shown = _map(axes_at(figure, column * panel[0] + LEFT, bottom, *size), one, ends)
+        bar = axes_at(figure, width - BAR + 0.1, BOTTOM, 0.12, height - BOTTOM - TOP)
         figure.colorbar(shown, cax=bar, label=unit, format=lambda value, _: f"{value:.5g}")
-        return inline(figure, " ".join(_in_words(one, unit) for one in maps))
-
-
-def _ends(maps: Sequence[Map]) -> tuple[float, float]:
-    finite = np.concatenate([m.means[np.isfinite(m.means)] for m in maps])
-    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+        words = (
+            f"{m.title}, {unit}, {m.ylabel} by {m.xlabel} at {', '.join(m.columns)}: {cells_in_words(m.rows, m.means)}."
+            for m in maps
+        )
+        return inline(figure, " ".join(words))
 
 
 def _map(ax: Axes, one: Map, ends: tuple[float, float]) -> Any:
+    def write(column: int, row: int, ink: str) -> None:
+        name, mean = one.named.get((row, column)), number(float(one.means[row, column]))
+        ax.text(column, row, f"{name}\n{mean}" if name else mean, ha="center", va="center", fontsize=7.5, color=ink,
+                fontweight="bold" if name else "normal")  # fmt: skip
+
     scale = "log" if ends[0] > 0 and ends[1] / ends[0] > DECADES else "linear"
-    shown = ax.imshow(
-        one.means, cmap=COLOURS, aspect="auto", origin="lower", norm=scale, clim=ends, interpolation="nearest"
+    shown = draw_cells(
+        ax, one.means, one.rows, one.columns, write, origin="lower", norm=scale, clim=ends, interpolation="nearest"
     )
-    ax.set_xticks(range(len(one.columns)), list(one.columns), fontsize=8)
-    ax.set_yticks(range(len(one.rows)), list(one.rows), fontsize=8)
-    ax.tick_params(length=0)
-    ax.set_xlabel(one.xlabel)
-    ax.set_ylabel(one.ylabel)
-    ax.set_title(one.title, loc="left", fontsize=9.5, fontweight="bold")
-    for (row, column), mean in np.ndenumerate(one.means):
-        name = one.named.get((row, column))
-        text = f"{name}\n{number(float(mean))}" if name else number(float(mean))
-        weight = "bold" if name else "normal"
-        ink = _ink(shown, float(mean))
-        ax.text(column, row, text, ha="center", va="center", fontsize=7.5, color=ink, fontweight=weight)
+    ax.tick_params(axis="y", labelsize=8)
+    ax.set(xlabel=one.xlabel, ylabel=one.ylabel, title=one.title)
     return shown
 
 
-def _ink(shown: Any, value: float) -> str:
-    """White on dark cells, black on light ones and where there is no colour."""
-    if not np.isfinite(value):
-        return "#1b1b1b"
-    red, green, blue, _ = shown.cmap(shown.norm(value))
-    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else "#1b1b1b"
+def draw_matrices(matrices: Sequence[Matrix], xlabel: str) -> Image:
+    """Draw matrices below one another, each cell with its mean and standard deviation."""
+    longest = max(len(label) for matrix in matrices for label in matrix.rows)
+    left, cells = 0.3 + 0.075 * longest, max(len(matrix.columns) for matrix in matrices)
+    heights = [0.75 + WIDE[1] * len(matrix.rows) + 0.15 for matrix in matrices]
+    with drawing(left + max(cells * WIDE[0], 2.6) + 1.0, sum(heights)) as figure:
+        for index, matrix in enumerate(matrices):
+            bottom = sum(heights[index + 1 :]) + 0.48
+            _matrix(figure, matrix, (left, bottom, cells * WIDE[0], WIDE[1] * len(matrix.rows)), xlabel)
+        words = (f"{m.title}, {m.unit}, at {', '.join(m.columns)}: {cells_in_words(m.rows, m.mean)}." for m in matrices)
+        return inline(figure, " ".join(words))
 
 
-def _in_words(one: Map, unit: str) -> str:
-    rows = zip(one.rows, one.means, strict=True)
-    cells = "; ".join(f"{label}: {', '.join(number(float(v)) for v in values)}" for label, values in rows)
-    return f"{one.title}, {unit}, {one.ylabel} by {one.xlabel} at {', '.join(one.columns)}: {cells}."
+def _matrix(figure: Figure, matrix: Matrix, box: tuple[float, float, float, float], xlabel: str) -> None:
+    ax = axes_at(figure, *box)
+
+    def write(column: int, row: int, ink: str) -> None:
+        mean, deviation = float(matrix.mean[row, column]), float(matrix.deviation[row, column])
+        spread = f" ± {deviation:.1f}" if np.isfinite(deviation) else ""
+        text = f"{mean:.1f}{spread}" if np.isfinite(mean) else "–"
+        ax.text(column, row, text, ha="center", va="center", fontsize=8, color=ink)
+
+    values, positive = matrix.mean, matrix.mean[matrix.mean > 0]
+    logarithmic = matrix.logarithmic and positive.size > 0
+    if logarithmic:  # zeros take the colour of the least positive value
+        values = np.where(matrix.mean <= 0, positive.min(), matrix.mean)
+    shown = draw_cells(ax, values, matrix.rows, matrix.columns, write, norm="log" if logarithmic else "linear")
+    ax.tick_params(axis="y", labelsize=8.5)
+    ax.set(xlabel=xlabel, title=matrix.title)
+    bar = axes_at(figure, box[0] + box[2] + 0.15, box[1], 0.12, box[3])
+    figure.colorbar(shown, cax=bar, label=matrix.unit)
+    if logarithmic:
+        label_decades(bar.yaxis, *bar.get_ylim(), ticks=5, subs=SHORT_AXIS)

@@ -1,4 +1,4 @@
-"""The words of HTML that the report is written in: every value is escaped here, once."""
+"""HTML elements of the report. Every value is escaped here, once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-LONG = 24  # characters of a cell that may be broken into lines, but not into a narrow column
+LONG = 24  # characters; columns with longer cells get a minimum width
 
 STYLE = """
 :root { color-scheme: light; }
@@ -51,7 +51,7 @@ details > summary { cursor: pointer; font-weight: 600; padding: .3rem 0; }
 
 @dataclass(frozen=True)
 class Image:
-    """A figure to be put inline: its data URI, its natural width in CSS pixels, what it shows in words."""
+    """Figure for inline display: data URI, natural width in CSS pixels, description in words."""
 
     uri: str
     width: int
@@ -59,46 +59,46 @@ class Image:
 
 
 def escape(value: object) -> str:
-    """Any value as text of the page."""
+    """Escape any value as text."""
     return html.escape(str(value), quote=True)
 
 
 def number(value: float | None) -> str:
-    """Four significant digits; a dash for what is missing or not finite."""
+    """Format with four significant digits; a dash for missing or non-finite values."""
     if value is None or not math.isfinite(value):
         return "–"
     return f"{value:#.4g}".rstrip(".")
 
 
 def plural(count: int, noun: str) -> str:
-    """A count with its noun."""
+    """Format a count with its noun."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def paragraph(text: str, kind: str = "") -> str:
-    """A paragraph of plain text."""
+    """Wrap plain text as a paragraph."""
     return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
 
 
 def section(title: str, *parts: str) -> str:
-    """A heading and what comes under it; nothing where nothing does."""
+    """Put parts under a heading; return nothing if all parts are empty."""
     body = "\n".join(part for part in parts if part)
     return f"<section>\n<h2>{escape(title)}</h2>\n{body}\n</section>" if body else ""
 
 
 def heading(title: str) -> str:
-    """A heading within a section."""
+    """Make a heading within a section."""
     return f"<h3>{escape(title)}</h3>"
 
 
 def details(summary: str, *parts: str, opened: bool = False) -> str:
-    """A part that can be folded away."""
+    """Make a part that can be folded."""
     body = "\n".join(part for part in parts if part)
     return f"<details{' open' if opened else ''}>\n<summary>{escape(summary)}</summary>\n{body}\n</details>"
 
 
 def figure(image: Image, caption: str = "", *, shrink: float = 0.62) -> str:
-    """An image with its caption; it shrinks to `shrink` of its width before it scrolls."""
+    """Show an image with its caption; it shrinks to `shrink` of its width before it scrolls."""
     least = f"min-width: {round(image.width * shrink)}px"
     shown = f'<img src="{image.uri}" width="{image.width}" style="{least}" alt="{escape(image.alt)}">'
     below = f"\n<figcaption>{escape(caption)}</figcaption>" if caption else ""
@@ -106,14 +106,14 @@ def figure(image: Image, caption: str = "", *, shrink: float = 0.62) -> str:
 
 
 def side_by_side(*figures: str) -> str:
-    """Figures beside one another, as many as fit."""
+    """Place figures side by side, as many as fit."""
     return '<div class="panels">\n' + "\n".join(figures) + "\n</div>"
 
 
 def table(
     header: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str = "", numbers: Sequence[int] = ()
 ) -> str:
-    """A table of plain text; `numbers` are the columns that are set flush right."""
+    """Make a table of plain text; the columns `numbers` are aligned right."""
     rows = [list(row) for row in rows]
     kinds = [' class="number"' if column in numbers else "" for column in range(len(header))]
     for column in range(len(header)):
@@ -133,7 +133,7 @@ def table(
 
 
 def page(title: str, *parts: str) -> str:
-    """The whole document."""
+    """Assemble the whole document."""
     body = "\n".join(part for part in parts if part)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

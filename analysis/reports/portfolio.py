@@ -1,4 +1,4 @@
-"""The report of a computation or a campaign: figures with their numbers beside them, and one page that tells all."""
+"""Report of a computation or a campaign: figures, the numbers behind them, and one page with all."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Exhibit:
-    """What is shown of a run, and its numbers.
+    """One figure or table of a report, with its numbers.
 
     Parameters
     ----------
-    name : of its files. title, caption : on the page. numbers : the table beside it. image : the figure; None: the
-        table is all.
+    name : of its files. title, caption : on the page. numbers : the table. image : the figure; None for a table alone.
     """
 
     name: str
@@ -46,12 +45,12 @@ def write_portfolio(
     notes: Sequence[str] = (),
     remarks: Sequence[str] = (),
 ) -> None:
-    """Write figures/NAME.svg and figures/NAME.csv of each exhibit, then report.html: one file, which opens offline.
+    """Write figures/NAME.svg and figures/NAME.csv of each exhibit, then report.html, which opens offline.
 
     Parameters
     ----------
-    folder : the run folder. lead : the result in a paragraph. config : as in config.json. notes : what the reader must
-        know first. remarks : how the numbers compare with others', a paragraph each.
+    folder : the run folder. lead : the result in a paragraph. config : as in config.json. notes : warnings shown
+        first. remarks : comparisons with published numbers, a paragraph each.
     """
     (folder / FIGURES).mkdir(exist_ok=True)
     for exhibit in exhibits:
@@ -59,25 +58,25 @@ def write_portfolio(
         if exhibit.image is not None:
             svg = base64.b64decode(exhibit.image.uri.partition(",")[2])
             write_bytes(folder / FIGURES / f"{exhibit.name}.svg", svg)
-    told = {key: value for key, value in config.items() if key not in ("given", "members")}
+    shown = {key: value for key, value in config.items() if key not in ("given", "members")}
     content = page(
         title,
         paragraph(lead, "lead"),
         *(paragraph(note, "note") for note in notes),
         *(_shown(exhibit) for exhibit in exhibits),
-        section("How this compares", *map(paragraph, remarks)),
-        sections.settings(told),
+        section("Comparison", *map(paragraph, remarks)),
+        sections.settings(shown),
     )
     write_bytes(folder / "report.html", content.encode())
 
 
 def notes_of(runs: Sequence[MemberRun]) -> list[str]:
-    """What is to be said of a campaign's members, once for all of whom it is said."""
-    said: dict[tuple[str, str], list[str]] = {}
+    """Describe the members of a campaign that did not end as planned, one note for each reason."""
+    notes: dict[tuple[str, str], list[str]] = {}
     for run in runs:
         if run.reason:
-            said.setdefault((run.state, run.reason), []).append(run.member.name)
-    return [f"{', '.join(names)}: {state}: {reason}" for (state, reason), names in said.items()]
+            notes.setdefault((run.state, run.reason), []).append(run.member.name)
+    return [f"{', '.join(names)}: {state}: {reason}" for (state, reason), names in notes.items()]
 
 
 def _shown(exhibit: Exhibit) -> str:

@@ -1,4 +1,4 @@
-"""One file that tells a run: curves, circuit, timetable, audit, reconstructions, settings. It opens offline."""
+"""Report of a run as one HTML file: curves, circuits, timetables, audit, reconstructions, settings."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reconstructions:
-    """What replicas make of a few examples.
+    """Reconstructions of a few examples.
 
     Parameters
     ----------
     originals : (examples, features). outputs : the same shape for each label.
-    image_shape : (channels, rows, columns) where features are an image's pixels, flattened in this order; else None.
+    image_shape : (channels, rows, columns) if features are pixels, flattened in this order; otherwise None.
     """
 
     originals: np.ndarray
@@ -33,17 +33,17 @@ class Reconstructions:
 
 @dataclass(frozen=True)
 class ReportData:
-    """All that a report tells.
+    """Content of a report.
 
     Parameters
     ----------
-    title : of the page. config : every key and the value used; beside them `versions`, a table, and `vary`, the list
-        of values of each varied key.
+    title : of the page. config : every key and its value; also `versions`, a table, and `vary`, the values of each
+        varied key.
     metrics : columns replica, epoch (0: before training), split (train, test), metric, value, and each varied key.
-    varied : the varied keys; replicas that differ in `seed` and `data_seed` alone make one group.
+    varied : the varied keys; replicas that differ only in `seed` and `data_seed` form one group.
     circuits : a label and the schedule of each distinct circuit in the run.
-    audit : as in audit.json; with several circuits one such table each, and its label, under `circuits`.
-    notes : what the reader must know, such as a replica that diverged.
+    audit : as in audit.json; for several circuits one such table each, with its label, under `circuits`.
+    notes : warnings, such as a replica that diverged.
     """
 
     title: str
@@ -57,17 +57,17 @@ class ReportData:
 
 
 def write_report(path: Path, data: ReportData) -> None:
-    """Write the report as one HTML file, whole or not at all.
+    """Write the report as one HTML file, atomically.
 
     Parameters
     ----------
-    path : the file; one that is there is replaced in one step.
+    path : the file; an existing one is replaced in one step.
     """
     write_bytes(path, render(data).encode())
 
 
 def render(data: ReportData) -> str:
-    """The report as HTML, in which every image is inline and nothing is loaded from elsewhere."""
+    """Return the report as HTML with all images inline; nothing is loaded from elsewhere."""
     from circuitsim.analysis.reports import circuit_sections, sections
     from circuitsim.analysis.reports.groups import group_results, telling
     from circuitsim.analysis.reports.page import page, paragraph

@@ -1,4 +1,4 @@
-"""The report's sections on results: each takes a part of the run and returns HTML, empty where there is nothing."""
+"""Sections of the report on results. Each function returns HTML, empty if there is nothing to show."""
 
 from __future__ import annotations
 
@@ -10,37 +10,43 @@ import numpy as np
 
 from circuitsim.analysis.reports.groups import Group, Results
 from circuitsim.analysis.reports.images import Shape, reconstruction_figure
+from circuitsim.analysis.reports.learning_curves import (
+    MOST_GROUPS,
+    MOST_OTHERS,
+    learning_curves,
+    other_curves,
+    seconds_curve,
+)
 from circuitsim.analysis.reports.page import figure, heading, number, paragraph, plural, section, side_by_side, table
-from circuitsim.analysis.reports.plots import MOST_GROUPS, MOST_OTHERS, learning_curves, other_curves, seconds_curve
 
 MOST_TEXT = 2000  # characters of one setting
 
 
 def headline(results: Results, verdict: str) -> str:
-    """The result in one paragraph, and the verdict on locality."""
+    """State the result and the verdict on locality in one paragraph."""
     metric = results.ranked_by
     if metric is None or not results.groups:
-        return paragraph(f"No figure of the data was measured. {verdict}", "lead")
+        return paragraph(f"No metric of the data was measured. {verdict}", "lead")
     first, last = results.groups[0], int(results.epochs[-1])
     if not first.final("test", metric).n:
         return paragraph(f"No replica has a finite test {metric} at epoch {last}. {verdict}", "lead")
     several = len(results.groups) > 1
-    text = f"After {plural(last, 'epoch')} the {'lowest ' if several else ''}test {metric} is {_spread(first, metric)}"
-    text += f", by {first.label}" if several else ""
+    claim = f"{first.label} has the lowest test {metric}," if several else f"the test {metric} is"
+    text = f"After {plural(last, 'epoch')}, {claim} {_spread(first, metric)}"
     best, at = first.best("test", metric)
     if at >= 0 and results.epochs[at] != last:
-        text += f"; it was {number(best)} at its lowest, at epoch {results.epochs[at]}"
+        text += f" (minimum {number(best)} at epoch {results.epochs[at]})"
     named = MOST_GROUPS if len(results.groups) <= MOST_GROUPS else 3
     rest = [f"{g.label} ({_spread(g, metric)})" for g in results.groups[1:named]]
     if rest:
         more = len(results.groups) - 1 - len(rest)
-        text += f". {'Next' if more else 'The others'} are {'; '.join(rest)}"
-        text += f"; {plural(more, 'further group')} in the table" if more else ""
+        text += f". {'It is followed by' if more else 'The others:'} {', '.join(rest)}"
+        text += f"; the table lists {plural(more, 'more group')}" if more else ""
     return paragraph(f"{text}. {_replicas(results)}{verdict}", "lead")
 
 
 def _spread(group: Group, metric: str) -> str:
-    """A group's final value, as mean ± SD, and how many of its replicas are finite if not all."""
+    """Final value of a group as mean ± SD, with the number of finite replicas if some are lost."""
     final = group.final("test", metric)
     spread = f" ± {number(final.sd)}" if final.n > 1 else ""
     lost = "" if final.n == group.replicas else f", n = {final.n} of {group.replicas}"
@@ -48,39 +54,39 @@ def _spread(group: Group, metric: str) -> str:
 
 
 def _replicas(results: Results) -> str:
-    """How many replicas stand behind each value."""
+    """State the number of replicas behind each value."""
     counts = sorted({g.replicas for g in results.groups})
     if counts[-1] == 1:
-        return "One replica each. " if len(results.groups) > 1 else ""
+        return "Each value is from one replica. " if len(results.groups) > 1 else ""
     many = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else str(counts[0])
     return f"Values are means ± SD of {many} replicas. "
 
 
 def curves(results: Results) -> str:
-    """Learning curves of the data's metrics, then of the others."""
+    """Learning curves of the metrics of the data, then of the circuit."""
     if not results.measured:
         return ""
     parts = [side_by_side(*map(figure, learning_curves(results, metric))) for metric in results.data_metrics]
     if results.other_metrics:
-        parts += [heading("Measured on the circuit"), side_by_side(*map(figure, other_curves(results)))]
+        parts += [heading("Metrics of the circuit"), side_by_side(*map(figure, other_curves(results)))]
         left = results.other_metrics[MOST_OTHERS:]
         parts += [paragraph(f"Not drawn, but in metrics.parquet: {', '.join(left)}.")] if left else []
     caption = "Epoch 0 is before training."
     if any(g.replicas > 1 for g in results.groups):
         caption = (
-            "Lines are means over the replicas of a group, which differ in their seeds alone; bands reach from "
+            "Lines are means over the replicas of a group, which differ only in their seeds; bands span "
             f"the least to the greatest replica. {caption}"
         )
     if len(results.groups) > MOST_GROUPS:
         caption += (
-            f" Drawn are the best {MOST_GROUPS} of {len(results.groups)} groups by final test {results.ranked_by}; "
-            "the table below has all."
+            f" Only the best {MOST_GROUPS} of {len(results.groups)} groups by final test {results.ranked_by} are "
+            "drawn; the table below lists all."
         )
     return section("Learning curves", *parts, paragraph(caption, "caption"))
 
 
 def finals(results: Results) -> str:
-    """Final values of every group."""
+    """Table of the final values of every group."""
     columns = [(s, m) for m in results.data_metrics for s in ("test", "train") if (s, m) in results.measured]
     columns += [("train", m) for m in results.other_metrics]
     if not columns:
@@ -92,8 +98,8 @@ def finals(results: Results) -> str:
         header += [f"lowest test {results.ranked_by}", "at epoch"]
     rows = [_row(results, group, columns) for group in results.groups]
     caption = (
-        f"Means at epoch {results.epochs[-1]} and standard deviations between replicas (n − 1); "
-        "n counts the replicas whose value is finite."
+        f"Means at epoch {results.epochs[-1]} and sample standard deviations over replicas; "
+        "n is the number of replicas with a finite value."
     )
     return section("Final values", table(header, rows, caption=caption, numbers=range(1, len(header))))
 
@@ -115,26 +121,26 @@ def samples(originals: np.ndarray, outputs: Mapping[str, np.ndarray], shape: Sha
     """Reconstructions of a few examples."""
     if not len(originals) or not outputs:
         return ""
-    caption = f"The first {len(originals)} test examples and what the first replica of each group makes of them."
+    caption = f"The first {len(originals)} test examples and their reconstructions by the first replica of each group."
     return section("Sample reconstructions", figure(reconstruction_figure(originals, outputs, shape), caption))
 
 
 def seconds(results: Results) -> str:
-    """How long an epoch took."""
+    """Training time of each epoch."""
     drawn = seconds_curve(results)
     if drawn is None:
         return ""
     known = results.seconds[np.isfinite(results.seconds)]
     replicas = plural(sum(g.replicas for g in results.groups), "replica")
     caption = (
-        f"Training time of an epoch, all of the run ({replicas}): median {number(float(np.median(known)))} s, "
-        f"in all {number(float(known.sum()))} s."
+        f"Training time of each epoch for the whole run ({replicas}): median {number(float(np.median(known)))} s, "
+        f"total {number(float(known.sum()))} s."
     )
     return section("Seconds per epoch", figure(drawn, caption))
 
 
 def settings(config: Mapping[str, Any]) -> str:
-    """Every key with the value used, and what was varied; versions come under their own heading."""
+    """Tables of every key with its value, marked if varied, and of package versions."""
     varied: Mapping[str, Any] = config.get("vary") or {}
     rows = [
         (key, _cut(", ".join(map(_spell, varied[key]))), "varied") if key in varied else (key, _spell(value), "")
@@ -156,7 +162,7 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 
 def _spell(value: Any) -> str:
-    """A value on one line; a long list as its distinct values, and a very long one cut."""
+    """Write a value on one line; shorten a long list to its distinct values, and very long text."""
     if isinstance(value, (list, tuple)) and len(value) > 8:
         distinct = list(dict.fromkeys(_spell(one) for one in value))
         if len(distinct) < len(value):

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from circuitsim.analysis.reports.maps import Matrix, draw_matrices
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
-from circuitsim.analysis.reports.search_plots import Matrix, Searched, draw_history, draw_matrices, draw_slices
+from circuitsim.analysis.reports.search_plots import Searched, draw_history, draw_slices
 from circuitsim.scenarios.mirror_search.runs import COMPARED, HELD_OUT, MIRROR
 from circuitsim.scenarios.mirror_search.settings import SEARCHED
 

@@ -1,4 +1,4 @@
-"""The report: one whole file that opens offline, tells all of a run, and copes with whatever a run may be."""
+"""The report: a single file that opens offline, describes the whole run, and copes with unusual runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from circuitsim.analysis.reports.drawing import circuit_figure
 from circuitsim.analysis.reports.groups import group_results
 from circuitsim.analysis.reports.layout import arrange
 from circuitsim.analysis.reports.page import number
-from circuitsim.analysis.reports.plots import SMALL
+from circuitsim.analysis.reports.plots import STYLE
 from circuitsim.analysis.reports.report import Reconstructions, ReportData, render, write_report
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Population, Projection
@@ -60,7 +60,7 @@ def scheduled(rule="rec", sizes=(8, 3, 8), **options):
 
 
 def metrics(replicas=1, epochs=3, value=lambda replica, epoch: 0.1 / (1 + epoch + replica), **varied):
-    """A table as runs write it; `varied` gives each replica's value of a key."""
+    """Make a table as runs write it; `varied` gives each replica's value of a key."""
     rows = [
         (r, e, split, metric, value(r, e) * (100 if metric == "bce" else 1))
         for r, e, split, metric in itertools.product(
@@ -75,7 +75,7 @@ def metrics(replicas=1, epochs=3, value=lambda replica, epoch: 0.1 / (1 + epoch 
 
 
 def audited(circuits):
-    """The audit of all circuits, with what was tried on the first of them."""
+    """Audit all circuits, with the intervention on the first of them."""
     found = [(label, audit([schedule])) for label, schedule in circuits]
     if circuits:
         first = circuits[0][1]
@@ -136,10 +136,10 @@ def test_the_sections_come_in_order(whole):
     ]
 
 
-def test_it_tells_what_was_tried_and_what_that_covers(whole):
-    assert "<h3>What was tried</h3>" in whole and "nothing outside changed a bit" in whole
-    assert "Five problems, and costs: rec" in whole and "an error travels up to 1 hop, 1 tick" in whole
-    assert re.search(r"This audit covers \(SHA-256 of circuit and rules\): circular autoencoder [0-9a-f]{16}; ", whole)
+def test_it_reports_the_intervention_and_the_hash_of_the_circuit(whole):
+    assert "<h3>Intervention</h3>" in whole and "nothing outside changed a bit" in whole
+    assert "Scorecard, five problems and costs: rec" in whole and "an error signal travels up to 1 hop, 1 tick" in whole
+    assert re.search(r"SHA-256 of circuit and rules: circular autoencoder [0-9a-f]{16}; ", whole)
 
 
 def test_it_tells_metrics_circuits_findings_settings(whole):
@@ -152,7 +152,7 @@ def test_it_tells_metrics_circuits_findings_settings(whole):
         "weight-transport",
         "the transposed weights of A2",
         "give the feedback projection weights and rules of its own",
-        "Of 2 circuits 1 are local in space and time; not local: bp",
+        "1 of 2 circuits is local in space and time; not local: bp",
         "replica 3 diverged at epoch 2",
         "recirculation cycle",
         "layer0.O(0), A1.weight",
@@ -170,7 +170,7 @@ def test_the_headline_is_the_best_group_with_its_spread():
         metrics=metrics(4, value=lambda r, e: 0.2 if e == 0 else 0.04 - 0.01 * r, **varied), varied=("rule", "seed")
     )
     lead = re.search('<p class="lead">(.*?)</p>', render(data)).group(1)
-    assert "After 3 epochs the lowest test mse is 0.01500 ± 0.007071, by bp" in lead
+    assert "After 3 epochs, bp has the lowest test mse, 0.01500 ± 0.007071" in lead
     assert "rec (0.03500 ± 0.007071)" in lead and "means ± SD of 2 replicas" in lead
     assert "The circuit is local in space and time." in lead
 
@@ -224,7 +224,7 @@ def test_of_forty_groups_the_best_eight_are_drawn():
     lam = [round(0.01 * i, 2) for i in range(40) for _ in range(5)]
     frame = metrics(200, 2, value=lambda r, e: 1 / (2 + e + r), lam=lam, seed=list(range(200)))
     page = Checked(render(report(metrics=frame, varied=("lam", "seed"))))
-    assert "Drawn are the best 8 of 40 groups by final test mse" in page.text
+    assert "Only the best 8 of 40 groups by final test mse are drawn" in page.text
     assert all(f"lam {v:.6g}" in page.text for v in set(lam))
     curves = [image["alt"] for image in page.images if image["alt"].startswith("mse on test")]
     assert len(curves) == 1 and "8 curves" in curves[0] and "lam 0.39 " in curves[0] and "lam 0.1 " not in curves[0]
@@ -239,13 +239,13 @@ def test_a_run_of_one_replica_and_hardly_an_epoch(epochs):
 def test_nothing_measured_and_nothing_else_given():
     empty = pd.DataFrame({c: pd.Series(dtype="float64" if c == "value" else "int64") for c in COLUMNS})
     page = Checked(render(ReportData("nothing", {}, empty)))
-    assert "No figure of the data was measured" in page.text and page.images == []
+    assert "No metric of the data was measured" in page.text and page.images == []
 
 
 def test_metrics_without_data_have_panels_of_their_own():
     extra = pd.DataFrame([(0, e, "train", "angle/W2", 90.0 - e) for e in range(4)], columns=COLUMNS)
     page = Checked(render(report(metrics=pd.concat([metrics(), extra]))))
-    assert "Measured on the circuit" in page.text
+    assert "Metrics of the circuit" in page.text
     assert any(image["alt"].startswith("angle/W2") for image in page.images)
 
 
@@ -254,7 +254,7 @@ def test_long_settings_timetables_and_many_circuits_are_cut():
     config = {"list": list(range(5000)), "seeds": [1, 2] * 100, "text": "x" * 10_000, "nested": {"deep": {"key": 1}}}
     text = Checked(render(report(config=config, circuits=circuits))).text
     assert "characters)" in text and "1, 2 (of 200 replicas)" in text and "nested.deep.key" in text
-    assert "Not drawn: cycles 8, cycles 9." in text and "The first 400 are shown" in text
+    assert "Not drawn: cycles 8, cycles 9." in text and "The first 400 events are shown" in text
     assert "Shown: the first 48 of" in text
 
 
@@ -331,9 +331,9 @@ def test_a_report_is_the_same_when_it_is_made_again():
 
 
 def test_drawing_leaves_matplotlib_as_it_was():
-    before = {key: matplotlib.rcParams[key] for key in SMALL}
+    before = {key: matplotlib.rcParams[key] for key in STYLE}
     render(report())
-    assert {key: matplotlib.rcParams[key] for key in SMALL} == before
+    assert {key: matplotlib.rcParams[key] for key in STYLE} == before
     assert "matplotlib.pyplot" not in sys.modules
 
 

@@ -18,7 +18,8 @@ import pytest
 from running import circuitsim, metrics, nightly, start, tree
 
 from circuitsim import data
-from circuitsim.analysis.reports.search_plots import Matrix, Searched, draw_history, draw_matrices, draw_slices
+from circuitsim.analysis.reports.maps import Matrix, draw_matrices
+from circuitsim.analysis.reports.search_plots import Searched, draw_history, draw_slices
 from circuitsim.scenarios.mirror_search.report import ERROR, command, paired, transfer_table
 from circuitsim.scenarios.mirror_search.runs import Runs
 from circuitsim.scenarios.mirror_search.settings import SEARCHED, MirrorSearchKeys
