@@ -1,7 +1,7 @@
-"""How far feedback is from backpropagation's: between synapses, and between the errors that arrive.
+"""Alignment of feedback with backpropagation: between synapses, and between the errors that arrive.
 
-For layered circuits: `layer{h}`, `error{h}`, forward projections `W{h}` and feedback projections `B{h}`. All figures
-are (replica,); one that is undefined, such as an angle with nought, is not a number.
+For layered circuits: `layer{h}`, `error{h}`, forward projections `W{h}` and feedback projections `B{h}`. All measures
+are (replica,); an undefined one, such as an angle with a zero vector, is NaN.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Figures = dict[str, np.ndarray]
 
 
 def weight_alignment(simulator: Simulator) -> Figures:
-    """How feedback synapses lie to the transposed forward ones, for each layer h = 2 ... L with a way back.
+    """Compare feedback weights with the transposed forward weights, for each layer h = 2 ... L with feedback.
 
     angle/W{h} : degrees between W{h} transposed and B{h}. norm_ratio/W{h} : Frobenius norm of B over that of W.
-    correlation/W{h} : Pearson's, over synapses. Of signs and magnitudes B is what passes the errors.
+    correlation/W{h} : Pearson's, over synapses. For feedback by signs, B is their product with the magnitudes.
     """
     found: Figures = {}
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -34,14 +34,14 @@ def weight_alignment(simulator: Simulator) -> Figures:
 
 
 def delta_alignment(simulator: Simulator, x: np.ndarray, y: np.ndarray) -> Figures:
-    """How the errors that arrive lie to those of backpropagation through the same weights, for each hidden layer h.
+    """Compare the errors that arrive with those of backpropagation through the same weights, for each hidden layer h.
 
-    angle/delta{h} : degrees between error{h} and f'(S_h) * (W{h+1} transposed times layer h+1's own such error), the
-        mean over examples; angle_spread/delta{h} : its standard deviation. Examples without an error are left out.
+    angle/delta{h} : degrees between error{h} and f'(S_h) * (W{h+1}^T times the backpropagated error of layer h+1), the
+        mean over examples; angle_spread/delta{h} : its standard deviation. Examples with zero error are left out.
 
     Parameters
     ----------
-    x, y : examples and their classes; nothing is learned from them.
+    x, y : examples and their classes; the circuit does not learn.
     """
     top = sum(name.startswith("layer") for name in simulator.circuit.index) - 1
     errors = [(f"error{h}", "O", 0) for h in range(1, top + 1)]
@@ -57,7 +57,7 @@ def delta_alignment(simulator: Simulator, x: np.ndarray, y: np.ndarray) -> Figur
 
 
 def degrees_between(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """The angle between vectors along the last axis, exact for small ones; not a number where either is nought.
+    """Return the angle between vectors along the last axis, accurate for small angles; NaN if either vector is zero.
 
     2 atan2(|u/|u| - v/|v||, |u/|u| + v/|v||)
 
@@ -84,7 +84,7 @@ def _aligned(simulator: Simulator, q: Projection) -> Figures:
 
 
 def _feedback(simulator: Simulator, q: Projection, transposed: np.ndarray) -> np.ndarray:
-    """The weights that carry errors: a projection's own, the forward ones, or its magnitudes with their signs."""
+    """Return the weights that carry errors: own, forward, or own magnitudes with forward signs."""
     if not q.has_tensor:
         return transposed
     own = simulator.tensors()[f"{q.name}.weight"].astype(np.float64)
@@ -92,7 +92,7 @@ def _feedback(simulator: Simulator, q: Projection, transposed: np.ndarray) -> np
 
 
 def _delta_angles(simulator: Simulator, errors: list[np.ndarray], slopes: list[np.ndarray]) -> dict[int, np.ndarray]:
-    """Angles (replica, example) for each hidden layer; lists begin with layer 1."""
+    """Compute angles (replica, example) for each hidden layer; lists begin with layer 1."""
     tensors = simulator.tensors()
     delta, found = errors[-1].astype(np.float64), {}
     for h in reversed(range(1, len(errors))):

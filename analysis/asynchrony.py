@@ -1,6 +1,6 @@
-"""What becomes of recirculation's error where neurons keep their own time: its direction, its size, its mixing.
+"""Error of recirculation in asynchronous circuits: direction, size and mixing.
 
-For circular autoencoders: `layer0` ... `layer{L}`, `A{h}`. Nothing here teaches the circuit.
+For circular autoencoders: `layer0` ... `layer{L}`, `A{h}`. The circuit does not learn here.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Notes:
-    """What neurons noted of presentations in a row.
+class Activities:
+    """Memories and emissions of neurons in successive presentations.
 
     Parameters
     ----------
-    remembered, emitted : (layer, cycle) to (example, neuron), what they would learn from and what they sent, both at
-        the end of the cycle's window.
+    remembered, emitted : (layer, cycle) to (example, neuron), at the end of the cycle's time slice. Synapses would
+        learn from the memories.
     """
 
     remembered: dict[tuple[int, int], np.ndarray]
     emitted: dict[tuple[int, int], np.ndarray]
 
     def error(self, h: int, cycle: int = 1) -> np.ndarray:
-        """What recirculation takes for the error of layer h, O(0) - O(cycle), (example, neuron)."""
+        """Error signal of layer h in recirculation, O(0) - O(cycle), (example, neuron)."""
         found: np.ndarray = self.remembered[h, 0] - self.remembered[h, cycle]
         return found
 
 
-def noted(simulator: AsynchronousSimulator, rows: Sequence[int]) -> Notes:
-    """Show examples one after the other without learning."""
+def record(simulator: AsynchronousSimulator, rows: Sequence[int]) -> Activities:
+    """Show examples one after the other without learning and record activities."""
     keys = [
         (h, cycle) for h in range(len(simulator.circuit.populations)) for cycle in range(simulator.protocol.cycles + 1)
     ]
@@ -51,15 +51,15 @@ def noted(simulator: AsynchronousSimulator, rows: Sequence[int]) -> Notes:
         for h, cycle in keys:
             remembered[h, cycle].append(simulator.remembered(f"layer{h}", cycle))
             emitted[h, cycle].append(simulator.emitted(f"layer{h}", cycle))
-    return Notes(*({key: np.array(parts) for key, parts in one.items()} for one in (remembered, emitted)))
+    return Activities(*({key: np.array(parts) for key, parts in one.items()} for one in (remembered, emitted)))
 
 
 def backpropagated(circuit: Circuit, tensors: dict[str, np.ndarray], x: np.ndarray) -> dict[int, np.ndarray]:
-    """Backpropagation's error of each hidden layer through given weights, f'(S_h) A_{h+1}^T delta_{h+1}.
+    """Backpropagate the error to each hidden layer through given weights, f'(S_h) A_{h+1}^T delta_{h+1}.
 
     Parameters
     ----------
-    circuit : the one that learns by recirculation. tensors : its weights. x : (example, feature).
+    circuit : learns by recirculation. tensors : its weights. x : (example, feature).
 
     Returns
     -------
@@ -84,46 +84,46 @@ def backpropagated(circuit: Circuit, tensors: dict[str, np.ndarray], x: np.ndarr
 
 
 def angle(errors: np.ndarray, deltas: np.ndarray) -> float:
-    """Mean angle in degrees over examples; those without an error are left out."""
+    """Return the mean angle in degrees over examples with a nonzero error."""
     angles = degrees_between(errors, deltas)
     known = angles[np.isfinite(angles)]
     return float(known.mean()) if known.size else np.nan
 
 
 def disturbance(errors: np.ndarray, regular: np.ndarray) -> float:
-    """How far errors are from those of regular time, as a multiple of their size: root mean squares over examples."""
+    """Return the difference of errors from those with regular timing, relative to the latter (root mean squares)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return float(np.sqrt(((errors - regular) ** 2).sum() / (regular**2).sum()))
 
 
-def contrast(notes: Notes, h: int) -> float:
-    """How far two examples in a row are apart in cycle 0 of layer h, in multiples of the error (root mean squares)."""
-    apart, errors = np.diff(notes.remembered[h, 0], axis=0), notes.error(h)[1:]
+def contrast(notes: Activities, h: int) -> float:
+    """Return the difference of successive examples in cycle 0 of layer h, relative to the error (root mean squares)."""
+    steps, errors = np.diff(notes.remembered[h, 0], axis=0), notes.error(h)[1:]
     with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.sqrt((apart**2).sum() / (errors**2).sum()))
+        return float(np.sqrt((steps**2).sum() / (errors**2).sum()))
 
 
-def mixing(simulator: AsynchronousSimulator, notes: Notes) -> dict[str, float]:
-    """The coefficients of cycle 0 in what neurons emit and remember of cycle 1, whatever makes them mix.
+def mixing(simulator: AsynchronousSimulator, notes: Activities) -> dict[str, float]:
+    """Fit the coefficients of cycle 0 in the emissions and memories of cycle 1.
 
         O(1) = c O(0) + (1 - c) F + rest,  c = <O(1) - F, O(0) - F> / |O(0) - F|^2
 
-    with F = f(A O + b) of what the layer below emitted at the end of cycle 1, or for layer 0 what layer L emitted at
-    the end of cycle 0. `emits/layer{h}`, `remembers/layer{h}` : c, of emissions and of memories.
+    with F = f(A O + b) for the emission O of the layer below at the end of cycle 1, or for layer 0 the emission of
+    layer L at the end of cycle 0. `emits/layer{h}`, `remembers/layer{h}` : c, of emissions and of memories.
     `unexplained/layer{h}` : the rest of the memories, as a fraction of O(0) - F, root mean squares.
     """
     found: dict[str, float] = {}
     for h in range(len(simulator.circuit.populations) - 1):
         computed = _computed(simulator, notes, h)
         for name, values in (("emits", notes.emitted), ("remembers", notes.remembered)):
-            # what is remembered of cycle 0 is what both hark back to
+            # both mix in the memory of cycle 0
             found[f"{name}/layer{h}"], rest = _fit(values[h, 1], notes.remembered[h, 0], computed)
         found[f"unexplained/layer{h}"] = rest
     return found
 
 
-def _computed(simulator: AsynchronousSimulator, notes: Notes, h: int) -> np.ndarray:
-    """What the neurons of layer h would compute in cycle 1 if they followed at once, (example, neuron)."""
+def _computed(simulator: AsynchronousSimulator, notes: Activities, h: int) -> np.ndarray:
+    """Activity of layer h in cycle 1 if its neurons responded immediately, (example, neuron)."""
     if h == 0:
         return notes.emitted[len(simulator.circuit.populations) - 1, 0]
     tensors = simulator.tensors()
@@ -135,10 +135,10 @@ def _computed(simulator: AsynchronousSimulator, notes: Notes, h: int) -> np.ndar
 
 
 def _fit(values: np.ndarray, held: np.ndarray, computed: np.ndarray) -> tuple[float, float]:
-    """The coefficient of `held`, and the root mean square of what is left as a fraction of held - computed."""
-    way = (held - computed).astype(np.float64)
-    if not way.any():
+    """Fit the coefficient of `held`; the second value is the root mean square rest relative to held - computed."""
+    span = (held - computed).astype(np.float64)
+    if not span.any():
         return np.nan, np.nan
-    coefficient = float(((values - computed) * way).sum() / (way**2).sum())
-    rest = values - computed - coefficient * way
-    return coefficient, float(np.sqrt((rest**2).sum() / (way**2).sum()))
+    coefficient = float(((values - computed) * span).sum() / (span**2).sum())
+    rest = values - computed - coefficient * span
+    return coefficient, float(np.sqrt((rest**2).sum() / (span**2).sum()))

@@ -1,4 +1,4 @@
-"""Figures of merit of the circular autoencoders that a larger circuit is built of, for all replicas at once."""
+"""Performance measures of the circular autoencoders within a larger circuit, for all replicas at once."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from circuitsim.analysis.alignment import degrees_between
+from circuitsim.analysis.alignment import Figures, degrees_between
 from circuitsim.circuit.circuit import Circuit
 
 if TYPE_CHECKING:
     from circuitsim.engine.simulator import Simulator
 
-Figures = dict[str, np.ndarray]
-
 
 @dataclass(frozen=True)
-class Loop:
-    """A block as it is found in a circuit: what is reconstructed, where, and the projections up and down."""
+class BlockNames:
+    """Names of a block's source, of its reconstruction, and of the projections up and down."""
 
     source: str
     image: str
@@ -26,27 +24,27 @@ class Loop:
     decoder: str
 
 
-def loops(circuit: Circuit) -> list[Loop]:
-    """The blocks of a circuit, in the order of their decoders: projections that lead to other neurons of their site."""
+def find_blocks(circuit: Circuit) -> list[BlockNames]:
+    """Find the blocks of a circuit, in the order of their decoders: projections to another population of a site."""
     found = []
     for down in circuit.projections:
         image = circuit.population(down.target)
         if image.feedback or image.site == image.name or image.site not in circuit.index:
             continue
         encoders = (q for q in circuit.incoming[down.source] if circuit.population(q.source).site == image.site)
-        found += [Loop(image.site, image.name, up.name, down.name) for up in encoders]
+        found += [BlockNames(image.site, image.name, up.name, down.name) for up in encoders]
     return found
 
 
 def block_errors(simulator: Simulator, x: np.ndarray) -> Figures:
-    """How well each block reconstructs what is below it, for block b = 1, 2, ..., each (replica,).
+    """Measure how well each block b = 1, 2, ... reconstructs its source, each (replica,).
 
-    mse/b : squared error of the image, the mean over examples and units. spread/b : the variance of the image over
-    examples, as a fraction of that of what it should be; nought where every example gives the same image.
+    mse/b : squared error of the image, the mean over examples and units. spread/b : variance of the image over
+    examples divided by that of the source; zero if every example gives the same image.
     """
-    found = loops(simulator.circuit)
+    found = find_blocks(simulator.circuit)
     sums = [_Sums(simulator.state.replicas) for _ in found]
-    keys = [(name, "O", 0) for loop in found for name in (loop.source, loop.image)]
+    keys = [(name, "O", 0) for block in found for name in (block.source, block.image)]
     for _, quantities in simulator.observe(keys, x):
         for index, one in enumerate(sums):
             one.add(quantities[2 * index], quantities[2 * index + 1])
@@ -57,16 +55,16 @@ def block_errors(simulator: Simulator, x: np.ndarray) -> Figures:
 
 
 def block_alignment(simulator: Simulator, *_: object) -> Figures:
-    """angle/b : degrees between the decoder of block b and its encoder transposed, (replica,)."""
+    """Measure angle/b, degrees between the decoder of block b and its transposed encoder, (replica,)."""
     tensors, figures = simulator.tensors(), Figures()
-    for b, loop in enumerate(loops(simulator.circuit), 1):
-        up, down = tensors[f"{loop.encoder}.weight"], tensors[f"{loop.decoder}.weight"].transpose(0, 2, 1)
+    for b, block in enumerate(find_blocks(simulator.circuit), 1):
+        up, down = tensors[f"{block.encoder}.weight"], tensors[f"{block.decoder}.weight"].transpose(0, 2, 1)
         figures[f"angle/{b}"] = degrees_between(up.reshape(len(up), -1), down.reshape(len(up), -1))
     return figures
 
 
 class _Sums:
-    """Running sums over examples of what a block should give back and of what it does."""
+    """Running sums over examples of a block's source and of its image."""
 
     def __init__(self, replicas: int) -> None:
         self._squares, self._examples = np.zeros(replicas), 0

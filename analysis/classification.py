@@ -1,4 +1,4 @@
-"""Figures of merit of a classifier, for all replicas at once: how often it is wrong, and by how much."""
+"""Performance measures of a classifier, for all replicas at once: error rate and loss."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def classification_errors(simulator: Simulator, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
-    """How far the outputs are from the classes, each (replica,).
+    """Compare the outputs with the classes, each (replica,).
 
-    error : percent of the examples whose most active output neuron is another class's; of equals the first counts.
-    loss : what the circuit's error is the gradient of, the mean over examples; see `losses`.
+    error : percent of the examples whose most active output neuron has another class; ties count as the first.
+    loss : mean over examples; its gradient is the circuit's error. See `losses`.
     """
     wrong, lost = np.zeros(simulator.state.replicas), np.zeros(simulator.state.replicas)
     for part, fired, summed in simulator.outputs(x):
@@ -27,11 +27,11 @@ def classification_errors(simulator: Simulator, x: np.ndarray, y: np.ndarray) ->
 
 
 def batch_loss(simulator: Simulator, y: np.ndarray) -> np.ndarray:
-    """The mean loss of the batch that was shown last, as it was before the update, (replica,).
+    """Return the mean loss of the last batch, before its update, (replica,).
 
     Parameters
     ----------
-    simulator : one that probes activity and summed input of its output neurons.
+    simulator : with probes of the activity and summed input of its output neurons.
     y : the batch's classes, (batch,) or (replica, batch).
     """
     name = simulator.circuit.outputs
@@ -40,11 +40,11 @@ def batch_loss(simulator: Simulator, y: np.ndarray) -> np.ndarray:
 
 
 def losses(simulator: Simulator, fired: np.ndarray, summed: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The loss that the error at the output descends, summed over examples, (replica,).
+    """Return the loss that the error at the output descends, summed over examples, (replica,).
 
     Cross-entropy for softmax; cross-entropy summed over units for logistic; otherwise half the squared error summed
-    over units. Where errors come from margins, the hinge loss: max(0, 1 - S) of the right class and the mean over the
-    others of max(0, margin + S).
+    over units. For errors from margins, the hinge loss: max(0, 1 - S) of the right class plus the mean over the
+    other classes of max(0, margin + S).
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def losses(simulator: Simulator, fired: np.ndarray, summed: np.ndarray, y: np.nd
     (compared,) = (x for x in circuit.exchanges if x.source == circuit.outputs and x.carries in COMPARED)
     activation = circuit.population(circuit.outputs).activation
     target = np.atleast_2d(y)[..., None] == np.arange(summed.shape[-1])
-    with np.errstate(over="ignore", invalid="ignore"):  # of replicas that are about to diverge
+    with np.errstate(over="ignore", invalid="ignore"):  # replicas that are about to diverge
         if compared.carries is Carries.MARGIN:
             return _hinge(summed, target, simulator.state.parameter(compared.target, "margin"))
         if activation == "softmax":
@@ -71,7 +71,7 @@ def _half_squares(fired: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _softmax_entropy(summed: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Sum over examples of log sum_k exp(s_k) - s_c."""
+    """Sum log sum_k exp(s_k) - s_c over examples."""
     from scipy.special import logsumexp
 
     s = summed.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Linear networks whose errors come down feedback weights of their own, learning in continuous time.
+"""Linear networks with separate feedback weights, learning in continuous time.
 
     dW_l/dt = R_{l+1} ... R_L E (W_{l-1} ... W_1 X)^T,    E = Y - W_L ... W_1 X,    dR_l/dt = epsilon (dW_l/dt)^T
 
@@ -6,8 +6,7 @@ epsilon = 0 is feedback alignment, 1 updated random feedback. Since every R_l mo
 
     R_l(t) = R_l(0) + epsilon (W_l(t) - W_l(0))^T,
 
-so that the forward weights alone are integrated. Where R(0) is W(0) transposed and epsilon is 1 this is
-backpropagation.
+and only the forward weights are integrated. With R(0) = W(0)^T and epsilon = 1 this is backpropagation.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Protocol
 
 import numpy as np
 
@@ -23,17 +23,17 @@ Matrices = tuple[np.ndarray, ...]
 
 @dataclass(frozen=True)
 class FeedbackSystem:
-    """A linear network, its feedback weights, and what it is to learn; layers are counted from 1.
+    """Linear network, its feedback weights and its targets; layers are counted from 1.
 
     Parameters
     ----------
     weights : W_1(0) ... W_L(0), each (n_l, n_{l-1}).
-    feedback : R_1(0) ... R_L(0), each (n_{l-1}, n_l); R_1 carries nothing, but learns as the others do.
+    feedback : R_1(0) ... R_L(0), each (n_{l-1}, n_l); R_1 carries no signal, but learns like the others.
     step : epsilon, >= 0. inputs : X, (n_0, examples). targets : Y, (n_L, examples).
 
     Source
     ------
-    Amit 2019, section 5, for any initial weights and inputs; there W(0) = 0 and X is the unit matrix.
+    Amit 2019, section 5, generalised to any initial weights and inputs; there W(0) = 0 and X is the unit matrix.
     """
 
     weights: Matrices
@@ -43,7 +43,7 @@ class FeedbackSystem:
     targets: np.ndarray
 
     def feedback_at(self, weights: Sequence[np.ndarray]) -> Matrices:
-        """R_1 ... R_L when the forward weights are these."""
+        """Return R_1 ... R_L for given forward weights."""
         parts = zip(self.feedback, weights, self.weights, strict=True)
         return tuple(r + self.step * (w - first).T for r, w, first in parts)
 
@@ -66,19 +66,21 @@ class FeedbackSystem:
             deltas.append(r @ deltas[-1])
         return tuple(d @ x.T for d, x in zip(reversed(deltas), activities, strict=False))
 
-    def flat(self, weights: Sequence[np.ndarray]) -> np.ndarray:
-        """Matrices as one vector."""
-        return np.concatenate([w.ravel() for w in weights])
 
-    def shaped(self, vector: np.ndarray) -> Matrices:
-        """One vector as matrices."""
-        ends = np.cumsum([w.size for w in self.weights])[:-1]
-        return tuple(part.reshape(w.shape) for part, w in zip(np.split(vector, ends), self.weights, strict=True))
+class MatrixSystem(Protocol):
+    """System of differential equations in matrices: initial weights, rates of given weights."""
+
+    @property
+    def weights(self) -> Matrices:
+        """Initial weights."""
+
+    def rates(self, weights: Sequence[np.ndarray]) -> Matrices:
+        """Time derivatives of the weights."""
 
 
 @dataclass(frozen=True)
-class Course:
-    """How a system went: weights at each of the times, and when the error first was at each level (NaN: never)."""
+class Trajectory:
+    """Weights of a system at each of the times, and when its error first reached each level (NaN: never)."""
 
     times: np.ndarray
     weights: tuple[Matrices, ...]
@@ -86,13 +88,14 @@ class Course:
 
 
 def integrate(
-    system: FeedbackSystem, times: np.ndarray, levels: Sequence[float] = (), *, rtol: float = 1e-10, atol: float = 1e-12
-) -> Course:
+    system: MatrixSystem, times: np.ndarray, levels: Sequence[float] = (), *, rtol: float = 1e-10, atol: float = 1e-12
+) -> Trajectory:
     """Integrate a system from time 0.
 
     Parameters
     ----------
-    times : to report, ascending, from 0 on. levels : errors whose first time is wanted. rtol, atol : of each weight.
+    system : with a method `error` of the weights if there are levels. times : of the results, ascending from 0.
+    levels : errors whose first time is wanted. rtol, atol : of each weight.
 
     Source
     ------
@@ -100,13 +103,21 @@ def integrate(
     """
     from scipy.integrate import solve_ivp
 
+    ends = np.cumsum([w.size for w in system.weights])[:-1]
+
+    def flat(weights: Sequence[np.ndarray]) -> np.ndarray:
+        return np.concatenate([w.ravel() for w in weights])
+
+    def shaped(vector: np.ndarray) -> Matrices:
+        return tuple(part.reshape(w.shape) for part, w in zip(np.split(vector, ends), system.weights, strict=True))
+
     def level(value: float):  # type: ignore[no-untyped-def]
-        return lambda _, vector: np.log(system.error(system.shaped(vector)) / value)
+        return lambda _, vector: np.log(system.error(shaped(vector)) / value)  # type: ignore[attr-defined]
 
     found = solve_ivp(
-        lambda _, vector: system.flat(system.rates(system.shaped(vector))),
+        lambda _, vector: flat(system.rates(shaped(vector))),
         (0.0, float(times[-1])),
-        system.flat(system.weights),
+        flat(system.weights),
         method="DOP853",
         t_eval=times,
         events=[level(value) for value in levels] or None,
@@ -116,11 +127,11 @@ def integrate(
     if not found.success:
         raise ArithmeticError(f"the integration stopped at time {found.t[-1]:.4g}: {found.message}")
     first = [crossed[0] if len(crossed) else np.nan for crossed in found.t_events or ()]
-    return Course(times, tuple(system.shaped(vector) for vector in found.y.T), np.array(first))
+    return Trajectory(times, tuple(shaped(vector) for vector in found.y.T), np.array(first))
 
 
 def correlations(system: FeedbackSystem, weights: Sequence[np.ndarray]) -> np.ndarray:
-    """Pearson's correlation of W_l and R_l transposed over synapses, for each layer; NaN where either is constant."""
+    """Return Pearson's correlation of W_l and R_l^T over synapses, for each layer; NaN if either is constant."""
     found = []
     for w, r in zip(weights, system.feedback_at(weights), strict=True):
         u, v = w.ravel() - w.mean(), r.T.ravel() - r.mean()

@@ -1,15 +1,15 @@
-"""How the loop of a circular autoencoder carries errors: the maps that they arrive through, and how the loop answers.
+"""Transport of errors around the loop of a circular autoencoder: the maps to each layer, and the gain of the loop.
 
 For circuits of `circuits/autoencoder.py`. With D_h(x) the slopes f'(S_h) of layer h at example x, D_L included:
 
-    M_h = mean_x D_h A_h ... D_1 A_1                       recirculation carries the error to layer h by it (eq. 25)
-    N_h = mean_x D_h A_{h+1}^t D_{h+1} ... A_L^t           backpropagation does
+    M_h = mean_x D_h A_h ... D_1 A_1                       map of the error to layer h by recirculation (eq. 25)
+    N_h = mean_x D_h A_{h+1}^t D_{h+1} ... A_L^t           map by backpropagation
     P(x) = D_L A_L ... D_1 A_1                             once around the loop
 
 Source
 ------
-Baldi & Sadowski 2018, eqs. 24 and 25. They hold to first order in the error, which is all that is measured here; loops
-are those of plain recirculation.
+Baldi & Sadowski 2018, eqs. 24 and 25. They hold to first order in the error; loops are those of plain
+recirculation.
 """
 
 from __future__ import annotations
@@ -20,18 +20,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from circuitsim.analysis.alignment import degrees_between
+from circuitsim.analysis.alignment import Figures, degrees_between
 
 if TYPE_CHECKING:
     from circuitsim.engine.simulator import Simulator
 
-Figures = dict[str, np.ndarray]
 Maps = dict[int, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Passed:
-    """What examples left in a circuit: activities of layers 0 ... L, slopes of 1 ... L, (replica, example, unit)."""
+class ForwardPass:
+    """Activities of layers 0 ... L and slopes of layers 1 ... L, (replica, example, unit)."""
 
     fired: list[np.ndarray]
     slopes: list[np.ndarray]
@@ -42,44 +41,44 @@ class Passed:
         return len(self.slopes)
 
 
-def passed(simulator: Simulator, x: np.ndarray) -> Passed:
+def forward_pass(simulator: Simulator, x: np.ndarray) -> ForwardPass:
     """Pass examples forward without learning."""
     top = int(simulator.circuit.outputs.removeprefix("layer"))
     keys = [(f"layer{h}", "O", 0) for h in range(top + 1)] + [(f"layer{h}", "slope", 0) for h in range(1, top + 1)]
     parts = [[a.astype(np.float64) for a in quantities] for _, quantities in simulator.observe(keys, x)]
     whole = [np.concatenate(pieces, axis=1) for pieces in zip(*parts, strict=True)]
-    return Passed(whole[: top + 1], whole[top + 1 :])
+    return ForwardPass(whole[: top + 1], whole[top + 1 :])
 
 
-def error_maps(simulator: Simulator, seen: Passed) -> tuple[Maps, Maps]:
-    """The maps that carry the error to each hidden layer, and backpropagation's, each (replica, n_h, n_L).
+def error_maps(simulator: Simulator, seen: ForwardPass) -> tuple[Maps, Maps]:
+    """Compute the maps that carry the error to each hidden layer, and backpropagation's, each (replica, n_h, n_L).
 
-    Where feedback neurons carry errors the first are those of the circuit's own feedback, D_h B_{h+1} ... B_L, or D_h
-    and the skipping connections to layer h; a layer that no error reaches has none.
+    If feedback neurons carry errors, the first maps are those of the circuit's feedback, D_h B_{h+1} ... B_L, or D_h
+    and the direct connections to layer h; a layer that no error reaches has none.
     """
     tensors, top = simulator.tensors(), seen.top
     forward = {h: tensors[f"A{h}.weight"].astype(np.float64) for h in range(1, top + 1)}
     backward = {h: a.swapaxes(1, 2) for h, a in forward.items()}
     own = {h: tensors[f"B{h}.weight"].astype(np.float64) for h in forward if f"B{h}.weight" in tensors}
-    skipped = {h: tensors[f"D{h}.weight"].astype(np.float64) for h in forward if f"D{h}.weight" in tensors}
+    direct = {h: tensors[f"D{h}.weight"].astype(np.float64) for h in forward if f"D{h}.weight" in tensors}
     names = {q.name for q in simulator.circuit.projections}
-    if skipped:
-        carried = {h: seen.slopes[h - 1].mean(axis=1)[..., None] * d for h, d in skipped.items()}
+    if direct:
+        carried = {h: seen.slopes[h - 1].mean(axis=1)[..., None] * d for h, d in direct.items()}
     elif own:
-        carried = _mean(lambda slopes: _down(slopes, own), seen)
-    elif "B2" in names:  # backpropagation's own feedback has no weights but those it transports
-        carried = _mean(lambda slopes: _down(slopes, backward), seen)
+        carried = _mean(lambda slopes: _backward_maps(slopes, own), seen)
+    elif "B2" in names:  # backpropagation: feedback uses the transposed forward weights
+        carried = _mean(lambda slopes: _backward_maps(slopes, backward), seen)
     else:
-        carried = {} if _from_above(simulator) else _mean(lambda slopes: _up(slopes, forward), seen)
-    return carried, _mean(lambda slopes: _down(slopes, backward), seen)
+        carried = {} if _has_feedback(simulator) else _mean(lambda slopes: _forward_maps(slopes, forward), seen)
+    return carried, _mean(lambda slopes: _backward_maps(slopes, backward), seen)
 
 
-def _from_above(simulator: Simulator) -> bool:
+def _has_feedback(simulator: Simulator) -> bool:
     return any(p.feedback for p in simulator.circuit.populations)
 
 
-def _mean(maps: Callable[[list[np.ndarray]], Maps], seen: Passed) -> Maps:
-    """The mean over examples of maps made of their slopes."""
+def _mean(maps: Callable[[list[np.ndarray]], Maps], seen: ForwardPass) -> Maps:
+    """Average over examples the maps made from their slopes."""
     count = _distinct(seen)
     total: Maps = {}
     for example in range(count):
@@ -88,20 +87,20 @@ def _mean(maps: Callable[[list[np.ndarray]], Maps], seen: Passed) -> Maps:
     return {h: one / count for h, one in total.items()}
 
 
-def _distinct(seen: Passed) -> int:
-    """How many examples must be gone through: one where no slope differs, as those of identity units."""
+def _distinct(seen: ForwardPass) -> int:
+    """Count the examples to average over: one if all have equal slopes, as with identity units."""
     alike = all(np.ptp(slopes, axis=1).max(initial=0) == 0 for slopes in seen.slopes)
     return 1 if alike else seen.slopes[0].shape[1]
 
 
-def _up(slopes: list[np.ndarray], forward: Maps) -> Maps:
+def _forward_maps(slopes: list[np.ndarray], forward: Maps) -> Maps:
     found: Maps = {}
     for h in range(1, len(slopes)):
         found[h] = slopes[h - 1] * (forward[h] @ found[h - 1] if h > 1 else forward[h])
     return found
 
 
-def _down(slopes: list[np.ndarray], back: Maps) -> Maps:
+def _backward_maps(slopes: list[np.ndarray], back: Maps) -> Maps:
     found: Maps = {}
     for h in reversed(range(1, len(slopes))):
         found[h] = slopes[h - 1] * (back[h + 1] @ found[h + 1] if h + 1 in found else back[h + 1])
@@ -109,28 +108,28 @@ def _down(slopes: list[np.ndarray], back: Maps) -> Maps:
 
 
 def angles(one: Maps, other: Maps) -> dict[int, np.ndarray]:
-    """Degrees between maps taken as vectors, (replica,) for each layer that both have."""
+    """Return degrees between maps taken as vectors, (replica,), for each layer that both have."""
     return {h: degrees_between(*(m[h].reshape(len(m[h]), -1) for m in (one, other))) for h in one if h in other}
 
 
 def loop_figures(simulator: Simulator, x: np.ndarray) -> Figures:
-    """How strongly the loop answers, each (replica,).
+    """Measure the gain of the loop and the step of one update, each (replica,).
 
-    loop/gain : the largest modulus of an eigenvalue of P(x), the mean over examples.
-    loop/step : what one update by recirculation does to errors, to first order in the rates eta_h; unstable beyond 2:
+    loop/gain : largest modulus of an eigenvalue of P(x), mean over examples.
+    loop/step : effect of one update by recirculation on errors, to first order in the rates eta_h; unstable beyond 2:
 
         gain * lambda_max(sum_{h < L} eta_h K_{h-1}) + mean(D_L) * lambda_max(eta_L K_{L-1}),  K_h = mean O_h O_h^t + 1
 
-    over examples, K_h their Gram matrix divided by their number, 1 standing for the bias where there is one.
+    with means over examples; K_h is their Gram matrix divided by their number; the 1 is for a bias, if there is one.
 
     Notes
     -----
     An update of A_h by eta_h M_h e O_{h-1}^t moves the output by eta_h P e (O_{h-1} . O_{h-1}'), an update of A_L by
-    eta_L D_L e (O_{L-1} . O_{L-1}'): errors of a batch are multiplied by one less the sum. Exact for identity units
-    but for second order in eta; an upper bound where the two largest eigenvectors differ. Mixing (`emits`,
-    `remembers`) and momentum are left out.
+    eta_L D_L e (O_{L-1} . O_{L-1}'): errors of a batch are multiplied by one minus the sum. Exact for identity units
+    up to second order in eta; an upper bound if the two largest eigenvectors differ. Mixing (`emits`, `remembers`)
+    and momentum are ignored.
     """
-    seen = passed(simulator, x)
+    seen = forward_pass(simulator, x)
     with np.errstate(over="ignore", invalid="ignore"):
         gain = _gains(simulator, seen).mean(axis=1)
         below = _rate_of(simulator, seen, range(1, seen.top))
@@ -139,14 +138,14 @@ def loop_figures(simulator: Simulator, x: np.ndarray) -> Figures:
     return {"loop/gain": gain, "loop/step": step}
 
 
-def _gains(simulator: Simulator, seen: Passed) -> np.ndarray:
-    """The largest modulus of an eigenvalue of P(x), (replica, example).
+def _gains(simulator: Simulator, seen: ForwardPass) -> np.ndarray:
+    """Compute the largest modulus of an eigenvalue of P(x), (replica, example).
 
-    Any layer's turn around the loop has the same eigenvalues but for noughts: the narrowest is taken.
+    The product around the loop has the same nonzero eigenvalues from any layer; the narrowest is taken.
     """
     tensors, top = simulator.tensors(), seen.top
     sizes = [tensors[f"A{h}.weight"].shape[2] for h in range(1, top + 1)]
-    start = int(np.argmin(sizes))  # the layer h < L that the turn begins and ends in
+    start = int(np.argmin(sizes))  # layer h < L where the product begins and ends
     order = [(start + k) % top + 1 for k in range(top)]
     weights = {h: tensors[f"A{h}.weight"].astype(np.float64) for h in order}
     found = []
@@ -158,8 +157,8 @@ def _gains(simulator: Simulator, seen: Passed) -> np.ndarray:
     return np.stack(found, axis=1)
 
 
-def _rate_of(simulator: Simulator, seen: Passed, layers: range) -> np.ndarray:
-    """lambda_max(sum_h eta_h K_{h-1}) over some layers, (replica,)."""
+def _rate_of(simulator: Simulator, seen: ForwardPass, layers: range) -> np.ndarray:
+    """Compute lambda_max(sum_h eta_h K_{h-1}) over some layers, (replica,)."""
     count = seen.fired[0].shape[1]
     total = np.zeros((simulator.state.replicas, count, count))
     for h in layers:
@@ -170,7 +169,7 @@ def _rate_of(simulator: Simulator, seen: Passed, layers: range) -> np.ndarray:
 
 
 def _of_finite(figure: Callable[[np.ndarray], np.ndarray], matrices: np.ndarray) -> np.ndarray:
-    """A figure of each replica's matrix; not a number where that is not finite, as in a circuit that ran away."""
+    """Apply a function to each replica's matrix; NaN if the matrix is not finite, as in a diverged circuit."""
     finite = np.isfinite(matrices).all(axis=(1, 2))
     found = np.full(len(matrices), np.nan)
     found[finite] = figure(matrices[finite])

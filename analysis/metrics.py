@@ -1,4 +1,4 @@
-"""Figures of merit of an autoencoder, for all replicas at once."""
+"""Performance measures of an autoencoder, for all replicas at once."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def reconstruction_errors(simulator: Simulator, x: np.ndarray, *, logistic: bool) -> dict[str, np.ndarray]:
-    """How far the outputs are from the inputs, each (replica,).
+    """Compare the outputs with the inputs, each (replica,).
 
-    mse : squared error, the mean over examples and units.
-    bce : for logistic outputs the cross-entropy, summed over units, the mean over examples.
+    mse : squared error, mean over examples and units.
+    bce : cross-entropy of logistic outputs, summed over units, mean over examples.
     """
     squares, entropy = np.zeros(simulator.state.replicas), np.zeros(simulator.state.replicas)
     for part, outputs, logits in simulator.outputs(x):
@@ -27,7 +27,7 @@ def reconstruction_errors(simulator: Simulator, x: np.ndarray, *, logistic: bool
 
 
 def cross_entropy(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Sum over examples and units of max(s, 0) - s t + log(1 + exp(-|s|)), which is finite wherever s is."""
+    """Sum max(s, 0) - s t + log(1 + exp(-|s|)) over examples and units; finite for every finite s."""
     terms = np.abs(logits)
     np.negative(terms, out=terms)
     np.exp(terms, out=terms)

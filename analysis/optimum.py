@@ -1,4 +1,4 @@
-"""The least error that a linear autoencoder can have: that of the training data's principal subspace."""
+"""Least error of a linear autoencoder: that of the principal subspace of the training data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Optimum:
-    """The best affine reconstruction through k units, found by a singular value decomposition.
+    """Best affine reconstruction through k units, from a singular value decomposition.
 
     Parameters
     ----------
@@ -21,12 +21,12 @@ class Optimum:
     variance: dict[str, float]
 
     def excess(self, split: str, error: float | np.ndarray) -> float | np.ndarray:
-        """How far an error is above the least one, in percent of the total variance."""
+        """Return the excess of an error over the least one, in percent of the total variance."""
         return 100 * (error - self.error[split]) / self.variance[split]
 
 
 def principal_subspace(train: np.ndarray, test: np.ndarray, units: int) -> Optimum:
-    """The least mean squared error of a linear autoencoder with biases.
+    """Compute the least mean squared error of a linear autoencoder with biases.
 
     Parameters
     ----------
@@ -51,5 +51,5 @@ def principal_subspace(train: np.ndarray, test: np.ndarray, units: int) -> Optim
 
 
 def _triangle(x: np.ndarray) -> np.ndarray:
-    """What has the same right singular vectors and values, and few rows: R of x = Q R."""
+    """Return R of x = Q R: few rows, the same singular values and right singular vectors."""
     return np.asarray(np.linalg.qr(x, mode="r"))

@@ -1,7 +1,7 @@
-"""Circular autoencoders: layer L is layer 0, and what comes out is what went in.
+"""Circular autoencoders: layer L is layer 0, and the target is the input.
 
-Populations `layer0` ... `layer{L}`, the first and the last at one site; projections `A1` ... `A{L}`. Learning by
-recirculation uses these alone. The baselines add feedback neurons `error{h}` beside each layer and feedback
+Populations `layer0` ... `layer{L}`, the first and the last at one site; projections `A1` ... `A{L}`. Recirculation
+uses only these. The baselines add feedback neurons `error{h}` beside each layer and feedback
 projections `B{h}` (from layer h to h - 1) or `D{h}` (from the output to h).
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.circuit.weights import OWN, Transposed
+from circuitsim.circuits.choices import refuse_sizes, require_choice
 from circuitsim.errors import CircuitError
 from circuitsim.rules import (
     Rule,
@@ -47,23 +48,23 @@ def circular_autoencoder(
     bounded: bool = False,
     window: int | None = None,
 ) -> tuple[Circuit, Protocol]:
-    """A circular autoencoder, whose output layer is its input layer, and one presentation of it.
+    """Build a circular autoencoder, whose output layer is its input layer, and one presentation.
 
     Parameters
     ----------
     sizes : units in layers 0 ... L, the last equal to the first.
-    rule : rec, rec-symmetric, error-rec, bp, rbp, srbp, arbp, top; or a local rule of your own for the layers below
-        the top, which keeps recirculation.
-    hidden, output : activations. bias : whether neurons have one. delay : of every projection, ticks.
-    cycles, reference_cycle : m and n: recirculation compares cycle n with cycle m.
-    top_rule : post term of the top layer: `same` (what layer 0 remembers of cycles n and m), `gradient` (of cycles 0
-        and 1), `own` (what layer L computed in cycles n and m).
-    bounded : whether neurons bound the norm of their incoming weights (parameter max_norm).
-    window : how long neurons remember, ticks; None: as long as the rules need.
+    rule : rec, rec-symmetric, error-rec, bp, rbp, srbp, arbp, top; or a local rule for the layers below the top, which
+        keeps recirculation.
+    hidden, output : activation functions. bias : True gives neurons a bias. delay : of every projection, ticks.
+    cycles, reference_cycle : m and n; recirculation compares cycle n with cycle m.
+    top_rule : post term of the top layer: `same` (memories of layer 0 of cycles n and m), `gradient` (of cycles 0 and
+        1), `own` (activity of layer L in cycles n and m).
+    bounded : True bounds the norm of each neuron's incoming weights (parameter max_norm).
+    window : memory of neurons, ticks; None: as long as the rules need.
 
     Returns
     -------
-    The circuit and the protocol. Where a neuron mixes, the parameters `emits` and `remembers` say how.
+    The circuit and the protocol. The parameters `emits` and `remembers` set how neurons mix cycles.
 
     Source
     ------
@@ -93,13 +94,13 @@ def circular_autoencoder(
 
 
 def variant_coefficients(variant: str, lam: float | Sequence[float], top: int) -> dict[str | tuple[str, str], float]:
-    """The parameters `emits` and `remembers` of layers 0 ... top - 1 that make a named variant.
+    """Return the parameters `emits` and `remembers` of layers 0 ... top - 1 for a named variant.
 
     Parameters
     ----------
     variant : pr, ccr, rcc, ccrcc, rwcc.
-    lam : the memory coefficient, or two: the first for what is emitted and for what layer 0 remembers, the second for
-        what hidden layers remember (CCR uses the second throughout).
+    lam : the memory coefficient, or two: the first for emissions and for the memory of layer 0, the second for the
+        memory of hidden layers (CCR uses the second throughout).
 
     Source
     ------
@@ -121,11 +122,11 @@ def variant_coefficients(variant: str, lam: float | Sequence[float], top: int) -
 
 
 def mixing_losses(mixing: Mapping[str | tuple[str, str], float], top: int, top_rule: str = "same") -> list[float]:
-    """What mixing leaves of the post terms of layers 1 ... L, to first order in the error: rates divided by it undo it.
+    """Factors by which mixing scales the post terms of layers 1 ... L, to first order in the error.
 
         (1 - e_0) ... (1 - e_{h-1}) (1 - m_h) for h < L;  1 - m_0 for h = L
 
-    With `top_rule` own the top has (1 - e_0) ... (1 - e_{L-1}).
+    With `top_rule` own the top has (1 - e_0) ... (1 - e_{L-1}). Rates divided by these factors undo the scaling.
 
     Parameters
     ----------
@@ -133,8 +134,8 @@ def mixing_losses(mixing: Mapping[str | tuple[str, str], float], top: int, top_r
 
     Source
     ------
-    Baldi & Sadowski 2018, eqs. 26 to 30, for any mixture. They take (1 - lambda)^2 off RWCC too; every layer below that
-    emits a mixture takes its own share, so layer h has (1 - lambda)^(h + 1).
+    Baldi & Sadowski 2018, eqs. 26 to 30, for any mixture. They give (1 - lambda)^2 for RWCC too; every layer below
+    that emits a mixture adds a factor, so layer h has (1 - lambda)^(h + 1).
     """
     found, passed = [], 1.0
     for h in range(1, top):
@@ -145,21 +146,13 @@ def mixing_losses(mixing: Mapping[str | tuple[str, str], float], top: int, top_r
 
 
 def _check(sizes: Sequence[int], rule: Any, top_rule: str, cycles: int, reference: int) -> None:
-    for key, value, known in (("rule", rule, RULES), ("top_rule", top_rule, TOP_RULES)):
-        if isinstance(value, str) and value not in known:
-            raise CircuitError(
-                f"{key} of a circular autoencoder",
-                got=repr(value),
-                expected=f"one of {', '.join(known)}" + (", or a local rule" if key == "rule" else ""),
-                remedy="Choose one of these.",
-            )
+    subject = "a circular autoencoder"
+    if isinstance(rule, str):
+        require_choice("rule", subject, rule, RULES, other=", or a local rule")
+    require_choice("top_rule", subject, top_rule, TOP_RULES)
     if len(sizes) < 2 or sizes[0] != sizes[-1]:
-        raise CircuitError(
-            "sizes of a circular autoencoder",
-            got=str(list(sizes)),
-            expected="at least two layers, the last as large as the first",
-            remedy="Layer L is layer 0: repeat the first size at the end.",
-        )
+        expected = "at least two layers, the last as large as the first"
+        refuse_sizes(subject, sizes, expected, "Layer L is layer 0: repeat the first size at the end.")
     if not 0 <= reference < cycles:
         raise CircuitError(
             "cycles of a circular autoencoder",
@@ -174,14 +167,14 @@ def _recirculating(
 ) -> Circuit:
     top = len(layers) - 1
     returned = Carries.ERROR if rule == "error-rec" else Carries.OUTPUT
-    below, below_bias = _laws(rule, n, m)
+    below, below_bias = _lower_rules(rule, n, m)
     plasticity = [Plasticity(q.name, below, below_bias) for q in forward[:-1]]
     if rule == "error-rec":
         highest = Plasticity(f"A{top}", error_recirculation, post="layer0")
     else:
-        # `gradient` keeps the presynaptic activity of cycle n: top_rule is about the post term alone
-        law = recirculation.bind(n=n, m=m) if top_rule != "gradient" else _gradient.bind(n=n)
-        highest = Plasticity(f"A{top}", law, post=f"layer{top}" if top_rule == "own" else "layer0")
+        # `gradient` keeps the presynaptic activity of cycle n: top_rule sets only the post term
+        chosen = recirculation.bind(n=n, m=m) if top_rule != "gradient" else _gradient.bind(n=n)
+        highest = Plasticity(f"A{top}", chosen, post=f"layer{top}" if top_rule == "own" else "layer0")
     return Circuit(
         "circular autoencoder",
         tuple(layers),
@@ -196,12 +189,12 @@ def _recirculating(
 
 @builtin_rule
 def _gradient(pre, post, w, *, n=0):  # type: ignore[no-untyped-def]
-    """dw_ij = (O_i(0) - O_i(1)) O_j(n): the top layer's gradient whatever the cycles compared below it (Figure 10)."""
+    """dw_ij = (O_i(0) - O_i(1)) O_j(n): the gradient of the top layer for any cycles compared below it (Figure 10)."""
     return (post.at(0) - post.at(1)) * pre.at(n)
 
 
-def _laws(rule: str | Callable[..., Any], n: int, m: int) -> tuple[Rule, Rule | None]:
-    """The rules of weights and biases below the top."""
+def _lower_rules(rule: str | Callable[..., Any], n: int, m: int) -> tuple[Rule, Rule | None]:
+    """Return the rules of weights and biases below the top."""
     if rule == "error-rec":
         return error_recirculation, None
     if rule == "rec-symmetric":
@@ -213,7 +206,7 @@ def _laws(rule: str | Callable[..., Any], n: int, m: int) -> tuple[Rule, Rule | 
 
 
 def _error_driven(layers: list[Population], forward: list[Projection], rule: str, delay: int) -> Circuit:
-    """Feedback neurons hold errors beside each layer that learns; projections carry the errors down, or straight."""
+    """Add feedback neurons beside each layer that learns, and projections that carry errors down, or directly."""
     top = len(layers) - 1
     lowest = top if rule == "top" else 1
     errors = [

@@ -1,19 +1,21 @@
-"""The building block: a circular autoencoder around one layer of a larger circuit, and what it needs to learn.
+"""Building block of larger circuits: a circular autoencoder around one layer.
 
 A block leads from a population, its source, through its encoder to its hinge, and through its decoder back to the
-source's site. Two more populations may be there, as compartments of the source's neurons: `image`, in which the
-reconstruction arrives, and `inner`, which fires like the source in cycle 0 and like the image in cycle 1. A source that
-is clamped to the data takes the image over by itself and needs no inner one.
+source's site. Two more populations there are compartments of the source's neurons: `image` receives the reconstruction;
+`inner` fires like the source in cycle 0 and like the image in cycle 1. A source clamped to the data takes the image
+over by itself and needs no `inner`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
+from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.circuit.weights import Own, Transposed
-from circuitsim.errors import CircuitError
+from circuitsim.circuits.choices import require_choice
 from circuitsim.rules import delta, recirculation, recirculation_symmetric, recirculation_symmetric_bias
 
 RULES = ("rec", "rec-symmetric", "bp", "rbp")
@@ -23,7 +25,7 @@ TOP, TUNING, TOP_FEEDBACK = "top", "tuning", "top feedback"  # groups of rules b
 
 @dataclass(frozen=True)
 class Parts:
-    """Parts of a circuit that belong together."""
+    """Populations, projections, exchanges and rules of a part of a circuit."""
 
     populations: tuple[Population, ...] = ()
     projections: tuple[Projection, ...] = ()
@@ -38,9 +40,14 @@ class Parts:
             self.plasticity + other.plasticity,
         )
 
+    def circuit(self, name: str, **options: Any) -> Circuit:
+        """Build a circuit of these parts; `options` are further fields of `Circuit`."""
+        parts: dict[str, Any] = {"exchanges": self.exchanges, "plasticity": self.plasticity}
+        return Circuit(name, self.populations, self.projections, **parts, **options)
 
-def together(parts: Iterable[Parts]) -> Parts:
-    """All of several, in order."""
+
+def join_parts(parts: Iterable[Parts]) -> Parts:
+    """Concatenate parts in order."""
     return sum(parts, Parts())
 
 
@@ -51,11 +58,11 @@ class Block:
     Parameters
     ----------
     label : of its groups of rules, "encoder {label}" and "decoder {label}".
-    source, hinge : populations of the circuit that it is built into.
-    encoder : the projection that leads up, whose source is `inner`. decoder : the one that leads down, to `image`.
-    image : where the reconstruction arrives, at the source's site.
-    inner : the name of what feeds the encoder: a population of its own, or the source.
-    period : cycles after which the source fires anew, where it is part of a slower loop; 1: it does not.
+    source, hinge : populations of the enclosing circuit.
+    encoder : the projection up, from `inner`. decoder : the projection down, to `image`.
+    image : receives the reconstruction, at the source's site.
+    inner : name of the population that drives the encoder: one of its own, or the source.
+    period : cycles after which the source fires again, in a slower loop; 1: it is in none.
     """
 
     label: str
@@ -69,27 +76,24 @@ class Block:
 
     @property
     def groups(self) -> tuple[str, str]:
-        """The groups of its rules."""
+        """Groups of its rules."""
         return f"encoder {self.label}", f"decoder {self.label}"
 
 
 def recirculates(rule: str) -> bool:
-    """Whether blocks with this rule send activity around a second time; CircuitError for an unknown one."""
-    if rule not in RULES:
-        raise CircuitError(
-            "rule of a block", got=repr(rule), expected=f"one of {', '.join(RULES)}", remedy="Choose one of these."
-        )
+    """Tell if blocks with this rule send activity around a second time; refuse an unknown rule."""
+    require_choice("rule", "a block", rule, RULES)
     return rule in RECIRCULATING
 
 
 def block_parts(block: Block, rule: str = "rec", delay: int = 1) -> Parts:
-    """What a block adds to a circuit in which its source and its hinge exist.
+    """Return the parts that a block adds to a circuit with its source and its hinge.
 
     Parameters
     ----------
-    rule : rec, rec-symmetric; or for comparison bp, rbp, which have feedback neurons and synapses of their own: these
-        carry the error of the image to the hinge.
-    delay : of those synapses, ticks.
+    rule : rec, rec-symmetric; or for comparison bp, rbp, whose feedback neurons and synapses carry the error of the
+        image to the hinge.
+    delay : of the feedback synapses, ticks.
 
     Source
     ------
@@ -114,7 +118,7 @@ def _recirculating(block: Block, rule: str) -> Parts:
 
 
 def _error_driven(block: Block, rule: str, delay: int) -> Parts:
-    """Feedback neurons at the image and at the hinge, and the synapses between them."""
+    """Add feedback neurons at the image and at the hinge, and the synapses between them."""
     up, down = block.groups
     above = Population(f"hinge{block.label}_error", block.hinge.size, site=block.hinge.site, feedback=True)
     below = Population(f"{block.image.name}_error", block.source.size, site=block.source.site, feedback=True)

@@ -1,16 +1,16 @@
-"""The standard autoencoder, whose output layer is not where its input layer is, and the channels that it may learn by.
+"""The standard autoencoder, whose output and input layers are at different sites, and its learning channels.
 
-Populations `layer0`, `layer1`, `layer2`, each at a place of its own; projections `A1` (the paper's B) and `A2` (the
-paper's A). The learning channels are projections too:
+Populations `layer0`, `layer1`, `layer2`, each at its own site; projections `A1` (the paper's B) and `A2` (the paper's
+A). The learning channels are projections too:
 
-- `C1` from the input to `target2`, the input as the output layer has it; `error2` beside it is I - O2;
-- `C2` from the output layer to the hidden one: an error arrives at `error1`, which gates it with f'(S1); an output
-  arrives at `again1`, hidden neurons in their second pass, and `held1` remembers both passes, O1(0) = F A1 I and
+- `C1` from the input to `target2`, a copy of the input at the output layer; `error2` beside it is I - O2;
+- `C2` from the output layer to the hidden layer. An error arrives at `error1`, which gates it with f'(S1). An output
+  arrives at `again1`, the second pass of the hidden neurons; `held1` remembers both passes, O1(0) = F A1 I and
   O1(1) = F C2 O2;
-- `C3` from the output layer to the input one: `image0` is what arrives, and layer 0 passes it on in cycle 1.
+- `C3` from the output layer to the input layer: it arrives at `image0`, and layer 0 passes it on in cycle 1.
 
-An identity is a matrix too: its weights must be loaded (`Channels.identities`). Output neurons may have biases; hidden
-ones have none, since those of `again1` would have to be those of `layer1`.
+Identity matrices must be loaded (`Channels.identities`). Output neurons may have biases. Hidden neurons have none,
+since `again1` would have to share those of `layer1`.
 """
 
 from __future__ import annotations
@@ -22,26 +22,27 @@ from types import MappingProxyType
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.circuit.weights import OWN, Tied, Transposed, Weights
+from circuitsim.circuits.choices import refuse_sizes
 from circuitsim.errors import CircuitError
 from circuitsim.rules import delta, error_recirculation, recirculation
 from circuitsim.timetable.protocol import Protocol
 
 OUTPUT, ERROR = "output", "error"
-BACK = {"transposed": "A2", "shared": "A1"}  # whose weights C2 has, as A2^T or as A1 itself
+BACK = {"transposed": "A2", "shared": "A1"}  # projections whose weights C2 uses, as A2^T or as A1
 
 
 @dataclass(frozen=True)
 class Channels:
-    """Which learning channels there are, with what matrices, and what C2 or C3 carries.
+    """Learning channels of a standard autoencoder, their matrices, and the signal on C2 or C3.
 
     Parameters
     ----------
-    c1 : whether C1 = Id brings the input to the output layer.
-    c2 : "" for none; random (and fixed); transposed, A2^T; shared, A1 itself; adaptive: random, and learning the
-        increments of A2, transposed, where it carries errors.
+    c1 : True brings the input to the output layer by C1 = Id.
+    c2 : "" for none; random (and fixed); transposed, A2^T; shared, A1; adaptive: random, learning the transposed
+        increments of A2 (only for errors).
     c3 : "" for none; identity; random (and fixed); adaptive: the top layer of a circular autoencoder with two hidden
-        ones, where it carries outputs and there is no C1.
-    carries : output (O2) or error (I - O2, which takes C1).
+        layers (only for outputs, without C1).
+    carries : output (O2) or error (I - O2, which needs C1).
     """
 
     c1: bool = False
@@ -65,12 +66,12 @@ class Channels:
 
     @property
     def recirculates(self) -> bool:
-        """Whether there is a second pass, of cycle 1."""
+        """True if there is a second pass, cycle 1."""
         return bool(self.c3 or (self.c2 and self.carries == OUTPUT))
 
     @property
     def identities(self) -> tuple[str, ...]:
-        """The projections whose weights are to be loaded: identities."""
+        """Projections whose weights must be loaded as identities."""
         return ("C1",) * self.c1 + ("C3",) * (self.c3 == "identity")
 
 
@@ -95,7 +96,7 @@ ROWS: Mapping[str, Channels] = MappingProxyType(
         "row8-random": Channels(c1=True, c3="random"),
     }
 )
-"""Table 5, row by row, and for each row the matrices that its text names."""
+"""Rows of Table 5, each with the matrices that its text names."""
 
 
 def standard_autoencoder(
@@ -108,34 +109,33 @@ def standard_autoencoder(
     delay: int = 1,
     window: int | None = None,
 ) -> tuple[Circuit, Protocol]:
-    """An autoencoder whose output is not at its input's place, with learning channels, and one presentation of it.
+    """Build an autoencoder whose output and input are at different sites, with learning channels, and one presentation.
 
-    What a projection can learn follows from what reaches its neurons:
+    The rule of each projection follows from the signals that reach its neurons:
 
         dA2 = (I - O2) O1(0)^T with C1; (O2(0) - O2(1)) O1(0)^T where C3 carries outputs and there is no C1
         dA1 = f'(S1) C2 (I - O2) I^T or (F A1 I - F C2 O2) I^T where C2 carries errors or outputs
         dA1 = F A1 C3 (I - O2) I^T or (F A1 I - F A1 C3 O2) I^T where C3 does
 
-    and nothing where there is no such channel.
+    A projection without such a channel does not learn.
 
     Parameters
     ----------
     sizes : units in layers 0, 1 and 2, the last equal to the first.
-    channels : which there are; `ROWS` has those of Table 5.
-    hidden, output : activations of layers 1 and 2. bias : whether output neurons have one. delay : of every projection,
-        ticks.
-    window : how long neurons remember, ticks; None: as long as the rules need.
+    channels : see `ROWS` for those of Table 5.
+    hidden, output : activation functions of layers 1 and 2. bias : True gives output neurons a bias.
+    delay : of every projection, ticks. window : memory of neurons, ticks; None: as long as the rules need.
 
     Returns
     -------
-    The circuit and the protocol. Where C3 carries outputs and there is no C1, the circuit's output is `image0`, at the
-    input's place: what C3 brings there or, if C3 is no identity, the output O3 of a third layer, above a second hidden
-    one.
+    The circuit and the protocol. If C3 carries outputs and there is no C1, the circuit's output is `image0`, at the
+    site of the input: the signal of C3 or, if C3 is no identity, the output O3 of a third layer above a second hidden
+    layer.
 
     Source
     ------
-    Baldi & Sadowski 2018, Appendix B, Table 5, Figures 12 to 16; for A2 without C1 section B3, in which the circuit is
-    a circular autoencoder with C3 as its highest layer, hence eq. 23 for h < L.
+    Baldi & Sadowski 2018, Appendix B, Table 5, Figures 12 to 16; for A2 without C1, section B3: the circuit is a
+    circular autoencoder with C3 as its highest layer, hence eq. 23 for h < L.
     """
     _check(sizes)
     circuit = Circuit(
@@ -148,7 +148,7 @@ def standard_autoencoder(
         plasticity=tuple(_learning(channels)),
         local=channels.c2 not in BACK and output != "softmax",
     )
-    # where nothing learns a presentation is for its output alone
+    # if nothing learns, a presentation serves only its output
     readouts = () if circuit.plasticity else (("layer2", "O", 0),)
     return circuit, Protocol(cycles=int(channels.recirculates), readouts=readouts, window=window)
 
@@ -205,7 +205,7 @@ def _exchanges(channels: Channels) -> list[Exchange]:
 
 
 def _learning(channels: Channels) -> list[Plasticity]:
-    """The rules, each where all that it reads is at hand."""
+    """Return the rules whose readings are available."""
     found = []
     if channels.c3 or channels.c2:
         found.append(_below(channels))
@@ -222,19 +222,19 @@ def _learning(channels: Channels) -> list[Plasticity]:
 
 
 def _below(channels: Channels) -> Plasticity:
-    """The rule of A1."""
+    """Return the rule of A1."""
     if channels.carries == ERROR:
         return Plasticity("A1", delta, post="error1") if channels.c2 else Plasticity("A1", error_recirculation)
     return Plasticity("A1", recirculation, post="held1" if channels.c2 else "")
 
 
 def _circular(channels: Channels) -> bool:
-    """Whether the loop through C3 is all that tells of the error, so that the output is where it ends."""
+    """Tell if the loop through C3 is the only source of the error, so that the output lies at its end."""
     return bool(channels.c3) and not channels.c1
 
 
 def _third(channels: Channels) -> bool:
-    """Whether C3, being no identity, makes a third layer, whose neurons are the output."""
+    """Tell if C3 is no identity and so makes a third layer, whose neurons are the output."""
     return _circular(channels) and channels.c3 != "identity"
 
 
@@ -244,9 +244,5 @@ def _words(known: Sequence[str]) -> str:
 
 def _check(sizes: Sequence[int]) -> None:
     if len(sizes) != 3 or sizes[0] != sizes[2]:
-        raise CircuitError(
-            "sizes of a standard autoencoder",
-            got=str(list(sizes)),
-            expected="three layers, the last as large as the first",
-            remedy="Give the input's size, the hidden layer's, and the input's again.",
-        )
+        expected, remedy = "three layers, the last as large as the first", "Repeat the size of the input at the end."
+        refuse_sizes("a standard autoencoder", sizes, expected, remedy)

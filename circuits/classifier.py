@@ -1,4 +1,4 @@
-"""Layered classifiers with a feedback path: backpropagation and what takes the place of its transposed weights.
+"""Layered classifiers with a feedback path: backpropagation and alternatives to its transposed weights.
 
 Populations `layer0` ... `layer{L}`, `labels` beside the top, feedback neurons `error{h}` beside each layer that learns;
 projections `W1` ... `W{L}` up and `B{h}` (from layer h to h - 1) or `D{h}` (from the output to h) for the errors.
@@ -12,6 +12,7 @@ from dataclasses import replace
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Exchange, Mirror, Plasticity, Population, Projection
 from circuitsim.circuit.weights import Copied, Own, Signs, Tied, Transposed, Weights
+from circuitsim.circuits.choices import refuse_sizes, require_choice
 from circuitsim.errors import CircuitError
 from circuitsim.rules import amp, decay, delta, null, self_alignment, sparse
 from circuitsim.timetable.protocol import Protocol, Updates
@@ -50,30 +51,30 @@ def layered_classifier(
     updates: Updates = Updates.LAST,
     window: int | None = None,
 ) -> tuple[Circuit, Protocol]:
-    """A classifier of any depth whose errors come down a feedback path, and one presentation of it.
+    """Build a classifier of any depth whose errors come down a feedback path, and one presentation.
 
     Parameters
     ----------
     sizes : units in layers 0 ... L; the top has one for each class.
-    feedback : bp (transposed weights), fa (fixed random), dfa (fixed random, straight from the output), kp and urfb
-        (the forward increments, mirrored), wm (weight mirror), ss (signs of the transposed weights), ia, sa, aa (sums
+    feedback : bp (transposed weights), fa (fixed random), dfa (fixed random, directly from the output), kp and urfb
+        (the forward increments, transposed), wm (weight mirror), ss (signs of the transposed weights), ia, sa, aa (sums
         of primitives).
-    loss : error (target less output) or hinge: output neurons hold their summed input against a margin, 1 for the right
-        class, the parameter `margin` of the top error neurons for the others (1, or 1/(C-1)).
-    hidden, output : activations. bias : whether neurons have one. delay : of every projection, ticks.
-    feedback_delay : of the feedback synapses; None: as of the others.
-    primitives : for ia, sa and aa: which of decay, amp, null, sparse and self change the feedback synapses, in the
+    loss : error (target minus output) or hinge: summed inputs of output neurons are compared with a margin, 1 for the
+        right class, the parameter `margin` of the top error neurons for the others (1, or 1/(C-1)).
+    hidden, output : activation functions. bias : True gives neurons a bias. delay : of every projection, ticks.
+    feedback_delay : of the feedback synapses; None: `delay`.
+    primitives : for ia, sa and aa: terms of decay, amp, null, sparse and self that change the feedback synapses, in
         place of the sum that the name stands for.
-    mirror : for wm: the noise, and what the answering neurons leave out; its projection is filled in.
-    normalise : for wm: whether feedback weights are divided by their norm after each update.
-    passes : for wm: how often mirror mode follows a presentation.
-    bounded : whether neurons bound the norm of their incoming weights (parameter max_norm).
-    masked : whether only some of the synapses exist, forward and feedback drawn apart (parameter density).
+    mirror : for wm: the noise and the options of the answering neurons; its projection is filled in.
+    normalise : for wm: True divides feedback weights by their norm after each update.
+    passes : for wm: passes of mirror mode after a presentation.
+    bounded : True bounds the norm of each neuron's incoming weights (parameter max_norm).
+    masked : True keeps only a random part of the synapses, forward and feedback drawn separately (parameter density).
     copied : for bp: feedback weights are a copy, renewed in every k-th presentation (parameter `copy_interval` of B).
-    redrawn : for ss: the magnitudes beside the signs are drawn anew for every presentation.
-    deferred : increments add up until a random presentation lets them through (parameter `update_probability`).
-    updates : when increments are applied: last, at once, or by a coin either.
-    window : how long neurons remember, ticks; None: as long as the rules need.
+    redrawn : for ss: the magnitudes are drawn anew for every presentation.
+    deferred : increments add up until a random presentation applies them (parameter `update_probability`).
+    updates : when increments are applied: last, at once, or either at random.
+    window : memory of neurons, ticks; None: as long as the rules need.
 
     Source
     ------
@@ -92,7 +93,7 @@ def layered_classifier(
     extra, carriers = _echoes(chosen, sizes, back)
     rules = [Plasticity(f"W{h}", delta, post=f"error{h}") for h in range(1, top + 1)]
     between = range(2, top + 1)
-    mirrors = [_named(mirror or Mirror(""), f"W{h}") for h in between] if feedback == "wm" else []
+    mirrors = [replace(mirror or Mirror(""), projection=f"W{h}") for h in between] if feedback == "wm" else []
     circuit = Circuit(
         f"classifier with {feedback}",
         (*_populations(sizes, hidden, output, bounded), *extra),
@@ -109,22 +110,11 @@ def layered_classifier(
 
 def _check(sizes: Sequence[int], feedback: str, primitives: Sequence[str] | None, loss: str) -> None:
     if len(sizes) < 2:
-        raise CircuitError(
-            "sizes of a classifier", got=str(list(sizes)), expected="at least two layers", remedy="Add the classes."
-        )
-    wrong = [name for name in primitives or () if name not in KNOWN]
-    for key, value, known in (
-        ("feedback", [feedback] if feedback not in FEEDBACK else [], FEEDBACK),
-        ("primitives", wrong, KNOWN),
-        ("loss", [loss] if loss not in LOSSES else [], LOSSES),
-    ):
-        if value:
-            raise CircuitError(
-                f"{key} of a classifier",
-                got=repr(value[0]),
-                expected=f"one of {', '.join(known)}",
-                remedy="Choose one of these.",
-            )
+        refuse_sizes("a classifier", sizes, "at least two layers", "Add the classes.")
+    require_choice("feedback", "a classifier", feedback, FEEDBACK)
+    for name in primitives or ():
+        require_choice("primitives", "a classifier", name, KNOWN)
+    require_choice("loss", "a classifier", loss, LOSSES)
     if primitives and feedback not in PRIMITIVES:
         raise CircuitError(
             "primitives of a classifier",
@@ -171,7 +161,7 @@ def _feedback(feedback: str, top: int, delay: int, *, normalise: bool, copied: b
 
 
 def _echoes(chosen: Sequence[str], sizes: Sequence[int], delay: int) -> tuple[list[Population], list[Projection]]:
-    """What null and sparse need: neurons that get the activity through the feedback synapses, down or backwards."""
+    """Add the neurons that null and sparse read: activity sent through the feedback synapses, down or in reverse."""
     neurons, carriers = [], []
     for h in range(2, len(sizes)):
         if "null" in chosen:
@@ -184,7 +174,7 @@ def _echoes(chosen: Sequence[str], sizes: Sequence[int], delay: int) -> tuple[li
 
 
 def _learning(feedback: str, chosen: Sequence[str], h: int) -> list[Plasticity]:
-    """The rules of the feedback synapses from layer h to layer h - 1."""
+    """Return the rules of the feedback synapses from layer h to layer h - 1."""
     name, above, below = f"B{h}", f"layer{h}", f"layer{h - 1}"
     if feedback in ("kp", "urfb"):
         return [Plasticity(name, delta, post=below)]
@@ -198,7 +188,3 @@ def _learning(feedback: str, chosen: Sequence[str], h: int) -> list[Plasticity]:
         "self": Plasticity(name, self_alignment, momentum=False, transposed_from=f"W{h}"),
     }
     return [made[primitive] for primitive in chosen]
-
-
-def _named(mirror: Mirror, projection: str) -> Mirror:
-    return replace(mirror, projection=projection)

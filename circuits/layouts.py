@@ -1,9 +1,9 @@
-"""Circular autoencoders with one hidden layer, as they may lie in space: bidirectional or conjoined.
+"""Circular autoencoders with one hidden layer in two spatial layouts: bidirectional and conjoined.
 
 Populations `layer0` (input), `layer1` (hidden) and `layer2` (output), the last at the site of the first. Projections
 `A1` (the paper's B) up and `A2` (the paper's A) down. *Bidirectional*: both are directions of the same connections,
-which have one length and so one delay. *Conjoined*: they are connections of their own, each with its own delay. Output
-neurons may have biases, hidden ones have none.
+which have one length and so one delay. *Conjoined*: they are separate connections, each with its own delay. Output
+neurons may have biases; hidden neurons have none.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def bidirectional_autoencoder(
     delay: int = 1,
     window: int | None = None,
 ) -> tuple[Circuit, Protocol]:
-    """A circular autoencoder in which signals go both ways along the same connections, and one presentation of it.
+    """Build a circular autoencoder whose signals go both ways along the same connections, and one presentation.
 
-    Asymmetric: each direction has a weight of its own and learns by eq. 31. Symmetric: the connection has one weight,
-    A1 = A2^T at all times, and what it carries either way changes it:
+    Asymmetric: each direction has its own weight and learns by eq. 31. Symmetric: the connection has one weight,
+    A1 = A2^T at all times, and signals in both directions change it:
 
         dA2 = (O0(0) - O0(1)) O1(0)^T + O0(0) (O1(0) - O1(1))^T
 
@@ -42,18 +42,18 @@ def bidirectional_autoencoder(
     ----------
     sizes : units in layers 0, 1 and 2, the last equal to the first.
     weights : asymmetric or symmetric.
-    hidden, output : activations. bias : whether output neurons have one. delay : of the connections, either way, ticks.
-    window : how long neurons remember, ticks; None: as long as the rules need.
+    hidden, output : activation functions. bias : True gives output neurons a bias. delay : of the connections, ticks.
+    window : memory of neurons, ticks; None: as long as the rules need.
 
     Returns
     -------
-    The circuit and the protocol. A symmetric one is not declared local: A1 uses A2's weights.
+    The circuit and the protocol. A symmetric circuit is not declared local: A1 uses the weights of A2.
 
     Source
     ------
-    Baldi & Sadowski 2018, Appendix A, Figure 11 left. It gives no rule for the symmetric case; the sum over the
-    connection's two directions is ours. A connection that is isotropic has one weight at one place; the audit knows
-    synapses with a direction and names the wire in either layout.
+    Baldi & Sadowski 2018, Appendix A, Figure 11 left. They give no rule for the symmetric case; the sum over both
+    directions is ours. An isotropic connection would have one weight in one place; the audit treats synapses as
+    directed and names the wire in either layout.
     """
     if weights == "mirrored":
         _refuse(sizes, weights, WEIGHTS[:2])
@@ -70,21 +70,21 @@ def conjoined_autoencoder(
     delays: tuple[int, int] = (1, 1),
     window: int | None = None,
 ) -> tuple[Circuit, Protocol]:
-    """A circular autoencoder with one set of connections up and another down, and one presentation of it.
+    """Build a circular autoencoder with separate connections up and down, and one presentation.
 
-    Asymmetric and symmetric as `bidirectional_autoencoder`. Mirrored: A1 and A2 have weights of their own, and both
+    Asymmetric and symmetric as in `bidirectional_autoencoder`. Mirrored: A1 and A2 have their own weights and both
     learn by the sum of both rules, each from its own end,
 
         dA2 = (O0(0) - O0(1)) O1(0)^T + O0(0) (O1(0) - O1(1))^T = dA1^T
 
-    so that A1 - A2^T stays what it was before training: symmetry without a wire, if it starts symmetric.
+    so A1 - A2^T stays as it was before training: symmetry without a wire if it starts symmetric.
 
     Parameters
     ----------
     sizes : units in layers 0, 1 and 2, the last equal to the first.
     weights : asymmetric, symmetric or mirrored.
-    hidden, output : activations. bias : whether output neurons have one. delays : of the connections up and down.
-    window : how long neurons remember, ticks; None: as long as the rules need.
+    hidden, output : activation functions. bias : True gives output neurons a bias. delays : of the connections up and
+        down, ticks. window : memory of neurons, ticks; None: as long as the rules need.
 
     Returns
     -------
@@ -93,14 +93,14 @@ def conjoined_autoencoder(
     Source
     ------
     Baldi & Sadowski 2018, Appendix A, Figure 11 middle and right. `mirrored` is ours; section 3.2 asks for such a
-    mechanism and section 6.2 says that eq. 31 alone is none.
+    mechanism, and section 6.2 says that eq. 31 alone is not one.
     """
     return _circular("circular conjoined", sizes, weights, hidden, output, bias, delays, window)
 
 
 @builtin_rule
 def recirculation_reversed(pre: Any, post: Any, w: Any) -> Any:
-    """Recirculation of the opposite direction, seen from this synapse: its two ends change places.
+    """Recirculation of the opposite direction: the two ends of the synapse change places.
 
     dw_ij = O_i(0) (O_j(0) - O_j(1)); a bias, whose presynaptic unit is always 1, does not change
 
@@ -145,7 +145,7 @@ def _circular(
 
 
 def _learning(weights: str) -> list[Plasticity]:
-    """Eq. 31 for each set of weights; where both directions change it, the other direction's too."""
+    """Return eq. 31 for each set of weights, and the reversed rule where both directions change it."""
     rules = [Plasticity("A2", recirculation, post="layer0")]
     if weights != "asymmetric":
         rules.append(Plasticity("A2", recirculation_reversed, post="layer0"))

@@ -1,7 +1,7 @@
-"""Classifiers of single neurons in which the feedback signal replaces the forward activity, layer after layer.
+"""Classifiers in which the feedback signal replaces the forward activity of the same neurons, layer by layer.
 
 Populations `layer0` ... `layer{L}` and `labels` beside the top; projections `W1` ... `W{L}` up and `B{h}` (from layer h
-to h - 1) down, between the same neurons. What the layers must do one after the other follows from the delays.
+to h - 1) down, between the same neurons. The order of the layers follows from the delays.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ def replacement_classifier(
     masked: bool = False,
     window: int | None = None,
 ) -> tuple[Circuit, Protocol]:
-    """A classifier whose neurons first carry activity up and then, in its place, the feedback signal down.
+    """Build a classifier whose neurons carry activity up and then, in its place, the feedback signal down.
 
     Parameters
     ----------
     sizes : units in layers 0 ... L; the top has one for each class.
-    feedback : urfb (the forward increments, mirrored), fa (fixed random), bp (transposed weights), ss (their signs).
-    hidden, output : activations. bias : whether neurons have one. delay : of every projection, ticks.
-    masked : whether only some of the synapses exist, forward and feedback drawn apart (parameter density).
-    window : how long neurons remember, ticks; None: as long as the rules need.
+    feedback : urfb (the forward increments, transposed), fa (fixed random), bp (transposed weights), ss (their signs).
+    hidden, output : activation functions. bias : True gives neurons a bias. delay : of every projection, ticks.
+    masked : True keeps only a random part of the synapses, forward and feedback drawn separately (parameter density).
+    window : memory of neurons, ticks; None: as long as the rules need.
 
     Returns
     -------
-    The circuit and one presentation of it. It learns what `layered_classifier` with feedback neurons learns.
+    The circuit and one presentation. It learns the same weights as `layered_classifier` with feedback neurons.
 
     Source
     ------

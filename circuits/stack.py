@@ -12,8 +12,8 @@ from itertools import pairwise
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Population, Projection
-from circuitsim.circuits.blocks import Block, Parts, block_parts, recirculates, together
-from circuitsim.errors import CircuitError
+from circuitsim.circuits.blocks import Block, Parts, block_parts, join_parts, recirculates
+from circuitsim.circuits.choices import refuse_sizes
 from circuitsim.timetable.protocol import Protocol
 
 
@@ -28,56 +28,44 @@ def stacked_autoencoders(
     bounded: bool = False,
     window: int | None = None,
 ) -> tuple[Circuit, Protocol]:
-    """Circular autoencoders on top of each other, each learning as soon as input arrives from below.
+    """Build circular autoencoders on top of each other; each learns as soon as input arrives from below.
 
     Parameters
     ----------
     sizes : neurons of the input and of each block's hinge, at least two.
     rule : rec, rec-symmetric; bp and rbp for comparison, which carry errors within each block.
-    hidden : activation of the hinges. output : activation of the lowest block's output; higher blocks reconstruct a
-        hinge and have its activation. bias : whether neurons have one. delay : of every projection, ticks.
-    bounded : whether hinge neurons bound the norm of their incoming synapses (parameter max_norm).
-    window : how long neurons remember, ticks; None: as long as the rules need.
+    hidden : activation function of the hinges. output : that of the lowest block's output; higher blocks reconstruct a
+        hinge and have its function. bias : True gives neurons a bias. delay : of every projection, ticks.
+    bounded : True bounds the norm of the incoming weights of hinges (parameter max_norm).
+    window : memory of neurons, ticks; None: as long as the rules need.
 
     Returns
     -------
-    The circuit and one presentation of it. Groups of rules: "encoder {b}", "decoder {b}".
+    The circuit and one presentation. Groups of rules: "encoder {b}", "decoder {b}".
 
     Source
     ------
     Tavakoli, Sadowski & Baldi, Tourbillon, sections 3 and 5.
     """
     if len(sizes) < 2:
-        raise CircuitError(
-            "sizes of a stack of autoencoders",
-            got=str(list(sizes)),
-            expected="at least two layers",
-            remedy="Give the input's size and that of each hinge.",
-        )
+        remedy = "Give the size of the input and of each hinge."
+        refuse_sizes("a stack of autoencoders", sizes, "at least two layers", remedy)
     layers = stack_layers(sizes, hidden, rule, bounded)
     blocks = stack_blocks(layers, rule, output, bias, delay)
-    parts = Parts(layers) + together(block_parts(block, rule, delay) for block in blocks)
-    return Circuit(
-        "stack of circular autoencoders",
-        parts.populations,
-        parts.projections,
-        inputs="layer0",
-        outputs="image0",
-        exchanges=parts.exchanges,
-        plasticity=parts.plasticity,
-        local=rule != "bp",
-    ), Protocol(cycles=int(recirculates(rule)), window=window)
+    parts = Parts(layers) + join_parts(block_parts(block, rule, delay) for block in blocks)
+    circuit = parts.circuit("stack of circular autoencoders", inputs="layer0", outputs="image0", local=rule != "bp")
+    return circuit, Protocol(cycles=int(recirculates(rule)), window=window)
 
 
 def stack_layers(sizes: Sequence[int], hidden: str, rule: str, bounded: bool) -> tuple[Population, ...]:
-    """The input and the hinges."""
+    """Return the input and the hinges."""
     mixes = recirculates(rule)
     hinges = (Population(f"layer{b}", n, hidden, mixes=mixes, bounded=bounded) for b, n in enumerate(sizes) if b)
     return Population("layer0", sizes[0], mixes=mixes), *hinges
 
 
 def stack_blocks(layers: Sequence[Population], rule: str, output: str, bias: bool, delay: int) -> list[Block]:
-    """The blocks between layers. Those that recirculate need an input of their own where that is a hinge."""
+    """Return the blocks between layers; a recirculating block above the first has its own input population."""
     found = []
     for b, (source, hinge) in enumerate(pairwise(layers), 1):
         inner = f"inner{b - 1}" if b > 1 and recirculates(rule) else source.name

@@ -2,8 +2,8 @@
 
 Populations of the stack (`circuits/stack.py`), the output `layer{n}` with the neurons `labels` at its site, and
 feedback neurons `error{h}` beside each layer that the channel reaches. Projections `E{b}`, `D{b}`; `W{n}`, from the
-last hinge to the output; the channel `B{h}`, from layer h to h - 1: `B{n}` has synapses of its own, below it the
-decoders' synapses pass the error, hinge by hinge.
+last hinge to the output; the channel `B{h}`, from layer h to h - 1: `B{n}` has its own synapses; below it the synapses
+of the decoders pass the error on, hinge by hinge.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.circuit.weights import Own, Tied, Transposed, Weights
-from circuitsim.circuits.blocks import TOP, TOP_FEEDBACK, TUNING, Parts, block_parts, recirculates, together
+from circuitsim.circuits.blocks import TOP, TOP_FEEDBACK, TUNING, Parts, block_parts, join_parts, recirculates
+from circuitsim.circuits.choices import refuse_sizes, require_choice
 from circuitsim.circuits.stack import stack_blocks, stack_layers
-from circuitsim.errors import CircuitError
 from circuitsim.rules import delta
 from circuitsim.timetable.protocol import Protocol, Updates
 
@@ -38,77 +38,66 @@ def tourbillon(
     updates: Updates = Updates.LAST,
     window: int | None = None,
 ) -> tuple[Circuit, Protocol]:
-    """A stack of circular autoencoders with a supervised top layer, and what fine-tunes it.
+    """Build a stack of circular autoencoders with a supervised top layer and a channel for fine-tuning.
 
-    delta_n = T - O; delta_{n-1} = f'(S) B_n delta_n; delta_{b-1} = f'(S) D_b delta_b; dE_b = delta_b O_{b-1}^T, beside
-    what the blocks' own rules propose. What of all this learns, and when, protocols choose by group (`growing`).
+    delta_n = T - O; delta_{n-1} = f'(S) B_n delta_n; delta_{b-1} = f'(S) D_b delta_b; dE_b = delta_b O_{b-1}^T, in
+    addition to the rules of the blocks. Protocols choose by group which of these learn (`growing`).
 
     Parameters
     ----------
     sizes : neurons of the input, of each block's hinge, and of the classes: at least three.
     rule : of the blocks: rec, rec-symmetric, bp, rbp.
-    channel : what carries the error down: decoders; bp (transposed weights of W and E, for comparison); random, fixed
-        synapses of its own; or none.
+    channel : carrier of the error: decoders; bp (transposed weights of W and E, for comparison); random
+        (its own fixed synapses); or none.
     loss : error (T - O), or hinge, on the summed inputs of the output.
-    hidden, output, top : activations of the hinges, of the lowest block's image, of the output layer.
-    bias : whether neurons have one. delay : of every projection, ticks.
-    bounded : whether hinge neurons bound the norm of their incoming synapses (parameter max_norm).
-    updates : when increments are applied. window : how long neurons remember, ticks; None: as long as the rules need.
+    hidden, output, top : activation functions of the hinges, of the lowest block's image, of the output layer.
+    bias : True gives neurons a bias. delay : of every projection, ticks.
+    bounded : True bounds the norm of the incoming weights of hinges (parameter max_norm).
+    updates : when increments are applied. window : memory of neurons, ticks; None: as long as the rules need.
 
     Returns
     -------
     The circuit, and a presentation in which everything learns at once; labels come when the output fires. Groups of
-    rules: "encoder {b}", "decoder {b}", "top", "tuning", and "top feedback" (B{n}, which learns the increments of W{n}
-    mirrored).
+    rules: "encoder {b}", "decoder {b}", "top", "tuning", and "top feedback" (B{n}, which learns the transposed
+    increments of W{n}).
 
     Source
     ------
-    Tavakoli, Sadowski & Baldi, Tourbillon, sections 5 and 5.1. The paper does not say what carries the error from the
-    output to the last hinge, which has no decoder: here B{n}, random at first.
+    Tavakoli, Sadowski & Baldi, Tourbillon, sections 5 and 5.1. The paper leaves open how the error gets from the output
+    to the last hinge, which has no decoder: here through B{n}, initially random.
     """
     _check(sizes, channel, loss)
     layers = stack_layers(sizes[:-1], hidden, rule, bounded)
     blocks = stack_blocks(layers, rule, output, bias, delay)
     parts = (
         Parts(layers)
-        + together(block_parts(block, rule, delay) for block in blocks)
+        + join_parts(block_parts(block, rule, delay) for block in blocks)
         + _top(sizes, loss, top, bias, delay)
         + (_channel(sizes, channel, delay) if channel != "none" else Parts())
     )
-    return Circuit(
+    circuit = parts.circuit(
         f"tourbillon with channel {channel}",
-        parts.populations,
-        parts.projections,
         inputs="layer0",
         outputs=f"layer{len(sizes) - 1}",
-        exchanges=parts.exchanges,
-        plasticity=parts.plasticity,
         labels="labels",
         local="bp" not in (rule, channel) and top != "softmax",
-    ), Protocol(cycles=int(recirculates(rule)), window=window, updates=updates, labelled=delay * (len(sizes) - 1))
+    )
+    return circuit, Protocol(
+        cycles=int(recirculates(rule)), window=window, updates=updates, labelled=delay * (len(sizes) - 1)
+    )
 
 
 def growing(*blocks: int) -> tuple[str, ...]:
-    """The groups that let these blocks learn."""
+    """Return the groups of the rules of these blocks."""
     return tuple(group for b in blocks for group in (f"encoder {b}", f"decoder {b}"))
 
 
 def _check(sizes: Sequence[int], channel: str, loss: str) -> None:
     if len(sizes) < 3:
-        raise CircuitError(
-            "sizes of a tourbillon",
-            got=str(list(sizes)),
-            expected="at least three layers",
-            remedy="Give the input's size, that of each hinge, and the number of classes.",
-        )
-    for key, value, known in (("channel", channel, CHANNELS), ("loss", loss, LOSSES)):
-        if value not in known:
-            raise CircuitError(
-                f"{key} of a tourbillon",
-                got=repr(value),
-                expected=f"one of {', '.join(known)}",
-                remedy="Choose one of these.",
-            )
+        remedy = "Give the size of the input and of each hinge, and the number of classes."
+        refuse_sizes("a tourbillon", sizes, "at least three layers", remedy)
+    require_choice("channel", "a tourbillon", channel, CHANNELS)
+    require_choice("loss", "a tourbillon", loss, LOSSES)
 
 
 def _top(sizes: Sequence[int], loss: str, activation: str, bias: bool, delay: int) -> Parts:
@@ -127,7 +116,7 @@ def _top(sizes: Sequence[int], loss: str, activation: str, bias: bool, delay: in
 
 
 def _channel(sizes: Sequence[int], channel: str, delay: int) -> Parts:
-    """Feedback neurons beside each hinge, the synapses into them, and the rule that they teach."""
+    """Add feedback neurons beside each hinge, the synapses into them, and the rules that use their errors."""
     n = len(sizes) - 1
     top = Transposed(f"W{n}") if channel == "bp" else Own()
     highest = Projection(f"B{n}", f"error{n}", f"error{n - 1}", delay, weights=top)

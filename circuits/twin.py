@@ -1,8 +1,8 @@
-"""Tourbillonization: the physically plausible twin of a feedforward circuit (Tourbillon, section 5.2, Algorithm 1).
+"""Tourbillonization: conversion of a feedforward circuit into a recirculating one (Tourbillon, Algorithm 1).
 
 Each layer that learns becomes a circular autoencoder: its projection is the encoder, a decoder leads back, and both
-learn by recirculation. Where the output is compared with a target, its projections keep the rule that learns from the
-error, and the decoders can pass that error down. Layers that do not learn are passed through as they are.
+learn by recirculation. If the output is compared with a target, its projections keep the rule that learns from the
+error, and the decoders can pass that error down. Layers that do not learn stay as they are.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import COMPARED, Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.circuit.weights import Own, Tied
-from circuitsim.circuits.blocks import TOP, TUNING, Block, Parts, block_parts, recirculates, together
+from circuitsim.circuits.blocks import TOP, TUNING, Block, Parts, block_parts, join_parts, recirculates
 from circuitsim.errors import CircuitError
 from circuitsim.rules import delta
 from circuitsim.timetable.protocol import Protocol
@@ -23,10 +23,10 @@ _MEANS = {TOP: "from the error of the output", TUNING: "from the error passed do
 
 @dataclass(frozen=True)
 class Twin:
-    """A twin and what in it stands for what in the original.
+    """Converted circuit and its correspondence with the original.
 
-    circuit, protocol : the twin, and a presentation in which everything learns at once. original : the feedforward
-    circuit. blocks : the circular autoencoders, in the order in which activity reaches them.
+    circuit, protocol : the converted circuit, and a presentation in which everything learns. original : the
+    feedforward circuit. blocks : the circular autoencoders, in the order in which activity reaches them.
     """
 
     circuit: Circuit
@@ -35,15 +35,15 @@ class Twin:
     blocks: tuple[Block, ...]
 
     def groups(self, *blocks: int) -> tuple[str, ...]:
-        """The groups of rules by which blocks grow, counted from 1 in the order in which activity reaches them."""
+        """Return the groups of the rules of blocks, counted from 1 in the order in which activity reaches them."""
         return tuple(group for b in blocks for group in self.blocks[b - 1].groups)
 
     def rows(self) -> list[tuple[str, str, str, str]]:
-        """The correspondence, a row for each projection of the original that carries activity.
+        """Return the correspondence, a row for each projection of the original that carries activity.
 
         Returns
         -------
-        Rows (in the original, in the twin, how it learns, what passes the error on below it in fine-tuning).
+        Rows (part of the original, part of the twin, rules, carrier of the error below it in fine-tuning).
         """
         blocks = {block.encoder.name: block for block in self.blocks}
         names = {q.name: q for q in self.circuit.projections}
@@ -61,7 +61,7 @@ class Twin:
         return found
 
     def explain(self) -> str:
-        """The correspondence as text, four lines for each projection of the original that carries activity."""
+        """Return the correspondence as text, four lines for each projection of the original that carries activity."""
         heads = ("", "  is     ", "  learns ", "  below  ")
         return "\n".join("".join(pair) for row in self.rows() for pair in zip(heads, row, strict=True))
 
@@ -69,16 +69,16 @@ class Twin:
 def tourbillonize(
     circuit: Circuit, *, image: str = "logistic", rule: str = "rec", output_block: bool = False, bounded: bool = False
 ) -> Twin:
-    """The twin of a feedforward circuit.
+    """Convert a feedforward circuit into circular autoencoders.
 
     Parameters
     ----------
-    circuit : any circuit whose projections, feedback aside, form no loop. Its feedback neurons are left out, but for
-        those that compare the output with a target.
-    image : the activation of reconstructions of the input; those of other layers have that layer's own.
+    circuit : a circuit whose projections, apart from feedback, form no loop. Its feedback neurons are left out,
+        except those that compare the output with a target.
+    image : activation function of reconstructions of the input; those of other layers have the layer's function.
     rule : of the blocks: rec or rec-symmetric.
-    output_block : whether the output layer, too, is a circular autoencoder, beside learning from its error.
-    bounded : whether hinge neurons bound the norm of their incoming synapses (parameter max_norm).
+    output_block : True makes the output layer a circular autoencoder too, in addition to learning from its error.
+    bounded : True bounds the norm of the incoming weights of hinges (parameter max_norm).
 
     Returns
     -------
@@ -87,14 +87,13 @@ def tourbillonize(
 
     Raises
     ------
-    CircuitError : projections that form a loop, or use each other's weights; a hinge that cannot fire a second time,
-        because something that does not learn drives it too.
+    CircuitError : projections that form a loop or use each other's weights; a hinge that cannot fire a second time,
+        because a projection that does not learn drives it too.
 
     Source
     ------
-    Tavakoli, Sadowski & Baldi, Tourbillon, Algorithm 1, sections 5.1 and 5.2. Where a projection that does not learn
-    lies in the error's way it has no decoder: random synapses of its own pass the error there, as from the output to
-    the layer below it.
+    Tavakoli, Sadowski & Baldi, Tourbillon, Algorithm 1, sections 5.1 and 5.2. A projection that does not learn has no
+    decoder: random synapses pass the error on there, as from the output to the layer below it.
     """
     if not recirculates(rule):
         raise CircuitError("rule of a twin", got=repr(rule), expected="rec or rec-symmetric", remedy="Choose one.")
@@ -111,24 +110,19 @@ def tourbillonize(
     named = {p.name: p for p in layers}
     blocks = tuple(_block(circuit, q, named, image) for q in closed)
     _check_hinges(circuit, forward, blocks)
-    parts = Parts(layers, tuple(q for q in forward if q not in closed)) + together(block_parts(b, rule) for b in blocks)
+    parts = Parts(layers, tuple(q for q in forward if q not in closed)) + join_parts(
+        block_parts(b, rule) for b in blocks
+    )
     parts += _supervised(circuit, [q for q in learning if q.target == circuit.outputs])
     parts += _tuning(circuit, forward, learning, blocks)
-    made = Circuit(
-        f"twin of {circuit.name}",
-        parts.populations,
-        parts.projections,
-        inputs=circuit.inputs,
-        outputs=circuit.outputs,
-        exchanges=parts.exchanges,
-        plasticity=parts.plasticity,
-        labels=circuit.labels,
+    made = parts.circuit(
+        f"twin of {circuit.name}", inputs=circuit.inputs, outputs=circuit.outputs, labels=circuit.labels
     )
     return Twin(made, Protocol(cycles=1), circuit, blocks)
 
 
 def _forward(circuit: Circuit) -> list[Projection]:
-    """The projections that carry activity forward."""
+    """List the projections that carry activity forward."""
     feedback = {p.name for p in circuit.populations if p.feedback}
     return [q for q in circuit.projections if not q.feedback and not {q.source, q.target} & feedback]
 
@@ -150,7 +144,7 @@ def _check(circuit: Circuit, forward: Sequence[Projection]) -> None:
 
 
 def _check_hinges(circuit: Circuit, forward: Sequence[Projection], blocks: Sequence[Block]) -> None:
-    """A hinge fires a second time when everything that drives it does."""
+    """Refuse hinges with an input that does not fire a second time."""
     import networkx as nx
 
     sources = {q.name: q.source for q in forward} | {block.encoder.name: block.inner for block in blocks}
@@ -160,7 +154,7 @@ def _check_hinges(circuit: Circuit, forward: Sequence[Projection], blocks: Seque
         still = [q for q in into if sources[q] not in again]
         again |= {name} if into and not still else set()
         if still and any(block.hinge.name == name for block in blocks):
-            got = f"{name}, which also gets {still[0]}, through which nothing comes a second time"
+            got = f"{name}, which also receives {still[0]}, whose source fires only once"
             _refuse(
                 circuit, got, "hinges that fire twice", f"Let {still[0]} learn too, or let nothing into {name} learn."
             )
@@ -190,7 +184,7 @@ def _channel_name(projection: str) -> str:
 
 
 def _supervised(circuit: Circuit, into: Sequence[Projection]) -> Parts:
-    """The comparison of the output with its target, if there is one, and the rule that it teaches."""
+    """Add the comparison of the output with its target, if there is one, and the rule that uses it."""
     name = _error_name(circuit.outputs)
     compared = [x for x in circuit.exchanges if x.source == circuit.outputs and x.carries in COMPARED]
     if not compared:
@@ -208,7 +202,7 @@ def _supervised(circuit: Circuit, into: Sequence[Projection]) -> Parts:
 def _tuning(
     circuit: Circuit, forward: Sequence[Projection], learning: Sequence[Projection], blocks: Sequence[Block]
 ) -> Parts:
-    """Feedback neurons beside each layer between input and output, the channel into them, the rule they teach."""
+    """Add feedback neurons beside each layer between input and output, the channel into them, and their rules."""
     import networkx as nx
 
     if not any(x.source == circuit.outputs and x.carries in COMPARED for x in circuit.exchanges):

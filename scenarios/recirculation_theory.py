@@ -9,7 +9,7 @@ from pydantic import Field
 
 from circuitsim.analysis.theory import checks_chain, checks_circuits, checks_hidden, checks_linear
 from circuitsim.analysis.theory.report import finish
-from circuitsim.analysis.theory.rows import Row
+from circuitsim.analysis.theory.rows import Datum
 from circuitsim.runs.config import Settings, refuse
 from circuitsim.runs.scenario import Computation
 
@@ -51,13 +51,13 @@ def compute(settings: TheoryKeys) -> pd.DataFrame:
 
     parts = PARTS if settings.part == "all" else {settings.part: PARTS[settings.part]}
     rows = [row for part in parts.values() for row in part(settings)]
-    frame = pd.DataFrame(rows, columns=Row._fields).astype({"value": float})
+    frame = pd.DataFrame(rows, columns=Datum._fields).astype({"value": float})
     frame.insert(0, "epoch", 0)
     frame.insert(1, "split", "train")
     return frame
 
 
-def _linear(settings: TheoryKeys) -> list[Row]:
+def _linear(settings: TheoryKeys) -> list[Datum]:
     seed, systems = settings.seed, settings.systems
     return [
         *checks_linear.small_rates(seed, settings.rates, 1.0),
@@ -70,30 +70,30 @@ def _linear(settings: TheoryKeys) -> list[Row]:
     ]
 
 
-def _chain(settings: TheoryKeys) -> list[Row]:
+def _chain(settings: TheoryKeys) -> list[Datum]:
     found = checks_chain.two_layers(settings.seed, settings.starts, settings.spread)
     found += checks_chain.constants(settings.seed, 5, 1.5, 8.0)
     return found + _theorems(settings, "Theorem 6.1") + checks_circuits.dead_synapse()
 
 
-def _cycles(settings: TheoryKeys) -> list[Row]:
+def _cycles(settings: TheoryKeys) -> list[Datum]:
     return _theorems(settings, "Theorem 6.2") + checks_circuits.reproductions("Theorem 6.2")
 
 
-def _earlier(settings: TheoryKeys) -> list[Row]:
+def _earlier(settings: TheoryKeys) -> list[Datum]:
     return _theorems(settings, "Theorem 6.3") + checks_circuits.reproductions("Theorem 6.3")
 
 
-def _theorems(settings: TheoryKeys, theorem: str) -> list[Row]:
+def _theorems(settings: TheoryKeys, theorem: str) -> list[Datum]:
     """All readings of a theorem."""
     given = (settings.seed, settings.starts, settings.depths, settings.spread)
-    found: list[Row] = []
-    for name in (name for name in checks_chain.LAWS if name.startswith(theorem)):
+    found: list[Datum] = []
+    for name in (name for name in checks_chain.CHAIN_RULES if name.startswith(theorem)):
         found += checks_chain.theorem(name, *given) + checks_chain.excluded(name, *given)
     return found
 
 
-def _hidden(settings: TheoryKeys) -> list[Row]:
+def _hidden(settings: TheoryKeys) -> list[Datum]:
     given = (settings.seed, settings.starts, settings.spread)
     return [*checks_hidden.theorem(*given), *checks_hidden.derivatives(*given), *checks_hidden.crossing(*given)]
 

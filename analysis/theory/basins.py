@@ -1,45 +1,45 @@
-"""Where every start of A*[1, ..., 1] ends, by reduction to one dimension: the theorems of section 6.3, corrected.
+"""Limits of all starts of A*[1, ..., 1], by reduction to one dimension: the theorems of section 6.3, corrected.
 
-Along an orbit da/ds = v(a) one has |a_1| = |a_1(0)| e^s and log|a_{h+1}| = a_h^2 / 2 + K_h, so a_L alone is left:
-da_L/ds = Q = a_1 ... a_{L-1}, hence dP/ds = Q^2 + f P with f = 1 + a_1^2 + ... + a_1^2 ... a_{L-2}^2. As s grows P ends
-at +infinity, and as s falls at 0. Where dP/ds = 0 and P < 0, d2P/ds2 = -P (2 f^2 - df/ds) > 0: P has one valley at the
-most. With the top's own comparison dP/ds = g P, g >= 1: P keeps its sign.
+Along an orbit da/ds = v(a), |a_1| = |a_1(0)| e^s and log|a_{h+1}| = a_h^2 / 2 + K_h, so only a_L is unknown:
+da_L/ds = Q = a_1 ... a_{L-1}, hence dP/ds = Q^2 + f P with f = 1 + a_1^2 + ... + a_1^2 ... a_{L-2}^2. As s grows, P
+tends to +infinity; as s falls, to 0. Where dP/ds = 0 and P < 0, d2P/ds2 = -P (2 f^2 - df/ds) > 0: P has at most one
+minimum. With the top's own comparison dP/ds = g P, g >= 1: P keeps its sign.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from circuitsim.analysis.theory.chain import ChainLaw, cumulative
+from circuitsim.analysis.theory.chain import ChainRule, cumulative
 
 PANEL = 0.02  # of s times f, so that f changes by a few per cent within a panel
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(4)
 
 
-def foretold(law: ChainLaw, starts: np.ndarray) -> np.ndarray:
-    """The limit of P from starts (starts, L), none of whose a_1 ... a_{L-1} is nought: 1, -1, 0 or -infinity.
+def predicted_limits(rule: ChainRule, starts: np.ndarray) -> np.ndarray:
+    """Predict the limit of P from starts (starts, L), with a_1 ... a_{L-1} != 0: 1, -1, 0 or -infinity.
 
     Source
     ------
-    In place of Theorems 6.1, 6.2 and 6.3 of Baldi & Sadowski 2018, which say 1 for all.
+    Replaces Theorems 6.1, 6.2 and 6.3 of Baldi & Sadowski 2018, which state 1 for all starts.
     """
     p = starts.prod(axis=1)
-    if law.own:
-        negative = -1.0 if law.even else -np.inf
+    if rule.own:
+        negative = -1.0 if rule.even else -np.inf
         return np.where(p > 0, 1.0, np.where(p < 0, negative, 0.0))
-    beyond = 0.0 if law.n else 1.0  # where P comes to from below nought; r(0) = 0 unless n = 0
-    found = np.where(p > 0, 1.0, np.where(p < 0, beyond, 0.0 if law.n else 1.0))
-    if law.even:
+    beyond = 0.0 if rule.n else 1.0  # limit from P < 0; r(0) = 0 unless n = 0
+    found = np.where(p > 0, 1.0, np.where(p < 0, beyond, 0.0 if rule.n else 1.0))
+    if rule.even:
         found[p <= -1] = -1.0
         within = np.flatnonzero((p > -1) & (p < 0))
-        found[within[valley(starts[within]) <= -1]] = -1.0
+        found[within[least_product(starts[within]) <= -1]] = -1.0
     return found
 
 
-def valley(starts: np.ndarray) -> np.ndarray:
-    """The least P at s >= 0 of starts (starts, L) with P < 0."""
+def least_product(starts: np.ndarray) -> np.ndarray:
+    """Least P at s >= 0 of starts (starts, L) with P < 0."""
     if starts.shape[1] == 2:
-        return _valley_of_two(starts)
+        return _least_product_of_two(starts)
     a = starts.copy()
     least: np.ndarray = starts.prod(axis=1)
     active = np.flatnonzero(_slope(a) < 0)
@@ -50,7 +50,7 @@ def valley(starts: np.ndarray) -> np.ndarray:
     return least
 
 
-def _valley_of_two(starts: np.ndarray) -> np.ndarray:
+def _least_product_of_two(starts: np.ndarray) -> np.ndarray:
     """P = a_1 (a_1 + K) has its vertex at |a_1| = |K| / 2; orbits with P < 0 move outward."""
     k = starts[:, 1] - starts[:, 0]
     found: np.ndarray = np.where(np.abs(starts[:, 0]) < np.abs(k) / 2, -k * k / 4, starts.prod(axis=1))
@@ -65,7 +65,7 @@ def _slope(a: np.ndarray) -> np.ndarray:
 
 
 def _advanced(a: np.ndarray) -> np.ndarray:
-    """The starts one panel of s on: all but a_L from the invariants, a_L by Gauss and Legendre's rule of 4 nodes."""
+    """Advance starts by one panel of s: a_L by 4-point Gauss-Legendre quadrature, the others by the invariants."""
     panel = PANEL / (cumulative(a)[:, :-2] ** 2).sum(axis=1)
     q = np.stack([_below_top(a, panel * (1 + node) / 2).prod(axis=1) for node in NODES])
     top = a[:, -1] + panel / 2 * (WEIGHTS @ q)
@@ -73,7 +73,7 @@ def _advanced(a: np.ndarray) -> np.ndarray:
 
 
 def _below_top(a: np.ndarray, s: np.ndarray) -> np.ndarray:
-    """a_1 ... a_{L-1} after s, in closed form."""
+    """Return a_1 ... a_{L-1} after s, in closed form."""
     found = [a[:, 0] * np.exp(s)]
     for h in range(1, a.shape[1] - 1):
         found.append(a[:, h] * np.exp((found[-1] ** 2 - a[:, h - 1] ** 2) / 2))
@@ -81,9 +81,9 @@ def _below_top(a: np.ndarray, s: np.ndarray) -> np.ndarray:
 
 
 def edge_of_two(a: np.ndarray) -> np.ndarray:
-    """For L = 2 and even m: the |a_2| below which a start with a_1 a_2 < 0 escapes P = -1, for |a_1| > 0.
+    """Return, for L = 2 and even m, the |a_2| below which a start with a_1 a_2 < 0 avoids P = -1, for |a_1| > 0.
 
-    P = -1 is reached from |a_1| (|a_1| - |K|) < 0, |K| = |a_1| + |a_2|, where |K| >= 2 and |a_1| is at or inside the
+    P = -1 is reached from |a_1| (|a_1| - |K|) < 0, |K| = |a_1| + |a_2|, if |K| >= 2 and |a_1| is at or inside the
     outer root (|K| + sqrt(K^2 - 4)) / 2. So the edge is |a_2| = 2 - |a_1| up to 1, and 1 / |a_1|, where P = -1,
     beyond.
     """

@@ -2,8 +2,8 @@
 
     da_h/dt = beta v_h(a) r(P),    v_h = a_1^2 ... a_{h-1}^2 a_h for h < L,    r(P) = P^{2n} (1 - P^{m-n}).
 
-Since all weights share the factor r(P), the orbit of a start is the curve da/ds = v(a): r decides only in which
-direction and how fast it is traversed, and learning ends where P(s) first meets a root of r.
+All weights share the factor r(P), so the orbit of a start is the curve da/ds = v(a). r sets only the direction and
+speed along it; learning ends where P(s) first meets a root of r.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from circuitsim.analysis.theory.flow import follow
 
 
 @dataclass(frozen=True)
-class ChainLaw:
-    """Which cycles are compared, and what the top layer compares.
+class ChainRule:
+    """Learning rule of a chain: the cycles compared, and the comparison at the top layer.
 
     Parameters
     ----------
     n, m : 0 <= n < m. n = 0, m = 1 is eq. 40; n = 0 with any m is eq. 48, whose n is this m.
-    own : False: the top compares what layer 0 remembers, v_L = a_1 ... a_{L-1} (eqs. 40, 48). True: what layer L
-        computed, v_L = a_1^2 ... a_{L-1}^2 a_L, as eq. 51 has it where it is used for all h = 1 ... L.
+    own : False: the top compares memories of layer 0, v_L = a_1 ... a_{L-1} (eqs. 40, 48). True: activities of layer
+        L, v_L = a_1^2 ... a_{L-1}^2 a_L, which is eq. 51 for all h = 1 ... L.
 
     Source
     ------
@@ -36,7 +36,7 @@ class ChainLaw:
 
     @property
     def even(self) -> bool:
-        """Whether m - n is, so that P = -1 is a point of rest too."""
+        """True if m - n is even, so that P = -1 is a rest point too."""
         return (self.m - self.n) % 2 == 0
 
     def factor(self, p: np.ndarray) -> np.ndarray:
@@ -45,7 +45,7 @@ class ChainLaw:
         return found
 
     def directions(self, a: np.ndarray) -> np.ndarray:
-        """v_1 ... v_L of starts (..., L)."""
+        """Return v_1 ... v_L of starts (..., L)."""
         c = cumulative(a)
         v: np.ndarray = c[..., :-1] * c[..., 1:]
         if not self.own:
@@ -53,12 +53,12 @@ class ChainLaw:
         return v
 
     def rates(self, a: np.ndarray, beta: float = 1.0) -> np.ndarray:
-        """da_1/dt ... da_L/dt of starts (..., L)."""
+        """Return da_1/dt ... da_L/dt of starts (..., L)."""
         found: np.ndarray = beta * self.factor(a.prod(axis=-1))[..., None] * self.directions(a)
         return found
 
     def paced(self, a: np.ndarray) -> np.ndarray:
-        """The rates divided by a positive number, so that they suit `follow`: da/ds."""
+        """Return the rates divided by a positive number, da/ds, as `follow` needs."""
         c, k = cumulative(a), self.m - self.n
         p, f, q2 = c[..., -1], (c[..., :-2] ** 2).sum(axis=-1), c[..., -2] ** 2
         pace = f + (q2 if self.own else q2 / (1 + np.abs(p)))
@@ -69,32 +69,32 @@ class ChainLaw:
         return found
 
     def ends(self, starts: np.ndarray) -> np.ndarray:
-        """The weights that starts (starts, L) come to.
+        """Return the weights at which starts (starts, L) end.
 
         Examples
         --------
-        >>> ChainLaw(m=2).ends(np.array([[1.0, -2.0]])).round(3)  # P = -1: two cycles, a counterexample to Theorem 6.2
+        >>> ChainRule(m=2).ends(np.array([[1.0, -2.0]])).round(3)  # P = -1: two cycles, a counterexample to Theorem 6.2
         array([[ 0.382, -2.618]])
         """
         return follow(self.paced, starts)
 
 
 def cumulative(a: np.ndarray) -> np.ndarray:
-    """1, a_1, a_1 a_2, ..., P of starts (..., L)."""
+    """Return 1, a_1, a_1 a_2, ..., P of starts (..., L)."""
     return np.concatenate([np.ones((*a.shape[:-1], 1)), np.cumprod(a, axis=-1)], axis=-1)
 
 
 def invariants(a: np.ndarray, own: bool = False) -> np.ndarray:
-    """K_h = log|a_{h+1}| - a_h^2 / 2 for h = 1 ... L - 2, of weights (..., L) that are not nought.
+    """Return K_h = log|a_{h+1}| - a_h^2 / 2 for h = 1 ... L - 2, of nonzero weights (..., L).
 
     Parameters
     ----------
-    own : with eq. 51 for all layers the coupling holds for h = L - 1 too.
+    own : True adds h = L - 1, for which the coupling holds if eq. 51 is used for all layers.
 
     Source
     ------
-    Baldi & Sadowski 2018, eqs. 42 and 49. (The second form there, |a_{h+1}| = K_h exp(a_h^2 / 2), has another K_h,
-    the exponential of this one.)
+    Baldi & Sadowski 2018, eqs. 42 and 49. (In the second form there, |a_{h+1}| = K_h exp(a_h^2 / 2), K_h is the
+    exponential of this one.)
     """
     last = a.shape[-1] if own else a.shape[-1] - 1
     found: np.ndarray = np.log(np.abs(a[..., 1:last])) - a[..., : last - 1] ** 2 / 2
@@ -102,7 +102,7 @@ def invariants(a: np.ndarray, own: bool = False) -> np.ndarray:
 
 
 def fixed_points(k: float) -> tuple[float, float, float]:
-    """The points of rest of a_1 for L = 2 and a_2 = a_1 + K: 0, and (-K +- sqrt(K^2 + 4)) / 2, where P = 1.
+    """Return the rest points of a_1 for L = 2 and a_2 = a_1 + K: 0, and (-K +- sqrt(K^2 + 4)) / 2, where P = 1.
 
     Examples
     --------
@@ -118,5 +118,5 @@ def fixed_points(k: float) -> tuple[float, float, float]:
 
 
 def stability(k: float, a: float, beta: float = 1.0) -> float:
-    """d/da_1 of beta a_1 (1 - a_1 (a_1 + K)), eq. 46: a point of rest attracts where this is negative."""
+    """Derivative of beta a_1 (1 - a_1 (a_1 + K)) by a_1, eq. 46; a rest point attracts if it is negative."""
     return beta * (1 - 3 * a * a - 2 * k * a)

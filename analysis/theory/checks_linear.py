@@ -1,4 +1,4 @@
-"""Statements on linear circular autoencoders of any depth, held against random systems and against circuits."""
+"""Tests of the statements on linear circular autoencoders, with random systems and simulated circuits."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from circuitsim.analysis.theory.linear import (
     products,
     top_coupling_gap,
 )
-from circuitsim.analysis.theory.rows import Row, tally
+from circuitsim.analysis.theory.rows import Datum, tally
 from circuitsim.randomness import generator
 
-SMALL = 1e-10  # relative: rounding of a few products
+SMALL = 1e-10  # relative rounding error of a few products
 SHAPES = ((4, 3, 4), (4, 3, 2, 4))  # of the circuits whose rates decrease
 DEEP = (3, 4, 2, 3, 3)
 
 
 def drawn(seed: int, name: str, sizes: Sequence[int], rule: str = "rec") -> LinearSystem:
-    """A random system: weights and feedback normal, variance 1/2 / inputs; Sigma of trace n_0, full."""
+    """Draw a random system: weights and feedback normal, variance 1/2 / inputs; Sigma of full rank and trace n_0."""
     random = generator(seed, f"theory {name}")
     shapes = list(zip(sizes[1:], sizes, strict=False))
     weights = tuple(random.standard_normal(shape) / np.sqrt(2 * shape[1]) for shape in shapes)
@@ -35,8 +35,8 @@ def drawn(seed: int, name: str, sizes: Sequence[int], rule: str = "rec") -> Line
     return LinearSystem(weights, sigma * sizes[0] / np.trace(sigma), rule, feedback)
 
 
-def coupling(seed: int, systems: int) -> list[Row]:
-    """Eq. 21 for h <= L - 2 and for h = L - 1, and what holds there instead; L = 4."""
+def coupling(seed: int, systems: int) -> list[Datum]:
+    """Test eq. 21 for h <= L - 2 and h = L - 1, and its correction there; L = 4."""
     found = [drawn(seed + i, "coupling", DEEP) for i in range(systems)]
     top = len(DEEP) - 2
     below = np.array([max(coupling_gap(one, h) for h in range(1, top)) for one in found])
@@ -47,23 +47,23 @@ def coupling(seed: int, systems: int) -> list[Row]:
     ]
 
 
-def small_rates(seed: int, rates: Sequence[float], time: float) -> list[Row]:
-    """How far circuits are from their system at a time, as their rates fall: `gap` at x = rate, and its `slope`."""
-    rows: list[Row] = []
+def small_rates(seed: int, rates: Sequence[float], time: float) -> list[Datum]:
+    """Measure the gap between circuits and their system as the rate falls: `gap` at x = rate, and its `slope`."""
+    rows: list[Datum] = []
     for sizes in SHAPES:
         for rule in RULES:
             system = drawn(seed, f"rates {list(sizes)}", sizes, rule)
             gaps = gaps_of(system, rates, time)
             case = f"{rule}, L = {len(sizes) - 1}"
-            rows += [Row("gap", case, gap, rate) for rate, gap in zip(rates, gaps, strict=True)]
-            rows.append(Row("slope", case, slope(rates, gaps)))
+            rows += [Datum("gap", case, gap, rate) for rate, gap in zip(rates, gaps, strict=True)]
+            rows.append(Datum("slope", case, slope(rates, gaps)))
     slopes = np.array([row.value for row in rows if row.metric == "slope"])
     return rows + tally("eqs. 20, 35, 38, 39", np.abs(slopes - 1) < 0.1, len(slopes))
 
 
 def gaps_of(system: LinearSystem, rates: Sequence[float], time: float) -> list[float]:
-    """The largest difference of a weight between the circuit and the system at a time, for each rate."""
-    exact = system.course(np.array([0.0, time]))[-1]
+    """Largest difference of a weight between circuit and system at a time, for each rate."""
+    exact = system.weights_at(np.array([0.0, time]))[-1]
     found = []
     for rate in rates:
         circuit = Experiment(system.weights, system.sigma, rate, system.rule, system.feedback)
@@ -73,13 +73,13 @@ def gaps_of(system: LinearSystem, rates: Sequence[float], time: float) -> list[f
 
 
 def slope(x: Sequence[float], y: Sequence[float]) -> float:
-    """Of log y over log x, by least squares over the three smallest x."""
+    """Slope of log y over log x, by least squares over the three smallest x."""
     order = np.argsort(x)[:3]
     return float(np.polyfit(np.log(np.asarray(x)[order]), np.log(np.asarray(y)[order]), 1)[0])
 
 
-def recirculations(seed: int, systems: int) -> list[Row]:
-    """Whether circuits that recirculate outputs and errors learn the same; and CCR and RCC the same, at 1 - lambda."""
+def recirculations(seed: int, systems: int) -> list[Datum]:
+    """Test that recirculation of outputs and of errors learn the same, as do CCR and RCC at a rate times 1 - lambda."""
     same, scaled = 0, 0
     for i in range(systems):
         system = drawn(seed + i, "recirculations", DEEP)
@@ -97,8 +97,8 @@ def _alike(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
     return max(float(np.abs(a - b).max()) for a, b in zip(one, other, strict=True)) < SMALL
 
 
-def symmetric(seed: int, systems: int, time: float) -> list[Row]:
-    """How far A is from B^t after a symmetric start, Sigma any or Id; whether rec is bp there; at A*[4, 2, 4]."""
+def symmetric(seed: int, systems: int, time: float) -> list[Datum]:
+    """Test if A*[4, 2, 4] stays symmetric, for any Sigma and for Id, and if rec equals bp from a symmetric start."""
     found = []
     for i in range(systems):
         system = drawn(seed + i, "symmetry", (4, 2, 4))
@@ -114,8 +114,8 @@ def symmetric(seed: int, systems: int, time: float) -> list[Row]:
     return [row for k, case in enumerate(cases) for row in tally(f"section 6.2, {case}", held[:, k], systems)]
 
 
-def resting(seed: int, systems: int, time: float) -> list[Row]:
-    """Where rec of A*[4, 2, 4] rests and whether the error's gradient is nought there, Sigma any; and the same of bp.
+def resting(seed: int, systems: int, time: float) -> list[Datum]:
+    """Find where rec and bp of A*[4, 2, 4] rest for any Sigma, and test that the gradient of the error is zero there.
 
     `excess` is the error tr (Id - P) Sigma (Id - P)^t over its least value, the sum of Sigma's smallest eigenvalues.
     """
@@ -126,7 +126,7 @@ def resting(seed: int, systems: int, time: float) -> list[Row]:
         for rule in ("rec", "bp"):
             one = replace(system, rule=rule)
             end = _at(one, time)
-            rows.append(Row("excess", rule, error(end, system.sigma) / least, i))
+            rows.append(Datum("excess", rule, error(end, system.sigma) / least, i))
             if rule == "rec":
                 rests.append(_largest(one.rates(end)) < 1e-6)
                 critical.append(_largest(replace(one, rule="bp").rates(end)) < 1e-6)
@@ -134,16 +134,16 @@ def resting(seed: int, systems: int, time: float) -> list[Row]:
     return rows + [row for case, held in cases for row in tally(f"Abstract, rec {case}", np.array(held), systems)]
 
 
-def smallest_rest(rate: float = 0.01, presentations: int = 100) -> list[Row]:
-    """A*[2, 1, 2], Sigma = diag(1, 2), b = (1, 1), a = (1/3, 2/3)^t: at rest for rec; error 4/3, where 1 is least."""
+def smallest_rest(rate: float = 0.01, presentations: int = 100) -> list[Datum]:
+    """Measure the rest point of rec Sigma = diag(1, 2), b = (1, 1), a = (1/3, 2/3)^t: error 4/3; the least is 1."""
     sigma, weights = np.diag([1.0, 2.0]), (np.array([[1.0, 1.0]]), np.array([[1.0], [2.0]]) / 3)
     case = "A*[2, 1, 2] at rest"
     after = Experiment(weights, sigma, rate).run(presentations)
     return [
-        Row("rate of rec", case, _largest(LinearSystem(weights, sigma).rates(weights))),
-        Row("change in circuit", case, max(float(np.abs(a - b).max()) for a, b in zip(after, weights, strict=True))),
-        Row("gradient", case, _largest(LinearSystem(weights, sigma, "bp").rates(weights))),
-        Row("error", case, error(weights, sigma)),
+        Datum("rate of rec", case, _largest(LinearSystem(weights, sigma).rates(weights))),
+        Datum("change in circuit", case, max(float(np.abs(a - b).max()) for a, b in zip(after, weights, strict=True))),
+        Datum("gradient", case, _largest(LinearSystem(weights, sigma, "bp").rates(weights))),
+        Datum("error", case, error(weights, sigma)),
     ]
 
 
@@ -158,17 +158,20 @@ def _largest(matrices: Sequence[np.ndarray]) -> float:
 
 
 def _at(system: LinearSystem, time: float) -> tuple[np.ndarray, ...]:
-    return system.course(np.array([0.0, time]))[-1]
+    return system.weights_at(np.array([0.0, time]))[-1]
 
 
-def smallest_asymmetry(time: float, rate: float = 1e-3) -> list[Row]:
-    """A*[2, 1, 2] from A = B^t = (1/2, 1/2)^t: the largest |a_i - b_i| over time x, by system and by circuit."""
+def smallest_asymmetry(time: float, rate: float = 1e-3) -> list[Datum]:
+    """Measure the largest |a_i - b_i| over time x of A*[2, 1, 2] from A = B^t = (1/2, 1/2)^t, by system and circuit."""
     b, rows = np.array([[0.5, 0.5]]), []
     for case, sigma in (("E(I I^t) = diag(1, 2)", np.diag([1.0, 2.0])), ("E(I I^t) = Id", np.eye(2))):
         times = np.linspace(0, time, 41)
-        for t, w in zip(times, LinearSystem((b, b.T), sigma).course(times), strict=True):
-            rows.append(Row("asymmetry", case, float(np.abs(w[1] - w[0].T).max()), float(t)))
+        for t, w in zip(times, LinearSystem((b, b.T), sigma).weights_at(times), strict=True):
+            rows.append(Datum("asymmetry", case, float(np.abs(w[1] - w[0].T).max()), float(t)))
         for t in times[::10]:
             w = Experiment((b, b.T), sigma, rate).run(round(t / rate))
-            rows.append(Row("asymmetry of circuit", case, float(np.abs(w[1] - w[0].T).max()), float(t)))
-    return [*rows, Row("asymmetry rate", "E(I I^t) = diag(1, 2)", float(asymmetry_rate(b, np.diag([1.0, 2.0])).max()))]
+            rows.append(Datum("asymmetry of circuit", case, float(np.abs(w[1] - w[0].T).max()), float(t)))
+    return [
+        *rows,
+        Datum("asymmetry rate", "E(I I^t) = diag(1, 2)", float(asymmetry_rate(b, np.diag([1.0, 2.0])).max())),
+    ]

@@ -1,4 +1,4 @@
-"""The simulated circuit whose small-rate limit the equations describe: identity units, no biases, full batches."""
+"""Simulated circuits whose small-rate limit the equations describe: identity units, no biases, full batches."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from circuitsim.analysis.feedback_systems import Matrices
 from circuitsim.circuits.autoencoder import circular_autoencoder, variant_coefficients
 
 if TYPE_CHECKING:
     from circuitsim.engine.simulator import Simulator
 
-Matrices = tuple[np.ndarray, ...]
-
 
 @dataclass(frozen=True)
 class Experiment:
-    """A linear circular autoencoder in the simulator.
+    """Linear circular autoencoder in the simulator.
 
     Parameters
     ----------
     weights : A^1 ... A^L before learning. sigma : the second moment of its examples, (n_0, n_0).
-    rate : of learning, > 0: the time that one presentation stands for.
+    rate : learning rate > 0, the time of one presentation.
     rule : of circular_autoencoder. feedback : B^2 ... B^L of rbp.
-    n, m : the cycles compared. own : whether the top compares what layer L computed, not what layer 0 remembers.
-    variant, lam : how activity of several cycles combines.
+    n, m : the cycles compared. own : True compares activities of layer L at the top, not memories of layer 0.
+    variant, lam : of recirculation.
     """
 
     weights: Matrices
@@ -41,7 +40,7 @@ class Experiment:
     lam: float = 0.0
 
     def run(self, presentations: int) -> Matrices:
-        """The weights after so many presentations of all examples; Diverged where one is not finite."""
+        """Return the weights after some presentations of all examples; Diverged if a value is not finite."""
         simulator = self._simulator()
         for _ in range(presentations):
             simulator.present(np.arange(len(self.sigma)))
@@ -76,13 +75,13 @@ class Experiment:
 
 
 def chain(weights: Sequence[float], rate: float, beta: float = 1.0, **options: object) -> Experiment:
-    """The experiment of A*[1, ..., 1] with weights a_1 ... a_L."""
+    """Make the experiment of A*[1, ..., 1] with weights a_1 ... a_L."""
     shaped = tuple(np.array([[a]], np.float64) for a in weights)
     return Experiment(shaped, np.array([[beta]]), rate, **options)  # type: ignore[arg-type]
 
 
 def examples(sigma: np.ndarray) -> np.ndarray:
-    """As many examples as units whose mean of x x^t is sigma, (n_0, n_0), a row each; exact but for rounding."""
+    """Return as many examples (rows) as units with mean x x^t = sigma, (n_0, n_0), exact up to rounding."""
     values, vectors = np.linalg.eigh(sigma)
     found: np.ndarray = (vectors * np.sqrt(np.maximum(values, 0) * len(sigma))).T
     return found

@@ -1,4 +1,4 @@
-"""Figures of linear systems: gap against rate, invariants along solutions, lost symmetry, where learning rests."""
+"""Figures of linear systems: gap against rate, invariants along solutions, loss of symmetry, rest points."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from circuitsim.analysis.reports.page import Image
-from circuitsim.analysis.reports.panels import style
-from circuitsim.analysis.reports.plots import drawing, inline
+from circuitsim.analysis.reports.plots import drawing, inline, style
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,24 +15,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIZE = (7.0, 3.3)  # inches
+TIME = "time (1 / learning rate, β = 1)"
 NAMES = {"rec": "outputs (rec)", "error-rec": "errors (error-rec)", "bp": "backpropagation", "rbp": "random bp"}
 
 
 def two_axes(figure: Figure, bottom: float = 0.15) -> Any:
-    """Two panels beside one another."""
+    """Add two panels side by side."""
     figure.subplots_adjust(left=0.115, right=0.985, bottom=bottom, top=0.9, wspace=0.32)
     return figure.subplots(1, 2)
 
 
-def dressed(ax: Axes, title: str, xlabel: str, ylabel: str) -> None:
-    """Title and labels in the report's style."""
-    ax.set_title(title, loc="left", fontsize=9.5, fontweight="bold")
-    ax.set_xlabel(xlabel)
-    ax.set_ylabel(ylabel)
-
-
 def plain_ticks(ax: Axes) -> None:
-    """Logarithmic axes with their numbers as decimals, where the fonts of powers are not wanted."""
+    """Label logarithmic axes with decimals instead of powers."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     for axis in (ax.xaxis, ax.yaxis):
@@ -43,7 +36,7 @@ def plain_ticks(ax: Axes) -> None:
 
 
 def gaps(rows: pd.DataFrame) -> Image:
-    """The gap between circuit and equations against the circuit's rate, a panel for each depth."""
+    """Draw the gap between circuit and equations against the learning rate, a panel for each depth."""
     found = rows[rows["metric"] == "gap"]
     with drawing(*SIZE) as figure:
         for ax, depth in zip(two_axes(figure, 0.27), ("L = 2", "L = 3"), strict=True):
@@ -54,18 +47,15 @@ def gaps(rows: pd.DataFrame) -> Image:
             x = np.array(sorted(found["x"].unique()))
             ax.loglog(x, 0.6 * found["value"].min() * x / x[0], color="#767676", linewidth=0.9, label="slope 1")
             ax.set_xticks(x)
-            dressed(
-                ax, f"{depth}, at time 1", "learning rate (time of one presentation)", "largest difference of a weight"
-            )
+            ax.set(title=f"{depth}, at time 1", xlabel="learning rate (time of one presentation)",
+                   ylabel="largest difference of a weight")  # fmt: skip
             plain_ticks(ax)
-        figure.legend(
-            *ax.get_legend_handles_labels(), loc="lower center", ncols=5, fontsize=8, frameon=False, handlelength=2.6
-        )
+        figure.legend(*ax.get_legend_handles_labels(), loc="lower center", ncols=5, fontsize=8, handlelength=2.6)
         return inline(figure, "Gap between simulated circuits and their equations against the learning rate, slope 1")
 
 
 def constants(rows: pd.DataFrame) -> Image:
-    """Drift of the invariants over time, and orbits on the curves that the invariants draw."""
+    """Draw the drift of the invariants over time, and orbits on the curves that the invariants define."""
     with drawing(*SIZE) as figure:
         left, right = two_axes(figure)
         cases = sorted(rows.loc[rows["metric"] == "drift", "case"].unique())
@@ -78,9 +68,9 @@ def constants(rows: pd.DataFrame) -> Image:
         left.set_ylim(1e-17, 1e-4)
         left.set_yticks([1e-16, 1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4])
         plain_ticks(left)
-        left.legend(fontsize=8.5, frameon=False, loc="center right", handlelength=3)
-        dressed(left, "drift of eq. 42's invariants, L = 5", "time (1 / learning rate, β = 1)", "largest |K − K(0)|")
-        dressed(right, "orbits on |a₂| = K exp(a₁²/2)", "a₁ (weight)", "a₂ (weight)")
+        left.legend(loc="center right", handlelength=3)
+        left.set(title="drift of eq. 42's invariants, L = 5", xlabel=TIME, ylabel="largest |K − K(0)|")
+        right.set(title="orbits on |a₂| = K exp(a₁²/2)", xlabel="a₁ (weight)", ylabel="a₂ (weight)")
         return inline(figure, "Drift of the invariants over time, below 10^-12; orbits of a1 and a2 on their curves")
 
 
@@ -99,7 +89,7 @@ def _orbit(ax: Axes, rows: pd.DataFrame, index: int) -> None:
 
 
 def symmetry(rows: pd.DataFrame) -> Image:
-    """How a symmetric start loses its symmetry; how much more error than the least is left where learning rests."""
+    """Draw the loss of symmetry from a symmetric start, and the error over the least error where learning rests."""
     with drawing(*SIZE) as figure:
         left, right = two_axes(figure)
         for index, case in enumerate(rows.loc[rows["metric"] == "asymmetry", "case"].unique()):
@@ -108,8 +98,9 @@ def symmetry(rows: pd.DataFrame) -> Image:
             line, dots = one[one["metric"] == "asymmetry"], one[one["metric"] == "asymmetry of circuit"]
             left.plot(line["x"], line["value"], label=case.replace("E(I I^t)", "Σ"), linewidth=1.4, **looks)
             left.plot(dots["x"], dots["value"], "o", color=style(index)["color"], markersize=5, clip_on=False)
-        left.legend(fontsize=8.5, frameon=False, loc="center right", handlelength=3)
-        dressed(left, "A*[2,1,2] from A = Bᵗ (dots: circuit)", "time (1 / learning rate)", "largest |A − Bᵗ|")
+        left.legend(loc="center right", handlelength=3)
+        left.set(title="A*[2,1,2] from A = Bᵗ (dots: circuit)", xlabel="time (1 / learning rate)")
+        left.set_ylabel("largest |A − Bᵗ|")
         _excess(right, rows[rows["metric"] == "excess"])
         return inline(figure, "Loss of symmetry over time; error over its least value where rec and bp are at time 50")
 
@@ -118,6 +109,6 @@ def _excess(ax: Axes, rows: pd.DataFrame) -> None:
     for index, rule in enumerate(("rec", "bp")):
         values = np.sort(rows.loc[rows["case"] == rule, "value"].to_numpy())
         ax.plot(np.arange(1, len(values) + 1), values, label=NAMES[rule], markersize=5, linewidth=1.2, **style(index))
-    ax.legend(fontsize=8.5, frameon=False, loc="upper left", handlelength=3)
+    ax.legend(loc="upper left", handlelength=3)
     ax.set_xlim(0, len(rows) // 2 + 1)
-    dressed(ax, "A*[4,2,4] at time 50", "system, sorted by error", "error / least error of rank 2")
+    ax.set(title="A*[4,2,4] at time 50", xlabel="system, sorted by error", ylabel="error / least error of rank 2")

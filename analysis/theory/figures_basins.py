@@ -1,4 +1,4 @@
-"""Figures of A*[1, 1, 1], where starts end under each theorem; and of A*[1, N, 1], the flow in the plane of P and B."""
+"""Figures of the basins of A*[1, 1, 1] under each theorem, and of the flow of A*[1, N, 1] in the plane of P and B."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import numpy as np
 from circuitsim.analysis.reports.page import Image
 from circuitsim.analysis.reports.plots import drawing, inline
 from circuitsim.analysis.theory.basins import edge_of_two
-from circuitsim.analysis.theory.checks_chain import LAWS
-from circuitsim.analysis.theory.figures import dressed
+from circuitsim.analysis.theory.checks_chain import CHAIN_RULES
 from circuitsim.analysis.theory.hidden import global_rates
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ SHOWN = {
 
 
 def basins(rows: pd.DataFrame) -> Image:
-    """Where random starts of A*[1, 1, 1] ended, a panel for each theorem that was checked."""
+    """Draw random starts of A*[1, 1, 1] by their limit, a panel for each theorem that was checked."""
     found = rows[rows["metric"] == "limit"]
     names = [name for name in SHOWN if (found["case"] == name).any()]
     columns = min(3, len(names))
@@ -55,14 +54,14 @@ def _basin(ax: Axes, rows: pd.DataFrame, name: str) -> None:
     x = np.linspace(0.5 / reach, reach, 200)
     for sign in (1, -1):
         ax.plot(sign * x, sign / x, color="#000000", linewidth=1.3)
-        if LAWS[name].even:
+        if CHAIN_RULES[name].even:
             ax.plot(sign * x, -sign / x, color="#000000", linewidth=1.3, linestyle=(0, (4, 2)))
-        if LAWS[name].even and not LAWS[name].own:
+        if CHAIN_RULES[name].even and not CHAIN_RULES[name].own:
             near = np.linspace(0, reach, 200)
             ax.plot(sign * near, -sign * edge_of_two(near), color="#000000", linewidth=1.3, linestyle=(0, (1, 1)))
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
-    dressed(ax, SHOWN[name], "a₁(0)", "a₂(0)")
-    ax.title.set_fontsize(8.5)
+    ax.set(xlabel="a₁(0)", ylabel="a₂(0)")
+    ax.set_title(SHOWN[name], fontsize=8.5)
 
 
 def _legend(figure: Figure) -> None:
@@ -71,13 +70,11 @@ def _legend(figure: Figure) -> None:
     marks = [Line2D([], [], color=c, marker=m, linewidth=0, markersize=5, label=t) for t, c, m in ENDS.values()]
     kinds: tuple[tuple[str, Any], ...] = (("P = 1", "-"), ("P = −1", (0, (4, 2))), ("edge of P → −1", (0, (1, 1))))
     marks += [Line2D([], [], color="#000000", linestyle=dash, label=text) for text, dash in kinds]
-    figure.legend(
-        handles=marks, loc="lower center", ncols=7, fontsize=8, frameon=False, columnspacing=1.1, handletextpad=0.4
-    )
+    figure.legend(handles=marks, loc="lower center", ncols=7, fontsize=8, columnspacing=1.1, handletextpad=0.4)
 
 
 def flow() -> Image:
-    """The paper's Figure 3: directions of dP/dt and dB/dt, orbits, and where they rest; beta = 1."""
+    """Draw the paper's Figure 3: directions of dP/dt and dB/dt, orbits and rest points; beta = 1."""
     with drawing(5.2, 4.0) as figure:
         ax = figure.add_axes((0.11, 0.2, 0.86, 0.73))
         _orbits(ax)
@@ -88,8 +85,8 @@ def flow() -> Image:
         ax.axvline(1, color="#D55E00", linewidth=2.2, zorder=4, label="P = 1: learning ends")
         ax.plot([-4, 0], [4, 0], **_TURN, label="P = −B: dP/dt = 0")
         ax.set(xlim=(-4, 4), ylim=(0, 4))
-        dressed(ax, "eqs. 53 and 55, β = 1", "P = Σ aᵢbᵢ (output / input)", "B = Σ bᵢ² (weight²)")
-        figure.legend(loc="lower center", ncols=3, fontsize=8.5, frameon=False)
+        ax.set(title="eqs. 53 and 55, β = 1", xlabel="P = Σ aᵢbᵢ (output / input)", ylabel="B = Σ bᵢ² (weight²)")
+        figure.legend(loc="lower center", ncols=3)
         return inline(figure, "Vector flow in the plane of P and B: all orbits with B > 0 end on the line P = 1")
 
 
@@ -97,7 +94,7 @@ _TURN: dict[str, Any] = {"color": "#000000", "linestyle": (0, (6, 2)), "linewidt
 
 
 def _orbits(ax: Axes) -> None:
-    """(P - B) / sqrt(B) is constant along an orbit."""
+    """Draw orbits, along which (P - B) / sqrt(B) is constant."""
     b = np.linspace(1e-6, 4, 400)
     for k in np.arange(-8, 9, 1.0):
         ax.plot(b + k * np.sqrt(b), b, color="#b5b5b5", linewidth=0.8, zorder=1, label="orbits" if k == 0 else None)

@@ -1,7 +1,7 @@
-"""Many starts of one system followed at once to where they end, along its own orbits but at a pace that suits them.
+"""Integration of many starts of one system to their ends, along its orbits but at a rescaled speed.
 
-A field times a positive number has the same orbits, traversed in the same direction, and the same points of rest. So
-where a start ends does not depend on the pace, and a pace at which nothing grows faster than e^s lets one step fit all.
+A field times a positive number has the same orbits, directions and rest points, so the end of a start does not depend
+on the speed. If nothing grows faster than e^s, one step size fits all starts.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from collections.abc import Callable
 import numpy as np
 
 Field = Callable[[np.ndarray], np.ndarray]
-STEP = 0.1  # of the pace's own time s, in which fields change by a factor e at the most
-STILL = 1e-11  # a field below this has come to rest
-FAR = 1e9  # a weight beyond this has run away
+STEP = 0.1  # of s, in which fields change by at most a factor e
+STILL = 1e-11  # a start with a smaller field is at rest
+FAR = 1e9  # a start with a larger weight has diverged
 
 
 def follow(field: Field, starts: np.ndarray, *, most: int = 20000, step: float = STEP) -> np.ndarray:
-    """Where starts come to rest, or are when they pass FAR or after the most steps.
+    """Return where starts come to rest, pass FAR, or are after the most steps.
 
     Parameters
     ----------
-    field : (starts, weights) to their derivatives, at a suitable pace. starts : (starts, weights). step : of s.
+    field : (starts, weights) to derivatives, suitably rescaled. starts : (starts, weights). step : of s.
 
     Source
     ------
-    The classical method of Runge and Kutta, order 4; points of rest of the field are its own to the last bit.
+    The classical Runge-Kutta method of order 4; it keeps rest points of the field exactly.
     """
     found, active = starts.astype(np.float64), np.arange(len(starts))
     for _ in range(most):

@@ -2,10 +2,11 @@
 
 With P^h = A^h ... A^1, P = P^L, P^0 = Id and the second moment Sigma = E(I I^t), every rule here is
 
-    dA^h/dt = T^h (Id - P) Sigma (P^{h-1})^t,    T^L = Id,
+    dA^h/dt = T^h (Id - P) Sigma (P^{h-1})^t,    T^L = Id.
 
-and differs in what carries the error to layer h < L: T^h = P^h for recirculation of errors (eq. 20) and of outputs
-(eq. 35), (A^L ... A^{h+1})^t for backpropagation (eq. 38), B^{h+1} ... B^L, fixed, for random backpropagation (eq. 39).
+Rules differ in the matrix T^h that carries the error to layer h < L: P^h for recirculation of errors (eq. 20) and of
+outputs (eq. 35), (A^L ... A^{h+1})^t for backpropagation (eq. 38), fixed B^{h+1} ... B^L for random backpropagation
+(eq. 39).
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from itertools import accumulate
 
 import numpy as np
 
-Matrices = tuple[np.ndarray, ...]
+from circuitsim.analysis.feedback_systems import Matrices, integrate
+
 RULES = ("rec", "error-rec", "bp", "rbp")
 
 
 @dataclass(frozen=True)
 class LinearSystem:
-    """A linear circular autoencoder and how it learns.
+    """Linear circular autoencoder and its learning rule.
 
     Parameters
     ----------
@@ -57,26 +59,9 @@ class LinearSystem:
             found.append(way @ found[-1])
         return tuple(reversed(found))
 
-    def course(self, times: np.ndarray, *, rtol: float = 1e-11, atol: float = 1e-13) -> list[Matrices]:
-        """The weights at times, ascending from 0 on (Dormand & Prince of order 8)."""
-        from scipy.integrate import solve_ivp
-
-        found = solve_ivp(
-            lambda _, vector: _flat(self.rates(self._shaped(vector))),
-            (0.0, float(times[-1])),
-            _flat(self.weights),
-            method="DOP853",
-            t_eval=times,
-            rtol=rtol,
-            atol=atol,
-        )
-        if not found.success:
-            raise ArithmeticError(f"the integration stopped at time {found.t[-1]:.4g}: {found.message}")
-        return [self._shaped(vector) for vector in found.y.T]
-
-    def _shaped(self, vector: np.ndarray) -> Matrices:
-        ends = np.cumsum([w.size for w in self.weights])[:-1]
-        return tuple(part.reshape(w.shape) for part, w in zip(np.split(vector, ends), self.weights, strict=True))
+    def weights_at(self, times: np.ndarray, *, rtol: float = 1e-11, atol: float = 1e-13) -> tuple[Matrices, ...]:
+        """Integrate from time 0; return the weights at ascending times."""
+        return integrate(self, times, rtol=rtol, atol=atol).weights
 
 
 def products(weights: Sequence[np.ndarray]) -> Matrices:
@@ -85,23 +70,23 @@ def products(weights: Sequence[np.ndarray]) -> Matrices:
 
 
 def coupling_gap(system: LinearSystem, h: int) -> float:
-    """How far dA^{h+1}/dt is from A^{h+1} (dA^h/dt) (A^h)^t: largest entry over largest rate, >= 0.
+    """Difference of dA^{h+1}/dt and A^{h+1} (dA^h/dt) (A^h)^t: largest entry over largest rate, >= 0.
 
     Parameters
     ----------
-    system : one that recirculates. h : 1 ... L - 1.
+    system : with rule rec. h : 1 ... L - 1.
 
     Source
     ------
     Baldi & Sadowski 2018, eqs. 21 and 36, printed without a range for h. Both sides are P^{h+1} (Id - P) Sigma (P^h)^t
-    for h <= L - 2 only; eq. 41 has that range. See `top_coupling_gap` for h = L - 1.
+    only for h <= L - 2; eq. 41 states that range. See `top_coupling_gap` for h = L - 1.
     """
     rates = system.rates(system.weights)
     return _gap(rates[h], system.weights[h] @ rates[h - 1] @ system.weights[h - 1].T)
 
 
 def top_coupling_gap(system: LinearSystem) -> float:
-    """How far A^L (dA^{L-1}/dt) (A^{L-1})^t is from P dA^L/dt, which is what eq. 21 comes to at the top."""
+    """Difference of A^L (dA^{L-1}/dt) (A^{L-1})^t and P dA^L/dt, the correct form of eq. 21 at the top."""
     rates, last = system.rates(system.weights), len(system.weights) - 1
     left = system.weights[last] @ rates[last - 1] @ system.weights[last - 1].T
     return _gap(products(system.weights)[-1] @ rates[last], left)
@@ -116,8 +101,8 @@ def asymmetry_rate(b: np.ndarray, sigma: np.ndarray) -> np.ndarray:
 
     Source
     ------
-    From eq. 37 of Baldi & Sadowski 2018, whose section 6.2 says that it is nought. It is where Sigma and B^t B commute
-    on the rows of B, as when Sigma is a multiple of Id or n_0 is 1.
+    From eq. 37 of Baldi & Sadowski 2018, whose section 6.2 says that it is zero. It is zero only if Sigma and B^t B
+    commute on the rows of B, for example if Sigma is a multiple of Id or n_0 is 1.
     """
     inner = b.T @ b
     found: np.ndarray = (sigma @ inner - inner @ sigma) @ b.T
@@ -126,7 +111,3 @@ def asymmetry_rate(b: np.ndarray, sigma: np.ndarray) -> np.ndarray:
 
 def _gap(expected: np.ndarray, got: np.ndarray) -> float:
     return float(np.abs(expected - got).max() / max(np.abs(expected).max(), np.abs(got).max(), 1e-300))
-
-
-def _flat(weights: Sequence[np.ndarray]) -> np.ndarray:
-    return np.concatenate([w.ravel() for w in weights])

@@ -1,16 +1,16 @@
-"""What checks leave: numbers in rows, so that a report needs nothing but the run's table."""
+"""Results of the checks as rows of numbers, from which the report is made."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 
-class Row(NamedTuple):
-    """One number.
+class Datum(NamedTuple):
+    """One measured number.
 
     Parameters
     ----------
-    metric : what it is. case : of what. value : the number. x, y : where on a figure's axes.
+    metric : its kind. case : the statement or system. value : the number. x, y : its place on the axes of a figure.
     """
 
     metric: str
@@ -20,7 +20,7 @@ class Row(NamedTuple):
     y: float = float("nan")
 
 
-def tally(case: str, agree: object, total: int) -> list[Row]:
-    """How many starts there were of a statement, and how many agree with it (a number, or a mask)."""
+def tally(case: str, agree: object, total: int) -> list[Datum]:
+    """Record the number of starts of a statement and how many agree with it (a number or a mask)."""
     count = int(agree.sum()) if hasattr(agree, "sum") else int(agree)  # type: ignore[call-overload]
-    return [Row("starts", case, total), Row("agree", case, count)]
+    return [Datum("starts", case, total), Datum("agree", case, count)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from circuitsim import data
-from circuitsim.analysis.asynchrony import angle, backpropagated, contrast, disturbance, mixing, noted
+from circuitsim.analysis.asynchrony import angle, backpropagated, contrast, disturbance, mixing, record
 from circuitsim.analysis.metrics import reconstruction_errors
 from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.data import Dataset
@@ -75,7 +75,7 @@ def _climbed(settings: AsynchronyKeys, rung: Rung, loaded: Dataset) -> Figures:
             made.present(int(row))
         made.settle()  # updates that were still to come
         shown = range(settings.angle_examples)
-        notes, again = noted(made, shown), noted(made, [row for row in shown for _ in range(REPEATED)])
+        notes, again = record(made, shown), record(made, [row for row in shown for _ in range(REPEATED)])
     except Diverged:
         return
     if not all(np.isfinite(tensor).all() for tensor in made.tensors().values()):
@@ -85,7 +85,7 @@ def _climbed(settings: AsynchronyKeys, rung: Rung, loaded: Dataset) -> Figures:
     _begin(regular, settings, loaded)
     for name, tensor in made.tensors().items():
         regular.load(name, tensor)
-    undisturbed = noted(regular, shown)
+    undisturbed = record(regular, shown)
     deltas = backpropagated(circuit, made.tensors(), loaded.train[: settings.angle_examples])
     for h, delta in deltas.items():
         yield "train", f"angle/delta{h}", angle(notes.error(h), delta)

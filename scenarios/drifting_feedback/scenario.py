@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from circuitsim.analysis.loop import Maps, angles, error_maps, passed
+from circuitsim.analysis.loop import Maps, angles, error_maps, forward_pass
 from circuitsim.data import missing
 from circuitsim.errors import Diverged
 from circuitsim.randomness import generator
@@ -151,7 +151,7 @@ def _measured(
     simulator: Simulator, x: np.ndarray, before: Maps, epoch: int, rows: list[tuple[int, str, str, float]]
 ) -> Maps:
     """Add the angles of the maps as they are; return the maps."""
-    carried, backward = error_maps(simulator, passed(simulator, x))
+    carried, backward = error_maps(simulator, forward_pass(simulator, x))
     for what, others in (("angle", backward), ("turn", before)):
         found = angles(carried, others)
         rows += [(epoch, "train", f"{what}/map{h}", float(found[h][0])) for h in sorted(found)]

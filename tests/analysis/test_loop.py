@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from circuitsim.analysis.loop import angles, error_maps, loop_figures, passed
+from circuitsim.analysis.loop import angles, error_maps, forward_pass, loop_figures
 from circuitsim.analysis.optimum import principal_subspace
 from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.engine.simulator import Simulator
@@ -38,15 +38,15 @@ X = np.random.default_rng(2).random((6, SIZES[0]))
 def test_maps_carry_what_recirculation_compares() -> None:
     """Linear: O_h(0) - O_h(1) = M_h e and delta_h = N_h e for every example; BP's own map is N_h."""
     simulator = _simulator("rec", bias=True)
-    carried, backward = error_maps(simulator, passed(simulator, X))
+    carried, backward = error_maps(simulator, forward_pass(simulator, X))
     (out,) = (made.copy() for _, made, _ in simulator.outputs(X))
-    first, again = passed(simulator, X), [passed(simulator, out[r]) for r in range(2)]
+    first, again = forward_pass(simulator, X), [forward_pass(simulator, out[r]) for r in range(2)]
     for r in range(2):
         for h in (1, 2, 3):
             arrived = first.fired[h][r] - again[r].fired[h][r]
             np.testing.assert_allclose(arrived, (X - out[r]) @ carried[h][r].T, atol=1e-12)
     bp = _simulator("bp", bias=True)
-    own, transposed = error_maps(bp, passed(bp, X))
+    own, transposed = error_maps(bp, forward_pass(bp, X))
     for h, degrees in angles(own, transposed).items():
         np.testing.assert_allclose(degrees, 0)
         np.testing.assert_allclose(transposed[h], backward[h])  # of the same seeds, so of the same forward weights
@@ -56,11 +56,11 @@ def test_maps_of_tanh_circuits_are_means_of_jacobians() -> None:
     """M_3 at one example against finite differences of layer 3 by the input."""
     simulator, step = _simulator("rec", linear=False, bias=True), 1e-6
     x = X[:1]
-    carried, _ = error_maps(simulator, passed(simulator, x))
-    moved = passed(simulator, x + step * np.eye(SIZES[0])).fired[3] - passed(simulator, x).fired[3]
+    carried, _ = error_maps(simulator, forward_pass(simulator, x))
+    moved = forward_pass(simulator, x + step * np.eye(SIZES[0])).fired[3] - forward_pass(simulator, x).fired[3]
     np.testing.assert_allclose(carried[3], moved.swapaxes(1, 2) / step, atol=1e-5)
-    several, _ = error_maps(simulator, passed(simulator, X))
-    each = [error_maps(simulator, passed(simulator, X[k : k + 1]))[0][3] for k in range(len(X))]
+    several, _ = error_maps(simulator, forward_pass(simulator, X))
+    each = [error_maps(simulator, forward_pass(simulator, X[k : k + 1]))[0][3] for k in range(len(X))]
     np.testing.assert_allclose(several[3], np.mean(each, axis=0), atol=1e-12)
 
 
@@ -68,10 +68,10 @@ def test_maps_of_other_feedback() -> None:
     """Random: D_h B_{h+1} ... B_L; skipped: D_h D{h}; the top alone carries nothing down."""
     random, skipped, top = _simulator("rbp"), _simulator("srbp"), _simulator("top")
     b, d = random.tensors(), skipped.tensors()
-    carried, _ = error_maps(random, passed(random, X))
+    carried, _ = error_maps(random, forward_pass(random, X))
     np.testing.assert_allclose(carried[2], b["B3.weight"] @ b["B4.weight"])
-    np.testing.assert_allclose(error_maps(skipped, passed(skipped, X))[0][2], d["D2.weight"])
-    assert error_maps(top, passed(top, X))[0] == {}
+    np.testing.assert_allclose(error_maps(skipped, forward_pass(skipped, X))[0][2], d["D2.weight"])
+    assert error_maps(top, forward_pass(top, X))[0] == {}
 
 
 def test_gain_is_an_eigenvalue_and_step_what_an_update_does() -> None:

@@ -9,8 +9,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from circuitsim.analysis.theory import basins, checks_linear, hidden
-from circuitsim.analysis.theory.chain import ChainLaw, fixed_points, invariants, stability
-from circuitsim.analysis.theory.checks_chain import LAWS, limits, solution, starts_of, theorem
+from circuitsim.analysis.theory.chain import ChainRule, fixed_points, invariants, stability
+from circuitsim.analysis.theory.checks_chain import CHAIN_RULES, limits, solution, starts_of, theorem
 from circuitsim.analysis.theory.checks_circuits import EXAMPLES, Counterexample, in_circuit
 from circuitsim.analysis.theory.checks_hidden import crossing, derivatives
 from circuitsim.analysis.theory.circuits import Experiment, chain, examples
@@ -24,7 +24,7 @@ from circuitsim.analysis.theory.linear import (
 )
 
 RATE = 1e-6
-PAIRS = [ChainLaw(), ChainLaw(m=2), ChainLaw(m=3), ChainLaw(1, 2, True), ChainLaw(1, 3), ChainLaw(2, 3, True)]
+PAIRS = [ChainRule(), ChainRule(m=2), ChainRule(m=3), ChainRule(1, 2, True), ChainRule(1, 3), ChainRule(2, 3, True)]
 
 
 def _moved(experiment: Experiment) -> list[np.ndarray]:
@@ -49,12 +49,12 @@ def test_the_right_hand_side_of_another_rule_is_told_apart() -> None:
     assert np.abs(moved[0] - other[0]).max() > 0.01
 
 
-@pytest.mark.parametrize("law", PAIRS)
-def test_a_chain_in_the_circuit_follows_its_law_and_no_other(law: ChainLaw) -> None:
+@pytest.mark.parametrize("rule", PAIRS)
+def test_a_chain_in_the_circuit_follows_its_rule_and_no_other(rule: ChainRule) -> None:
     a = np.array([1.1, 0.7, -0.8])
-    moved = np.array([m[0, 0] for m in _moved(chain(a, RATE, beta=1.7, n=law.n, m=law.m, own=law.own))])
-    np.testing.assert_allclose(moved, law.rates(a, 1.7), atol=1e-8)
-    for wrong in (replace(law, m=law.m + 1), replace(law, own=not law.own)):
+    moved = np.array([m[0, 0] for m in _moved(chain(a, RATE, beta=1.7, n=rule.n, m=rule.m, own=rule.own))])
+    np.testing.assert_allclose(moved, rule.rates(a, 1.7), atol=1e-8)
+    for wrong in (replace(rule, m=rule.m + 1), replace(rule, own=not rule.own)):
         assert np.abs(moved - wrong.rates(a, 1.7)).max() > 0.01
 
 
@@ -74,7 +74,7 @@ def test_the_gap_to_the_equations_falls_as_the_rate(rule: str) -> None:
 def test_a_wrong_equation_shows_as_a_gap_that_stays() -> None:
     system = checks_linear.drawn(0, "test gap", (3, 2, 3))
     rates, wrong = (0.02, 0.01, 0.005), replace(system, sigma=1.01 * system.sigma)
-    end = wrong.course(np.array([0.0, 0.5]))[-1]
+    end = wrong.weights_at(np.array([0.0, 0.5]))[-1]
     circuits = [Experiment(system.weights, system.sigma, rate).run(round(0.5 / rate)) for rate in (*rates, 1e-3)]
     gaps = [max(np.abs(a - b).max() for a, b in zip(got, end, strict=True)) for got in circuits]
     assert gaps[-1] > 1e-4
@@ -111,36 +111,38 @@ def test_recirculation_rests_where_the_error_has_a_gradient() -> None:
     assert rows["agree", "Abstract, rec rests at a critical point"] == 0
 
 
-@pytest.mark.parametrize("law", [ChainLaw(), ChainLaw(m=3), ChainLaw(1, 2, own=True)])
-def test_the_invariants_do_not_drift(law: ChainLaw) -> None:
+@pytest.mark.parametrize("rule", [ChainRule(), ChainRule(m=3), ChainRule(1, 2, own=True)])
+def test_the_invariants_do_not_drift(rule: ChainRule) -> None:
     start = np.array([0.9, 1.2, -0.6, -1.1])
-    a = solution(law, start, np.linspace(0, 5, 21))
-    kept = invariants(a, law.own)
-    assert kept.shape[1] == (3 if law.own else 2)
+    a = solution(rule, start, np.linspace(0, 5, 21))
+    kept = invariants(a, rule.own)
+    assert kept.shape[1] == (3 if rule.own else 2)
     assert np.abs(kept - kept[0]).max() < 1e-9
     assert np.abs(np.log(np.abs(a[:, 1])) - a[:, 0] ** 2).std() > 1e-3  # without the half
 
 
 def test_the_top_has_no_such_invariant() -> None:
-    a = solution(ChainLaw(), np.array([0.9, 1.2, 0.3]), np.linspace(0, 5, 21))
+    a = solution(ChainRule(), np.array([0.9, 1.2, 0.3]), np.linspace(0, 5, 21))
     assert invariants(a, own=True)[:, 1].std() > 1e-3
 
 
 @pytest.mark.parametrize("k", [-3.0, 0.0, 1.7])
 def test_fixed_points_of_two_layers(k: float) -> None:
     nought, upper, lower = fixed_points(k)
-    law = ChainLaw()
+    rule = ChainRule()
     for a in (nought, upper, lower):
-        assert np.abs(law.rates(np.array([a, a + k]))).max() < 1e-12
-        difference = (law.rates(np.array([a + 1e-6, a + k + 1e-6])) - law.rates(np.array([a - 1e-6, a + k - 1e-6])))[0]
+        assert np.abs(rule.rates(np.array([a, a + k]))).max() < 1e-12
+        difference = (rule.rates(np.array([a + 1e-6, a + k + 1e-6])) - rule.rates(np.array([a - 1e-6, a + k - 1e-6])))[
+            0
+        ]
         assert difference / 2e-6 == pytest.approx(stability(k, a), abs=1e-6)
     assert stability(k, nought) > 0 > max(stability(k, upper), stability(k, lower))
 
 
-@pytest.mark.parametrize("law", [*LAWS.values(), ChainLaw(2, 3, True)])
-def test_the_pace_changes_no_direction(law: ChainLaw) -> None:
+@pytest.mark.parametrize("rule", [*CHAIN_RULES.values(), ChainRule(2, 3, True)])
+def test_the_pace_changes_no_direction(rule: ChainRule) -> None:
     a = starts_of(5, "pace", 200, 3, 2.0)
-    rates, paced = law.rates(a), law.paced(a)
+    rates, paced = rule.rates(a), rule.paced(a)
     factor = (rates * paced).sum(axis=1) / (rates * rates).sum(axis=1)
     assert (factor > 0).all()
     np.testing.assert_allclose(paced, factor[:, None] * rates, rtol=1e-9, atol=1e-12)
@@ -148,15 +150,15 @@ def test_the_pace_changes_no_direction(law: ChainLaw) -> None:
 
 @pytest.mark.parametrize("name", ["Theorem 6.1", "Theorem 6.2, n = 2", "Theorem 6.3, eq. 51, n = 1, m = 3"])
 def test_starts_end_where_scipy_has_them(name: str) -> None:
-    law = LAWS[name]
+    rule = CHAIN_RULES[name]
     starts = starts_of(6, "scipy", 6, 3, 1.5)
-    for start, end in zip(starts, law.ends(starts), strict=True):
-        found = solve_ivp(lambda _, a: law.rates(a), (0, 3000), start, "LSODA", rtol=1e-10, atol=1e-12)
+    for start, end in zip(starts, rule.ends(starts), strict=True):
+        found = solve_ivp(lambda _, a: rule.rates(a), (0, 3000), start, "LSODA", rtol=1e-10, atol=1e-12)
         np.testing.assert_allclose(end, found.y[:, -1], atol=1e-4)
 
 
-@pytest.mark.parametrize("name", LAWS)
-def test_every_start_ends_where_foretold(name: str) -> None:
+@pytest.mark.parametrize("name", CHAIN_RULES)
+def test_every_start_ends_at_its_predicted_limit(name: str) -> None:
     rows = {(row.metric, row.case): row.value for row in theorem(name, 1, 90, (2, 3), 2.0) if row.metric != "limit"}
     assert rows["agree", f"{name}, corrected"] == rows["starts", name] == 90
     holds = name in ("Theorem 6.1", "Theorem 6.2, n = 3")
@@ -164,34 +166,34 @@ def test_every_start_ends_where_foretold(name: str) -> None:
 
 
 def test_golden_ends_of_two_cycles() -> None:
-    ends = ChainLaw(m=2).ends(np.array([[1.0, -2.0], [0.3, -2.7], [1.0, -1.0], [0.3, 2.0], [2.0, -0.4]]))
+    ends = ChainRule(m=2).ends(np.array([[1.0, -2.0], [0.3, -2.7], [1.0, -1.0], [0.3, 2.0], [2.0, -0.4]]))
     golden = (3 - np.sqrt(5)) / 2
     np.testing.assert_allclose(ends[:2], [[golden, golden - 3]] * 2, atol=1e-8)
     assert (ends[2] == (1, -1)).all()
-    np.testing.assert_allclose(limits(ChainLaw(m=2), ends), [-1, -1, -1, 1, 1])
+    np.testing.assert_allclose(limits(ChainRule(m=2), ends), [-1, -1, -1, 1, 1])
 
 
 def test_the_edge_of_two_layers() -> None:
-    law, a = ChainLaw(m=2), np.array([0.05, 0.4, 0.9, 1.1, 1.9])
+    rule, a = ChainRule(m=2), np.array([0.05, 0.4, 0.9, 1.1, 1.9])
     for side, end in ((1.001, -1.0), (0.999, 1.0)):
         starts = np.column_stack([a, -side * basins.edge_of_two(a)])
-        assert (basins.foretold(law, starts) == end).all()
-        assert (limits(law, law.ends(starts)) == end).all()
+        assert (basins.predicted_limits(rule, starts) == end).all()
+        assert (limits(rule, rule.ends(starts)) == end).all()
 
 
-def test_the_valley_of_three_layers() -> None:
+def test_the_least_product_of_three_layers() -> None:
     start = np.array([0.3, 0.8, -1.5])
-    law = ChainLaw()
-    found = solve_ivp(lambda _, a: law.directions(a), (0, 3), start, "DOP853", rtol=1e-11, dense_output=True)
+    rule = ChainRule()
+    found = solve_ivp(lambda _, a: rule.directions(a), (0, 3), start, "DOP853", rtol=1e-11, dense_output=True)
     exact = found.sol(np.linspace(0, 3, 20001)).prod(axis=0).min()
-    assert basins.valley(start[None])[0] == pytest.approx(exact, abs=1e-4)
+    assert basins.least_product(start[None])[0] == pytest.approx(exact, abs=1e-4)
 
 
 def test_a_start_below_nought_runs_away_in_finite_time() -> None:
     """|P| grows faster than |P|^{n+m+1}: gone by 1 / ((n + m) |P(0)|^{n+m})."""
-    law, start = ChainLaw(1, 2, own=True), np.array([1.0, -1.0])
+    rule, start = ChainRule(1, 2, own=True), np.array([1.0, -1.0])
     times = np.linspace(0, 1 / 3, 200)
-    assert len(solution(law, start, times)) < len(times)
+    assert len(solution(rule, start, times)) < len(times)
 
 
 @pytest.mark.parametrize("one", [EXAMPLES[i] for i in (0, 1, 3, 5, 6)], ids=lambda one: one.label)
@@ -203,7 +205,7 @@ def test_counterexamples_in_the_circuit(one: Counterexample) -> None:
 def test_hidden_layers_end_where_the_closed_form_says() -> None:
     starts = np.random.default_rng(0).uniform(-2, 2, (50, 6))
     ends = hidden.ends(starts)
-    np.testing.assert_allclose(ends, hidden.foretold(starts), atol=1e-8)
+    np.testing.assert_allclose(ends, hidden.predicted_ends(starts), atol=1e-8)
     found = solve_ivp(lambda _, ab: hidden.rates(ab), (0, 60), starts[0], rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(ends[0], found.y[:, -1], atol=1e-6)
 

@@ -219,8 +219,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "sizes": (
         lambda: standard_autoencoder((4, 3, 2), Channels()),
-        "sizes of a standard autoencoder: got [4, 3, 2]; expected three layers, the last as large as the first. Give "
-        "the input's size, the hidden layer's, and the input's again.",
+        "sizes of a standard autoencoder: got [4, 3, 2]; expected three layers, the last as large as the first. "
+        "Repeat the size of the input at the end.",
     ),
 }
 

@@ -135,8 +135,8 @@ def test_what_comes_out_is_the_lowest_image() -> None:
 @pytest.mark.parametrize("sizes", [[], [5]])
 def test_a_stack_has_a_block(sizes: list[int]) -> None:
     message = (
-        f"sizes of a stack of autoencoders: got {sizes}; expected at least two layers. Give the input's size and that "
-        "of each hinge."
+        f"sizes of a stack of autoencoders: got {sizes}; expected at least two layers. Give the size of the input "
+        "and of each hinge."
     )
     with pytest.raises(CircuitError, match="^" + re.escape(message) + "$"):
         stacked_autoencoders(sizes)

@@ -332,8 +332,8 @@ def test_what_does_not_learn_takes_no_time() -> None:
         (
             (5, 3),
             {},
-            "sizes of a tourbillon: got [5, 3]; expected at least three layers. Give the input's size, that of each "
-            "hinge, and the number of classes.",
+            "sizes of a tourbillon: got [5, 3]; expected at least three layers. Give the size of the input and of "
+            "each hinge, and the number of classes.",
         ),
         (
             (5, 3, 2),

@@ -309,7 +309,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     ),
     (
         lambda: tourbillonize(branched(("P2", "P4"), Projection("P7", "in", "b"))),
-        "twin of circuit branched: got b, which also gets P7, through which nothing comes a second time; expected "
+        "twin of circuit branched: got b, which also receives P7, whose source fires only once; expected "
         "hinges that fire twice. Let P7 learn too, or let nothing into b learn.",
     ),
     (

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from running import circuitsim, metrics
 
-from circuitsim.analysis.asynchrony import Notes, angle, backpropagated, contrast, disturbance, mixing, noted
+from circuitsim.analysis.asynchrony import Activities, angle, backpropagated, contrast, disturbance, mixing, record
 from circuitsim.asynchrony import AsynchronousSimulator, Timing
 from circuitsim.circuits.autoencoder import circular_autoencoder, variant_coefficients
 from circuitsim.scenarios.asynchrony import scenario
@@ -51,7 +51,7 @@ def make(timing: Timing | None = None, coefficients: dict[Any, float] | None = N
 def test_coefficients_that_neurons_were_given_are_found() -> None:
     """RWCC emits and remembers 0.3 in the input layer; hidden layers emit 0.3 and remember 0.45."""
     made = make(coefficients=variant_coefficients("rwcc", [0.3, 0.45], 3))
-    found = mixing(made, noted(made, range(10)))
+    found = mixing(made, record(made, range(10)))
     for layer, remembers in ((0, 0.3), (1, 0.45), (2, 0.45)):
         np.testing.assert_allclose(found[f"emits/layer{layer}"], 0.3, atol=1e-9)
         np.testing.assert_allclose(found[f"remembers/layer{layer}"], remembers, atol=1e-9)
@@ -70,7 +70,7 @@ def test_coefficients_that_neurons_were_given_are_found() -> None:
 def test_what_slow_neurons_are_found_to_mix(timing: Timing, emits: float, remembers: float) -> None:
     """A trace takes 1 - t from before and t from the activity, which itself has m of cycle 0: (1 - t) + t m."""
     made = make(timing)
-    found = mixing(made, noted(made, range(10)))
+    found = mixing(made, record(made, range(10)))
     for layer in range(3):
         np.testing.assert_allclose(found[f"emits/layer{layer}"], emits, atol=1e-8)
         np.testing.assert_allclose(found[f"remembers/layer{layer}"], remembers, atol=1e-8)
@@ -80,7 +80,7 @@ def test_what_slow_neurons_are_found_to_mix(timing: Timing, emits: float, rememb
 def test_while_the_layers_below_still_move_no_coefficient_explains_all() -> None:
     """Three ticks of 0.7 keep 0.343 in layer 0; above, where the input itself is on its way, neurons keep more."""
     made = make(Timing(membrane=0.3, ticks=3, hold=20))
-    found = mixing(made, noted(made, range(10)))
+    found = mixing(made, record(made, range(10)))
     np.testing.assert_allclose(found["emits/layer0"], 0.343, atol=1e-9)
     assert found["unexplained/layer0"] < 1e-9
     assert found["emits/layer0"] < found["emits/layer1"] < found["emits/layer2"]
@@ -113,7 +113,7 @@ def test_backpropagation_s_error_is_the_gradient() -> None:
 
 def test_notes_are_what_neurons_remember() -> None:
     made, other = make(Timing(jitter=3)), make(Timing(jitter=3))
-    notes = noted(made, [4, 7])
+    notes = record(made, [4, 7])
     for place, row in enumerate([4, 7]):
         other.present(row, learn=False)
         for cycle in (0, 1):
@@ -129,8 +129,8 @@ def test_angle_and_disturbance_by_hand() -> None:
     assert np.isnan(angle(errors[2:], deltas[2:]))
     assert disturbance(np.array([[3.0, 4.0]]), np.array([[3.0, 0.0]])) == 4 / 3
     memory = {(1, 0): np.array([[1.0], [4.0], [8.0]]), (1, 1): np.array([[9.0], [1.0], [4.0]])}
-    assert contrast(Notes(memory, {}), 1) == 1.0
-    assert Notes({(1, 0): np.ones(2), (1, 1): np.zeros(2)}, {}).error(1).tolist() == [1, 1]
+    assert contrast(Activities(memory, {}), 1) == 1.0
+    assert Activities({(1, 0): np.ones(2), (1, 1): np.zeros(2)}, {}).error(1).tolist() == [1, 1]
 
 
 def test_where_a_ladder_breaks() -> None:
