@@ -70,7 +70,7 @@ def test_one_part_from_the_command_line(tmp_path: Path) -> None:
     assert circuitsim("run", "recirculation-theory", *chosen, "--vary", "seed=0,1", "--out", out) == 0
     table = pd.read_csv(out / "figures" / "statements.csv").set_index("statement")
     assert table.loc["Theorem 6.4", ["starts", "agree"]].tolist() == [80, 80]
-    assert lead(table.reset_index()).startswith("Of 7 statements of the paper 4 hold")
+    assert lead(table.reset_index()).startswith("4 of 7 statements of the paper hold")
 
 
 @pytest.mark.parametrize("given", ["depths=[1]", "rates=[0.1]", "part=proof", "spread=5.0"])
