@@ -138,7 +138,7 @@ def draw_cells(
     ----------
     write : called with column, row and the colour that is legible there. shown : options of `Axes.imshow`.
     """
-    image = ax.imshow(values, cmap=MAP, aspect="auto", **shown)
+    image: Any = ax.imshow(values, cmap=MAP, aspect="auto", **shown)
     ax.set_xticks(range(len(columns)), list(columns), fontsize=8)
     ax.set_yticks(range(len(rows)), list(rows))
     ax.tick_params(length=0)

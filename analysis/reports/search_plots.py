@@ -86,7 +86,7 @@ def _trials(ax: Axes, search: Searched, low: float) -> None:
     trials = np.arange(1, len(search.values) + 1)
     values = np.maximum(search.values, low)
     ax.plot(trials, values, "o", color=COLOURS[0], markersize=4, markerfacecolor="white", label="trial")
-    best = {"color": COLOURS[1], "linewidth": 1.5, "drawstyle": "steps-post", "label": "least so far"}
+    best: dict[str, Any] = {"color": COLOURS[1], "linewidth": 1.5, "drawstyle": "steps-post", "label": "least so far"}
     ax.plot(trials, np.minimum.accumulate(values), **best)
     label_integers(ax.xaxis)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import Built, Setting, Tensors, digits, distance, presentations, simulator, train, weights_of
+from tensors import logistic
 
 from circuitsim.analysis.audits.examine import examine
 from circuitsim.circuits.channels import ROWS, Channels, standard_autoencoder
@@ -74,11 +75,6 @@ def test_row_3_with_a_channel_that_learns_has_two_hidden_layers() -> None:
 # ------------------------------------------------------------------------------------------------ written out by hand
 
 Step = Callable[[np.ndarray, Tensors], dict[str, tuple[np.ndarray, np.ndarray]]]
-
-
-def logistic(s: np.ndarray) -> np.ndarray:
-    made: np.ndarray = 1 / (1 + np.exp(-s))
-    return made
 
 
 def passed(x: np.ndarray, w: Tensors) -> tuple[np.ndarray, np.ndarray]:

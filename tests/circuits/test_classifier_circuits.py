@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import Built, Tensors, classes, classifier, digits, distance, presentations, simulator, train, weights_of
+from tensors import bits
 
 from circuitsim.circuit.parts import Carries, Exchange, Mirror
 from circuitsim.circuits.classifier import FEEDBACK, KNOWN, PRIMITIVES, layered_classifier
@@ -24,10 +25,6 @@ SIZES = [6, 5, 4, 3]
 LOCAL = ("fa", "dfa", "kp", "wm", "urfb", "ia")
 ROWS = presentations(6)
 both = pytest.mark.parametrize("backend", ["numba", "numpy"])
-
-
-def bits(made: Simulator) -> dict[str, bytes]:
-    return {name: tensor.tobytes() for name, tensor in made.tensors().items()}
 
 
 # --------------------------------------------------------------------------------------------------------- the verdict

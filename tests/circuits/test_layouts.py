@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import Built, Setting, digits, distance, presentations, simulator, train, weights_of
+from tensors import logistic
 
 from circuitsim.analysis.audits.examine import examine
 from circuitsim.circuits.layouts import bidirectional_autoencoder, conjoined_autoencoder
@@ -72,11 +73,6 @@ def test_mirrored_rules_keep_the_difference_that_they_start_with() -> None:
     train(made, BATCHES)
     assert np.abs(before).max() > 0.1
     np.testing.assert_allclose(apart(), before, atol=1e-13)
-
-
-def logistic(s: np.ndarray) -> np.ndarray:
-    made: np.ndarray = 1 / (1 + np.exp(-s))
-    return made
 
 
 def test_the_asymmetric_layout_against_a_loop_written_by_hand() -> None:

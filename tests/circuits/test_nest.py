@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import Tensors, digits, distance, nest, presentations, simulator, stack, train, weights_of
+from tensors import bits
 
 from circuitsim.analysis.audits.audit import audit
 from circuitsim.circuit.circuit import Circuit
@@ -17,7 +18,6 @@ from circuitsim.circuit.parts import Carries, Exchange, Population, Projection
 from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.circuits.nest import nested_autoencoder
 from circuitsim.circuits.tourbillon import growing
-from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError, ScheduleError
 from circuitsim.timetable.protocol import Protocol
 from circuitsim.timetable.schedule import make_schedule, make_schedules
@@ -26,10 +26,6 @@ each_backend = pytest.mark.parametrize("backend", ["numba", "numpy"])
 ROWS = presentations(20)
 LR = 0.2
 ONE, TWO = ((64, 9, 64), (5,)), ((64, 9, 8, 64), (5, 4))
-
-
-def bits(made: Simulator) -> dict[str, bytes]:
-    return {name: tensor.tobytes() for name, tensor in made.tensors().items()}
 
 
 # --------------------------------------------------------------------------------------------------------- by hand
@@ -261,12 +257,10 @@ def test_periods_are_whole_numbers(period: Any) -> None:
                 exchanges=(Exchange("out", "in", Carries.OUTPUT, period=period),))  # fmt: skip
 
 
-def test_only_what_goes_around_has_turns() -> None:
+def test_only_a_returning_signal_has_a_period() -> None:
     circuit, _ = circular_autoencoder([4, 3, 4], "rbp")
     slow = tuple(replace(x, period=2) if x.carries is Carries.SLOPE else x for x in circuit.exchanges)
-    message = (
-        "exchange layer1 -> error1: got turns 2, carrying slope; expected 1, or more for what goes around. Leave turns"
-    )
+    message = "exchange layer1 -> error1: got period 2, carrying slope; expected 1, or more for what goes around."
     with pytest.raises(CircuitError, match="^" + re.escape(message)):
         replace(circuit, exchanges=slow)
 

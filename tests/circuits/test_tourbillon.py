@@ -26,6 +26,7 @@ from building import (
     weights_of,
 )
 from handwritten_tourbillon import Stack, Stage, development
+from tensors import bits, loaded
 
 from circuitsim.analysis.audits.audit import audit
 from circuitsim.circuits.stack import stacked_autoencoders
@@ -40,21 +41,9 @@ SIZES = (64, 9, 7, 10)
 RWCC = {"emits": 0.3, "remembers": 0.6}
 
 
-def bits(made: Simulator) -> dict[str, bytes]:
-    return {name: tensor.tobytes() for name, tensor in made.tensors().items()}
-
-
 def renamed(w: Mapping[str, np.ndarray], names: Mapping[str, str]) -> Tensors:
     """The tensors of some projections, under other names."""
     return {names[n.split(".")[0]] + "." + n.split(".")[1]: v for n, v in w.items() if n.split(".")[0] in names}
-
-
-def given(made: Simulator, weights: Mapping[str, np.ndarray]) -> Simulator:
-    """A simulator with these weights, those that it has."""
-    for name, values in weights.items():
-        if name in made.tensors():
-            made.load(name, values)
-    return made
 
 
 # ------------------------------------------------------------------------------- one block, and one block at a time
@@ -72,7 +61,7 @@ def test_one_block_is_the_circular_autoencoder(rule: str, learning: Sequence[str
     groups = [group for group in growing(1) if (group[0].upper() + "1") in learning]
     made = simulator([stack((64, 9), {"lr": 0.1, "momentum": 0.5}, rule=rule)], backend=backend,
                      protocol={"groups": tuple(groups)})  # fmt: skip
-    given(made, renamed(expected.tensors(), names))
+    loaded(made, renamed(expected.tensors(), names))
     train(made, ROWS[:6])
     train(expected, ROWS[:6])
     assert bits(made) == {name: v.tobytes() for name, v in renamed(expected.tensors(), names).items()}
@@ -91,7 +80,7 @@ def test_a_block_above_is_an_autoencoder_of_stored_hinges(rule: str, backend: st
     one = Setting((9, 7, 9), rule=rule, output="tanh", lr=0.2, lr_bias=0.2, momentum=0.3)
     alone = simulator([one], backend=backend)
     names = {"E2": "A1", "D2": "A2", "R2": "B2"}
-    given(alone, renamed(made.tensors(), names)).use(stored)
+    loaded(alone, renamed(made.tensors(), names)).use(stored)
     first = bits(made)
     train(made, ROWS[10:])
     train(alone, ROWS[10:])
@@ -118,7 +107,7 @@ def test_fine_tuning_with_transposed_weights_is_backpropagation(
         made.load("B3.weight", made.tensors()["W3.weight"].transpose(0, 2, 1).copy())
     names = {"E1": "W1", "E2": "W2", "W3": "W3"}
     true = simulator([classifier("bp", SIZES, numbers, loss=loss, output=options["top"])], backend=backend)
-    given(true, renamed(made.tensors(), names))
+    loaded(true, renamed(made.tensors(), names))
     before = weights_of(true)
     train(made, ROWS[:updates])
     train(true, ROWS[:updates])
@@ -136,7 +125,7 @@ def test_other_channels_are_fixed_random_feedback(channel: str, other: str, back
     names |= {"B4": "B4"} | ({"D2": "B2", "D3": "B3"} if channel == "decoders" else {"B2": "B2", "B3": "B3"})
     true = simulator([classifier(other, (64, 9, 8, 7, 10), {"lr": 0.2})], backend=backend)
     loaded = {name: v for name, v in renamed(made.tensors(), names).items() if name in true.tensors()}
-    given(true, loaded)
+    loaded(true, loaded)
     fixed = {name: b for name, b in bits(made).items() if name[0] in "DB"}
     train(made, ROWS)
     train(true, ROWS)

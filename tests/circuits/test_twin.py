@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from building import classes, digits, presentations
+from tensors import bits, loaded
 
 from circuitsim.analysis.audits.audit import audit
 from circuitsim.circuit.circuit import Circuit
@@ -109,17 +110,6 @@ def running(circuit: Circuit, protocol: Protocol, backend: str = "numba", **opti
             made.load(name, 0.3 * np.random.default_rng(index).normal(size=tensor.shape[1]))
     made.use(digits(), classes() if circuit.labels else None)
     return made
-
-
-def loaded(made: Simulator, weights: Mapping[str, np.ndarray]) -> Simulator:
-    for name, values in weights.items():
-        if name in made.tensors():
-            made.load(name, values.copy())
-    return made
-
-
-def bits(made: Simulator) -> dict[str, bytes]:
-    return {name: tensor.tobytes() for name, tensor in made.tensors().items()}
 
 
 def trained(made: Simulator) -> Simulator:
