@@ -82,30 +82,25 @@ def layered_classifier(
     """
     _check(sizes, feedback, primitives, loss)
     top = len(sizes) - 1
-    forward = [Projection(f"W{h}", f"layer{h - 1}", f"layer{h}", delay, bias) for h in range(1, top + 1)]
+    flags = {"masked": masked, "deferred": deferred}
+    forward = [Projection(f"W{h}", f"layer{h - 1}", f"layer{h}", delay, bias, **flags) for h in range(1, top + 1)]
     back = delay if feedback_delay is None else feedback_delay
     down = _feedback(feedback, top, back, normalise=normalise, copied=copied, redrawn=redrawn)
-    if masked:
-        forward, down = ([replace(q, masked=q.has_tensor) for q in part] for part in (forward, down))
-    if deferred:
-        forward = [replace(q, deferred=True) for q in forward]
+    down = [replace(q, masked=masked and q.has_tensor) for q in down]
     chosen = tuple(primitives or PRIMITIVES.get(feedback, ()))
     extra, carriers = _echoes(chosen, sizes, back)
-    rules = [Plasticity(f"W{h}", delta, post=f"error{h}") for h in range(1, top + 1)]
-    between = range(2, top + 1)
-    mirrors = [replace(mirror or Mirror(""), projection=f"W{h}") for h in between] if feedback == "wm" else []
-    circuit = Circuit(
+    mirrored = range(2, top + 1) if feedback == "wm" else ()
+    return Circuit(
         f"classifier with {feedback}",
         (*_populations(sizes, hidden, output, bounded), *extra),
         (*forward, *down, *carriers),
         inputs="layer0",
         outputs=f"layer{top}",
         exchanges=_exchanges(top, Carries.MARGIN if loss == "hinge" else Carries.ACTUAL),
-        plasticity=(*rules, *(p for h in between for p in _learning(feedback, chosen, h))),
-        mirrors=tuple(mirrors),
+        plasticity=_rules(feedback, chosen, top),
+        mirrors=tuple(replace(mirror or Mirror(""), projection=f"W{h}") for h in mirrored),
         labels="labels",
-    )
-    return circuit, Protocol(window=window, passes=passes if mirrors else 0, updates=updates)
+    ), Protocol(window=window, passes=passes if mirrored else 0, updates=updates)
 
 
 def _check(sizes: Sequence[int], feedback: str, primitives: Sequence[str] | None, loss: str) -> None:
@@ -171,6 +166,12 @@ def _echoes(chosen: Sequence[str], sizes: Sequence[int], delay: int) -> tuple[li
             neurons.append(Population(f"sparse{h}", sizes[h], site=f"layer{h}"))
             carriers.append(Projection(f"S{h}", f"layer{h - 1}", f"sparse{h}", delay, weights=Transposed(f"B{h}")))
     return neurons, carriers
+
+
+def _rules(feedback: str, chosen: Sequence[str], top: int) -> tuple[Plasticity, ...]:
+    """Return the rules of the forward synapses, then those of the feedback synapses."""
+    rules = [Plasticity(f"W{h}", delta, post=f"error{h}") for h in range(1, top + 1)]
+    return (*rules, *(rule for h in range(2, top + 1) for rule in _learning(feedback, chosen, h)))
 
 
 def _learning(feedback: str, chosen: Sequence[str], h: int) -> list[Plasticity]:

@@ -124,8 +124,8 @@ def test_other_channels_are_fixed_random_feedback(channel: str, other: str, back
     names = {"E1": "W1", "E2": "W2", "E3": "W3", "W4": "W4"}
     names |= {"B4": "B4"} | ({"D2": "B2", "D3": "B3"} if channel == "decoders" else {"B2": "B2", "B3": "B3"})
     true = simulator([classifier(other, (64, 9, 8, 7, 10), {"lr": 0.2})], backend=backend)
-    loaded = {name: v for name, v in renamed(made.tensors(), names).items() if name in true.tensors()}
-    loaded(true, loaded)
+    weights = {name: v for name, v in renamed(made.tensors(), names).items() if name in true.tensors()}
+    loaded(true, weights)
     fixed = {name: b for name, b in bits(made).items() if name[0] in "DB"}
     train(made, ROWS)
     train(true, ROWS)
