@@ -80,11 +80,11 @@ def locality(audit: Audit) -> str:
 
 def _tried(each: Sequence[Audit], several: bool) -> list[str]:
     """What experiments changed, and to what effect; and the scorecard where there is one."""
-    tried = [one for one in each if one.get("tried")]
+    tried = [one for one in each if one.get("intervention")]
     if not tried:
         return []
     header = (["circuit"] if several else []) + ["experiment"]
-    rows = [([str(one.get("label", ""))] if several else []) + [str(one["tried"]["said"])] for one in tried]
+    rows = [([str(one.get("label", ""))] if several else []) + [str(one["intervention"]["summary"])] for one in tried]
     how = paragraph(
         "Everything outside what locality permits to a synapse was changed, and what it permits held, on a twin of the "
         "circuit with random weights and examples; its update was compared bit by bit."

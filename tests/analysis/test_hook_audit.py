@@ -9,7 +9,7 @@ import pytest
 from hook_cheats import FOUND, HONEST, LINES, Made
 
 from circuitsim import Hook, Simulator
-from circuitsim.analysis.audits.hooks import audit_hooks
+from circuitsim.analysis.audits.hook_audit import audit_hooks
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.locality import Finding
 

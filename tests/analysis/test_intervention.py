@@ -76,8 +76,8 @@ def test_recirculation_in_all_variants_is_local(variant: str, backend: str) -> N
     assert found.synapses == {"A1": 8, "A2": 8}
     assert found.events == len(tried.schedule.entries)
     assert found.text == (
-        f"16 synapses of 2 projections and {found.events} events tried on backend {backend}, "
-        "nothing outside changed a bit"
+        f"16 synapses of 2 projections and {found.events} events tested on backend {backend}: "
+        "no forbidden value changed a bit"
     )
 
 
@@ -322,7 +322,7 @@ def undeclared_write(true: Any, target: Any, actual: Any, out: Any) -> Any:
         ("rec", [kernel("deliver", never_cleared)], {("time-window", "A1"), ("time-window", "A2")}, "layer"),
         ("rec", [kernel("deliver", foresight())], {("causality", "A1")}, "layer1.O(1)"),
         ("rec", [kernel("apply", neighbours_weight)], {("lateral", "A1"), ("lateral", "A2")}, ".weight"),
-        ("rec", hidden_channel(), {("time-window", "A1"), ("time-window", "A2")}, "out of sight"),
+        ("rec", hidden_channel(), {("time-window", "A1"), ("time-window", "A2")}, "hidden memory"),
         ("rbp", [kernel("subtract", undeclared_write)], {("lateral", "A2")}, "changed undeclared"),
     ],
     ids=["column", "example", "stale", "uncleared", "foresight", "neighbour", "channel", "write"],
@@ -408,7 +408,7 @@ def test_the_simulator_is_left_as_it_was(evidence: bool) -> None:
 def test_it_is_left_as_it_was_when_the_audit_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = made("rec")
     before = tried.snapshot()
-    monkeypatch.setattr("circuitsim.analysis.audits.intervention.StepTrial.differs", lambda *_: 1 / 0)
+    monkeypatch.setattr("circuitsim.analysis.audits.trials.StepTrial.differs", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         intervene(tried, ROWS)
     assert all(before[name].tobytes() == array.tobytes() for name, array in tried.snapshot().items())
@@ -423,11 +423,9 @@ def test_examples_that_cannot_be_written_to_do() -> None:
 
 
 def test_rows_that_do_not_exist_are_refused() -> None:
-    with pytest.raises(
-        CircuitError, match="rows of an intervention in circuit circular autoencoder: got int64 of shape"
-    ):
+    with pytest.raises(CircuitError, match="rows shown to circuit circular autoencoder: got 8 rows, of 200 examples"):
         intervene(made("rec"), np.arange(195, 203))
-    with pytest.raises(CircuitError, match="expected 1 to 8 whole numbers"):
+    with pytest.raises(CircuitError, match="expected 1 to 8 indices of existing examples"):
         intervene(made("rec"), np.arange(9))
 
 
