@@ -127,7 +127,7 @@ class _Comparison:
         return {where: tick for where, tick in found.items() if self._kept(where)}
 
     def _kept(self, where: Where) -> bool:
-        """Tell if it has memory of its own: schedules omit unneeded events, and compartments share memory in cycle 0."""
+        """Tell if it has memory of its own: schedules omit unneeded events, compartments share memory in cycle 0."""
         name, cycle = where
         if cycle == 0 and self.recording.circuit.taken(name, 0):
             return False

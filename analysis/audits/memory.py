@@ -24,7 +24,7 @@ class MemoryBlocks:
     arrays : all arrays by address.
     below : exclusive upper bound of the random values, for arrays of whole numbers.
     random : source of random values.
-    one_hot : arrays with one neuron at 1 for each example and the others at 0; half of their random values are one-hot too.
+    one_hot : arrays with one neuron at 1 for each example and the others at 0; half of their random values are so too.
     """
 
     def __init__(

@@ -127,7 +127,7 @@ class Propagation:
         yield from (found[signal] for signal in sources if signal in found)
 
     def increments(self, learning: Plasticity) -> tuple[int, frozenset[int] | None, frozenset[int] | None] | None:
-        """Return when a rule's increments can first change, and for which post- and presynaptic neurons; None: never."""
+        """Return when a rule's increments can first change, and of which post- and presynaptic neurons; None: never."""
         q = self.circuit.projection(learning.projection)
         ends = {Place.POST: learning.post or q.target, Place.PRE: learning.pre or q.source}
         # the presynaptic unit of a bias is always 1

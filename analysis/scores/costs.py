@@ -29,7 +29,7 @@ def costs(simulator: Simulator) -> dict[str, Any]:
     Returns
     -------
     `operations`, see `operations`; `neurons`, see `memory`; `mirror`, the same of one wave of each mirror mode;
-    `synapses`, the quantities that one synapse holds, for each projection with weights of its own; `wires`, see `wires`.
+    `synapses`, the quantities that a synapse holds, for each projection with weights of its own; `wires`, see `wires`.
     """
     arrays = simulator.state.arrays()
     return {

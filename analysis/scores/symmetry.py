@@ -176,7 +176,7 @@ def _deliveries(experiment: Experiment, cycle: int) -> list[tuple[int, Any]]:
 
 
 def _forward_graph(experiment: Experiment, cycle: int) -> nx.DiGraph:
-    """Make the graph of signals in a cycle, without feedback neurons; an edge has the number of its delivery, or None."""
+    """Make the graph of signals in a cycle, without feedback neurons; an edge has its delivery's number, or None."""
     circuit, graph = experiment.circuit, nx.DiGraph()
     graph.add_nodes_from(p.name for p in circuit.populations)
     for x in circuit.exchanges:

@@ -161,7 +161,7 @@ def _fired(history: History, index: int, neuron: Neuron, needed: set[Key]) -> tu
         array = history.seen(index, key)
         if array is not None:
             values[address_text(key, record.subject)] = history.number(array, key, neuron)
-    for key in record.made.keys() - added:
+    for key in (key for key in record.made if key not in added):
         values[address_text(key, record.subject)] = history.number(history.made(index, key), key, neuron)
     return f"neuron {neuron}: {what}", values
 
