@@ -33,6 +33,7 @@ def sandbox(simulator: Simulator, rows: Any) -> Iterator[list[Anatomy]]:
     batch = rows.shape[-1]
     before, snapshot = laid_open(simulator, batch), simulator.snapshot()
     memory = [{key: a.copy() for key, a in part.arrays.items() if key[0] != "data"} for part in before]
+    row_numbers = [part.rows.copy() for part in before]
     x, y = before[0].arrays["data", "x", None], before[0].arrays.get(("data", "y", None))
     shown = np.broadcast_to(rows, before[0].rows.shape).reshape(-1)
     evidence = {name: copy(value) for name, value in vars(simulator.evidence).items()} if simulator.evidence else {}
@@ -43,8 +44,8 @@ def sandbox(simulator: Simulator, rows: Any) -> Iterator[list[Anatomy]]:
     finally:
         simulator.use(x, y)
         simulator.restore(snapshot)
-        for part, old, arrays in zip(laid_open(simulator, batch), before, memory, strict=True):
-            part.rows[...] = old.rows
+        for part, numbers, arrays in zip(laid_open(simulator, batch), row_numbers, memory, strict=True):
+            part.rows[...] = numbers
             for key, values in arrays.items():
                 part.arrays[key][...] = values
         if simulator.evidence:

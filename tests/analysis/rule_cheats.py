@@ -210,9 +210,9 @@ def any_argument(pre, post, w, *others):
     return others[0] * pre.at(0)
 
 
-@refused("which reads `far`, a synapse elsewhere")
-def an_undeclared_far_weight(far):
-    return far
+@refused("which reads `w_remote`, a synapse elsewhere")
+def an_undeclared_remote_weight(w_remote):
+    return w_remote
 
 
 @refused_result(r"rule honest, line .*got argument \*args")

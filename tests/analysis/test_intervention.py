@@ -14,6 +14,7 @@ from circuitsim import local_rule
 from circuitsim.analysis.audits.intervention import Intervention, intervene
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Exchange, Mirror, Plasticity, Population, Projection
+from circuitsim.circuit.weights import Copied, Tied
 from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.circuits.classifier import FEEDBACK, layered_classifier
 from circuitsim.circuits.replacement import FEEDBACK as REPLACING
@@ -146,14 +147,14 @@ def test_mirror_mode_masks_margins_and_norms_are_found_to_be_what_they_declare()
 @pytest.mark.parametrize("updates", Updates)
 def test_updates_at_any_time_are_local(updates: Updates) -> None:
     circuit, protocol = layered_classifier((6, 5, 4, 3), "kp", output="logistic")
-    waiting = replace(circuit, projections=tuple(replace(q, waits=q.name[0] == "W") for q in circuit.projections))
+    waiting = replace(circuit, projections=tuple(replace(q, deferred=q.name[0] == "W") for q in circuit.projections))
     tried = built(waiting, replace(protocol, updates=updates), parameters={"lr": 0.1, "update_probability": 0.5})
     assert intervene(tried, ROWS).findings == ()
 
 
 def test_weights_taken_over_every_so_often_are_transported_in_whichever_presentation() -> None:
     circuit, protocol = layered_classifier((6, 5, 4, 3), "bp", output="logistic")
-    down = tuple(replace(q, refreshed=bool(q.transports)) for q in circuit.projections)
+    down = tuple(replace(q, weights=Copied(q.transposed_from)) if q.transposed_from else q for q in circuit.projections)
     tried = built(replace(circuit, projections=down), protocol, parameters={"lr": 0.1, "copy_interval": 3})
     tried.present(ROWS)  # the next presentation takes over nothing
     assert kinds(intervene(tried, ROWS)) == {("weight-transport", "B2"), ("weight-transport", "B3")}
@@ -189,7 +190,7 @@ def test_declared_wires_of_every_kind_are_found() -> None:
     for circuit, expected in (
         (remote, {("remote-target", "A")}),
         (centred, {("remote-target", "A"), ("lateral", "A")}),
-        (chain(shares="A"), {("remote-target", "A"), ("weight-sharing", "C")}),
+        (chain(weights=Tied("A")), {("remote-target", "A"), ("weight-sharing", "C")}),
         (chain(), {("remote-target", "A")}),
     ):
         tried = built(circuit, Protocol(readouts=(("top", "O", 0),) if circuit.outputs == "top" else ()))
@@ -322,7 +323,7 @@ def undeclared_write(true: Any, target: Any, actual: Any, out: Any) -> Any:
         ("rec", [kernel("deliver", never_cleared)], {("time-window", "A1"), ("time-window", "A2")}, "layer"),
         ("rec", [kernel("deliver", foresight())], {("causality", "A1")}, "layer1.O(1)"),
         ("rec", [kernel("apply", neighbours_weight)], {("lateral", "A1"), ("lateral", "A2")}, ".weight"),
-        ("rec", hidden_channel(), {("time-window", "A1"), ("time-window", "A2")}, "hidden memory"),
+        ("rec", hidden_channel(), {("time-window", "A1"), ("time-window", "A2")}, "hidden"),
         ("rbp", [kernel("subtract", undeclared_write)], {("lateral", "A2")}, "changed undeclared"),
     ],
     ids=["column", "example", "stale", "uncleared", "foresight", "neighbour", "channel", "write"],

@@ -92,7 +92,7 @@ def test_a_failed_measurement_leaves_the_simulator_as_it_was() -> None:
 
 @pytest.mark.parametrize("rows", [[0, 12], [-1], list(range(7)), [], [0.5], [[0, 1], [2, 12]]])
 def test_rows_that_cannot_be_shown_are_refused(rows: Any) -> None:
-    with pytest.raises(CircuitError, match="rows of a experiment of circuit circular autoencoder"):
+    with pytest.raises(CircuitError, match="rows shown to circuit circular autoencoder"):
         scorecard(autoencoder(), np.array(rows))
 
 
