@@ -8,7 +8,8 @@ import re
 import sys
 from pathlib import Path
 
-from circuitsim.analysis.scores.windows import draw_windows, window_table
+from circuitsim.analysis.reports.window_plot import draw_windows
+from circuitsim.analysis.scores.windows import window_table
 
 report = (Path(sys.argv[1]) / "report.html").read_text(encoding="utf-8")
 images = re.findall(r'src="data:image/([a-z+]+);base64,([^"]+)"', report)

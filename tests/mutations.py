@@ -133,7 +133,7 @@ def table(backend: str, module: Any, *rows: tuple[Any, ...]) -> list[Fault]:
             plant = edit(owner, target, *pairs)
         else:
             plant = target
-        of = module.__name__.rpartition(".")[2] if isinstance(module, ModuleType) else module
+        of = "cpu" if module is cpu else module.__name__.rpartition(".")[2]
         found.append(Fault(f"{of}: {what}", backend, bench, caught, plant))
     return found
 
@@ -361,7 +361,7 @@ ELSEWHERE = [
     ),
     *table("numpy", state,
         ("parameters of another replica", "loop", "H", "State._spread", ("given.reshape(-1),", "given.reshape(-1)[::-1],")),
-        ("what is read can be written", "fa", "P", "_guarded", ("mode is not Mode.READ", "True")),
+        ("what is read can be written", "fa", "P", "guarded", ("mode is not Mode.READ", "True")),
         ("the mask not applied", "fa", "H", "State._allocate", ("*= self._arrays[q.name", "+= 0 * self._arrays[q.name")),
     ),
     *table("numba", simulator,

@@ -58,19 +58,19 @@ def test_audit_for_a_person(capfd: pytest.CaptureFixture[str]) -> None:
         "    reads the transposed weights of A2\n    remedy: give the feedback projection weights and rules of its own"
         in out
     )
-    assert "tried on backend numba, found: weight-transport in B2" in out
+    assert "tested on backend numba: weight-transport in B2" in out
     assert re.search(r"^distances +an error signal travels up to 1 hop, 1 tick *$", out, re.M)
     assert circuitsim("audit", "autoencoder", "--backend", "numpy") == 0
     out = capfd.readouterr().out
     assert out.startswith("circular autoencoder: local in space and time\n")
-    assert "tried on backend numpy, nothing outside changed a bit" in out
+    assert "tested on backend numpy: no forbidden value changed a bit" in out
 
 
 def test_audit_for_a_program(capfd: pytest.CaptureFixture[str]) -> None:
     assert circuitsim("audit", "autoencoder", "--set", "rule=arbp", "--set", "max_norm=1.0", "--json") == 0
     found = json.loads(capfd.readouterr().out)
     assert found["local"] is True and found["findings"] == [] and found["window"] == {"A1": 3, "A2": 1, "B2": 1}
-    assert {"certificates", "covers", "tried", "scorecard", "circuit", "label"} < set(found)
+    assert {"certificates", "covers", "intervention", "scorecard", "circuit", "label"} < set(found)
     places = {read["place"] for certificate in found["certificates"] for read in certificate["reads"]}
     assert places == {"pre", "post", "neuron"}
 

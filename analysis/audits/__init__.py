@@ -1,1 +1,1 @@
-"""Audits of locality: from the description, by intervention, of hooks, of the light-cone."""
+"""Audits of locality: from a circuit's description, by intervention, of hooks, by light cones."""

@@ -1,9 +1,9 @@
-"""The static audit: what rules read and what is found, from the circuit's description alone; as audit.json holds it."""
+"""The static audit, as in audit.json: the readings of rules and the findings, from a circuit's description alone."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from circuitsim.circuit.circuit import Circuit
@@ -15,61 +15,57 @@ Audit = dict[str, Any]
 
 
 def audit(schedules: Sequence[Schedule], also: Iterable[Finding] = ()) -> Audit:
-    """Judge one circuit from its certificates, its wires and its timetables alone.
+    """Audit one circuit from its certificates, its wires and its timetables alone.
 
     Parameters
     ----------
     schedules : of a presentation and of its mirror modes (`Simulator.schedules`, `timetables`).
-    also : findings of other audits, to be listed after its own.
+    also : findings of other audits, listed after its own.
 
     Returns
     -------
-    `local`; `findings`; `certificates`, one for each projection and rule: what is read, its place, cycle and lag (ticks
-    from when it was written to when it is used), and the tick of use; `window`, for each projection the ticks that its
-    rules need; `covers`, the circuit's name and a hash of it with its rules.
+    `local`; `findings`; `certificates`, one for each projection and rule: each quantity read, its place, cycle and lag
+    (ticks from its writing to its use), and the tick of use; `window`, in ticks, that the rules of each projection
+    need; `covers`, the circuit's name and a hash of its parts and rules.
     """
     circuit = schedules[0].circuit
     own = [finding for schedule in schedules for finding in schedule.findings]
     findings = _merged(own, also)
-    windows: dict[str, int] = {}
-    for schedule in schedules:
-        for projection, ticks in schedule.windows.items():
-            windows[projection] = max(ticks, windows.get(projection, 0))
     return {
         "circuit": circuit.name,
         "local": is_local(findings),
         "findings": [finding.row() for finding in findings],
         "certificates": _certificates(circuit, [row for schedule in schedules for row in schedule.rows]),
-        "window": windows,
-        "covers": covers(circuit),
+        "window": _largest(schedule.windows for schedule in schedules),
+        "covers": {"circuit": circuit.name, "sha256": hashlib.sha256(circuit.text.encode()).hexdigest()},
     }
 
 
-def covers(circuit: Circuit) -> dict[str, str]:
-    """The circuit's name and a SHA-256 over its parts and rules: an audit says nothing of any other."""
-    return {"circuit": circuit.name, "sha256": hashlib.sha256(circuit.text.encode()).hexdigest()}
-
-
 def audit_all(labelled: Sequence[tuple[str, Audit]]) -> Audit:
-    """The audit of a run: one for each circuit in it, and what they come to together."""
+    """Combine the audits of a run's circuits."""
     each = [{"label": label, **one} for label, one in labelled]
-    windows: dict[str, int] = {}
-    for one in each:
-        for projection, ticks in one["window"].items():
-            windows[projection] = max(ticks, windows.get(projection, 0))
     hashes = "".join(one["covers"]["sha256"] for one in each)
     return {
         "local": all(one["local"] for one in each),
         "findings": _distinct(finding for one in each for finding in one["findings"]),
         "certificates": _distinct(certificate for one in each for certificate in one["certificates"]),
-        "window": windows,
+        "window": _largest(one["window"] for one in each),
         "covers": hashlib.sha256(hashes.encode()).hexdigest(),
         "circuits": each,
     }
 
 
+def _largest(each: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return the largest window of each projection."""
+    windows: dict[str, int] = {}
+    for one in each:
+        for projection, ticks in one.items():
+            windows[projection] = max(ticks, windows.get(projection, 0))
+    return windows
+
+
 def _merged(own: Sequence[Finding], also: Iterable[Finding]) -> list[Finding]:
-    """Declared findings, and of those that experiments brought the ones that no declaration covers."""
+    """Return the declared findings, then those of experiments that no declaration covers."""
     declared = {(finding.kind, finding.projection) for finding in own}
     return list(dict.fromkeys([*own, *(f for f in also if (f.kind, f.projection) not in declared)]))
 

@@ -1,4 +1,4 @@
-"""The whole audit of a circuit: judged from its description, attacked by intervention, and measured."""
+"""The whole audit of a circuit: from its description, by intervention, of its hooks, and its scorecard."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from circuitsim.analysis.audits.audit import Audit, audit
-from circuitsim.analysis.audits.hooks import audit_hooks
+from circuitsim.analysis.audits.hook_audit import audit_hooks
 from circuitsim.analysis.audits.intervention import intervene
 from circuitsim.analysis.scores.scorecard import scorecard
 from circuitsim.circuit.circuit import Circuit
@@ -17,7 +17,7 @@ from circuitsim.engine.state import Parameters
 from circuitsim.randomness import generator
 from circuitsim.timetable.protocol import Protocol
 
-EXAMPLES = 12  # random ones, for the experiments: more than a batch, so that there are others
+EXAMPLES = 12  # random ones: more than a batch, so that a dependence on examples not shown can be found
 BATCH = 6
 
 
@@ -31,51 +31,50 @@ def examine(
     seed: int = 0,
     measure: bool = True,
 ) -> Audit:
-    """Audit one circuit in every way: from its description, by intervention on a twin of it, and by measurement.
+    """Audit one circuit in every way, on a simulator with random weights and examples.
 
     Parameters
     ----------
-    circuit, protocol, parameters : as a `Simulator` takes them; of parameters for several replicas the first is used.
-    backend, dtype : those that the twin runs on, with random examples.
-    seed : of the twin's weights, examples and samples.
-    measure : whether the scorecard is wanted; on large circuits it takes several times as long as the rest.
+    circuit, protocol, parameters : as for a `Simulator`; parameters of several replicas are those of the first.
+    backend, dtype : of the simulator. seed : of its weights, examples and samples.
+    measure : add the scorecard; on large circuits it takes several times as long as the rest.
 
     Returns
     -------
-    `audit`'s result with two more keys: `tried`, what was changed and to what effect, and `scorecard`.
+    The result of `audit` with two more keys: `intervention` (backend, synapses and events tested, summary) and
+    `scorecard`.
     """
-    first = {key: _modest(key, np.reshape(value, -1)[0]) for key, value in (parameters or {}).items()}
-    twin = Simulator(circuit, protocol, batch=BATCH, seeds=[seed], dtype=dtype, backend=backend, parameters=first)
-    twin.use(*random_examples(circuit, seed))
-    return examine_simulator(twin, np.arange(BATCH), seed=seed, measure=measure)
+    first = {key: _limited(key, np.reshape(value, -1)[0]) for key, value in (parameters or {}).items()}
+    made = Simulator(circuit, protocol, batch=BATCH, seeds=[seed], dtype=dtype, backend=backend, parameters=first)
+    made.use(*random_examples(circuit, seed))
+    return examine_simulator(made, np.arange(BATCH), seed=seed, measure=measure)
 
 
-def _modest(key: str | tuple[str, str], value: Any) -> Any:
-    """Rates of at most 1: what is local does not depend on them, and an audit must not diverge."""
+def _limited(key: str | tuple[str, str], value: Any) -> Any:
+    """Limit a learning rate to 1: locality does not depend on it, and an audit must not diverge."""
     return min(value, 1.0) if (key if isinstance(key, str) else key[1]) in ("lr", "lr_bias") else value
 
 
 def examine_simulator(simulator: Simulator, rows: np.ndarray, *, seed: int = 0, measure: bool = True) -> Audit:
-    """Audit a simulator, its hooks included, in every way; it is left as it was, to the bit.
+    """Audit a simulator and its hooks in every way; the simulator is restored to the bit.
 
     Parameters
     ----------
     simulator : with its examples in use. rows : numbers of the examples to show.
     """
-    tried, hooked = intervene(simulator, rows, seed=seed), audit_hooks(simulator, seed=seed)
-    named = {(finding.kind, finding.projection) for finding in hooked}  # there with the line that does it
-    found = audit(simulator.schedules, (*hooked, *(f for f in tried.findings if (f.kind, f.projection) not in named)))
-    experiment = {"backend": tried.backend, "synapses": tried.synapses, "events": tried.events, "said": tried.text}
-    if not measure:
-        return {**found, "tried": experiment}
-    card = scorecard(simulator, rows)
-    kinds = Counter(finding["kind"] for finding in found["findings"])
-    card["locality"] = {"local": found["local"], "findings": dict(kinds)}  # of all audits, not of the description alone
-    return {**found, "tried": experiment, "scorecard": card}
+    tested, hooked = intervene(simulator, rows, seed=seed), audit_hooks(simulator, seed=seed)
+    found = audit(simulator.schedules, (*hooked, *tested.undeclared(hooked)))  # a hook's finding names the line
+    extent = {"backend": tested.backend, "synapses": tested.synapses, "events": tested.events}
+    found["intervention"] = {**extent, "summary": tested.text}
+    if measure:
+        found["scorecard"] = scorecard(simulator, rows)
+        kinds = Counter(finding["kind"] for finding in found["findings"])  # of all audits, not the static one alone
+        found["scorecard"]["locality"] = {"local": found["local"], "findings": dict(kinds)}
+    return found
 
 
 def random_examples(circuit: Circuit, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """Examples of random numbers in [0, 1] that fit a circuit, and random classes where it has labels."""
+    """Draw examples in [0, 1] that fit a circuit, and random classes where it has labels."""
     drawn = generator(seed, "examples of an audit")
     x = drawn.random((EXAMPLES, circuit.population(circuit.inputs).size))
     y = drawn.integers(0, circuit.population(circuit.labels).size, EXAMPLES) if circuit.labels else None
@@ -83,6 +82,6 @@ def random_examples(circuit: Circuit, seed: int) -> tuple[np.ndarray, np.ndarray
 
 
 def examine_design(design: Any, settings: Any, backend: str = "numba") -> Audit:
-    """What `circuitsim audit` shows: the whole audit of a scenario's design."""
+    """Audit a scenario's design in every way, for `circuitsim audit`."""
     found = examine(design.circuit, design.protocol, design.parameters, backend=backend, dtype=settings.dtype)
     return {"label": design.circuit.name, **found}

@@ -1,8 +1,8 @@
-"""The interventional audit: does anything that a synapse must not know change what it learns? Tried, not derived.
+"""The interventional audit: test on the running backend that no forbidden value changes what a synapse learns.
 
-Everything outside what locality permits (`permitted.py`) is scrambled, all within is held, and what comes out is
-compared to the bit, on the backend that runs. The static audit reads what the circuit declares; this one would find
-what it does not: a kernel that takes the wrong column, a hook that copies weights, a buffer kept between calls.
+The audit holds everything that locality permits (`permitted.py`), scrambles everything else, and compares the result
+to the bit. The static audit reads what a circuit declares; this one finds what it does not declare: a kernel that takes
+the wrong column, a hook that copies weights, a buffer kept between calls.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from circuitsim import phases
-from circuitsim.analysis.audits.culprits import Culprit, Reader, findings
-from circuitsim.analysis.audits.interference import StepTrial, SynapseTrial, culprits
+from circuitsim.analysis.audits.leaks import Leak, Reader, findings
 from circuitsim.analysis.audits.memory import same_bits
 from circuitsim.analysis.audits.permitted import Arrival, Element, Neuron, Synapse
-from circuitsim.analysis.audits.stage import Stage, rebound, singly, stages
+from circuitsim.analysis.audits.recording import Recording, rebound, recordings, singly
 from circuitsim.analysis.audits.summation import unsummed
+from circuitsim.analysis.audits.trials import StepTrial, SynapseTrial, leaks
 from circuitsim.engine.plan import Anatomy
 from circuitsim.engine.simulator import Simulator
 from circuitsim.locality import REMEDIES, Finding
@@ -30,13 +30,13 @@ OF_SYNAPSES = (phases.REFRESH, phases.PLASTICITY, phases.UPDATE)
 
 @dataclass(frozen=True)
 class Intervention:
-    """What an interventional audit tried, and what it found.
+    """Extent and findings of an interventional audit.
 
     Parameters
     ----------
     backend : the kernels that ran.
-    synapses : for each projection that learns, how many of its synapses, biases included, were tried.
-    events : how many entries of the timetable were tried. trials : how often something was scrambled and compared.
+    synapses : number of synapses tested, biases included, for each projection that learns.
+    events : number of timetable entries tested. trials : number of comparisons.
     findings : one for each kind and projection.
     """
 
@@ -49,146 +49,138 @@ class Intervention:
     @property
     def text(self) -> str:
         """The result in a sentence."""
-        count, what = sum(self.synapses.values()), "nothing outside changed a bit"
+        count, what = sum(self.synapses.values()), "no forbidden value changed a bit"
         if self.findings:
-            what = "found: " + ", ".join(f"{f.kind} in {f.projection}" for f in self.findings)
+            what = ", ".join(f"{f.kind} in {f.projection}" for f in self.findings)
         return (
-            f"{count} synapses of {len(self.synapses)} projections and {self.events} events tried "
-            f"on backend {self.backend}, {what}"
+            f"{count} synapses of {len(self.synapses)} projections and {self.events} events tested "
+            f"on backend {self.backend}: {what}"
         )
 
     def undeclared(self, static: Iterable[Finding]) -> tuple[Finding, ...]:
-        """The findings whose kind and projection the static verdict does not have."""
+        """Return the findings whose kind and projection the static verdict lacks."""
         known = {(f.kind, f.projection) for f in static}
         return tuple(f for f in self.findings if (f.kind, f.projection) not in known)
 
     def row(self) -> dict[str, Any]:
-        """The result as a plain mapping, as in audit.json."""
+        """Return the result as a plain mapping."""
         counts = {"backend": self.backend, "synapses": self.synapses, "events": self.events, "trials": self.trials}
         return {**counts, "findings": [f.row() for f in self.findings]}
 
 
 def intervene(simulator: Simulator, rows: Any, *, samples: int = 4, seed: int = 0) -> Intervention:
-    """Try whether each synapse's update depends on nothing but what locality permits.
+    """Test that each synapse's update depends only on what locality permits.
 
-    Whole presentations are run with everything scrambled that is not a sampled synapse or one of its two neurons;
-    each event of the timetable with everything scrambled that a sampled element of what it makes must not see. A
-    presentation is repeated after a different one, and with steps that were bound anew in between; what rules propose
-    for a batch is compared with the sum over its examples. Mirror mode likewise. The simulator is left as it was, to
-    the bit.
+    - Each event runs with everything scrambled that a sampled element of its result must not depend on.
+    - Whole presentations run with everything scrambled but a sampled synapse and its two neurons.
+    - A presentation is repeated after a different one, and with steps bound anew.
+    - The increments of a batch are compared with the sum over its examples.
+
+    Mirror mode is tested likewise. The simulator is restored to the bit.
 
     Parameters
     ----------
     simulator : with its examples in use.
     rows : numbers of the examples to show, (batch,) or (replica, batch).
-    samples : how many synapses, biases or neurons of each projection and event, >= 1. seed : which ones.
+    samples : number of synapses, biases or neurons tested in each projection and event, >= 1. seed : selects them.
 
     Raises
     ------
     CircuitError : too many rows, or a row that does not exist.
     """
     random = np.random.default_rng(seed)
-    with stages(simulator, rows, random) as parts:
-        experiment = _Experiment(samples, random, hooked=bool(simulator.hooks))
-        for stage in parts:
-            experiment.try_stage(stage)
-        for stage, single in singly(simulator, parts):
-            experiment.try_singly(stage, single)
-        for stage, again in rebound(simulator, parts):
-            experiment.try_again(stage, again)
-        return Intervention(
-            simulator.backend,
-            experiment.synapses,
-            sum(len(stage.entries) for stage in parts),
-            experiment.trials,
-            tuple(experiment.found.values()),
-        )
+    with recordings(simulator, rows, random) as recorded:
+        search = _Search(samples, random, hooked=bool(simulator.hooks))
+        for recording in recorded:
+            search.test_timetable(recording)
+        for recording, single in singly(simulator, recorded):
+            search.test_sums(recording, single)
+        for recording, again in rebound(simulator, recorded):
+            search.test_repeated(recording, again, search.chosen(recording))
+        events = sum(len(recording.entries) for recording in recorded)
+        return Intervention(simulator.backend, search.synapses, events, search.trials, tuple(search.found.values()))
 
 
 @dataclass
-class _Experiment:
+class _Search:
     samples: int
     random: np.random.Generator
     hooked: bool
     trials: int = 0
     synapses: dict[str, int] = field(default_factory=dict)
     found: dict[tuple[str, str], Finding] = field(default_factory=dict)
-    explained: set[str] = field(default_factory=set)  # projections of which a synapse already has a finding
+    explained: set[str] = field(default_factory=set)  # projections with a finding about a synapse
 
-    def try_stage(self, stage: Stage) -> None:
-        """All trials of one timetable."""
-        chosen = self._chosen(stage)
-        for k in range(len(stage.entries)):
-            elements, known = self._elements(stage, k, chosen), set[int]()
+    def test_timetable(self, recording: Recording) -> None:
+        """Test every event and every sampled synapse of one timetable."""
+        chosen = self.chosen(recording)
+        for k in range(len(recording.entries)):
+            elements, known = self._elements(recording, k, chosen), set[int]()
             for number, element in enumerate(elements):
-                self._try_step(StepTrial(stage, k, element, invented=number % 2 == 1), known)
-            self._try_writes(stage, k, elements[0])
+                self._test_step(StepTrial(recording, k, element, randomised=number % 2 == 1), known)
+            self._test_writes(recording, k, elements[0])
         for name, synapses in chosen.items():
             self.synapses[name] = self.synapses.get(name, 0) + len(synapses)
             for synapse in synapses:
-                self._try_synapse(stage, synapse)
-        self._repeat(stage, stage.part, chosen)
+                self._test_synapse(recording, synapse)
+        self.test_repeated(recording, recording.part, chosen)
 
-    def try_singly(self, stage: Stage, single: Anatomy) -> None:
-        """What a rule proposes for a batch must be the sum of what it proposes for each example alone."""
-        for k, entry in enumerate(stage.entries):
-            name = _subject(stage, k)
+    def test_sums(self, recording: Recording, single: Anatomy) -> None:
+        """Test that the increments of a batch are the sum of the increments of its examples."""
+        for k, entry in enumerate(recording.entries):
+            name = _subject(recording, k)
             if entry.event.phase == phases.PLASTICITY and not self._has(name):
                 self.trials += 1
-                for quantity in unsummed(stage, single, k):
-                    rule = stage.circuit.rules[name][entry.event.detail].rule.name
+                for quantity in unsummed(recording, single, k):
+                    rule = recording.circuit.rules[name][entry.event.detail].rule.name
                     read = f"one example together with others of the batch, for {quantity}"
                     found = Finding("lateral", name, rule, read, "remote", None, REMEDIES["lateral"])
                     self.found.setdefault((found.kind, found.projection), found)
 
-    def try_again(self, stage: Stage, part: Anatomy) -> None:
-        """Steps that were bound while memory held something else must do the same."""
-        self._repeat(stage, part, self._chosen(stage))
+    def chosen(self, recording: Recording) -> dict[str, list[Synapse]]:
+        """Sample the synapses of every projection that learns."""
+        learning = [_subject(recording, k) for k, e in enumerate(recording.entries) if e.event.phase in OF_SYNAPSES]
+        return {name: self._synapses(recording, name) for name in dict.fromkeys(learning)}
 
-    def _chosen(self, stage: Stage) -> dict[str, list[Synapse]]:
-        """A sample of the synapses of every projection that learns."""
-        learning = [_subject(stage, k) for k, e in enumerate(stage.entries) if e.event.phase in OF_SYNAPSES]
-        return {name: self._synapses(stage, name) for name in dict.fromkeys(learning)}
-
-    def _elements(self, stage: Stage, k: int, chosen: dict[str, list[Synapse]]) -> list[Element]:
-        """A sample of what an entry makes."""
-        event, subject = stage.entries[k].event, _subject(stage, k)
+    def _elements(self, recording: Recording, k: int, chosen: dict[str, list[Synapse]]) -> list[Element]:
+        """Sample the elements that an entry makes."""
+        event, subject = recording.entries[k].event, _subject(recording, k)
         elements: list[Any] = []
         if event.phase == phases.DELIVERY:
-            elements += [Arrival(subject, *place, event.detail) for place in self._places(stage, k)]
+            elements += [Arrival(subject, *place, event.detail) for place in self._places(recording, k)]
         elif event.phase in FIRING:
-            elements += [Neuron(subject, r, i, b) for r, b, i in self._places(stage, k)]
+            elements += [Neuron(subject, r, i, b) for r, b, i in self._places(recording, k)]
         elif event.phase == phases.BOUND:
-            elements += [Neuron(subject, r, i) for r, _, i in self._places(stage, k)]
+            elements += [Neuron(subject, r, i) for r, _, i in self._places(recording, k)]
         else:
             elements += chosen[subject]
         if self.hooked:  # a hook may change weights that are not the event's
-            owners = dict.fromkeys(stage.memory.keys[block][0] for block in stage.undeclared(k))
+            owners = dict.fromkeys(recording.memory.keys[block][0] for block in recording.undeclared(k))
             elements += [s for name, quantity, _ in owners if quantity in ("weight", "bias") for s in
-                         self._synapses(stage, name)]  # fmt: skip
+                         self._synapses(recording, name)]  # fmt: skip
         return elements
 
-    def _places(self, stage: Stage, k: int) -> Iterator[tuple[int, int, int]]:
-        """A sample of (replica, example, neuron) of the population that an entry is about."""
-        subject, circuit = _subject(stage, k), stage.circuit
-        delivery = stage.entries[k].event.phase == phases.DELIVERY
+    def _places(self, recording: Recording, k: int) -> Iterator[tuple[int, int, int]]:
+        """Sample (replica, example, neuron) of the population that an entry changes."""
+        subject, circuit = _subject(recording, k), recording.circuit
+        delivery = recording.entries[k].event.phase == phases.DELIVERY
         population = circuit.population(circuit.projection(subject).target if delivery else subject)
-        labels = subject == circuit.labels  # of few values, which random ones often hit: more are tried
+        labels = subject == circuit.labels  # random labels are often the true ones: more samples
         for number in range(self.samples * (6 if labels else 1)):
-            shape = (stage.replicas, stage.part.rows.shape[-1], population.size)
+            shape = (recording.replicas, recording.part.rows.shape[-1], population.size)
             r, b, i = (int(n) for n in self.random.integers(0, shape))
-            if labels and number % 3:  # the neuron that is 1 tells most
-                fired = stage.at[k + 1][stage.memory.of[subject, "O", 0]]
+            if labels and number % 3:  # the neuron at 1
+                fired = recording.at[k + 1][recording.memory.of[subject, "O", 0]]
                 i = int(fired[min(r, len(fired) - 1), b].argmax())
             yield r, b, i
 
-    def _synapses(self, stage: Stage, name: str) -> list[Synapse]:
-        """A sample of a projection's synapses, of those that exist, and of its biases."""
-        weight, bias = (stage.arrays.get((name, quantity, None)) for quantity in ("weight", "bias"))
+    def _synapses(self, recording: Recording, name: str) -> list[Synapse]:
+        """Sample a projection's existing synapses and its biases."""
+        weight, bias = (recording.arrays.get((name, quantity, None)) for quantity in ("weight", "bias"))
         found: list[Synapse] = []
         if weight is not None:
-            exists = stage.arrays.get((name, "mask", None))
-            places = np.flatnonzero(_telling(weight.shape) if exists is None else exists)
+            exists = recording.arrays.get((name, "mask", None))
+            places = np.flatnonzero(_off_diagonal(weight.shape) if exists is None else exists)
             for place in self.random.choice(places, min(self.samples, len(places)), replace=False):
                 r, i, j = (int(n) for n in np.unravel_index(place, weight.shape))
                 found.append(Synapse(name, r, i, j))
@@ -198,66 +190,66 @@ class _Experiment:
                 found.append(Synapse(name, r, i))
         return found
 
-    def _try_step(self, trial: StepTrial, known: set[int]) -> None:
-        """Scramble what the element must not see before one step; if that changes it, search for the culprits."""
-        stage = trial.stage
-        outside = {block: None for block in stage.memory.everything if block not in known}
+    def _test_step(self, trial: StepTrial, known: set[int]) -> None:
+        """Scramble what the element must not depend on before one step; if the element changes, locate the leaks."""
+        recording = trial.recording
+        outside = {block: None for block in recording.memory.everything if block not in known}
         self.trials += 1
         if not trial.differs(outside):
             return
-        for culprit in culprits(stage, trial.differs, outside):
-            self._note(stage, trial.index, trial.element, culprit)
-            known.update(outside if culprit.key is None else [stage.memory.of[culprit.key]])
+        for leak in leaks(recording, trial.differs, outside):
+            self._note(recording, trial.index, trial.element, leak)
+            known.update(outside if leak.key is None else [recording.memory.of[leak.key]])
 
-    def _try_synapse(self, stage: Stage, synapse: Synapse) -> None:
-        """A whole presentation; what its events' own trials do not explain has gone from one to another unseen."""
-        trial = SynapseTrial(stage, synapse)
+    def _test_synapse(self, recording: Recording, synapse: Synapse) -> None:
+        """Test a whole presentation; an effect that no event's trial showed passed through hidden memory."""
+        trial = SynapseTrial(recording, synapse)
         self.trials += 1
-        if synapse.projection in self.explained or not trial.differs(stage.memory.everything):
+        if synapse.projection in self.explained or not trial.differs(recording.memory.everything):
             return
-        what = next(culprits(stage, trial.differs, stage.memory.everything), Culprit(None))
-        last = max(k for k in range(len(stage.entries)) if _subject(stage, k) == synapse.projection)
-        self._note(stage, last, synapse, replace(what, hidden=True))
+        what = next(leaks(recording, trial.differs, recording.memory.everything), Leak(None))
+        last = max(k for k in range(len(recording.entries)) if _subject(recording, k) == synapse.projection)
+        self._note(recording, last, synapse, replace(what, hidden=True))
 
-    def _try_writes(self, stage: Stage, k: int, element: Element) -> None:
-        """What an event changes without declaring it, hooks excepted: they declare nothing."""
-        for block in () if self.hooked else stage.undeclared(k):
-            key = stage.memory.keys[block][0]
-            self._note(stage, k, element, Culprit(key, None, stage.arrays[key].shape, changed=True))
+    def _test_writes(self, recording: Recording, k: int, element: Element) -> None:
+        """Note undeclared writes of an event; hooks declare nothing and are exempt."""
+        for block in () if self.hooked else recording.undeclared(k):
+            key = recording.memory.keys[block][0]
+            self._note(recording, k, element, Leak(key, None, recording.arrays[key].shape, changed=True))
 
-    def _repeat(self, stage: Stage, part: Anatomy, chosen: dict[str, list[Synapse]]) -> None:
-        """The same presentation after a different one must be the same."""
+    def test_repeated(self, recording: Recording, part: Anatomy, chosen: dict[str, list[Synapse]]) -> None:
+        """Test that a presentation after a different one repeats the recording."""
         self.trials += 1
-        stage.memory.load(stage.at[0])
-        stage.memory.scramble(stage.memory.everything)
+        recording.memory.load(recording.at[0])
+        recording.memory.scramble(recording.memory.everything)
         for step in part.steps:
             step()
-        stage.memory.load(stage.at[0])
+        recording.memory.load(recording.at[0])
         for k, step in enumerate(part.steps):
             step()
-            pairs = zip(stage.memory.blocks, stage.at[k + 1], strict=True)
+            pairs = zip(recording.memory.blocks, recording.at[k + 1], strict=True)
             if not all(same_bits(block, before) for block, before in pairs):
-                if part is not stage.part and self._has(_subject(stage, k)):
-                    return  # what an earlier trial has explained
-                self._note(stage, k, self._elements(stage, k, chosen)[0], Culprit(None))
+                if part is not recording.part and self._has(_subject(recording, k)):
+                    return  # an earlier trial explains it
+                self._note(recording, k, self._elements(recording, k, chosen)[0], Leak(None))
                 return
 
     def _has(self, name: str) -> bool:
         return any(projection == name for _, projection in self.found)
 
-    def _note(self, stage: Stage, k: int, element: Element, culprit: Culprit) -> None:
-        reader = Reader(stage.entries[k], element, stage.written[k], stage.later(k))
-        for finding in findings(stage.circuit, reader, culprit):
+    def _note(self, recording: Recording, k: int, element: Element, leak: Leak) -> None:
+        reader = Reader(recording.entries[k], element, recording.written[k], recording.later(k))
+        for finding in findings(recording.circuit, reader, leak):
             self.found.setdefault((finding.kind, finding.projection), finding)
         if isinstance(element, Synapse):
             self.explained.add(element.projection)
 
 
-def _telling(shape: tuple[int, ...]) -> np.ndarray:
-    """The synapses that have another place in the transposed array: they tell transport from sharing."""
+def _off_diagonal(shape: tuple[int, ...]) -> np.ndarray:
+    """Mark the synapses off the diagonal, which tell weight transport from weight sharing."""
     posts, pres = np.indices(shape[1:])
     return np.broadcast_to(posts != pres if max(shape[1:]) > 1 else posts == pres, shape)
 
 
-def _subject(stage: Stage, k: int) -> str:
-    return phases.subject(stage.circuit, stage.entries[k].event)
+def _subject(recording: Recording, k: int) -> str:
+    return phases.subject(recording.circuit, recording.entries[k].event)

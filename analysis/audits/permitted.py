@@ -1,10 +1,13 @@
-"""What each synapse, arriving signal and neuron may depend on, from the circuit and the definition of locality alone.
+"""The permitted set: all that a synapse, an arriving signal or a neuron may depend on, by the definition of locality.
 
-Nothing here looks at what phases declare or kernels do: that is what is tested against it. A synapse i <- j may depend
-on the neurons at the sites of i and j and on itself (Baldi & Sadowski 2018, eqs. 13-15); an arriving signal on what its
-presynaptic neurons emitted in its example and on its own synapses; a neuron on what its site holds in its example and
-on its own incoming synapses. Parameters are given. Everything else is outside: other examples (except to a synapse,
-whose update sums over them), other replicas, memory that is older than the window or that nothing has written yet.
+It follows from the circuit alone; phases' declarations and kernels are tested against it.
+
+- A synapse i <- j may depend on itself and on the neurons at the sites of i and j (Baldi & Sadowski 2018, eqs. 13-15).
+- An arriving signal may depend on its own synapses and on what its presynaptic neurons emitted in its example.
+- A neuron may depend on its incoming synapses and on what its site holds in its example.
+
+All may depend on parameters. Everything else is forbidden: other replicas, other examples (except to a synapse, whose
+update sums over them), and memory older than the window or not yet written.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ Ticks = Mapping[Key, int]  # when each activity of this presentation was last wr
 
 @dataclass(frozen=True)
 class Synapse:
-    """A synapse of a projection in one replica, from neuron `pre` to neuron `post`; `pre` None: the bias of `post`."""
+    """Synapse of a projection in one replica, from neuron `pre` to neuron `post`; `pre` None: the bias of `post`."""
 
     projection: str
     replica: int
@@ -42,7 +45,7 @@ class Synapse:
     pre: int | None = None
 
     def permitted(self, circuit: Circuit, arrays: Arrays, held: Ticks) -> list[Piece]:
-        """What it may depend on, itself left out."""
+        """Return the memory that it may depend on, apart from itself."""
         pieces: list[Piece] = []
         for site, neuron in self.neurons(circuit):
             pieces += [(k, (_of(arrays[k], self.replica), ALL, neuron)) for k in held if _site(circuit, k) == site]
@@ -51,7 +54,7 @@ class Synapse:
         return pieces
 
     def own(self, arrays: Arrays) -> list[Piece]:
-        """Itself: weight, increment and velocity."""
+        """Return its own weight, increment, velocity, pending increment and mask."""
         quantities, index = SYNAPTIC["bias"], (self.replica, self.post)
         if self.pre is not None:
             quantities, index = SYNAPTIC["weight"], (*index, self.pre)  # type: ignore[assignment]
@@ -59,11 +62,11 @@ class Synapse:
         return [(key, index) for key in keys if key in arrays]
 
     def made(self, circuit: Circuit, arrays: Arrays, key: Key) -> Index | None:
-        """Where in an array that a step made it is."""
+        """Return its index in an array that a step made; None where it has none."""
         return dict(self.own(arrays)).get(key)
 
     def neurons(self, circuit: Circuit) -> list[tuple[str, int]]:
-        """Its postsynaptic and presynaptic neuron, as site and number."""
+        """Return its postsynaptic and presynaptic neuron, as site and number."""
         q = circuit.projection(self.projection)
         ends = [(circuit.population(q.target).site, self.post)]
         return ends if self.pre is None else [*ends, (circuit.population(q.source).site, self.pre)]
@@ -71,7 +74,7 @@ class Synapse:
 
 @dataclass(frozen=True)
 class Arrival:
-    """What arrives over a projection at one neuron, in one cycle of one example."""
+    """Signal that arrives over a projection at one neuron, in one cycle of one example."""
 
     projection: str
     replica: int
@@ -80,7 +83,7 @@ class Arrival:
     cycle: int
 
     def permitted(self, circuit: Circuit, arrays: Arrays, held: Ticks) -> list[Piece]:
-        """What it may depend on: its own synapses, what was emitted, what has arrived before."""
+        """Return the memory that it may depend on: its synapses, what was emitted, what arrived before."""
         q = circuit.projection(self.projection)
         mixes = bool(self.cycle) and circuit.population(q.source).mixes
         emitted, arriving = (q.source, "E" if mixes else "O", self.cycle), (q.target, "S", self.cycle)
@@ -92,18 +95,18 @@ class Arrival:
         return pieces + incoming_synapses(circuit, arrays, q, self.replica, self.post)
 
     def made(self, circuit: Circuit, arrays: Arrays, key: Key) -> Index | None:
-        """Where in an array that a step made it is."""
+        """Return its index in an array that a step made; None where it has none."""
         mine = key == (circuit.projection(self.projection).target, "S", self.cycle)
         return (_of(arrays[key], self.replica), self.example, self.post) if mine else None
 
     def neurons(self, circuit: Circuit) -> list[tuple[str, int]]:
-        """The neuron at which it arrives, as site and number."""
+        """Return the neuron at which it arrives, as site and number."""
         return [(circuit.population(circuit.projection(self.projection).target).site, self.post)]
 
 
 @dataclass(frozen=True)
 class Neuron:
-    """A neuron of one replica in one example; `example` None: in all, as the owner of its incoming synapses."""
+    """Neuron of one replica in one example; `example` None: in all, as the owner of its incoming synapses."""
 
     population: str
     replica: int
@@ -111,7 +114,7 @@ class Neuron:
     example: int | None = None
 
     def permitted(self, circuit: Circuit, arrays: Arrays, held: Ticks) -> list[Piece]:
-        """What it may depend on: its site's memory, its incoming synapses, and what it is clamped to."""
+        """Return the memory that it may depend on: its site's, its incoming synapses, and what it is clamped to."""
         example: int | slice = ALL if self.example is None else self.example
         ((site, _),) = self.neurons(circuit)
         pieces: list[Piece] = [
@@ -130,7 +133,7 @@ class Neuron:
         return [(_ROWS, shown), value]
 
     def made(self, circuit: Circuit, arrays: Arrays, key: Key) -> Index | None:
-        """Where in an array that a step made it is."""
+        """Return its index in an array that a step made; None where it has none."""
         owner, quantity, cycle = key
         if cycle is not None:
             if owner != self.population or self.example is None:
@@ -140,7 +143,7 @@ class Neuron:
         return (self.replica, self.post) if own and owner in _names(circuit.incoming[self.population]) else None
 
     def neurons(self, circuit: Circuit) -> list[tuple[str, int]]:
-        """Itself, as site and number."""
+        """Return itself, as site and number."""
         return [(circuit.population(self.population).site, self.post)]
 
 
@@ -149,7 +152,7 @@ _X, _Y, _ROWS = (("data", name, None) for name in ("x", "y", "rows"))
 
 
 def incoming_synapses(circuit: Circuit, arrays: Arrays, q: Projection, replica: int, post: int) -> list[Piece]:
-    """A neuron's own synapses of a projection: weights and bias; none where the weights are another's."""
+    """Return a neuron's own synapses of a projection: weights and bias; none where the weights are another's."""
     owner = physical(circuit, q)
     keys: list[Key] = [(name, "weight", None) for name in (owner,) if name]
     if q.bias:
@@ -159,9 +162,9 @@ def incoming_synapses(circuit: Circuit, arrays: Arrays, q: Projection, replica: 
 
 
 def physical(circuit: Circuit, q: Projection) -> str | None:
-    """The projection that has the weights of q's synapses as matter: itself, or one between the same sites."""
+    """Return the projection whose synapses q uses physically: itself, or one between the same sites."""
     if isinstance(q.weights, Transposed):
-        return None  # what goes the other way is another synapse
+        return None  # a synapse in the other direction is another one
     if q.tied_to is None:
         return q.name
     origin = circuit.projection(q.tied_to)
@@ -170,12 +173,12 @@ def physical(circuit: Circuit, q: Projection) -> str | None:
 
 
 def given(arrays: Arrays, replica: int) -> list[Piece]:
-    """The parameters of a replica, which everything in it may know."""
+    """Return the parameters of a replica, on which everything in it may depend."""
     return [(k, (replica,)) for k, a in arrays.items() if k[2] is None and a.ndim == 1 and k[0] not in _GIVEN]
 
 
 def written(circuit: Circuit, arrays: Arrays, entries: Sequence[Entry]) -> list[dict[Key, int]]:
-    """Before each entry, and after the last: which activity has been written in this presentation, and when."""
+    """Return when each activity of this presentation was written, before each entry and after the last."""
     ticks: list[dict[Key, int]] = [{}]
     for entry in entries:
         fresh = {key: entry.event.tick for key in _written_by(circuit, entry.event) if key in arrays}
@@ -196,7 +199,7 @@ def _written_by(circuit: Circuit, event: Event) -> list[Key]:
 
 
 def _of(array: Array, replica: int) -> int:
-    """The row of a replica, where what is the same for all is held once."""
+    """Return the row of a replica; an array that is the same for all has one."""
     return min(replica, len(array) - 1)
 
 

@@ -63,9 +63,9 @@ def _reading(read: Mapping[str, Any]) -> str:
 
 
 def _tried(audit: Audit) -> Iterator[Text]:
-    if "tried" in audit:
+    if "intervention" in audit:
         yield Text("\nIntervention", style="bold")
-        yield Text(audit["tried"]["said"])
+        yield Text(audit["intervention"]["summary"])
 
 
 def _scorecard(audit: Audit) -> Iterator[RenderableType]:

@@ -82,11 +82,11 @@ def locality(audit: Audit) -> str:
 
 def _tried(each: Sequence[Audit], several: bool) -> list[str]:
     """Result of the intervention on each circuit, and the scorecard where there is one."""
-    tried = [one for one in each if one.get("tried")]
+    tried = [one for one in each if one.get("intervention")]
     if not tried:
         return []
     header = (["circuit"] if several else []) + ["experiment"]
-    rows = [([str(one.get("label", ""))] if several else []) + [str(one["tried"]["said"])] for one in tried]
+    rows = [([str(one.get("label", ""))] if several else []) + [str(one["intervention"]["summary"])] for one in tried]
     how = paragraph(
         "In a copy of the circuit with random weights and examples, everything that a local synapse may not read was "
         "changed and everything that it may read was kept. Its update was compared bit by bit."

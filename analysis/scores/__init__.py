@@ -1,1 +1,1 @@
-"""What learning costs in a circuit, measured: labels, symmetry, distances, modularity, operations, windows."""
+"""Measurements of learning in a circuit: labels, symmetry, distances, modularity, costs, windows."""

@@ -1,4 +1,4 @@
-"""What a presentation costs: operations, memory of neurons and synapses, wires. Counted, from schedule and circuit."""
+"""Costs of a presentation, counted from schedule and circuit: operations, memory of neurons and synapses, wires."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from circuitsim.timetable.schedule import Entry, Schedule
 
 @dataclass(frozen=True)
 class Span:
-    """How long a neuron holds a quantity of a cycle: from the tick at which it is first written to its last use."""
+    """Ticks between which a neuron holds a quantity of one cycle: from its first writing to its last use."""
 
     what: str
     begins: int
@@ -24,12 +24,12 @@ class Span:
 
 
 def costs(simulator: Simulator) -> dict[str, Any]:
-    """Operations, memory and wires of one presentation.
+    """Count operations, memory and wires of one presentation.
 
     Returns
     -------
     `operations`, see `operations`; `neurons`, see `memory`; `mirror`, the same of one wave of each mirror mode;
-    `synapses`, for each projection with weights of its own the numbers that one synapse holds; `wires`, see `wires`.
+    `synapses`, the quantities that a synapse holds, for each projection with weights of its own; `wires`, see `wires`.
     """
     arrays = simulator.state.arrays()
     return {
@@ -49,7 +49,7 @@ def costs(simulator: Simulator) -> dict[str, Any]:
 
 
 def operations(schedule: Schedule) -> dict[str, Any]:
-    """Synaptic operations of a presentation, one multiplication and addition each.
+    """Count the synaptic operations of a presentation, one multiplication and addition each.
 
     Returns
     -------
@@ -73,15 +73,16 @@ def operations(schedule: Schedule) -> dict[str, Any]:
 
 
 def memory(simulator: Simulator, schedule: Schedule) -> dict[str, Any]:
-    """What the neurons of each population have to hold from one tick to a later one, for one example.
+    """Count what the neurons of each population hold from one tick to a later one, for one example.
 
-    A snapshot is an activity, slope or summed input of one cycle. It is held from when it is first written until it is
-    last read, by rules, by mixing, by error neurons at the site; not while it travels: that is the wire's to carry.
+    A snapshot is an activity, slope or summed input of one cycle. A neuron holds it from its first writing to its last
+    reading by rules, by mixing or by error neurons at the site; signals in transit are held by wires.
 
     Returns
     -------
-    `populations`: for each the most `snapshots` at once, the `ticks` of the longest, and what is `held` from which tick
-    to which. `snapshots`, `ticks`: the largest. `numbers`: snapshots at once times neurons, over all populations.
+    `populations`: for each the most `snapshots` at once, the `ticks` of the longest, and rows of a quantity `held`, its
+    first and last tick. `snapshots`, `ticks`: the largest. `numbers`: snapshots at once times neurons, over all
+    populations.
     """
     found: dict[str, list[Span]] = {p.name: [] for p in simulator.circuit.populations}
     for (owner, quantity, cycle), (begins, ends) in _spans(simulator, schedule).items():
@@ -94,11 +95,11 @@ def memory(simulator: Simulator, schedule: Schedule) -> dict[str, Any]:
 
 
 def wires(circuit: Circuit) -> dict[str, Any]:
-    """What has to be laid: synapses, lines between colocated neurons, declared non-local wires.
+    """Count synapses, lines between colocated neurons, and declared non-local wires.
 
     Returns
     -------
-    `synapses`: of projections with weights of their own, biases apart; `lines`: one for each neuron of each colocated
+    `synapses`: of projections with weights of their own, without biases; `lines`: one for each neuron of each colocated
     exchange; `nonlocal`: declared wires by kind; `learning_channels`: projections that carry errors.
     """
     lines = sum(circuit.population(x.target).size for x in circuit.exchanges if not x.remote)
@@ -116,14 +117,14 @@ def _synapses(circuit: Circuit, q: Projection, *, biases: bool = False) -> int:
 
 
 def _spans(simulator: Simulator, schedule: Schedule) -> dict[Key, tuple[int, int]]:
-    """For every signal the ticks of its first writing and of its last use other than being sent."""
+    """Return the tick of each signal's first writing and of its last use other than its emission."""
     found: dict[Key, tuple[int, int]] = {}
     for entry in schedule.entries:
         now = entry.event.tick
         for a in entry.accesses:
             if a.cycle is not None and a.mode is not Mode.READ:
                 found.setdefault(a.key, (now, now))
-                if a.mode is Mode.ADD:  # what is summed up is held until the last of it has come
+                if a.mode is Mode.ADD:  # a sum is held until its last contribution
                     found[a.key] = found[a.key][0], now
             elif a.cycle is not None and entry.event.phase != phases.DELIVERY and _needs(simulator, entry, a.key):
                 found[a.key] = found[a.key][0], now
@@ -131,7 +132,7 @@ def _spans(simulator: Simulator, schedule: Schedule) -> dict[Key, tuple[int, int
 
 
 def _needs(simulator: Simulator, entry: Entry, key: Key) -> bool:
-    """Whether a neuron uses what it declares to read: mixing without coefficients leaves cycle 0's activity alone."""
+    """Tell if a neuron uses what it declares to read: mixing with zero coefficients does not use cycle 0."""
     name = phases.subject(simulator.circuit, entry.event)
     mixing = entry.event.phase == phases.RECIRCULATION and key == (name, "O", 0)
     if not mixing or simulator.circuit.exchanged(name, Carries.ERROR):
@@ -148,5 +149,5 @@ def _held(spans: list[Span]) -> dict[str, Any]:
 
 
 def _at_once(spans: list[Span]) -> int:
-    """The most that are held at the same time; what ends at a tick makes room for what begins there."""
+    """Return the most spans at one time; a span that ends at a tick does not count there."""
     return max((sum(s.begins <= t.begins < s.ends for s in spans) for t in spans), default=0)

@@ -1,7 +1,7 @@
-"""What the updates of synapses depend on, measured: labels, targets, and the other projections.
+"""Dependences of synaptic updates, measured: on labels, on targets, and on the other projections.
 
-Something is changed in one presentation, and what each synapse would then learn is compared, number by number, with
-what it learns otherwise. What makes no difference to any update is not used.
+One thing is changed in a presentation, and the increments of all synapses are compared, element by element, with those
+of the undisturbed presentation.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import networkx as nx
 import numpy as np
 
 from circuitsim import phases
-from circuitsim.analysis.scores.trials import Around, Increments, Trial, replaced
+from circuitsim.analysis.scores.experiment import Around, Experiment, Increments, replaced
 from circuitsim.circuit.parts import Carries
 from circuitsim.engine.plan import Anatomy
 from circuitsim.engine.state import glorot
@@ -25,15 +25,15 @@ from circuitsim.timetable.schedule import Entry
 Depends = dict[str, dict[str, bool]]
 
 
-def label_use(trial: Trial) -> dict[str, Any]:
-    """How many synapses learn something else when the labels are other numbers, drawn between 0 and 1.
+def label_use(experiment: Experiment) -> dict[str, Any]:
+    """Count the synapses whose increments change when labels are replaced by random numbers in [0, 1].
 
-    Not other classes: whatever two classes of a batch exchange could cancel in the sum over it.
+    Exchanged classes would not do: their effects can cancel in the sum over the batch.
 
     Returns
     -------
-    `synapses` that a rule changes; those `learning` on these examples, whose update is not nought; those `using` the
-    labels; and the `fraction` of the learning ones that do.
+    `synapses` with a rule; those `learning` on these examples (a nonzero increment); those `using` the labels; and the
+    `fraction` of learning synapses that use them.
 
     Source
     ------
@@ -43,17 +43,17 @@ def label_use(trial: Trial) -> dict[str, Any]:
     @contextmanager
     def mislabelled(part: Anatomy, entry: Entry) -> Iterator[None]:
         yield
-        if _clamps(trial, entry, trial.circuit.labels):
-            _overwrite(part, (trial.circuit.labels, "O", 0))
+        if _clamps(experiment, entry, experiment.circuit.labels):
+            _overwrite(part, (experiment.circuit.labels, "O", 0))
 
-    return _use(trial, mislabelled)
+    return _use(experiment, mislabelled)
 
 
-def target_use(trial: Trial) -> dict[str, Any]:
-    """How many synapses learn something else when the neurons that compare see other targets, and nobody else does.
+def target_use(experiment: Experiment) -> dict[str, Any]:
+    """Count the synapses whose increments change when only the neurons that form errors see other targets.
 
-    These are the error neurons, and neurons in which an error is recirculated. A rule that compares two activities of
-    its own neuron has no target in this sense.
+    These are error neurons, and neurons in which an error is recirculated. A rule that compares two activities of its
+    own neuron has no target in this sense.
 
     Returns
     -------
@@ -63,55 +63,55 @@ def target_use(trial: Trial) -> dict[str, Any]:
     @contextmanager
     def elsewhere(part: Anatomy, entry: Entry) -> Iterator[None]:
         with ExitStack() as stack:
-            for key in _targets(trial, entry):
+            for key in _targets(experiment, entry):
                 stack.enter_context(replaced(part.arrays[key], part.arrays[key]))
                 _overwrite(part, key)
             yield
 
-    return _use(trial, elsewhere)
+    return _use(experiment, elsewhere)
 
 
-def dependencies(trial: Trial, *, redraws: int = 2) -> Depends:
-    """Which projections' updates change when one projection passes its signals through other weights.
+def dependencies(experiment: Experiment, *, redraws: int = 2) -> Depends:
+    """Find the projections whose updates change when another projection's weights do.
 
     Parameters
     ----------
-    redraws : how often the weights of each projection are drawn anew, >= 1; one change of an update is enough.
+    redraws : random draws of each projection's weights, >= 1; one changed update is enough.
 
     Returns
     -------
-    For each projection that learns, whether its update depends on each of the circuit's projections. A projection that
-    uses another's weights counts as a part of its own: it is the wire that is changed, not what it was copied from.
+    For each projection that learns, a truth value for each of the circuit's projections: true where its update depends
+    on it. A projection that uses another's weights counts as one of its own: its signals, not the other's, change.
     """
-    normal = trial.run()
-    learning = [q.name for q in trial.circuit.projections if any(q.name == key[0] for key in normal)]
+    normal = experiment.run()
+    learning = [q.name for q in experiment.circuit.projections if any(q.name == key[0] for key in normal)]
     found: Depends = {name: {} for name in learning}
-    for q in trial.circuit.projections:
+    for q in experiment.circuit.projections:
         changed: set[str] = set()
         for draw in range(redraws):
-            other = trial.run(_rewired(trial, q.name, draw))
+            other = experiment.run(_rewired(experiment, q.name, draw))
             changed |= {key[0] for key in normal if (normal[key] != other[key]).any()}
         for name in learning:
             found[name][q.name] = name in changed
     return found
 
 
-def modularity(trial: Trial, *, redraws: int = 2) -> dict[str, Any]:
-    """What must exist before each projection can learn, and in which stages a circuit can be trained.
+def modularity(experiment: Experiment, *, redraws: int = 2) -> dict[str, Any]:
+    """Find the projections that each one needs in order to learn, and the stages in which a circuit can be trained.
 
     Returns
     -------
-    `depends`, the matrix of `dependencies`; `needs`, for each projection the others without which it would learn
-    something else; `fraction`, how many of all others these are; `mean_fraction`; `stages`, a list of stages, each a
-    list of groups: a group learns together, groups of one stage independently of each other, after all earlier ones.
+    `depends`, the matrix of `dependencies`; `needs`, the other projections on which each one's update depends;
+    `fraction`, their share of all others; `mean_fraction`; `stages`, a list of stages, each a list of groups: a group
+    learns together, the groups of a stage independently of each other, after all earlier stages.
 
     Source
     ------
     Tavakoli, Sadowski & Baldi, Tourbillon, section 1, problem 5.
     """
-    depends = dependencies(trial, redraws=redraws)
+    depends = dependencies(experiment, redraws=redraws)
     needs = {name: [q for q, yes in row.items() if yes and q != name] for name, row in depends.items()}
-    others = max(1, len(trial.circuit.projections) - 1)
+    others = max(1, len(experiment.circuit.projections) - 1)
     fraction = {name: len(found) / others for name, found in needs.items()}
     return {
         "depends": depends,
@@ -123,11 +123,11 @@ def modularity(trial: Trial, *, redraws: int = 2) -> dict[str, Any]:
 
 
 def stages(depends: Depends) -> list[list[list[str]]]:
-    """The order in which parts can be trained: the condensation of who needs whom, generation by generation.
+    """Order the projections for training: the generations of the condensed dependence graph.
 
     Parameters
     ----------
-    depends : as of `dependencies`; projections that do not learn have only to exist, so they are in no stage.
+    depends : of `dependencies`; projections that do not learn are in no stage.
     """
     order = list(depends)
     graph = nx.DiGraph()
@@ -141,8 +141,8 @@ def stages(depends: Depends) -> list[list[list[str]]]:
     return found
 
 
-def _use(trial: Trial, around: Around) -> dict[str, Any]:
-    normal, other = trial.run(), trial.run(around)
+def _use(experiment: Experiment, around: Around) -> dict[str, Any]:
+    normal, other = experiment.run(), experiment.run(around)
     learning = _count({key: (a != 0) | (other[key] != 0) for key, a in normal.items()})
     using = _count({key: a != other[key] for key, a in normal.items()})
     synapses = sum(a[0].size for a in normal.values())
@@ -151,7 +151,7 @@ def _use(trial: Trial, around: Around) -> dict[str, Any]:
 
 
 def _count(marked: Increments) -> int:
-    """How many synapses are marked, in whichever replica."""
+    """Count the synapses that are marked in any replica."""
     return int(sum(a.any(axis=0).sum() for a in marked.values()))
 
 
@@ -160,27 +160,27 @@ def _overwrite(part: Anatomy, key: Key) -> None:
     array[...] = generator(0, f"in place of {key[0]}").uniform(0, 1, array.shape)
 
 
-def _clamps(trial: Trial, entry: Entry, population: str) -> bool:
-    return entry.event.phase == phases.FORWARD and phases.subject(trial.circuit, entry.event) == population
+def _clamps(experiment: Experiment, entry: Entry, population: str) -> bool:
+    return entry.event.phase == phases.FORWARD and phases.subject(experiment.circuit, entry.event) == population
 
 
-def _targets(trial: Trial, entry: Entry) -> list[Key]:
-    """The addresses that an event takes as targets."""
-    name = phases.subject(trial.circuit, entry.event)
+def _targets(experiment: Experiment, entry: Entry) -> list[Key]:
+    """Return the addresses that an event reads as targets."""
+    name = phases.subject(experiment.circuit, entry.event)
     if entry.event.phase == phases.FEEDBACK:
-        return [(x.source, "O", 0) for x in trial.circuit.exchanged(name, Carries.TARGET)]
+        return [(x.source, "O", 0) for x in experiment.circuit.exchanged(name, Carries.TARGET)]
     if entry.event.phase == phases.RECIRCULATION:
-        return [(name, "O", 0) for _ in trial.circuit.exchanged(name, Carries.ERROR)]
+        return [(name, "O", 0) for _ in experiment.circuit.exchanged(name, Carries.ERROR)]
     return []
 
 
-def _rewired(trial: Trial, projection: str, draw: int) -> Around:
-    """While a projection's signals pass, or a rule reads its weights, let these be drawn anew."""
+def _rewired(experiment: Experiment, projection: str, draw: int) -> Around:
+    """Redraw a projection's weights while its signals pass or a rule reads them."""
 
     @contextmanager
     def through_others(part: Anatomy, entry: Entry) -> Iterator[None]:
         with ExitStack() as stack:
-            for key in _weights(trial, entry, projection):
+            for key in _weights(experiment, entry, projection):
                 array = part.arrays[key]
                 drawn = [
                     glorot(draw, f"{projection} redrawn, replica {r}", *array.shape[1:]) for r in range(len(array))
@@ -191,11 +191,11 @@ def _rewired(trial: Trial, projection: str, draw: int) -> Around:
     return through_others
 
 
-def _weights(trial: Trial, entry: Entry, projection: str) -> list[Key]:
-    """The addresses of the weights that an event uses as this projection's."""
+def _weights(experiment: Experiment, entry: Entry, projection: str) -> list[Key]:
+    """Return the addresses of the weights that an event uses as this projection's."""
     read = [a.key for a in entry.accesses if a.mode is Mode.READ and a.quantity == "weight"]
     if entry.event.phase == phases.DELIVERY:
-        return read if phases.subject(trial.circuit, entry.event) == projection else []
+        return read if phases.subject(experiment.circuit, entry.event) == projection else []
     if entry.event.phase == phases.PLASTICITY:
         return [key for key in read if key[0] == projection]
     return []

@@ -1,7 +1,7 @@
-"""How far an error travels from where it is formed to the synapse that uses it, from the timetable alone.
+"""Paths of errors from the neurons that form them to the synapses that use them, from the timetable alone.
 
 An error is formed where error neurons compare target and output, or where a circuit's output arrives in the population
-that recirculates it. From each rule's evaluation the events are walked back to there, along what read what.
+that recirculates it. The paths follow the dataflow from there to the evaluation of each rule.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from typing import Any
 import networkx as nx
 
 from circuitsim import phases
+from circuitsim.analysis.tracing.dataflow import sources
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import RECIRCULATES, Carries
 from circuitsim.errors import CircuitError
-from circuitsim.locality import Key, Mode
+from circuitsim.locality import Key
 from circuitsim.timetable.schedule import Entry, Schedule
 
 Positions = Mapping[str, tuple[float, ...]]
 
 
 def distances(schedules: Sequence[Schedule], positions: Positions | None = None) -> dict[str, Any]:
-    """The longest way of an error to the synapses of each projection that learns, and the longest of all.
+    """Measure the longest path of an error to the synapses of each projection that learns, and the longest of all.
 
     Parameters
     ----------
@@ -32,9 +33,9 @@ def distances(schedules: Sequence[Schedule], positions: Positions | None = None)
 
     Returns
     -------
-    `projections`: for each that learns from an error `hops` (projections that the error goes through), `ticks` on the
-    way, the names along the way (`path`) and, with positions, `length`; None for one that uses no error. `hops`,
-    `ticks`, `length`: the largest of each, None where nothing uses an error.
+    `projections`: for each that learns `hops` (projections that the error passes), `ticks`, the names along the `path`
+    and, with positions, `length`; None where it uses no error. `hops`, `ticks`, `length`: the largest of each, None
+    where no projection uses an error.
 
     Source
     ------
@@ -42,37 +43,34 @@ def distances(schedules: Sequence[Schedule], positions: Positions | None = None)
     """
     _check(schedules[0].circuit, positions)
     measures = ("hops", "ticks", "length") if positions is not None else ("hops", "ticks")
-    ways: dict[str, dict[str, Any] | None] = {}
+    paths: dict[str, dict[str, Any] | None] = {}
     for schedule in schedules:
-        graph = causes(schedule, positions)
+        graph = dataflow_graph(schedule, positions)
         for index, entry in enumerate(schedule.entries):
             if entry.event.phase == phases.PLASTICITY:
                 name = phases.subject(schedule.circuit, entry.event)
-                ways[name] = _longer(ways.get(name), _way(schedule, graph, index, measures))
-    return {m: max((way[m] for way in ways.values() if way), default=None) for m in measures} | {"projections": ways}
+                paths[name] = _longer(paths.get(name), _longest_path(schedule, graph, index, measures))
+    return {m: max((path[m] for path in paths.values() if path), default=None) for m in measures} | {
+        "projections": paths
+    }
 
 
-def causes(schedule: Schedule, positions: Positions | None = None) -> nx.DiGraph:
-    """Which entry of a schedule read what which other entry made, within the presentation.
+def dataflow_graph(schedule: Schedule, positions: Positions | None = None) -> nx.DiGraph:
+    """Make the graph of a presentation's signals, from the entry that makes one to each entry that reads it.
 
-    Nodes are the entries' numbers. An edge has `hops`, `ticks` and `length`: what a signal covers on it.
+    Nodes are the numbers of entries. Edges have the `hops`, `ticks` and `length` that the signal covers.
     """
-    graph, makers = nx.DiGraph(), dict[Key, list[int]]()
+    graph = nx.DiGraph()
     graph.add_nodes_from(range(len(schedule.entries)))
-    for index, entry in enumerate(schedule.entries):
-        for key in _read(entry):
-            for maker in makers.get(key, ()):
+    for index, read in enumerate(sources(schedule.entries)):
+        for key, makers in read.items():
+            for maker in makers if key[2] is not None else ():
                 graph.add_edge(maker, index, **_covered(schedule, maker, index, key, positions))
-        for a in entry.accesses:
-            if a.cycle is not None and a.mode is Mode.WRITE:
-                makers[a.key] = [index]
-            elif a.cycle is not None and a.mode is Mode.ADD:
-                makers.setdefault(a.key, []).append(index)
     return graph
 
 
 def forms_error(circuit: Circuit, entry: Entry) -> bool:
-    """Whether an event is one in which an error is formed."""
+    """Tell if an event forms an error."""
     compares = entry.event.phase in (phases.FEEDBACK, phases.REPLACEMENT)
     if not compares and entry.event.phase != phases.RECIRCULATION:
         return False
@@ -80,17 +78,9 @@ def forms_error(circuit: Circuit, entry: Entry) -> bool:
     return bool(circuit.exchanged(phases.subject(circuit, entry.event), *kinds))
 
 
-def _read(entry: Entry) -> list[Key]:
-    """The signals that an event uses. What a delivery adds to is not used by it: deliveries commute."""
-    adds = entry.event.phase != phases.DELIVERY
-    return [
-        a.key for a in entry.accesses if a.cycle is not None and (a.mode is Mode.READ or (a.mode is Mode.ADD and adds))
-    ]
-
-
 def _covered(schedule: Schedule, maker: int, reader: int, key: Key, positions: Positions | None) -> dict[str, float]:
     circuit, event = schedule.circuit, schedule.entries[reader].event
-    if event.phase == phases.PLASTICITY:  # the error has arrived; waiting for what else the rule reads is no travel
+    if event.phase == phases.PLASTICITY:  # the error has arrived
         return {"hops": 0, "ticks": 0, "length": 0.0}
     ends = key[0], phases.subject(circuit, event)
     if event.phase == phases.DELIVERY:
@@ -101,8 +91,8 @@ def _covered(schedule: Schedule, maker: int, reader: int, key: Key, positions: P
     return {"hops": hops, "ticks": event.tick - schedule.entries[maker].event.tick, "length": length}
 
 
-def _way(schedule: Schedule, graph: nx.DiGraph, rule: int, measures: Sequence[str]) -> dict[str, Any] | None:
-    """The longest ways from the errors that a rule uses, of which those formed last count, to the rule."""
+def _longest_path(schedule: Schedule, graph: nx.DiGraph, rule: int, measures: Sequence[str]) -> dict[str, Any] | None:
+    """Return the longest path to a rule from the errors that it uses and that are formed last."""
     before = nx.ancestors(graph, rule) | {rule}
     starts = _latest(schedule, {index for index in before if forms_error(schedule.circuit, schedule.entries[index])})
     if not starts:
@@ -115,7 +105,7 @@ def _way(schedule: Schedule, graph: nx.DiGraph, rule: int, measures: Sequence[st
 
 
 def _latest(schedule: Schedule, formed: set[int]) -> set[int]:
-    """Of each population that forms errors the last one: an earlier cycle's is only what it is compared with."""
+    """Return the last error of each population: earlier cycles are only what it is compared with."""
     last: dict[int, int] = {}
     for index in sorted(formed):
         last[schedule.entries[index].event.which] = index
@@ -128,8 +118,8 @@ def _through(schedule: Schedule, path: list[int]) -> list[str]:
 
 
 def _longer(first: dict[str, Any] | None, second: dict[str, Any] | None) -> dict[str, Any] | None:
-    ways = [way for way in (first, second) if way]
-    return max(ways, key=lambda way: (way["hops"], way["ticks"]), default=None)
+    paths = [path for path in (first, second) if path]
+    return max(paths, key=lambda path: (path["hops"], path["ticks"]), default=None)
 
 
 def _check(circuit: Circuit, positions: Positions | None) -> None:

@@ -1,4 +1,4 @@
-"""What rules and updates did to one synapse, in numbers that close."""
+"""The effect of rules and updates on one synapse, with all values that determine it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import sympy
 
 from circuitsim import phases
-from circuitsim.analysis.tracing.dataflow import spell
-from circuitsim.analysis.tracing.lineage import Happening, History
+from circuitsim.analysis.tracing.dataflow import address_text
+from circuitsim.analysis.tracing.lineage import ExplainedEvent, History
 from circuitsim.circuit.parts import Plasticity
 from circuitsim.circuit.weights import Own
 from circuitsim.locality import Key, Place, Reading
@@ -18,7 +18,7 @@ from circuitsim.rules import Rule
 
 
 class Changes:
-    """What a segment's rules and updates did to one synapse."""
+    """The effect of a segment's rules and updates on one synapse."""
 
     def __init__(self, history: History, projection: str, i: int, j: int, example: int | None) -> None:
         self._history, self._segment, self._example = history, history.segment, example
@@ -30,49 +30,49 @@ class Changes:
             if record.event.phase == phases.PLASTICITY and record.subject == projection
         ]
 
-    def wanted(self) -> Iterator[tuple[int, Key, int]]:
-        """What the rules read of neurons."""
+    def readings(self) -> Iterator[tuple[int, Key, int]]:
+        """Yield the rules' readings of neurons, as (record, address, neuron)."""
         for index, plasticity in self._rules:
             for reading in plasticity.rule.certificate.readings:
                 if reading.place in (Place.PRE, Place.POST):
                     yield index, *self._address(plasticity, reading)
 
-    def told(self) -> Iterator[tuple[int, Happening]]:
-        """The rules' evaluations and what was done to the weight, each with the index of its record."""
+    def events(self) -> Iterator[tuple[int, ExplainedEvent]]:
+        """Yield the rules' evaluations and the changes of the weight, each with the number of its record."""
         for index, plasticity in self._rules:
-            yield from ((index, happening) for happening in self._evaluated(index, plasticity))
+            yield from ((index, event) for event in self._evaluated(index, plasticity))
         weight: Key = (self._q.name, "weight", None)
         for index, record in enumerate(self._segment.records):
             if weight in record.made:
                 applied = self._applied if record.event.phase == phases.UPDATE else self._rescaled
                 before, after = record.before[weight], record.made[weight]
                 at = self._history.replica, self._i, self._j
-                yield index, self._happening(index, *applied(index, float(before[at]), float(after[at])))
+                yield index, self._event(index, *applied(index, float(before[at]), float(after[at])))
 
     def _address(self, plasticity: Plasticity, reading: Reading) -> tuple[Key, int]:
         if reading.place is Place.PRE:
             return (plasticity.pre or self._q.source, "O", reading.cycle), self._j
         return (plasticity.post or self._q.target, "O", reading.cycle), self._i
 
-    def _evaluated(self, index: int, plasticity: Plasticity) -> Iterator[Happening]:
+    def _evaluated(self, index: int, plasticity: Plasticity) -> Iterator[ExplainedEvent]:
         rule = cast(Rule, plasticity.rule)
         free = {name: float(self._seen(index, (self._q.name, f"{rule.name}.{name}", None))) for name in rule.free}
         synapse, neurons = self._readings(index, plasticity)
         dw = _evaluate(rule, neurons, synapse, free, self._batch)
-        yield self._happening(index, f"rule {rule.name}: dw = {_text(rule)}", synapse | free)
+        yield self._event(index, f"rule {rule.name}: dw = {_text(rule)}", synapse | free)
         for k in range(self._batch) if self._example is None else (self._example,):
             row = "" if self._history.rows is None else f", row {self._history.rows[k]}"
             values = {name: float(activity[k]) for name, activity in neurons.items()}
-            yield self._happening(index, f"example {k}{row}", values | {"dw": float(dw[k])})
+            yield self._event(index, f"example {k}{row}", values | {"dw": float(dw[k])})
         if self._example is not None and self._batch > 1:
             others = float(dw.sum() - dw[self._example])
-            yield self._happening(index, f"the other {self._batch - 1} examples", {"dw": others})
+            yield self._event(index, f"the other {self._batch - 1} examples", {"dw": others})
         total = self._history.made(index, (self._q.name, "increment", None))[self._i, self._j]
-        before = ", and what was there" if index != self._rules[0][0] else ""
-        yield self._happening(index, f"sum over {self._batch} examples{before}", {"increment": float(total)})
+        before = ", added to earlier ones" if index != self._rules[0][0] else ""
+        yield self._event(index, f"sum over {self._batch} examples{before}", {"increment": float(total)})
 
     def _readings(self, index: int, plasticity: Plasticity) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-        """What the rule reads: numbers of the synapse, and activities (example,)."""
+        """Return the rule's readings: values of the synapse, and activities (example,)."""
         synapse, neurons = {}, {}
         for reading in plasticity.rule.certificate.readings:
             if reading.place is Place.SYNAPSE:
@@ -101,11 +101,11 @@ class Changes:
         if decay:
             values["weight_decay"], formula = decay, formula.replace("w + lr", "w - weight_decay w + lr", 1)
         if self._q.masked and not self._seen(index, (name, "mask", None))[at]:
-            formula = "0: the mask says that this synapse does not exist"
+            formula = "0: the mask excludes this synapse"
         if self._q.weights == Own(normalised=True):
             formula += "; divided by the norm of all synapses"
         if not self._seen(index, ("circuit", "alive", None)):
-            formula = "w, as it was: this replica has diverged"
+            formula = "w, unchanged: this replica has diverged"
         return f"w becomes {formula}", values | {"before": before, "after": after}
 
     def _rescaled(self, index: int, before: float, after: float) -> tuple[str, dict[str, float]]:
@@ -116,18 +116,18 @@ class Changes:
 
     def _seen(self, index: int, key: Key) -> np.ndarray:
         array = self._history.seen(index, key)
-        assert array is not None, f"{spell(key)} was declared to be read"
+        assert array is not None, f"{address_text(key)} was declared to be read"
         return array
 
-    def _happening(self, index: int, what: str, values: dict[str, float]) -> Happening:
+    def _event(self, index: int, what: str, values: dict[str, float]) -> ExplainedEvent:
         record = self._segment.records[index]
-        return Happening(self._segment.start + record.event.tick, record.phase, record.subject, None, what, values)
+        return ExplainedEvent(self._segment.start + record.event.tick, record.phase, record.subject, None, what, values)
 
 
 def _evaluate(
     rule: Rule, neurons: Mapping[str, np.ndarray], synapse: Mapping[str, float], free: Mapping[str, float], batch: int
 ) -> np.ndarray:
-    """The rule's own function on the values that it read, (example,)."""
+    """Evaluate the rule's function on the values that it read, (example,)."""
 
     def of(name: str) -> dict[int, np.ndarray]:
         return {int(n[len(name) + 4 : -1]): values for n, values in neurons.items() if n.startswith(name)}
@@ -139,7 +139,7 @@ def _evaluate(
 
 
 def _text(rule: Rule) -> str:
-    """The traced expression in the words of whoever wrote the rule."""
+    """Write the traced expression with the names of the rule's author."""
     named = {
         symbol: sympy.Symbol(meaning if isinstance(meaning, str) else _spell(meaning), real=True)
         for symbol, meaning in rule.symbols.items()

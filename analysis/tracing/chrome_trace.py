@@ -1,12 +1,11 @@
 """One presentation as a Chrome-trace file, which https://ui.perfetto.dev and chrome://tracing open.
 
 Process 1 is simulated time, one tick a millisecond: a track for each population and each projection, a slice for each
-event of the timetable, arrows for what followed from what. Deliveries last as long as their delay. Process 2 is the
-wall clock: every kernel in the order in which it ran.
+event of the timetable, an arrow from each event to those that read its result. Deliveries last as long as their delay.
+Process 2 is the wall clock: every kernel in the order in which it ran.
 
-Within its millisecond a tick's events stand in slots, in the order of their phases; what is simultaneous is not drawn
-as overlapping, and where two signals are on their way over one projection the later one gets a track of its own,
-because viewers refuse slices of a track that overlap without nesting, and bind arrows to the topmost slice.
+Viewers refuse slices of a track that overlap without nesting, and bind arrows to the topmost slice. So the events of a
+tick have slots in the order of their phases, and a second signal in transit over a projection has a track of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from circuitsim import phases
-from circuitsim.analysis.tracing.dataflow import Segment, segments, spell
+from circuitsim.analysis.tracing.dataflow import Segment, address_text, cycle_of, segments
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.engine.evidence import Record
 from circuitsim.engine.simulator import Simulator
@@ -31,7 +30,7 @@ from circuitsim.runs.config import TrainingSettings
 from circuitsim.runs.design import Design
 
 TICK = 1000  # microseconds, the unit of all times in such a file
-FILLED = 900  # of a tick, so that a gap separates it from the next
+FILLED = 900  # microseconds of a tick that slots fill; a gap separates ticks
 SIMULATED, WALL = 1, 2
 
 Json = dict[str, Any]
@@ -39,9 +38,9 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Slice:
-    """One event drawn: its record, on which of its subject's tracks (lane), from when to when, in microseconds.
+    """One event as drawn: its record, begin and end in microseconds, and its lane among its subject's tracks.
 
-    number : its place among all records. emitted : the tick at which what a delivery brings was sent out.
+    number : among all records. emitted : the tick at which a delivered signal was emitted.
     """
 
     record: Record
@@ -54,16 +53,16 @@ class Slice:
 
     @property
     def track(self) -> tuple[bool, int, int]:
-        """Populations come first, then projections, each with its lanes."""
+        """Sort key of tracks: populations, then projections, each with its lanes."""
         return self.record.event.phase in phases.OF_PROJECTIONS, self.record.event.which, self.lane
 
 
 def chrome_trace(simulator: Simulator) -> Json:
-    """The last presentation of a simulator as an object in the Trace Event Format.
+    """Return the last presentation of a simulator as an object in the Trace Event Format.
 
     Parameters
     ----------
-    simulator : made with `evidence=True`; it has presented.
+    simulator : made with `evidence=True`, after a presentation.
 
     Raises
     ------
@@ -92,11 +91,11 @@ def chrome_trace(simulator: Simulator) -> Json:
 
 
 def trace_design(design: Design, settings: TrainingSettings) -> bytes:
-    """What `circuitsim trace` writes: one presentation of random numbers in [0, 1], after one to warm up.
+    """Trace one presentation of random numbers in [0, 1], after one to warm up, for `circuitsim trace`.
 
     Parameters
     ----------
-    design : a replica's circuit, protocol and parameters. settings : its batch, dtype and seeds.
+    design : circuit, protocol and parameters of a replica. settings : its batch, dtype and seeds.
     """
     simulator = Simulator(
         design.circuit,
@@ -117,7 +116,7 @@ def trace_design(design: Design, settings: TrainingSettings) -> bytes:
 
 
 class _Slots:
-    """Where in its tick an event stands: one slot for each phase in use."""
+    """Positions of events in their tick: one slot for each phase in use."""
 
     def __init__(self, found: Sequence[Segment]) -> None:
         used = sorted({record.event.phase for segment in found for record in segment.records})
@@ -131,7 +130,7 @@ class _Slots:
             emission = self._emission(segment, index)
             if emission is None:
                 yield Slice(record, segment.first + index, tick, begin, end)
-            else:  # on its way since the firing
+            else:  # in transit since the firing
                 emitted = segment.start + emission.tick
                 began = self._span(emitted, emission)[1]
                 yield Slice(record, segment.first + index, tick, began, end, emitted)
@@ -141,7 +140,7 @@ class _Slots:
         return begin, begin + self._width
 
     def _emission(self, segment: Segment, index: int) -> Event | None:
-        """The firing that a delivery comes from: what it reads is one activity."""
+        """Return the firing whose activity a delivery reads; None of other events."""
         if segment.records[index].event.phase != phases.DELIVERY:
             return None
         (source,) = (s for key, made in segment.sources[index].items() if key[2] is not None for s in made)
@@ -149,7 +148,7 @@ class _Slots:
 
 
 def _in_lanes(slices: Sequence[Slice]) -> list[Slice]:
-    """Give each slice the first lane of its track in which it overlaps with none; keep their order."""
+    """Give each slice the first lane of its track in which it overlaps with none, and keep the order."""
     free: dict[tuple[bool, int, int], int] = {}
     laid: dict[int, Slice] = {}
     for one in sorted(slices, key=lambda s: (s.begin, s.end)):
@@ -161,7 +160,7 @@ def _in_lanes(slices: Sequence[Slice]) -> list[Slice]:
 
 
 def _tids(circuit: Circuit, slices: Sequence[Slice]) -> dict[tuple[bool, int, int], int]:
-    """A number for each track: populations, then projections, in the circuit's order; each with its lanes."""
+    """Number the tracks: populations, then projections, in the circuit's order, each with its lanes."""
     tracks = {(False, index, 0) for index in range(len(circuit.populations))}
     tracks |= {(True, index, 0) for index in range(len(circuit.projections))}
     return {track: tid for tid, track in enumerate(sorted(tracks | {s.track for s in slices}), start=1)}
@@ -207,31 +206,31 @@ def _complete(name: str, kind: str, pid: int, tid: int, ts: float, dur: float, a
 
 
 def _title(record: Record) -> str:
-    """The phase and, of what happens in cycles, the cycle."""
-    cycle = next((key[2] for key in record.made if key[2] is not None), None)
+    """Return the phase and, for activity, the cycle."""
+    cycle = cycle_of(record)
     return record.phase + ("" if cycle is None else f" {cycle}")
 
 
 def _touched(record: Record) -> Json:
-    """What the event read, with ages in ticks, and what it changed."""
-    read = {spell(a.key): "given" if age is None else age for a, age in record.read if a.mode is Mode.READ}
-    return {"reads, age in ticks": read, "changes": [spell(key) for key in record.made]}
+    """Return what the event read, with ages in ticks, and what it changed."""
+    read = {address_text(a.key): "given" if age is None else age for a, age in record.read if a.mode is Mode.READ}
+    return {"reads, age in ticks": read, "changes": [address_text(key) for key in record.made]}
 
 
 def _arrows(
     found: Sequence[Segment], slices: Sequence[Slice], tids: dict[tuple[bool, int, int], int]
 ) -> Iterator[Json]:
-    """An arrow from each event to each that read what it made, as a pair of flow events inside the two slices."""
+    """Yield an arrow from each event to each reader of its result, as a pair of flow events inside their slices."""
     drawn, number = {s.number: s for s in slices}, count(1)
     for segment in found:
         for reader, sources in enumerate(segment.sources):
-            for maker, name in sorted((index, spell(key)) for key, made in sources.items() for index in made):
+            for maker, name in sorted((index, address_text(key)) for key, made in sources.items() for index in made):
                 which = next(number)
                 yield _end("s", name, which, drawn[segment.first + maker], tids)
                 yield _end("f", name, which, drawn[segment.first + reader], tids) | {"bp": "e"}
 
 
 def _end(kind: str, name: str, number: int, s: Slice, tids: dict[tuple[bool, int, int], int]) -> Json:
-    """Near the slice's end: that is where what it makes is there, and where a delivery arrives."""
+    """Make an arrow's end near the end of a slice, where its result exists and a delivery arrives."""
     ts = s.end - 1
     return {"ph": kind, "name": name, "cat": "flow", "id": number, "pid": SIMULATED, "tid": tids[s.track], "ts": ts}

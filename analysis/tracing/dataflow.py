@@ -1,4 +1,4 @@
-"""What followed from what in the last presentation: its timetables as they ran, and who made what each event read."""
+"""Dataflow of a presentation: its timetables as they ran, and the events that made what each event read."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from circuitsim.timetable.schedule import Entry, Schedule
 class Segment:
     """One timetable as it ran: the presentation, or one wave of a mirror mode after it.
 
-    schedule : the timetable. records : what happened, in order. first : the place of its first record among all of
-    them. start : ticks since the first segment began. wave : None for the presentation, else the mirror mode's number.
+    schedule : the timetable. records : its events, in order. first : the number of its first record among all records.
+    start : ticks since the first segment began. wave : None for the presentation, else the mirror mode's number.
     """
 
     schedule: Schedule
@@ -30,24 +30,19 @@ class Segment:
     wave: int | None
 
     @cached_property
-    def entries(self) -> tuple[Entry, ...]:
-        """What each record's event touches, in the order of the records."""
-        known = {entry.event: entry for entry in self.schedule.entries}
-        return tuple(known[record.event] for record in self.records)
-
-    @cached_property
     def sources(self) -> tuple[dict[Key, tuple[int, ...]], ...]:
-        """For each record, the records of this segment that made what it read, by the array's address."""
-        return tuple(_sources(self.entries))
+        """The records of this segment that made what each record read, by the array's address."""
+        known = {entry.event: entry for entry in self.schedule.entries}
+        return tuple(sources([known[record.event] for record in self.records]))
 
     @property
     def batch(self) -> int:
-        """How many examples were shown."""
+        """Number of examples shown."""
         return next(int(array.shape[1]) for r in self.records for key, array in r.made.items() if key[2] is not None)
 
 
 def segments(simulator: Simulator, *, what: str) -> list[Segment]:
-    """The last presentation's segments; `what` is told that there is no evidence of any.
+    """Return the last presentation's segments; `what` names, in an error, the result that needs them.
 
     Raises
     ------
@@ -56,36 +51,23 @@ def segments(simulator: Simulator, *, what: str) -> list[Segment]:
     if simulator.evidence is None:
         _refuse(what, "a simulator without evidence", "Make it with Simulator(..., evidence=True), and present() rows.")
     if not simulator.evidence.records:
-        _refuse(what, "a simulator that has shown nothing yet", "Call use() with examples, then present() with rows.")
+        _refuse(what, "a simulator that has presented nothing", "Call use() with examples, then present() with rows.")
     return list(_split(simulator.schedules, simulator.evidence.records))
 
 
-def cycle_of(entry: Entry) -> int | None:
-    """The cycle that an event belongs to; None for what changes no activity."""
-    return next((a.cycle for a in entry.accesses if a.mode is not Mode.READ and a.cycle is not None), None)
+def cycle_of(record: Record) -> int | None:
+    """Return the cycle of the activity that an event changed; None where it changed none."""
+    return next((cycle for _, _, cycle in record.made if cycle is not None), None)
 
 
-def spell(key: Key, subject: str = "") -> str:
-    """An array's address as people write it, shorter where it is the subject's own."""
+def address_text(key: Key, subject: str = "") -> str:
+    """Write an array's address as owner.quantity(cycle), without the owner where it is the subject."""
     owner, quantity, cycle = key
     return ("" if owner == subject else f"{owner}.") + quantity + ("" if cycle is None else f"({cycle})")
 
 
-def _split(schedules: Sequence[Schedule], records: Sequence[Record]) -> Iterator[Segment]:
-    """The presentation comes first, unless mirror mode ran alone; then the mirror modes take turns."""
-    began = {schedule.entries[0].event: index for index, schedule in reversed(list(enumerate(schedules)))}
-    first, start = 0, 0
-    turns = count(began[records[0].event])
-    while first < len(records):
-        turn = next(turns)
-        which = turn if turn < len(schedules) else 1 + (turn - 1) % (len(schedules) - 1)
-        schedule = schedules[which]
-        happened = tuple(records[first : first + len(schedule.entries)])
-        yield Segment(schedule, happened, first, start, which - 1 if which else None)
-        first, start = first + len(happened), start + schedule.duration
-
-
-def _sources(entries: Sequence[Entry]) -> Iterator[dict[Key, tuple[int, ...]]]:
+def sources(entries: Sequence[Entry]) -> Iterator[dict[Key, tuple[int, ...]]]:
+    """Yield, for each entry, the numbers of the earlier entries that made what it reads, by address."""
     made: dict[Key, tuple[int, ...]] = {}
     for index, entry in enumerate(entries):
         yield {
@@ -98,8 +80,22 @@ def _sources(entries: Sequence[Entry]) -> Iterator[dict[Key, tuple[int, ...]]]:
                 made[a.key] = (*made.get(a.key, ()), index) if a.mode is Mode.ADD else (index,)
 
 
+def _split(schedules: Sequence[Schedule], records: Sequence[Record]) -> Iterator[Segment]:
+    """Split the records: first the presentation, unless mirror mode ran alone, then the mirror modes in turn."""
+    began = {schedule.entries[0].event: index for index, schedule in reversed(list(enumerate(schedules)))}
+    first, start = 0, 0
+    turns = count(began[records[0].event])
+    while first < len(records):
+        turn = next(turns)
+        which = turn if turn < len(schedules) else 1 + (turn - 1) % (len(schedules) - 1)
+        schedule = schedules[which]
+        happened = tuple(records[first : first + len(schedule.entries)])
+        yield Segment(schedule, happened, first, start, which - 1 if which else None)
+        first, start = first + len(happened), start + schedule.duration
+
+
 def _of_others(access: Access, entry: Entry, made: tuple[int, ...], entries: Sequence[Entry]) -> tuple[int, ...]:
-    """Contributions of one phase to a sum commute: none of them follows from another."""
+    """Drop contributions of the same phase to a sum: they commute, so none follows from another."""
     if access.mode is not Mode.ADD:
         return made
     return tuple(index for index in made if entries[index].event.phase != entry.event.phase)

@@ -1,8 +1,8 @@
-"""Why did this synapse change? The events that led to its last update, in order, with their values.
+"""Explain a synapse's last update by the events that led to it, in order, with their values.
 
-The events are the backward slice of a recorded presentation: from the update through the rule to the activities of its
-two neurons, the signals that these came from, and the input that was clamped. The numbers close: the rule's text,
-evaluated on the values listed, gives the increment listed, and that the update.
+The events are a backward slice of the recorded presentation: from the update through the rule to the activities of its
+two neurons, the signals behind them, and the clamped input. The values are complete: the rule's text, evaluated on
+them, gives the increment, and the increment gives the update.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from itertools import groupby, zip_longest
 from circuitsim import phases
 from circuitsim.analysis.tracing.changes import Changes
 from circuitsim.analysis.tracing.dataflow import Segment, segments
-from circuitsim.analysis.tracing.lineage import Happening, History, described, lineage
+from circuitsim.analysis.tracing.lineage import ExplainedEvent, History, backward_slice, described
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
 
 WIDTH, TICK, EVENT = 80, 4, 30  # columns of the table
-GLUE = "\0"  # stands for a space that is not to be broken at
-MOST_EXAMPLES = 6  # that are printed; `events` has all
+GLUE = "\0"  # stands for a non-breaking space
+MOST_EXAMPLES = 6  # printed; `events` has all
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why one synapse changed: `title` says which one and what the values are of, `events` lists what happened."""
+    """The events behind one synapse's update; `title` names the synapse and the source of the values."""
 
     title: str
-    events: tuple[Happening, ...]
+    events: tuple[ExplainedEvent, ...]
 
     def __str__(self) -> str:
         lines = [*textwrap.wrap(self.title, WIDTH), "", *_row("tick", "event (cycle)", ["what happened"])]
         last = ("", "")
-        for happening in _shortened(self.events):
-            cycle = "" if happening.cycle is None else f" ({happening.cycle})"
-            when = str(happening.tick), f"{happening.phase} {happening.subject}{cycle}"
-            lines += _row(*(when if when != last else ("", "")), _told(happening))
+        for event in _shortened(self.events):
+            cycle = "" if event.cycle is None else f" ({event.cycle})"
+            when = str(event.tick), f"{event.phase} {event.subject}{cycle}"
+            lines += _row(*(when if when != last else ("", "")), _text(event))
             last = when
         return "\n".join(lines)
 
@@ -48,15 +48,15 @@ def explain(
 ) -> Explanation:
     """List the events that led to one synapse's last update, in order, with their values.
 
-    Call it after `present`, before anything else changes the simulator.
+    Call it right after `present`.
 
     Parameters
     ----------
-    simulator : made with `evidence=True`; it has presented.
-    projection, i, j : the synapse from the source's neuron j to the target's neuron i.
-    replica : the replica concerned.
-    example : the place of an example in the batch, whose values are listed; None: means over the batch, and for the
-        rule the values of each example.
+    simulator : made with `evidence=True`, after a presentation.
+    projection, i, j : synapse from the source's neuron j to the target's neuron i.
+    replica : number of the replica.
+    example : position in the batch of the example whose values are listed; None: means over the batch, and the rule's
+        values of each example.
 
     Raises
     ------
@@ -81,9 +81,9 @@ def explain(
         _check_index("example", example, segment.batch, "one of the batch")
     history = History(simulator, segment, replica, example)
     changes = Changes(history, projection, i, j, example)
-    led = [*described(history, lineage(segment, simulator.circuit, changes.wanted())), *changes.told()]
-    led.sort(key=lambda pair: pair[0])  # by record; what belongs to one stays as it was told
-    return Explanation(_title(simulator, history, projection, i, j, example), tuple(happening for _, happening in led))
+    events = [*described(history, backward_slice(segment, simulator.circuit, changes.readings())), *changes.events()]
+    events.sort(key=lambda pair: pair[0])  # by record; the order within a record stays
+    return Explanation(_title(simulator, history, projection, i, j, example), tuple(event for _, event in events))
 
 
 def _title(simulator: Simulator, history: History, projection: str, i: int, j: int, example: int | None) -> str:
@@ -106,7 +106,7 @@ def _last_update(circuit: Circuit, found: Sequence[Segment], projection: str) ->
         f"explanation of {projection}",
         got="a last presentation that did not update it",
         expected=f"one that does; {', '.join(circuit.rules)} have rules",
-        remedy="Present again with a protocol that learns, and explain before anything else happens.",
+        remedy="Present again with a protocol in which it learns, and call explain() right after.",
     )
 
 
@@ -136,8 +136,8 @@ def _check_index(name: str, index: int, size: int, what: str) -> None:
         )
 
 
-def _shortened(events: Sequence[Happening]) -> Iterator[Happening]:
-    """The events without the middle of long lists of examples."""
+def _shortened(events: Sequence[ExplainedEvent]) -> Iterator[ExplainedEvent]:
+    """Leave out the middle of long lists of examples."""
     for listed, group in groupby(events, key=lambda event: event.what.startswith("example ")):
         each = list(group)
         if listed and len(each) > MOST_EXAMPLES:
@@ -147,12 +147,12 @@ def _shortened(events: Sequence[Happening]) -> Iterator[Happening]:
         yield from each
 
 
-def _told(happening: Happening) -> list[str]:
-    """What happened, and below it the values, none of them broken over two lines."""
+def _text(event: ExplainedEvent) -> list[str]:
+    """Write what happened, and below it the values, none of them broken over two lines."""
     width = WIDTH - TICK - EVENT - 4
-    values = [f"{name} = {value + 0.0:.6g}".replace(" ", GLUE) for name, value in happening.values.items()]
+    values = [f"{name} = {value + 0.0:.6g}".replace(" ", GLUE) for name, value in event.values.items()]
     lines = textwrap.wrap("  ".join(values), width, initial_indent="  ", subsequent_indent="  ")
-    return textwrap.wrap(happening.what, width) + [line.replace(GLUE, " ") for line in lines]
+    return textwrap.wrap(event.what, width) + [line.replace(GLUE, " ") for line in lines]
 
 
 def _row(tick: str, event: str, what: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The backward slice of a presentation: which events a neuron's activity came from, and the values they left."""
+"""The backward slice of a presentation: the events behind a neuron's activity, and the values that they made."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from circuitsim import phases
-from circuitsim.analysis.tracing.dataflow import Segment, cycle_of, spell
+from circuitsim.analysis.tracing.dataflow import Segment, address_text, cycle_of
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import RECIRCULATES, Carries, Population
 from circuitsim.circuit.weights import Transposed
@@ -17,13 +17,13 @@ from circuitsim.engine.simulator import Simulator
 from circuitsim.locality import Key, Mode
 
 Neuron = int | None  # None: all of the population
-SUMMING = (phases.FORWARD, phases.RECIRCULATION)  # where a softmax is one: in mirror mode it answers with its sum
-Asked = dict[int, dict[Neuron, set[Key]]]  # by record and neuron: what was wanted of it
+NORMALISING = (phases.FORWARD, phases.RECIRCULATION)  # phases of a softmax; in mirror mode it answers with S
+BackwardSlice = dict[int, dict[Neuron, set[Key]]]  # by record and neuron: the quantities needed
 
 
 @dataclass(frozen=True)
-class Happening:
-    """One row of an explanation: when, what happened to what, and numbers by name. `cycle` is None beyond activity."""
+class ExplainedEvent:
+    """One row of an explanation: tick, phase, subject, a text and values by name. `cycle` is None but for activity."""
 
     tick: int
     phase: str
@@ -34,7 +34,7 @@ class Happening:
 
 
 class History:
-    """One replica's arrays as the events of a segment saw them, of one example or (None) the mean over all."""
+    """One replica's arrays as the events of a segment found them, for one example or (None) the mean over all."""
 
     def __init__(self, simulator: Simulator, segment: Segment, replica: int, example: int | None) -> None:
         assert simulator.evidence is not None
@@ -45,9 +45,9 @@ class History:
         self.rows = None if segment.wave is not None else rows[min(replica, len(rows) - 1)].tolist()
 
     def seen(self, index: int, key: Key) -> np.ndarray | None:
-        """An array as the segment's event of that index found it, (neuron), (post, pre), (batch, neuron) or one number.
+        """Return an array as the segment's event of that index found it; None where there is none.
 
-        What no event has changed is as it was given.
+        Its shape is (neuron), (post, pre), (batch, neuron) or ().
         """
         at = self.segment.first + index
         if key in self._all[at].before:
@@ -61,72 +61,72 @@ class History:
         return self._of_replica(self._given[key]) if key in self._given else None
 
     def made(self, index: int, key: Key) -> np.ndarray:
-        """An array as an event left it."""
+        """Return an array as an event left it."""
         return self._of_replica(self.segment.records[index].made[key])
 
     def number(self, array: np.ndarray, key: Key, neuron: int) -> float:
-        """What concerns one neuron."""
+        """Return one neuron's value."""
         if key[2] is None:
             return float(array[neuron] if array.ndim else array)
         return float(self.examples(array)[:, neuron].mean(dtype=np.float64))
 
     def examples(self, array: np.ndarray) -> np.ndarray:
-        """The chosen example's activity, or that of all, (example, neuron)."""
+        """Return the activity of the chosen example, or of all, (example, neuron)."""
         return array if self._example is None else array[self._example : self._example + 1]
 
     def _of_replica(self, array: np.ndarray) -> np.ndarray:
         return np.asarray(array[min(self.replica, len(array) - 1)])
 
 
-def lineage(segment: Segment, circuit: Circuit, wanted: Iterable[tuple[int, Key, Neuron]]) -> Asked:
-    """Follow what was read back to the input.
+def backward_slice(segment: Segment, circuit: Circuit, readings: Iterable[tuple[int, Key, Neuron]]) -> BackwardSlice:
+    """Follow readings back to the input.
 
     Parameters
     ----------
-    wanted : rows of (index of the record that reads, address, neuron).
+    readings : rows of (index of the record that reads, address, neuron).
 
     Returns
     -------
-    For each record that had a part in it, the neurons concerned and what was wanted of them. Where a signal comes over
-    synapses, all neurons of their source are concerned; colocated neurons share values one to one.
+    For each record behind them, the neurons concerned and the quantities needed of them. A signal over synapses
+    concerns all neurons of their source; colocated neurons share values one to one.
     """
-    found: Asked = {}
-    pending = list(wanted)
+    found: BackwardSlice = {}
+    pending = list(readings)
     while pending:
         reader, key, neuron = pending.pop()
         for index in segment.sources[reader].get(key, ()):
-            asked = found.setdefault(index, {}).setdefault(neuron, set())
-            if not asked:
-                wider = _reach(segment.records[index], circuit, neuron)
-                pending += [(index, read, n) for read in segment.sources[index] for n in wider]
-            asked.add(key)
+            needed = found.setdefault(index, {}).setdefault(neuron, set())
+            if not needed:
+                read_of = _neurons_read(segment.records[index], circuit, neuron)
+                pending += [(index, read, n) for read in segment.sources[index] for n in read_of]
+            needed.add(key)
     return found
 
 
-def described(history: History, asked: Asked) -> Iterator[tuple[int, Happening]]:
-    """The slice in words and numbers, with the indices of the records: of each, single neurons first, then all."""
-    for index in sorted(asked):
-        record, entry = history.segment.records[index], history.segment.entries[index]
-        for neuron in sorted(asked[index], key=lambda n: (n is None, n)):
-            tell = _delivered if record.event.phase == phases.DELIVERY else _fired
-            what, values = tell(history, index, neuron, asked[index][neuron])
+def described(history: History, needed: BackwardSlice) -> Iterator[tuple[int, ExplainedEvent]]:
+    """Yield the events of a slice with the numbers of their records: of each, single neurons first, then all."""
+    for index in sorted(needed):
+        record = history.segment.records[index]
+        describe = _delivered if record.event.phase == phases.DELIVERY else _fired
+        for neuron in sorted(needed[index], key=lambda n: (n is None, n)):
+            what, values = describe(history, index, neuron, needed[index][neuron])
             tick = history.segment.start + record.event.tick
-            yield index, Happening(tick, record.phase, record.subject, cycle_of(entry), what, values)
+            yield index, ExplainedEvent(tick, record.phase, record.subject, cycle_of(record), what, values)
 
 
-def _reach(record: Record, circuit: Circuit, neuron: Neuron) -> tuple[Neuron, ...]:
-    """Whose readings go into that neuron's value."""
+def _neurons_read(record: Record, circuit: Circuit, neuron: Neuron) -> tuple[Neuron, ...]:
+    """Return the neurons whose quantities go into that neuron's value."""
     if record.event.phase == phases.DELIVERY:
         return (None,)
     population = circuit.population(record.subject)
-    lateral = population.centres or (record.event.phase in SUMMING and population.activation == "softmax")
+    lateral = population.centres or (record.event.phase in NORMALISING and population.activation == "softmax")
     return (neuron, None) if lateral and neuron is not None else (neuron,)
 
 
-def _delivered(history: History, index: int, neuron: Neuron, asked: set[Key]) -> tuple[str, dict[str, float]]:
-    """How many synapses took part and what arrived; beside it the sum so far where others deliver there too."""
+def _delivered(history: History, index: int, neuron: Neuron, needed: set[Key]) -> tuple[str, dict[str, float]]:
+    """Describe a delivery: synapses, the arrived sum, and the sum so far where several projections deliver."""
     q = history.circuit.projections[history.segment.records[index].event.which]
-    (key,) = asked
+    (key,) = needed
     total = history.made(index, key)
     earlier = any(key in r.made for r in history.segment.records[:index])
     arrived = total - history.segment.records[index].before[key][_at(history, index, key)] if earlier else total
@@ -137,7 +137,7 @@ def _delivered(history: History, index: int, neuron: Neuron, asked: set[Key]) ->
         return f"{np.count_nonzero(used)} synapses into {len(used)} neurons", _spread(history, "arrived", arrived)
     values = {"arrived": history.number(arrived, key, neuron)}
     if sum(r.event.phase == phases.DELIVERY and key in r.made for r in history.segment.records) > 1:
-        values[f"{spell(key, q.target)} so far"] = history.number(total, key, neuron)
+        values[f"{address_text(key, q.target)} so far"] = history.number(total, key, neuron)
     return f"{np.count_nonzero(used[neuron])} synapses into neuron {neuron}", values
 
 
@@ -145,54 +145,51 @@ def _at(history: History, index: int, key: Key) -> int:
     return min(history.replica, len(history.segment.records[index].before[key]) - 1)
 
 
-def _fired(history: History, index: int, neuron: Neuron, asked: set[Key]) -> tuple[str, dict[str, float]]:
-    """What one neuron read and made, or how large what was wanted of all of them is."""
+def _fired(history: History, index: int, neuron: Neuron, needed: set[Key]) -> tuple[str, dict[str, float]]:
+    """Describe one neuron's inputs and results, or the size of the needed quantities of all neurons."""
     record = history.segment.records[index]
     population = history.circuit.population(record.subject)
-    what = _deed(history.circuit, record, population)
+    what = _operation(history.circuit, record, population)
     if neuron is None:
-        spread = (_spread(history, spell(key, record.subject), history.made(index, key)) for key in sorted(asked))
+        spread = (
+            _spread(history, address_text(key, record.subject), history.made(index, key)) for key in sorted(needed)
+        )
         return f"{population.size} neurons: {what}", {k: v for values in spread for k, v in values.items()}
     added = {access.key for access, _ in record.read if access.mode is Mode.ADD}
     values = {}
     for key in (access.key for access, _ in record.read if access.owner not in ("data", "circuit")):
         array = history.seen(index, key)
         if array is not None:
-            values[spell(key, record.subject)] = history.number(array, key, neuron)
-    for key in record.made.keys() - added:
-        values[spell(key, record.subject)] = history.number(history.made(index, key), key, neuron)
+            values[address_text(key, record.subject)] = history.number(array, key, neuron)
+    for key in (key for key in record.made if key not in added):
+        values[address_text(key, record.subject)] = history.number(history.made(index, key), key, neuron)
     return f"neuron {neuron}: {what}", values
 
 
-def _deed(circuit: Circuit, record: Record, p: Population) -> str:
-    """What such neurons do in such an event."""
+def _operation(circuit: Circuit, record: Record, p: Population) -> str:
+    """Name the operation of a population's neurons in an event."""
     read = {access.key for access, _ in record.read}
     clamped = next((k[1] for k in read if k[0] == "data" and k[1] in "xy"), None)
     if clamped:
         return "clamped to the data" if clamped == "x" else "clamped to the label"
     if record.event.phase == phases.RECIRCULATION and circuit.exchanged(p.name, *RECIRCULATES):
-        return "what came around, mixed with what was held"
+        return "recirculated activity, mixed with O(0)"
     if record.event.phase in (phases.FEEDBACK, phases.REPLACEMENT):
         if circuit.exchanged(p.name, Carries.MARGIN):
-            return "summed input held against a margin"
-        return "target less output" if circuit.exchanged(p.name, Carries.TARGET) else "arriving error times slope"
-    if (p.name, "S", cycle_of_record(record)) not in read:
+            return "hinge of the summed input"
+        return "target minus output" if circuit.exchanged(p.name, Carries.TARGET) else "arriving error times slope"
+    if (p.name, "S", cycle_of(record)) not in read:
         return "noise" if record.event.phase == phases.MIRROR else "taken from colocated neurons"
     lateral = p.activation == "softmax"
-    of = f" over all {p.size} neurons" if lateral and record.event.phase in SUMMING else ""
+    of = f" over all {p.size} neurons" if lateral and record.event.phase in NORMALISING else ""
     activation = "identity" if lateral and not of else p.activation
-    mixed = ", mixed with what was held" if record.event.phase == phases.RECIRCULATION else ""
-    centred = ", less the mean over the batch" if p.centres else ""
+    mixed = ", mixed with O(0)" if record.event.phase == phases.RECIRCULATION else ""
+    centred = ", minus the mean over the batch" if p.centres else ""
     bias = " + bias" if any(key[1] == "bias" for key in read) else ""
     return f"{activation}(S{bias}){of}{centred}{mixed}"
 
 
-def cycle_of_record(record: Record) -> int | None:
-    """The cycle of the activity that an event made."""
-    return next((key[2] for key in record.made if key[2] is not None), None)
-
-
 def _spread(history: History, name: str, array: np.ndarray) -> dict[str, float]:
-    """The mean and the root mean square of activity."""
+    """Return the mean and the root mean square of activity."""
     chosen = history.examples(array).astype(np.float64)
     return {f"mean {name}": float(chosen.mean()), f"rms {name}": float(np.sqrt(np.square(chosen).mean()))}

@@ -1,11 +1,13 @@
 """Rules that cheat, as a user could write them: each must be refused where it is written, or where it is built in.
 
-Every function makes the rule and, where making it is not enough, builds it into a circuit.
+`refused` registers a rule, `refused_result` a function that makes one, with a part of the error message: the object and
+what it got.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from circuitsim.circuits.autoencoder import circular_autoencoder
 weights = np.ones((4, 8))
 labels = [0, 1, 2]
 kept: list[Any] = []
+REFUSED: dict[str, tuple[Callable[[], Any], str]] = {}
 
 
 def build(rule: Any, **more: Any) -> Any:
@@ -23,180 +26,154 @@ def build(rule: Any, **more: Any) -> Any:
     return make_schedule(*circular_autoencoder([8, 4, 8], local_rule(rule), **more))
 
 
-def another_synapse() -> Any:
-    def rule(pre, post, w):
-        return pre.at(0) * weights[0, 1]
+def refused(message: str, **more: Any) -> Callable[[Any], Any]:
+    def register(rule: Any) -> Any:
+        REFUSED[rule.__name__] = (lambda: build(rule, **more)), message
+        return rule
 
-    return build(rule)
+    return register
 
 
+def refused_result(message: str) -> Callable[[Any], Any]:
+    def register(make: Callable[[], Any]) -> Any:
+        REFUSED[make.__name__] = (lambda: build(make())), message
+        return make
+
+    return register
+
+
+@refused("rule another_synapse, line .*got the name 'weights'")
+def another_synapse(pre, post, w):
+    return pre.at(0) * weights[0, 1]
+
+
+@refused_result("got a variable of an enclosing function, 'neighbour'")
 def a_closure() -> Any:
     neighbour = np.ones(8)
 
     def rule(pre, post, w):
         return pre.at(0) * neighbour[3]
 
-    return build(rule)
+    return rule
 
 
-def a_default_argument() -> Any:
-    def rule(pre, post, w, *, matrix=weights):
-        return pre.at(0) * matrix[0, 0]
+@refused(r"rule a_default_argument, line (.|\n)*expected a finite number")
+def a_default_argument(pre, post, w, *, matrix=weights):
+    return pre.at(0) * matrix[0, 0]
 
-    return build(rule)
 
+@refused(r"memory=\[\]; expected a finite number")
+def a_default_list(pre, post, w, memory=[]):  # noqa: B006
+    memory.append(post.at(0))
+    return pre.at(0) * memory[-1]
 
-def a_default_list() -> Any:
-    def rule(pre, post, w, memory=[]):  # noqa: B006
-        memory.append(post.at(0))
-        return pre.at(0) * memory[-1]
 
-    return build(rule)
+@refused("got the name 'labels'")
+def a_label(pre, post, w):
+    return (labels[0] - post.at(0)) * pre.at(0)
 
 
-def a_label() -> Any:
-    def rule(pre, post, w):
-        return (labels[0] - post.at(0)) * pre.at(0)
+@refused("got the attribute 'mean'")
+def a_global_mean(pre, post, w):
+    return (post.at(0) - post.at(0).mean()) * pre.at(0)
 
-    return build(rule)
 
+@refused("got the name 'sum'")
+def the_whole_layer(pre, post, w):
+    return pre.at(0) * sum(post.at(0))
 
-def a_global_mean() -> Any:
-    def rule(pre, post, w):
-        return (post.at(0) - post.at(0).mean()) * pre.at(0)
 
-    return build(rule)
+@refused("object is not subscriptable")
+def a_neighbour(pre, post, w):
+    return pre.at(0) * post.at(0)[1]
 
 
-def the_whole_layer() -> Any:
-    def rule(pre, post, w):
-        return pre.at(0) * sum(post.at(0))
+@refused("got the attribute 'population'")
+def the_population_behind_a_neuron(pre, post, w):
+    return pre.population.size * post.at(0)
 
-    return build(rule)
 
+@refused("got the attribute '__self__'")
+def the_object_that_at_is_bound_to(pre, post, w):
+    return post.at.__self__._read(0) * pre.at(0)
 
-def a_neighbour() -> Any:
-    def rule(pre, post, w):
-        return pre.at(0) * post.at(0)[1]
 
-    return build(rule)
+@refused("got the attribute 'base'")
+def the_base_of_a_weight(pre, post, w):
+    return w.base[0] * pre.at(0)
 
 
-def the_population_behind_a_neuron() -> Any:
-    def rule(pre, post, w):
-        return pre.population.size * post.at(0)
+@refused("a reading of layer1 at cycle 2, which never happens")
+def a_cycle_that_never_happens(pre, post, w):
+    return (post.at(0) - post.at(2)) * pre.at(0)
 
-    return build(rule)
 
+@refused(r"got post.at\(-1\).*a rule cannot read the future")
+def the_future(pre, post, w):
+    return (post.at(0) - post.at(-1)) * pre.at(0)
 
-def what_at_is_bound_to() -> Any:
-    def rule(pre, post, w):
-        return post.at.__self__._read(0) * pre.at(0)
 
-    return build(rule)
+@refused(r"got post.at\(0.5\)")
+def half_a_cycle(pre, post, w):
+    return post.at(0.5) * pre.at(0)
 
 
-def the_base_of_a_weight() -> Any:
-    def rule(pre, post, w):
-        return w.base[0] * pre.at(0)
+@refused(r"ticks old when it is read; expected nothing older than the window of 2 ticks", window=2)
+def a_stale_snapshot(pre, post, w):
+    return (post.at(0) - post.at(1)) * pre.at(0)
 
-    return build(rule)
 
+@refused("got an import")
+def an_import(pre, post, w):
+    import sys
 
-def a_cycle_that_never_happens() -> Any:
-    def rule(pre, post, w):
-        return (post.at(0) - post.at(2)) * pre.at(0)
+    return len(sys.modules) * pre.at(0)
 
-    return build(rule)
 
+@refused("got the name 'getattr'")
+def builtins(pre, post, w):
+    return getattr(post, "at")(0) * eval("weights")[0, 0]  # noqa: B009
 
-def the_future() -> Any:
-    def rule(pre, post, w):
-        return (post.at(0) - post.at(-1)) * pre.at(0)
 
-    return build(rule)
+@refused("got an assignment to something outside it, 'note'")
+def writing_on_a_neuron(pre, post, w):
+    post.note = pre.at(0)
+    return post.at(0)
 
 
-def half_a_cycle() -> Any:
-    def rule(pre, post, w):
-        return post.at(0.5) * pre.at(0)
+@refused("got the name 'kept'")
+def a_global_that_remembers(pre, post, w):
+    kept.append(pre.at(0))
+    return kept[0] * post.at(0)
 
-    return build(rule)
 
+@refused("got an assignment to something outside it, 'last'")
+def a_global_assignment(pre, post, w):
+    global last
+    last = post.at(0)
+    return last * pre.at(0)
 
-def a_stale_snapshot() -> Any:
-    def rule(pre, post, w):
-        return (post.at(0) - post.at(1)) * pre.at(0)
 
-    return build(rule, window=2)
+@refused("got a loop")
+def a_loop_over_neurons(pre, post, w):
+    total = 0
+    for neuron in post:
+        total = total + neuron
+    return total * pre.at(0)
 
 
-def an_import() -> Any:
-    def rule(pre, post, w):
-        import sys
+@refused("got (a function inside it|a loop)")  # by Python version
+def a_comprehension(pre, post, w):
+    return [n * n for n in (pre.at(0), post.at(0))][0]  # noqa: RUF015
 
-        return len(sys.modules) * pre.at(0)
 
-    return build(rule)
+@refused("got a function inside it")
+def a_function_inside(pre, post, w):
+    look = lambda: post.at(0)  # noqa: E731
+    return look() * pre.at(0)
 
 
-def builtins() -> Any:
-    def rule(pre, post, w):
-        return getattr(post, "at")(0) * eval("weights")[0, 0]  # noqa: B009
-
-    return build(rule)
-
-
-def writing_on_a_neuron() -> Any:
-    def rule(pre, post, w):
-        post.note = pre.at(0)
-        return post.at(0)
-
-    return build(rule)
-
-
-def a_global_that_remembers() -> Any:
-    def rule(pre, post, w):
-        kept.append(pre.at(0))
-        return kept[0] * post.at(0)
-
-    return build(rule)
-
-
-def a_global_assignment() -> Any:
-    def rule(pre, post, w):
-        global last
-        last = post.at(0)
-        return last * pre.at(0)
-
-    return build(rule)
-
-
-def a_loop_over_neurons() -> Any:
-    def rule(pre, post, w):
-        total = 0
-        for neuron in post:
-            total = total + neuron
-        return total * pre.at(0)
-
-    return build(rule)
-
-
-def a_comprehension() -> Any:
-    def rule(pre, post, w):
-        return [n * n for n in (pre.at(0), post.at(0))][0]  # noqa: RUF015
-
-    return build(rule)
-
-
-def a_function_inside() -> Any:
-    def rule(pre, post, w):
-        look = lambda: post.at(0)  # noqa: E731
-        return look() * pre.at(0)
-
-    return build(rule)
-
-
+@refused_result("expected a plain Python function")
 def a_callable_object() -> Any:
     class Rule:
         matrix = weights
@@ -204,44 +181,41 @@ def a_callable_object() -> Any:
         def __call__(self, pre, post, w):
             return self.matrix[0, 0] * pre.at(0)
 
-    return build(Rule())
+    return Rule()
 
 
+@refused_result("expected a plain Python function")
 def a_partial() -> Any:
     def rule(matrix, pre, post, w):
         return matrix[0, 0] * pre.at(0)
 
-    return build(functools.partial(rule, weights))
+    return functools.partial(rule, weights)
 
 
+@refused_result("expected a finite number")
 def a_parameter_that_is_an_array() -> Any:
     def rule(pre, post, w, *, c=1.0):
         return c * pre.at(0) * post.at(0)
 
-    return build(local_rule(rule).bind(c=weights))
+    return local_rule(rule).bind(c=weights)
 
 
-def an_extra_argument() -> Any:
-    def rule(pre, post, w, neighbours):
-        return neighbours * pre.at(0)
-
-    return build(rule)
+@refused("got parameter 'neighbours' without a value")
+def an_extra_argument(pre, post, w, neighbours):
+    return neighbours * pre.at(0)
 
 
-def any_argument() -> Any:
-    def rule(pre, post, w, *others):
-        return others[0] * pre.at(0)
-
-    return build(rule)
+@refused(r"got argument \*others")
+def any_argument(pre, post, w, *others):
+    return others[0] * pre.at(0)
 
 
-def an_undeclared_far_weight() -> Any:
-    def rule(far):
-        return far
-
-    return build(rule)
+@refused("which reads `w_remote`, a synapse elsewhere")
+def an_undeclared_remote_weight(w_remote):
+    return w_remote
 
 
+@refused_result(r"rule honest, line .*got argument \*args")
 def a_disguise() -> Any:
     def honest(pre, post, w):
         return pre.at(0) * post.at(0)
@@ -250,55 +224,14 @@ def a_disguise() -> Any:
     def rule(*args, **kwargs):
         return honest(*args, **kwargs) * weights[0, 0]
 
-    return build(rule)
+    return rule
 
 
-def a_branch_on_the_symbol() -> Any:
-    def rule(pre, post, w):
-        return pre.at(0) if w is None else post.at(0)
-
-    return build(rule)
+@refused("got a branch")
+def a_branch_on_the_symbol(pre, post, w):
+    return pre.at(0) if w is None else post.at(0)
 
 
-def asynchronous_code() -> Any:
-    async def rule(pre, post, w):
-        return pre.at(0)
-
-    return build(rule)
-
-
-# what each is told, in part: the object and what it got
-REFUSED = {
-    another_synapse: "rule rule, line .*got the name 'weights'",
-    a_closure: "got a variable of an enclosing function, 'neighbour'",
-    a_default_argument: r"rule rule, line (.|\n)*expected a finite number",
-    a_default_list: r"memory=\[\]; expected a finite number",
-    a_label: "got the name 'labels'",
-    a_global_mean: "got the attribute 'mean'",
-    the_whole_layer: "got the name 'sum'",
-    a_neighbour: "object is not subscriptable",
-    the_population_behind_a_neuron: "got the attribute 'population'",
-    what_at_is_bound_to: "got the attribute '__self__'",
-    the_base_of_a_weight: "got the attribute 'base'",
-    a_cycle_that_never_happens: "a reading of layer1 at cycle 2, which never happens",
-    the_future: r"got post.at\(-1\).*a rule cannot read the future",
-    half_a_cycle: r"got post.at\(0.5\)",
-    a_stale_snapshot: r"ticks old when it is read; expected nothing older than the window of 2 ticks",
-    an_import: "got an import",
-    builtins: "got the name 'getattr'",
-    writing_on_a_neuron: "got an assignment to something outside it, 'note'",
-    a_global_that_remembers: "got the name 'kept'",
-    a_global_assignment: "got an assignment to something outside it, 'last'",
-    a_loop_over_neurons: "got a loop",
-    a_comprehension: "got (a function inside it|a loop)",  # by Python version
-    a_function_inside: "got a function inside it",
-    a_callable_object: "expected a plain Python function",
-    a_partial: "expected a plain Python function",
-    a_parameter_that_is_an_array: "expected a finite number",
-    an_extra_argument: "got parameter 'neighbours' without a value",
-    any_argument: r"got argument \*others",
-    an_undeclared_far_weight: "which reads `far`, a synapse elsewhere",
-    a_disguise: r"rule honest, line .*got argument \*args",
-    a_branch_on_the_symbol: "got a branch",
-    asynchronous_code: "got async or yield",
-}
+@refused("got async or yield")
+async def asynchronous_code(pre, post, w):
+    return pre.at(0)

@@ -273,7 +273,7 @@ def test_without_evidence_or_a_presentation() -> None:
         CircuitError, match=r"trace of a presentation: got a simulator without evidence; expected the e"
     ):
         chrome_trace(Simulator(circuit, protocol, batch=2))
-    with pytest.raises(CircuitError, match=r"trace of a presentation: got a simulator that has shown nothing yet; exp"):
+    with pytest.raises(CircuitError, match=r"trace of a presentation: got a simulator that has presented nothing; exp"):
         chrome_trace(Simulator(circuit, protocol, batch=2, evidence=True))
 
 

@@ -12,7 +12,7 @@ import pytest
 from building import Setting, digits, simulator, weights_of
 from sample_rules import oja, quotient, soft_bound
 
-from circuitsim.analysis.tracing.explain import Explanation, Happening, explain
+from circuitsim.analysis.tracing.explain import ExplainedEvent, Explanation, explain
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Plasticity, Population, Projection
 from circuitsim.circuits.autoencoder import circular_autoencoder
@@ -47,7 +47,7 @@ def shown(setting: Setting, batch: int = 5, seeds: Sequence[int] = (0,), **optio
     return made
 
 
-class Neuron:
+class ListedNeuron:
     """What an example lists of one neuron, as a rule's text asks for it."""
 
     def __init__(self, side: str, values: dict[str, float]) -> None:
@@ -59,15 +59,15 @@ class Neuron:
 
 def recomputed(text: str, values: dict[str, float]) -> float:
     """A rule's text in plain Python, on listed values."""
-    names = {"pre": Neuron("pre", values), "post": Neuron("post", values), "Max": max, "Abs": abs, **values}
+    names = {"pre": ListedNeuron("pre", values), "post": ListedNeuron("post", values), "Max": max, "Abs": abs, **values}
     return float(eval(text, {"__builtins__": {}}, names))
 
 
-def of(found: Explanation, phase: str) -> list[Happening]:
+def of(found: Explanation, phase: str) -> list[ExplainedEvent]:
     return [event for event in found.events if event.phase == phase]
 
 
-def closes(found: Explanation, batch: int) -> Happening:
+def closes(found: Explanation, batch: int) -> ExplainedEvent:
     """Recompute every increment and the update from what is listed; return the update."""
     text, synapse, total = "", {}, 0.0
     for event in of(found, "plasticity"):
@@ -256,7 +256,7 @@ def test_feedback_that_takes_the_place_of_activity() -> None:
     assert gated.values["O(1)"] == pytest.approx(gated.values["S(1)"] * gated.values["slope(0)"], rel=1e-12)
     assert not any("so far" in name for e in below.events for name in e.values)
     [held] = [e for e in explain(made, "W2", 1, 5, example=1).events if e.phase == "feedback replacement"]
-    assert held.what == "neuron 1: target less output"
+    assert held.what == "neuron 1: target minus output"
     assert held.values["O(1)"] == pytest.approx(1 - held.values["O(0)"], rel=1e-12)  # its class is 1
 
 
@@ -282,7 +282,7 @@ def test_synapses_that_a_mask_leaves_out() -> None:
     mask = made.state.arrays()["W1", "mask", None][0]
     j = int(np.flatnonzero(~mask[3])[0])
     found = explain(made, "W1", 3, j)
-    assert found.events[-1].what == "w becomes 0: the mask says that this synapse does not exist"
+    assert found.events[-1].what == "w becomes 0: the mask excludes this synapse"
     assert found.events[-1].values["after"] == 0
     assert f"{np.count_nonzero(mask[3])} synapses into neuron 3" in {e.what for e in found.events}
 
@@ -325,7 +325,7 @@ def test_without_evidence() -> None:
 
 def test_before_any_presentation() -> None:
     made = Simulator(*circular_autoencoder([4, 2, 4]), batch=2, evidence=True)
-    message = r"explanation of A1: got a simulator that has shown nothing yet; .* Call use\(\) with examples, then pres"
+    message = r"explanation of A1: got a simulator that has presented nothing; .* Call use\(\) with examples, then pres"
     with pytest.raises(CircuitError, match=message):
         explain(made, "A1", 0, 0)
 

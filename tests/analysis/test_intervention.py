@@ -14,6 +14,7 @@ from circuitsim import local_rule
 from circuitsim.analysis.audits.intervention import Intervention, intervene
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Exchange, Mirror, Plasticity, Population, Projection
+from circuitsim.circuit.weights import Copied, Tied
 from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.circuits.classifier import FEEDBACK, layered_classifier
 from circuitsim.circuits.replacement import FEEDBACK as REPLACING
@@ -76,8 +77,8 @@ def test_recirculation_in_all_variants_is_local(variant: str, backend: str) -> N
     assert found.synapses == {"A1": 8, "A2": 8}
     assert found.events == len(tried.schedule.entries)
     assert found.text == (
-        f"16 synapses of 2 projections and {found.events} events tried on backend {backend}, "
-        "nothing outside changed a bit"
+        f"16 synapses of 2 projections and {found.events} events tested on backend {backend}: "
+        "no forbidden value changed a bit"
     )
 
 
@@ -146,14 +147,14 @@ def test_mirror_mode_masks_margins_and_norms_are_found_to_be_what_they_declare()
 @pytest.mark.parametrize("updates", Updates)
 def test_updates_at_any_time_are_local(updates: Updates) -> None:
     circuit, protocol = layered_classifier((6, 5, 4, 3), "kp", output="logistic")
-    waiting = replace(circuit, projections=tuple(replace(q, waits=q.name[0] == "W") for q in circuit.projections))
+    waiting = replace(circuit, projections=tuple(replace(q, deferred=q.name[0] == "W") for q in circuit.projections))
     tried = built(waiting, replace(protocol, updates=updates), parameters={"lr": 0.1, "update_probability": 0.5})
     assert intervene(tried, ROWS).findings == ()
 
 
 def test_weights_taken_over_every_so_often_are_transported_in_whichever_presentation() -> None:
     circuit, protocol = layered_classifier((6, 5, 4, 3), "bp", output="logistic")
-    down = tuple(replace(q, refreshed=bool(q.transports)) for q in circuit.projections)
+    down = tuple(replace(q, weights=Copied(q.transposed_from)) if q.transposed_from else q for q in circuit.projections)
     tried = built(replace(circuit, projections=down), protocol, parameters={"lr": 0.1, "copy_interval": 3})
     tried.present(ROWS)  # the next presentation takes over nothing
     assert kinds(intervene(tried, ROWS)) == {("weight-transport", "B2"), ("weight-transport", "B3")}
@@ -189,7 +190,7 @@ def test_declared_wires_of_every_kind_are_found() -> None:
     for circuit, expected in (
         (remote, {("remote-target", "A")}),
         (centred, {("remote-target", "A"), ("lateral", "A")}),
-        (chain(shares="A"), {("remote-target", "A"), ("weight-sharing", "C")}),
+        (chain(weights=Tied("A")), {("remote-target", "A"), ("weight-sharing", "C")}),
         (chain(), {("remote-target", "A")}),
     ):
         tried = built(circuit, Protocol(readouts=(("top", "O", 0),) if circuit.outputs == "top" else ()))
@@ -322,7 +323,7 @@ def undeclared_write(true: Any, target: Any, actual: Any, out: Any) -> Any:
         ("rec", [kernel("deliver", never_cleared)], {("time-window", "A1"), ("time-window", "A2")}, "layer"),
         ("rec", [kernel("deliver", foresight())], {("causality", "A1")}, "layer1.O(1)"),
         ("rec", [kernel("apply", neighbours_weight)], {("lateral", "A1"), ("lateral", "A2")}, ".weight"),
-        ("rec", hidden_channel(), {("time-window", "A1"), ("time-window", "A2")}, "out of sight"),
+        ("rec", hidden_channel(), {("time-window", "A1"), ("time-window", "A2")}, "hidden"),
         ("rbp", [kernel("subtract", undeclared_write)], {("lateral", "A2")}, "changed undeclared"),
     ],
     ids=["column", "example", "stale", "uncleared", "foresight", "neighbour", "channel", "write"],
@@ -408,7 +409,7 @@ def test_the_simulator_is_left_as_it_was(evidence: bool) -> None:
 def test_it_is_left_as_it_was_when_the_audit_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = made("rec")
     before = tried.snapshot()
-    monkeypatch.setattr("circuitsim.analysis.audits.intervention.StepTrial.differs", lambda *_: 1 / 0)
+    monkeypatch.setattr("circuitsim.analysis.audits.trials.StepTrial.differs", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         intervene(tried, ROWS)
     assert all(before[name].tobytes() == array.tobytes() for name, array in tried.snapshot().items())
@@ -423,11 +424,9 @@ def test_examples_that_cannot_be_written_to_do() -> None:
 
 
 def test_rows_that_do_not_exist_are_refused() -> None:
-    with pytest.raises(
-        CircuitError, match="rows of an intervention in circuit circular autoencoder: got int64 of shape"
-    ):
+    with pytest.raises(CircuitError, match="rows shown to circuit circular autoencoder: got 8 rows, of 200 examples"):
         intervene(made("rec"), np.arange(195, 203))
-    with pytest.raises(CircuitError, match="expected 1 to 8 whole numbers"):
+    with pytest.raises(CircuitError, match="expected 1 to 8 indices of existing examples"):
         intervene(made("rec"), np.arange(9))
 
 

@@ -179,16 +179,16 @@ def test_the_static_verdict(name: str) -> None:
 def test_no_experiment_finds_anything_else(name: str, backend: str) -> None:
     found = examined(name, backend)
     assert {(f["kind"], f["projection"]) for f in found["findings"]} == KNOWN[name][1]
-    assert found["tried"]["backend"] == backend and sum(found["tried"]["synapses"].values()) > 0
+    assert found["intervention"]["backend"] == backend and sum(found["intervention"]["synapses"].values()) > 0
 
 
 @each_circuit
 def test_the_experiments_alone_find_what_is_declared(name: str) -> None:
     """Without the declarations: what is non-local shows itself. Labels are local by definition."""
-    said, expected = examined(name, "numba")["tried"]["said"], KNOWN[name][1] - {LABEL}
+    summary, expected = examined(name, "numba")["intervention"]["summary"], KNOWN[name][1] - {LABEL}
     for kind, projection in expected:
-        assert f"{kind} in {projection}" in said
-    assert expected or "nothing outside changed a bit" in said
+        assert f"{kind} in {projection}" in summary
+    assert expected or "no forbidden value changed a bit" in summary
 
 
 def test_a_bound_reads_its_own_neuron_and_is_no_finding() -> None:

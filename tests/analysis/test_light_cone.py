@@ -151,7 +151,7 @@ def test_another_neuron_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
     planted(monkeypatch, "subtract", lambda _, t, a, out: lambda: np.subtract(t, np.roll(a, 1, axis=2), out=out))
     cone = light_cone(simulator([Setting((6, 4, 6), rule="rbp")]), ROWS, "layer2", neuron=1, example=3)
     assert cone.violations[0] == "error2 in cycle 0, neuron 2 changed at tick 2; only [1] can"
-    assert any("A2.increment[2, 0] changed at tick 2; neither neuron had" in v for v in cone.violations)
+    assert any("A2.increment[2, 0] changed at tick 2; neither of its neurons" in v for v in cone.violations)
 
 
 def test_another_replica_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,10 +196,10 @@ def test_weights_that_change_without_their_rule_are_a_violation(monkeypatch: pyt
     planted(monkeypatch, "apply", nosy)
     cone = light_cone(simulator([Setting((6, 4, 6), rule="rbp")]), ROWS, "error1", neuron=1)
     assert cone.violations == (
-        "A1.weight[0, 0] changed at tick 3; neither neuron had by then",
-        "A1.bias[0] changed at tick 3; neither neuron had by then",
-        "A2.weight changed at tick 3; no increment of it can have",
-        "A2.bias changed at tick 3; no increment of it can have",
+        "A1.weight[0, 0] changed at tick 3; neither of its neurons had changed",
+        "A1.bias[0] changed at tick 3; neither of its neurons had changed",
+        "A2.weight changed at tick 3; its increments cannot have changed",
+        "A2.bias changed at tick 3; its increments cannot have changed",
     )
 
 

@@ -137,7 +137,7 @@ def test_the_sections_come_in_order(whole):
 
 
 def test_it_reports_the_intervention_and_the_hash_of_the_circuit(whole):
-    assert "<h3>Intervention</h3>" in whole and "nothing outside changed a bit" in whole
+    assert "<h3>Intervention</h3>" in whole and "no forbidden value changed a bit" in whole
     assert "Scorecard, five problems and costs: rec" in whole and "an error signal travels up to 1 hop, 1 tick" in whole
     assert re.search(r"SHA-256 of circuit and rules: circular autoencoder [0-9a-f]{16}; ", whole)
 

@@ -12,10 +12,10 @@ import pytest
 from circuitsim import phases
 from circuitsim.analysis.scores.costs import costs
 from circuitsim.analysis.scores.dependencies import modularity
-from circuitsim.analysis.scores.paths import causes, distances
+from circuitsim.analysis.scores.experiment import experiment
+from circuitsim.analysis.scores.paths import dataflow_graph, distances
 from circuitsim.analysis.scores.scorecard import scorecard
 from circuitsim.analysis.scores.symmetry import angle, channels, effective, symmetry
-from circuitsim.analysis.scores.trials import trial
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.circuits.autoencoder import circular_autoencoder, variant_coefficients
@@ -83,7 +83,7 @@ def test_a_scorecard_leaves_the_simulator_as_it_was(rule: str, backend: str, evi
 def test_a_failed_measurement_leaves_the_simulator_as_it_was() -> None:
     made = autoencoder("rbp")
     before = bits(made)
-    with pytest.raises(ZeroDivisionError), trial(made, ROWS) as measured:
+    with pytest.raises(ZeroDivisionError), experiment(made, ROWS) as measured:
         measured.run()
         measured.presentation.arrays["A1", "weight", None][...] = 7
         _ = 1 / 0
@@ -92,7 +92,7 @@ def test_a_failed_measurement_leaves_the_simulator_as_it_was() -> None:
 
 @pytest.mark.parametrize("rows", [[0, 12], [-1], list(range(7)), [], [0.5], [[0, 1], [2, 12]]])
 def test_rows_that_cannot_be_shown_are_refused(rows: Any) -> None:
-    with pytest.raises(CircuitError, match="rows of a trial of circuit circular autoencoder"):
+    with pytest.raises(CircuitError, match="rows shown to circuit circular autoencoder"):
         scorecard(autoencoder(), np.array(rows))
 
 
@@ -132,7 +132,7 @@ def test_findings_are_counted_by_kind() -> None:
 
 
 def required(made: Simulator, **options: Any) -> dict[str, Any]:
-    with trial(made, ROWS) as measured:
+    with experiment(made, ROWS) as measured:
         return symmetry(measured, **options)
 
 
@@ -189,7 +189,7 @@ def test_one_hot_errors_show_a_delivery_s_matrix(rule: str) -> None:
     """Batches of four through nine neurons: the matrix is put together from several runs of the step."""
     made = autoencoder(rule, seeds=(0, 1))
     weights = {name: tensor.copy() for name, tensor in made.tensors().items()}
-    with trial(made, ROWS) as measured:
+    with experiment(made, ROWS) as measured:
         found = {c.name: effective(measured, c.back[0]) for c in channels(measured)}
     if rule == "bp":
         assert (found["B4"] == weights["A4.weight"].transpose(0, 2, 1)).all()
@@ -218,7 +218,7 @@ def skipping() -> tuple[Circuit, Protocol]:
 
 def test_what_arrives_together_is_told_apart() -> None:
     made = running(skipping())
-    with trial(made, ROWS) as measured:
+    with experiment(made, ROWS) as measured:
         entries = enumerate(measured.presentation.entries)
         at = {phases.subject(made.circuit, e.event): i for i, e in entries if e.event.phase == phases.DELIVERY}
         assert list(at) == ["A", "C", "T", "B"]
@@ -314,7 +314,7 @@ def test_what_arrives_together_does_not_follow_from_each_other() -> None:
         for index, entry in enumerate(schedule.entries)
         if entry.event.phase in (phases.DELIVERY, phases.FORWARD)
     }
-    graph = causes(schedule)
+    graph = dataflow_graph(schedule)
     assert set(graph.predecessors(names["out"])) == {names["B"], names["C"]}
     assert not graph.has_edge(names["C"], names["B"])
     assert graph.edges[names["C"], names["out"]] == {"hops": 0, "ticks": 1, "length": 0.0}
@@ -332,7 +332,7 @@ def test_positions_must_be_there_for_every_site() -> None:
 
 
 def parts(made: Simulator) -> dict[str, Any]:
-    with trial(made, ROWS) as measured:
+    with experiment(made, ROWS) as measured:
         return modularity(measured)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from circuitsim.analysis.scores.windows import FEEDBACK, LOOP, STACK, draw_windows, window_table
+from circuitsim.analysis.reports.window_plot import draw_windows
+from circuitsim.analysis.scores.windows import FEEDBACK, LOOP, STACK, window_table
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
-"""What a user's hook carries from one synapse to another, found by experiment, with the line that does it.
+"""The audit of hooks: find by experiment what a user's hook carries to a synapse, and the line that does it.
 
-A hook is code that no certificate covers. It is run on the simulator's own memory, from a random state, once as it is
-and once with one array changed at a time: what then comes out differently depends on that array, however the hook got
-at it (an argument, a closure, a global, an attribute). The memory is afterwards as it was.
+No certificate covers a hook. The audit runs it on the simulator's own memory from a random state, then again with one
+array changed at a time. A synapse that comes out differently depends on that array, however the hook reached it (an
+argument, a closure, a global, an attribute). The memory is restored afterwards.
 """
 
 from __future__ import annotations
@@ -13,48 +13,44 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from circuitsim.analysis.audits.watch import Watch
+from circuitsim.analysis.audits.line_tracer import LineTracer
+from circuitsim.analysis.tracing.dataflow import address_text
 from circuitsim.engine.hooks import Hook, Tensors
 from circuitsim.engine.simulator import Simulator
 from circuitsim.locality import REMEDIES, Finding, Key
 from circuitsim.randomness import generator
 
 Arrays = dict[Key, np.ndarray]
+DATA = {("data", "x"): "the data", ("data", "y"): "the labels"}
 CONSTANT = ("alive", "seeds", "tick", "rows")
 SYNAPTIC = ("weight", "bias")
-ELEMENTS = 4  # elements looked for in each pair of arrays, to see what goes where
-
-
-def _along(shape: tuple[int, ...], axis: int, chosen: np.ndarray) -> np.ndarray:
-    """A mask of that shape that depends on one axis."""
-    turned = chosen.reshape([-1 if k == axis else 1 for k in range(len(shape))])
-    return np.broadcast_to(turned, shape).copy()
+ELEMENTS = 4  # elements located in each pair of arrays
 
 
 def audit_hooks(simulator: Simulator, *, seed: int = 0) -> tuple[Finding, ...]:
-    """Find what the simulator's hooks bring to synapses from anywhere but their own neurons.
+    """Find what the simulator's hooks carry to synapses from elsewhere than their own neurons.
 
     Parameters
     ----------
-    simulator : its hooks are run on its own memory, which is put back to the bit.
+    simulator : its hooks run on its own memory, which is restored to the bit.
     seed : of the random states and changes.
 
     Returns
     -------
-    A finding for each pair of a synaptic array that a hook changes and one that the change depends on from elsewhere;
-    `rule` is the hook and the line, `read` what it reads. A hook that changes nothing, or that lets a synapse depend on
-    itself and its neuron's other incoming synapses alone, gives none.
+    One finding for each pair of a synaptic array that a hook changes and an array elsewhere that the change depends
+    on; `rule` names the hook and the line, `read` the array. A hook that changes nothing has no finding, nor one that
+    makes a synapse depend only on itself and on its neuron's other incoming synapses.
     """
     found: list[Finding] = []
     for hook in simulator.hooks:
-        with _kept(simulator) as memory:
-            found += _Experiment(simulator, hook, memory, generator(seed, f"audit of hook {hook.name}")).findings()
+        with _preserved(simulator) as memory:
+            found += _HookExperiment(simulator, hook, memory, generator(seed, f"audit of hook {hook.name}")).findings()
     return tuple(dict.fromkeys(found))
 
 
 @contextmanager
-def _kept(simulator: Simulator) -> Iterator[Arrays]:
-    """All memory of the simulator that can be changed, each array once; put back at the end."""
+def _preserved(simulator: Simulator) -> Iterator[Arrays]:
+    """Yield all memory that can be changed, each array once, and restore it at the end."""
     memory: Arrays = {}
     for key, array in simulator.anatomy(simulator.batch).arrays.items():
         parameter = array.ndim < 2 and key[1] not in SYNAPTIC and key[0] != "data"
@@ -68,8 +64,8 @@ def _kept(simulator: Simulator) -> Iterator[Arrays]:
             array[...] = before[key]
 
 
-class _Experiment:
-    """One hook, run again and again from one random state with something changed."""
+class _HookExperiment:
+    """One hook, run repeatedly from one random state with something changed."""
 
     def __init__(self, simulator: Simulator, hook: Hook, memory: Arrays, random: np.random.Generator) -> None:
         self._simulator, self._hook, self._memory, self._random = simulator, hook, memory, random
@@ -78,30 +74,30 @@ class _Experiment:
         self._start = {key: self._drawn(array) for key, array in memory.items()}
 
     def findings(self) -> Iterator[Finding]:
-        """One for each array that a synaptic array comes to depend on and must not."""
+        """Yield one finding for each forbidden dependence of a synaptic array on an array."""
         first = self._outcome()
         lines = self._changing_lines()
         expected = self._outcome()
-        kept = [target for target in self._targets if not np.array_equal(first[target], expected[target])]
-        for target in kept:
-            yield self._finding("time-window", target, "something kept from an earlier call, or drawn", lines)
-        for source in self._memory if not kept else ():  # what cannot be repeated cannot be compared
+        unrepeatable = [target for target in self._targets if not np.array_equal(first[target], expected[target])]
+        for target in unrepeatable:
+            yield self._finding("time-window", target, "a value kept from an earlier call, or a random one", lines)
+        for source in self._memory if not unrepeatable else ():
             for target in self._dependent(source, expected):
                 kind = self._kind(source, target, expected[target])
                 if kind:
-                    yield self._finding(kind, target, _spelled(source), lines)
+                    yield self._finding(kind, target, DATA.get(source[:2]) or address_text(source), lines)
 
     def _dependent(self, source: Key, expected: Arrays) -> list[Key]:
-        """The synaptic arrays that come out differently when the whole of an array is changed; itself if it is one."""
+        """Return the synaptic arrays that change with the whole of an array, the array itself included."""
         outcome = self._outcome({source: self._drawn(self._memory[source])})
         found = [key for key in self._targets if key != source and not np.array_equal(outcome[key], expected[key])]
         touched = source in self._targets and not np.array_equal(expected[source], self._start[source])
         return [*found, source] if touched else found
 
     def _kind(self, source: Key, target: Key, expected: np.ndarray) -> str:
-        """What it is that a synaptic array reads of another one; "" where locality permits it."""
-        for among, watched in self._partitions(source, target):
-            found = [self._located(source, target, among, watched, expected) for _ in range(ELEMENTS)]
+        """Return the kind of finding of a dependence between two arrays; "" where locality permits it."""
+        for among, compared in self._partitions(source, target):
+            found = [self._located(source, target, among, compared, expected) for _ in range(ELEMENTS)]
             kinds = [self._relation(source, where, target, reached) for where, reached in filter(None, found)]
             strays = [kind for kind in kinds if kind]
             if strays:
@@ -109,10 +105,10 @@ class _Experiment:
         return ""
 
     def _partitions(self, source: Key, target: Key) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Parts of an array to change and parts of a target to watch that no permitted reading joins.
+        """Yield parts of an array to change and parts of a target to compare that no permitted reading connects.
 
-        Where a neuron may read what is its own, the neurons whose number has a bit set are changed and those without
-        it watched, for every bit and both ways round: any two neurons differ in one of them.
+        Where a neuron may read its own elements, neurons with one bit of their number set are changed and those
+        without it compared, for every bit and both ways: any two neurons differ in a bit.
         """
         shape, reached = self._memory[source].shape, self._targets[target].shape
         axes = self._shared_axes(source, target)
@@ -123,13 +119,13 @@ class _Experiment:
         for bit in range(max(1, (shape[own] - 1).bit_length())):
             for value in (0, 1):
                 among = _along(shape, own, (np.arange(shape[own]) >> bit) & 1 == value)
-                watched = np.ones(reached, bool)
+                compared = np.ones(reached, bool)
                 for _, axis in axes:
-                    watched &= _along(reached, axis, (np.arange(reached[axis]) >> bit) & 1 != value)
-                yield among, watched
+                    compared &= _along(reached, axis, (np.arange(reached[axis]) >> bit) & 1 != value)
+                yield among, compared
 
     def _shared_axes(self, source: Key, target: Key) -> list[tuple[int, int]]:
-        """The axes of an array and of a target along which equal places belong to one neuron."""
+        """Return the axes of an array and a target along which equal indices are one neuron."""
         circuit = self._simulator.circuit
         projections = {q.name: q for q in circuit.projections}
         into = projections[target[0]]
@@ -142,9 +138,9 @@ class _Experiment:
         return [(2, 1)] * post + [(2, 2)] * (pre and target[1] == "weight")
 
     def _located(
-        self, source: Key, target: Key, among: np.ndarray, watched: np.ndarray, expected: np.ndarray
+        self, source: Key, target: Key, among: np.ndarray, compared: np.ndarray, expected: np.ndarray
     ) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-        """One element of an array whose change reaches the target, and where; found by halving what is changed."""
+        """Return one element whose change reaches the target, and the element reached, by bisection."""
         chosen = self._random.permutation(np.flatnonzero(among))
         other = self._drawn(self._memory[source]).reshape(-1)
 
@@ -152,7 +148,7 @@ class _Experiment:
             changed = self._start[source].copy()
             changed.reshape(-1)[part] = other[part]
             outcome = self._outcome({source: changed})[target]
-            return np.argwhere((outcome != expected) & watched)
+            return np.argwhere((outcome != expected) & compared)
 
         where = reached(chosen)
         while where.size and chosen.size > 1:
@@ -167,7 +163,7 @@ class _Experiment:
         return (tuple(int(k) for k in place), tuple(own[0])) if own else None
 
     def _relation(self, source: Key, where: tuple[int, ...], target: Key, reached: tuple[int, ...]) -> str:
-        """The kind of finding when one element of an array changes a synapse; "" where it may."""
+        """Return the kind of finding of one element that changes a synapse; "" where locality permits it."""
         circuit = self._simulator.circuit
         projections = {q.name: q for q in circuit.projections}
         if source[0] == "data":
@@ -183,7 +179,7 @@ class _Experiment:
         return "weight-sharing" if where == reached else "weight-transport"
 
     def _outcome(self, changed: Arrays | None = None) -> Arrays:
-        """What the synapses are after the hook has run from the random state, some of it changed."""
+        """Run the hook from the random state, partly changed, and return the synapses."""
         self._put(changed or {})
         self._hook.function(self._tensors)
         return {key: array.copy() for key, array in self._targets.items()}
@@ -198,17 +194,17 @@ class _Experiment:
         return self._random.integers(array.min(), array.max() + 1, array.shape).astype(array.dtype)
 
     def _changing_lines(self) -> dict[Key, str]:
-        """For each synaptic array the line of the hook's code, or of what it calls, that changes it last."""
+        """Return the line of the hook, or of code that it calls, that changes each synaptic array last."""
         self._put({})
-        watch = Watch(self._targets)
+        tracer = LineTracer(self._targets)
         before = sys.gettrace()
-        sys.settrace(watch.trace)
+        sys.settrace(tracer.trace)
         try:
             self._hook.function(self._tensors)
         finally:
             sys.settrace(before)
-        watch.look()
-        return watch.lines
+        tracer.compare()
+        return tracer.lines
 
     def _finding(self, kind: str, target: Key, read: str, lines: dict[Key, str]) -> Finding:
         line = lines.get(target, "")
@@ -216,8 +212,7 @@ class _Experiment:
         return Finding(kind, target[0], rule, read, "remote", None, REMEDIES[kind])
 
 
-def _spelled(key: Key) -> str:
-    owner, quantity, cycle = key
-    if owner == "data":
-        return {"x": "the data", "y": "the labels"}[quantity]
-    return f"{owner}.{quantity}" + ("" if cycle is None else f"({cycle})")
+def _along(shape: tuple[int, ...], axis: int, chosen: np.ndarray) -> np.ndarray:
+    """Make a mask of that shape that depends on one axis."""
+    turned = chosen.reshape([-1 if k == axis else 1 for k in range(len(shape))])
+    return np.broadcast_to(turned, shape).copy()

@@ -1,4 +1,4 @@
-"""Which line of Python code changes an array: code is followed line by line, and the array looked at after each."""
+"""Find the line of Python code that changes an array by comparing the array after every line."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ import numpy as np
 import circuitsim
 from circuitsim.locality import Key
 
-# a line in one of these says nothing of the user's code
-_LIBRARIES = (
+_LIBRARIES = (  # lines in these files are not the user's code
     *(sysconfig.get_paths()[key] for key in ("stdlib", "purelib", "platlib")),
-    str(Path(circuitsim.__file__).parent),
+    *(str(Path(package.__file__).parent) for package in (circuitsim, np)),
 )
 
-_OWN = (__file__, str(Path(__file__).with_name("hooks.py")))
+_OWN = (__file__, str(Path(__file__).with_name("hook_audit.py")))
 
 
-class Watch:
-    """Follows Python code line by line and notes which line changed which array."""
+class LineTracer:
+    """Record the last line of Python code that changed each array."""
 
     def __init__(self, arrays: Mapping[Key, np.ndarray]) -> None:
         self._arrays, self.lines = arrays, dict[Key, str]()
@@ -32,18 +31,18 @@ class Watch:
         self._at = ""
 
     def trace(self, frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
-        """What `sys.settrace` calls."""
+        """Compare the arrays before each line; the function for `sys.settrace`."""
         name = frame.f_code.co_filename
         if name.startswith(_LIBRARIES) or name in _OWN:
             return None
-        self.look()
+        self.compare()
         line = frame.f_lineno
         source = linecache.getline(name, line).strip()
         self._at = f"line {line}" + (f": {source}" if source else "")
         return self.trace
 
-    def look(self) -> None:
-        """Charge what has changed since the last look to the line that was running."""
+    def compare(self) -> None:
+        """Attribute every change since the last comparison to the line that ran."""
         for key, array in self._arrays.items():
             if not np.array_equal(array, self._last[key]):
                 self.lines[key] = self._at

@@ -1,6 +1,6 @@
-"""When and how far a disturbance of one neuron can spread, from delays, exchanges and certificates alone.
+"""Predict when and how far a disturbance of one neuron can spread, from delays, exchanges and certificates alone.
 
-Nothing here looks at the timetable or at what phases declare: `light_cone.py` holds what happens against it.
+The prediction uses neither the timetable nor the phases' declarations: `light_cone.py` tests them against it.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from circuitsim.locality import Place
 from circuitsim.timetable.protocol import Protocol
 
 Signal = tuple[str, str, int]  # population, quantity (S, O or E), cycle
-Mixtures = Callable[[str, str], tuple[float, ...]]  # of a population, `emits` or `remembers` in disturbed replicas
+Mixtures = Callable[[str, str], tuple[float, ...]]  # `emits` or `remembers` of a population, in the disturbed replicas
 
 
 @dataclass(frozen=True)
 class Spread:
-    """The first tick at which something can change, and in which neurons; None: in all."""
+    """First tick at which a signal can change, and the neurons in which it can; None: in all."""
 
     tick: int
     neurons: frozenset[int] | None
 
 
 @dataclass
-class Reach:
-    """The spread of a disturbance of one neuron's O and E, at the tick at which it fires in a cycle.
+class Propagation:
+    """Spread of a disturbance of one neuron's O and E, from the tick at which it fires in a cycle.
 
     Parameters
     ----------
-    circuit, protocol : what exists, and what a presentation consists of. mixtures : the coefficients of neurons that
-        mix: a neuron that only emits what it held passes nothing on.
+    circuit, protocol : what runs. mixtures : coefficients of neurons that mix; a neuron that emits only its activity
+        of cycle 0 passes nothing on.
     origin : population, cycle and neuron.
     """
 
@@ -44,7 +44,7 @@ class Reach:
     _ticks: dict[tuple[str, int], int | None] = field(default_factory=dict)
 
     def fires(self, population: str, cycle: int) -> int | None:
-        """The tick at which a population fires in a cycle: when the last of its causes is there; None: never."""
+        """Return the tick at which a population fires in a cycle, when its last input is there; None: never."""
         if (population, cycle) not in self._ticks:
             self._ticks[population, cycle] = None  # a loop within a cycle never fires
             self._ticks[population, cycle] = self._last_cause(population, cycle)
@@ -63,14 +63,14 @@ class Reach:
         return max(known) if causes and len(known) == len(causes) else None
 
     def _incoming(self, p: Population, cycle: int) -> Iterator[Projection]:
-        """The projections over which something arrives in a cycle: what replaces activity comes by feedback ones."""
+        """Yield the projections that deliver in a cycle; only feedback projections deliver replaced activity."""
         for q in self.circuit.incoming[p.name]:
             replacing = bool(cycle) and (p.replaced or self.circuit.population(q.source).replaced)
             if q.feedback == replacing:
                 yield q
 
     def _exchanges(self, p: Population, cycle: int) -> Iterator[tuple[Exchange, int]]:
-        """What a population takes over in a cycle, and from which cycle of the source."""
+        """Yield the exchanges to a population in a cycle, each with the cycle of its source."""
         for x in self.circuit.exchanges:
             if x.target != p.name:
                 continue
@@ -82,14 +82,14 @@ class Reach:
 
     @cached_property
     def signals(self) -> dict[Signal, Spread]:
-        """Every signal that can change."""
+        """The spread of every signal that can change."""
         population, cycle, neuron = self.origin
         tick = self.fires(population, cycle)
         assert tick is not None, "the origin fires"
         start = Spread(tick, frozenset([neuron]))
         found: dict[Signal, Spread] = {(population, "O", cycle): start, (population, "E", cycle): start}
         before: dict[Signal, Spread] = {}
-        while found != before:  # each pass goes at least one step further, and nothing is ever taken back
+        while found != before:  # each pass extends the spread, and none reduces it
             before = dict(found)
             for p in self.circuit.populations:
                 for c in range(max(self.protocol.cycles, p.replaced) + 1):
@@ -109,10 +109,10 @@ class Reach:
             if reasons:
                 tick = self.fires(p.name, cycle)
                 assert tick is not None
-                found[p.name, quantity, cycle] = Spread(tick, _together(reasons))
+                found[p.name, quantity, cycle] = Spread(tick, _union(reasons))
 
     def _reasons(self, p: Population, cycle: int, coefficient: str, found: Mapping[Signal, Spread]) -> Iterator[Spread]:
-        """What changes that a population computes its activity from."""
+        """Yield the spreads of the signals from which a population computes its activity."""
         mixing = self.mixtures(p.name, coefficient) if p.mixes and cycle else (0.0,)
         fresh = any(value != 1 for value in mixing)
         taken = list(self._exchanges(p, cycle))
@@ -127,12 +127,12 @@ class Reach:
         yield from (found[signal] for signal in sources if signal in found)
 
     def increments(self, learning: Plasticity) -> tuple[int, frozenset[int] | None, frozenset[int] | None] | None:
-        """When a rule's increments can first change, and those of which post- and presynaptic neurons; None: never."""
+        """Return when a rule's increments can first change, and of which post- and presynaptic neurons; None: never."""
         q = self.circuit.projection(learning.projection)
         ends = {Place.POST: learning.post or q.target, Place.PRE: learning.pre or q.source}
-        laws = (learning.rule, *((learning.bias_rule or learning.rule,) if q.bias else ()))
-        readings = {(r.place, r.cycle) for law in laws for r in law.certificate.readings if r.place in ends}
         # the presynaptic unit of a bias is always 1
+        rules = (learning.rule, *((learning.bias_rule or learning.rule,) if q.bias else ()))
+        readings = {(r.place, r.cycle) for rule in rules for r in rule.certificate.readings if r.place in ends}
         ticks = [self.fires(ends[place], cycle or 0) for place, cycle in readings]
         touched = {place: [self.signals[s] for s in self._read(readings, place, ends)] for place in ends}
         if not any(touched.values()):
@@ -149,11 +149,11 @@ class Reach:
                 yield signal
 
 
-def _together(spreads: list[Spread]) -> frozenset[int] | None:
-    """All neurons of several spreads; None: every one."""
+def _union(spreads: list[Spread]) -> frozenset[int] | None:
+    """Return the neurons of several spreads together; None: all neurons."""
     sets = [spread.neurons for spread in spreads]
     return None if None in sets else frozenset().union(*(s for s in sets if s is not None))
 
 
 def _neurons(spreads: list[Spread]) -> frozenset[int] | None:
-    return _together(spreads) if spreads else frozenset()
+    return _union(spreads) if spreads else frozenset()
