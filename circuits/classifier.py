@@ -82,8 +82,8 @@ def layered_classifier(
     """
     _check(sizes, feedback, primitives, loss)
     top = len(sizes) - 1
-    flags = {"masked": masked, "deferred": deferred}
-    forward = [Projection(f"W{h}", f"layer{h - 1}", f"layer{h}", delay, bias, **flags) for h in range(1, top + 1)]
+    plain = [Projection(f"W{h}", f"layer{h - 1}", f"layer{h}", delay, bias) for h in range(1, top + 1)]
+    forward = [replace(q, masked=masked, deferred=deferred) for q in plain]
     back = delay if feedback_delay is None else feedback_delay
     down = _feedback(feedback, top, back, normalise=normalise, copied=copied, redrawn=redrawn)
     down = [replace(q, masked=masked and q.has_tensor) for q in down]
