@@ -60,7 +60,7 @@ def test_what_it_writes(metrics: pd.DataFrame, tmp_path: Path) -> None:
     tables = ("statements", "circuits", "dead", *drawn)
     assert written == {f"{name}.svg" for name in drawn} | {f"{name}.csv" for name in tables}
     assert (tmp_path / "report.html").read_text().count("data:image/svg+xml") == len(drawn)
-    circuits = pd.read_csv(tmp_path / "figures" / "circuitsim.circuits.csv")
+    circuits = pd.read_csv(tmp_path / "figures" / "circuits.csv")
     assert "−∞" in set(circuits["simulated circuit"])
 
 
