@@ -1,9 +1,9 @@
 """Faults of the engine: each is small, named, and planted in a copy of one function's source.
 
 Suites, by the letter that `caught` names them with: I, the interventional audit; C, light cones; K, the contract of
-kernels; P, of phases; R, of rules; H, the hand-written loops; M, the tests of mirror mode's noise. What is local but
-wrong (a sign, a missing term, a wrong cycle) tells a synapse nothing that it may not know: there I must be silent, and
-a contract or the loops speak.
+kernels; P, of phases; R, of rules; H, the hand-written loops; M, the tests of mirror mode's noise. A fault that is
+local (a sign, a missing term, a wrong cycle) tells a synapse nothing forbidden: I must miss it, and a contract or the
+loops catch it.
 """
 
 # ruff: noqa: E501  (a row of the table is a line)
@@ -34,7 +34,7 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 @dataclass(frozen=True)
 class Fault:
-    """One planted fault: what it is, the bench and the backend that show it, and the suites that must catch it."""
+    """One planted fault, the bench and backend that show it, and the suites that must catch it."""
 
     name: str
     backend: str
@@ -44,22 +44,22 @@ class Fault:
 
     @property
     def local(self) -> bool:
-        """Whether it is wrong without telling a synapse what it may not know."""
+        """True where the fault tells a synapse nothing forbidden."""
         return "I" not in self.caught and self.name not in SILENT
 
 
 def turned(array: np.ndarray) -> np.ndarray:
-    """The last two axes swapped, where only a square array lets that pass."""
+    """Swap the last two axes of a square array; others would raise an error."""
     return array.swapaxes(-1, -2) if array.shape[-1] == array.shape[-2] else array
 
 
 def rolled(array: np.ndarray, axis: int) -> np.ndarray:
-    """Each place has what its neighbour should have."""
+    """Give each element its neighbour's value."""
     return np.roll(array, 1, axis)
 
 
 def alike(first: dict[Any, np.ndarray], second: dict[Any, np.ndarray]) -> bool:
-    """Whether two neurons' memories could be taken for each other."""
+    """Tell if two neurons' memories have the same keys and sizes."""
     return first.keys() == second.keys() and all(first[k].shape[2] == second[k].shape[2] for k in first)
 
 
@@ -83,7 +83,7 @@ def edit(owner: Any, name: str, *pairs: tuple[str, str]) -> Plant:
 
 
 def substitute(patch: pytest.MonkeyPatch, owner: Any, name: str, made: Any) -> None:
-    """Put something in the place of an attribute, under every name and in every table that the engine has it in."""
+    """Replace an attribute under every name and in every table of the engine."""
     original = vars(owner)[name]
     patch.setattr(owner, name, made)
     for module in [m for n, m in sys.modules.items() if n.startswith("circuitsim")]:
@@ -371,9 +371,9 @@ ELSEWHERE = [
 
 FAULTS = [*NUMBA, *NUMPY, *OF_RULES, *ELSEWHERE]
 
-DECLARED = "the circuit declares a wire of this kind in this projection, and what it may bring is not told apart"
+DECLARED = "the circuit declares a wire of this kind in this projection; other wires of the kind are not distinguished"
 GIVEN = "seeds, clock and parameters are given, not learned from"
-SILENT = {  # not local, and yet the intervention says nothing
+SILENT = {  # non-local faults that the intervention misses, with the reason
     "cpu: signs of the weights the other way": DECLARED,
     "delivery: transported weights straight": DECLARED,
     "cpu: the mean of the layer": DECLARED,

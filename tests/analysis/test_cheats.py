@@ -1,4 +1,4 @@
-"""Cheats that no static check can see, as a user could plant them: the audit that runs the circuit finds each.
+"""Cheats that no static check can see, as a user could plant them: the intervention finds each.
 
 A rule object of one's own whose certificate lies; a rule tampered with after it was checked; a backend of one's own
 with one dishonest kernel. Cheats written as rules are in `analysis/rule_cheats.py`, as hooks in `hook_cheats.py`.
@@ -56,13 +56,13 @@ def trained(made: Simulator) -> Simulator:
 
 
 def found(made: Simulator) -> Pairs:
-    """What the whole audit finds, labels left out."""
+    """The findings of the whole audit, without labels."""
     findings = examine_simulator(made, ROWS, measure=False)["findings"]
     return {(f["kind"], f["projection"]) for f in findings if f["kind"] != "label"}
 
 
 def static(made: Simulator) -> Pairs:
-    """What it would find from the circuit's description alone."""
+    """The findings of the static audit, without labels."""
     return {(f["kind"], f["projection"]) for f in audit(made.schedules)["findings"] if f["kind"] != "label"}
 
 
@@ -71,7 +71,7 @@ def static(made: Simulator) -> Pairs:
 
 @dataclass
 class Lying:
-    """A rule object in the place of a checked rule: it says that it reads O_i(0), O_j(0) and w, and does what it likes.
+    """A rule object in place of a checked rule: it declares that it reads O_i(0), O_j(0) and w, and reads more.
 
     `stolen` gets the rule and what it may see, each as an array over the synapses; what it returns is added.
     """
@@ -173,7 +173,7 @@ LIES: dict[Any, tuple[str, str]] = {
 
 
 def lying(stolen: Any, projection: str) -> Simulator:
-    """A classifier with feedback alignment, local as far as anybody declares, one of whose rules lies."""
+    """A classifier with feedback alignment, declared local, with one lying rule."""
     circuit, protocol = layered_classifier(SIZES, "fa", output="logistic", bias=False)
     rule = Lying(stolen)
     others = tuple(p for p in circuit.plasticity if p.projection != projection)
@@ -231,7 +231,7 @@ def the_next_example(rule: Lying, pre: Any, post: Any, w: Any) -> Any:
 
 
 def test_pairing_examples_is_found() -> None:
-    """A synapse may know its two neurons in every example, since its update sums over them; it must not mix them."""
+    """A synapse may read its two neurons in every example, since its update sums over them; it must not mix them."""
     made = lying(the_next_example, "W2")
     next(p.rule for p in made.circuit.plasticity if p.projection == "W2").kept.clear()  # in step with the examples
     assert found(made) == {("lateral", "W2")}
@@ -309,7 +309,7 @@ def run_instead(pre: Any, post: Any, w: Any, **parameters: Any) -> Any:
 
 
 def exchange_the_meaning_of_a_symbol(rule: Rule) -> None:
-    """What stood for the postsynaptic activity now stands for the weight: another rule of the same two neurons."""
+    """The symbol of the postsynaptic activity becomes the weight's: another rule of the same two neurons."""
     post = next(symbol for symbol, meaning in rule.symbols.items() if meaning == Reading(Place.POST, 0))
     rule.symbols[post] = Reading(Place.SYNAPSE)
 
@@ -399,7 +399,7 @@ def transposed_weights(emitted: Any, across: Any, arriving: Any, *, accumulate: 
 
 
 def somebody_elses_weights(emitted: Any, across: Any, arriving: Any, *, accumulate: bool) -> Any:
-    """Where a matrix seen before would fit transposed, it is used in the place of the own one."""
+    """An earlier matrix that fits transposed replaces the projection's own."""
     matrices = SEEN.setdefault("across", [])
     fitting = [m for m in matrices if m.shape[1:] == across.shape[:0:-1]]
     matrices.append(across)
@@ -424,7 +424,7 @@ def never_cleared(emitted: Any, across: Any, arriving: Any, *, accumulate: bool)
 
 
 def writes_back(emitted: Any, across: Any, arriving: Any, *, accumulate: bool) -> Any:
-    """The sender is told, through the memory under the view that it may not write to."""
+    """The sender's activity changes, through the memory under a read-only view."""
     send = reference.deliver(emitted, across, arriving, accumulate=accumulate)
 
     def delivery() -> None:
@@ -489,7 +489,7 @@ def error_of_the_next_example(target: Any, actual: Any, out: Any) -> Any:
 
 
 def error_to_everybody(first: Any, second: Any, out: Any) -> Any:
-    """The errors at the top, noted where they are made, reach all gates at once."""
+    """The errors at the top, noted when they are made, reach all gates at once."""
 
     def gate() -> None:
         out[...] = second * (first + sum(error.sum() for error in SEEN.get("errors", [])))
@@ -564,7 +564,7 @@ def backend_with(patch: pytest.MonkeyPatch, **kernel: Any) -> str:
 
 
 def square() -> tuple[Circuit, Protocol]:
-    """A circuit in which nothing but the numbers tells a matrix from its transposed."""
+    """A circuit of square matrices, whose shapes do not reveal a transposition."""
     circuit, protocol = layered_classifier((4, 4, 4, 4), "fa", output="logistic")
     return replace(circuit, local=True), protocol
 
@@ -581,14 +581,14 @@ def test_a_backend_with_a_dishonest_kernel_is_found(
 
 
 def test_a_kernel_whose_cheat_shows_seldom_takes_more_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether one neuron stands for a class changes little when another example's class does."""
+    """One label neuron changes seldom when another example's class does."""
     made = trained(running(square(), backend_with(monkeypatch, one_hot=classes_of_others)))
     tried = intervene(made, ROWS, samples=20)
     assert {(f.kind, f.projection) for f in tried.findings} >= {("remote-target", "labels")}
 
 
 def what_is_copied_when_bound(emitted: Any, across: Any, arriving: Any, *, accumulate: bool) -> Any:
-    """Where a matrix seen before would fit transposed, a copy of it is used in the place of the own one."""
+    """A copy of an earlier matrix that fits transposed replaces the projection's own."""
     matrices = SEEN.setdefault("across", [])
     fitting = [m for m in matrices if m.shape[1:] == across.shape[:0:-1]]
     matrices.append(across.copy())
@@ -597,7 +597,7 @@ def what_is_copied_when_bound(emitted: Any, across: Any, arriving: Any, *, accum
 
 
 def test_what_a_backend_copies_when_it_is_bound_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps are also bound anew while memory holds something else, and must do the same."""
+    """Steps bound anew while memory holds other values must do the same."""
     made = running(square(), backend_with(monkeypatch, deliver=what_is_copied_when_bound))
     assert bits(made) != bits(running(square()))
     assert {kind for kind, _ in found(made)} == {"time-window"}

@@ -1,4 +1,4 @@
-"""Explanations: what they list is what led to the update and nothing else, and their numbers close."""
+"""Explanations list the events behind an update and no others, and their values determine it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def shown(setting: Setting, batch: int = 5, seeds: Sequence[int] = (0,), **optio
 
 
 class ListedNeuron:
-    """What an example lists of one neuron, as a rule's text asks for it."""
+    """One neuron's listed values, as a rule's text reads them."""
 
     def __init__(self, side: str, values: dict[str, float]) -> None:
         self._side, self._values = side, values
@@ -58,7 +58,7 @@ class ListedNeuron:
 
 
 def recomputed(text: str, values: dict[str, float]) -> float:
-    """A rule's text in plain Python, on listed values."""
+    """Evaluate a rule's text in plain Python on listed values."""
     names = {"pre": ListedNeuron("pre", values), "post": ListedNeuron("post", values), "Max": max, "Abs": abs, **values}
     return float(eval(text, {"__builtins__": {}}, names))
 
@@ -245,7 +245,7 @@ def test_softmax_neurons_depend_on_their_whole_layer() -> None:
 
 
 def test_feedback_that_takes_the_place_of_activity() -> None:
-    """At the top it is what the neuron held against its own label; below it is what arrives, gated."""
+    """At the top it is target minus output; below it is the arriving error times the slope."""
     made = Simulator(*replacement_classifier([64, 16, 10]), batch=4, evidence=True, dtype="float64")
     made.use(digits(), np.arange(200) % 10)
     made.present(np.arange(4))

@@ -1,4 +1,4 @@
-"""What the interventional audit finds, and that it finds nothing where there is nothing: tried on both backends."""
+"""Findings of the interventional audit on both backends, and none on local circuits."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def kinds(found: Intervention) -> set[tuple[str, str]]:
 
 
 def declared(tried: Simulator) -> set[tuple[str, str]]:
-    """What the static verdict has; labels change nothing that an experiment could see as foreign."""
+    """The static findings without labels, which are local by definition."""
     return {(f.kind, f.projection) for s in tried.schedules for f in s.findings if f.kind != "label"}
 
 
@@ -218,7 +218,7 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 
 def kernel(name: str, planted: Callable[..., Any]) -> Plant:
-    """A fault in a kernel of both backends; `planted` is given what the kernel is, and the true one first."""
+    """A fault in a kernel of both backends; `planted` gets the true kernel and its arguments."""
 
     def plant(patch: pytest.MonkeyPatch) -> None:
         for module in (cpu, reference):

@@ -1,4 +1,4 @@
-"""The verdicts that are known: by every audit, static and interventional, on the circuits that run."""
+"""Known verdicts of every audit, static and interventional."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_no_experiment_finds_anything_else(name: str, backend: str) -> None:
 
 @each_circuit
 def test_the_experiments_alone_find_what_is_declared(name: str) -> None:
-    """Without the declarations: what is non-local shows itself. Labels are local by definition."""
+    """Interventions find non-local wires without their declarations. Labels are local by definition."""
     summary, expected = examined(name, "numba")["intervention"]["summary"], KNOWN[name][1] - {LABEL}
     for kind, projection in expected:
         assert f"{kind} in {projection}" in summary

@@ -1,4 +1,4 @@
-"""The light-cone: what is disturbed changes nothing sooner or elsewhere than delays and exchanges allow."""
+"""The light cone: a disturbance changes nothing sooner or elsewhere than delays and exchanges allow."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_what_does_not_learn_is_not_predicted_to_change(groups: tuple[str, ...])
 
 
 def test_a_compartment_is_disturbed_with_its_neurons() -> None:
-    """They have one memory of what was fired in cycle 0, so what is disturbed is the hinge."""
+    """They share the memory of cycle 0, so the hinge is disturbed."""
     made = simulator([stack((7, 5, 4))])
     assert light_cone(made, ROWS, "inner1", neuron=2) == light_cone(made, ROWS, "layer1", neuron=2)
     assert light_cone(made, ROWS, "inner1", cycle=1).population == "inner1"

@@ -1,4 +1,4 @@
-"""The audits and the contracts would notice a broken engine: each of `mutations.FAULTS` is caught, by what must."""
+"""Audits and contracts notice a broken engine: the expected suites catch each of `mutations.FAULTS`."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ FAST = {"momentum": 0.5, "weight_decay": 0.05}
 
 @dataclass(frozen=True)
 class Bench:
-    """A circuit that shows a fault, with two replicas that differ; and the loops that it must agree with, if any."""
+    """A circuit that shows a fault, with two different replicas and, if any, its hand-written loops."""
 
     first: Setting | Built
     second: Setting | Built
@@ -84,7 +84,7 @@ def second_of(first: Built) -> Built:
 
 
 def trained(setting: Built, weights: Tensors, heard: list[Any], feedback: str) -> Tensors:
-    """What `handwritten_classifier` makes of a classifier."""
+    """Train a classifier by `handwritten_classifier`."""
     options, numbers = dict(setting.options), dict(setting.numbers)
     given = {name: options[name] for name in ("loss", "hidden", "output") if name in options}
     given["hinge_margin"] = "one" if numbers.get("margin", 1.0) == 1.0 else "mu"
@@ -99,7 +99,7 @@ def trained(setting: Built, weights: Tensors, heard: list[Any], feedback: str) -
 
 
 def recursive(first: Setting | Built) -> Bench:
-    """A circuit that has no loops of its own: one presentation is held against the recursion over its graph."""
+    """A circuit without hand-written loops: one presentation is compared with the recursion over its graph."""
     same = {"lr_bias": 0.2} if isinstance(first, Setting) else {}
     return Bench(first, replace(first.with_rate(0.2), **same))
 
@@ -111,7 +111,7 @@ def skipping(sizes: Sequence[int]) -> tuple[Circuit, Protocol]:
 
 
 def centred(sizes: Sequence[int]) -> tuple[Circuit, Protocol]:
-    """A classifier whose first hidden layer takes off its mean over the batch."""
+    """A classifier whose first hidden layer subtracts its mean over the batch."""
     circuit, protocol = layered_classifier(sizes, "fa")
     populations = tuple(replace(p, centres=p.name == "layer1") for p in circuit.populations)
     return replace(circuit, populations=populations), protocol
@@ -167,7 +167,7 @@ BENCHES = {
 
 
 def small(bench: Bench, backend: str) -> Simulator:
-    """The bench in the smallest size that can tell neurons, examples and replicas apart, after two presentations."""
+    """The bench in the smallest size that distinguishes neurons, examples and replicas, after two presentations."""
     settings = [replace(s, sizes=SMALL) for s in (bench.first, bench.second)]
     parameters = together(settings) if bench.by_hand else {**together(settings), "emits": 0.3, "remembers": 0.6}
     made = Simulator(
@@ -306,7 +306,7 @@ SUITES = {
 
 
 def suites(fault: Fault) -> str:
-    """Those that the fault's module has a part in: a rule's lowering none in kernels, and the other way round."""
+    """The suites that run code of the fault's module: not the kernels' for a rule's lowering, nor the reverse."""
     module = fault.name.partition(":")[0]
     if fault in OF_RULES:
         return "ICPRH"
@@ -316,7 +316,7 @@ def suites(fault: Fault) -> str:
 
 
 def catching(bench: str, backend: str, letters: str) -> str:
-    """The suites among these that find something wrong, whatever way they say so."""
+    """The suites among these that fail, by an assertion or any other exception."""
     found = ""
     for letter in letters:
         try:
@@ -368,7 +368,7 @@ def test_no_fault_survives_and_both_backends_have_their_share() -> None:
 
 
 def test_what_is_local_but_wrong_is_left_to_the_contracts() -> None:
-    """And where the intervention is silent on what is not local, the table says why."""
+    """Where the intervention misses a non-local fault, the table gives the reason."""
     assert SILENT.keys() <= {fault.name for fault in FAULTS if "I" not in fault.caught}
     for fault in FAULTS:
         if "I" not in fault.caught:

@@ -1,4 +1,4 @@
-"""The scorecard against what can be worked out by hand, and that measuring changes nothing."""
+"""The scorecard against values worked out by hand; measuring changes nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ERRORS = ("bp", "rbp", "srbp", "arbp", "top")
 
 
 def running(described: tuple[Any, Any], **options: Any) -> Simulator:
-    """A simulator that has learned from one batch, so that nothing in it is nought."""
+    """A simulator that has learned from one batch, so that nothing in it is zero."""
     made = Simulator(*described, batch=6, **{"parameters": {"lr": 0.1, "lr_bias": 0.1}, **options})
     random = np.random.default_rng(0)
     x = random.uniform(0.1, 0.9, (12, made.circuit.population(made.circuit.inputs).size))
@@ -137,7 +137,7 @@ def required(made: Simulator, **options: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_backpropagation_requires_an_angle_of_nought(dtype: str) -> None:
+def test_backpropagation_requires_an_angle_of_zero(dtype: str) -> None:
     found = required(autoencoder("bp", dtype=dtype))
     assert found["required"] == 0
     assert {tuple(c["feedback"] + c["forward"]): c["largest"] for c in found["channels"]} == {
@@ -276,7 +276,7 @@ def test_hops_and_ticks_of_errors(rule: str, delay: int) -> None:
 
 
 def test_lengths_of_errors_on_a_line() -> None:
-    """The output lies at nought, beside the input: backpropagation carries its error to layer 3 first."""
+    """The output lies at 0, beside the input: backpropagation carries its error to layer 3 first."""
     lengths = {}
     for rule in ("rec", "bp", "srbp"):
         ways = distances([make_schedule(*circular_autoencoder(SIZES, rule))], LINE)
@@ -289,7 +289,7 @@ def test_lengths_of_errors_on_a_line() -> None:
 
 
 def test_an_error_is_formed_in_the_last_cycle_that_is_compared() -> None:
-    """The top's rule also reads what layer 3 made of the first return; that is no error on its way."""
+    """The top's rule also reads layer 3's activity after the first return, which is no error in transit."""
     described = circular_autoencoder(SIZES, "rec", cycles=2, reference_cycle=1)
     twice = distances([make_schedule(*described)])["projections"]
     assert {name: way["hops"] for name, way in twice.items()} == HOPS["rec"]
