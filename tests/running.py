@@ -15,12 +15,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from circuitsim.analysis.audits.audit import Audit, audit
+from circuitsim.circuit.circuit import Circuit
 from circuitsim.cli import main
 from circuitsim.runs.base import AnyScenario
 from circuitsim.runs.config import spell
 from circuitsim.runs.files import write_bytes
 from circuitsim.runs.lookup import SCENARIOS
 from circuitsim.runs.runfolder import read_tensors
+from circuitsim.timetable.protocol import Protocol
+from circuitsim.timetable.schedule import make_schedules
 
 REAL_DATA = os.environ.get("CIRCUITSIM_DATA", "")
 COMMAND = (sys.executable, "-c", "from circuitsim.cli import main; main()")
@@ -41,13 +45,18 @@ def nightly(*values: Any) -> Any:
     return pytest.param(*values, marks=pytest.mark.nightly)
 
 
-def skip_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make reports without figures, which take longer than the small runs of these tests."""
+def skip_report(monkeypatch: pytest.MonkeyPatch, *, experiments: bool = False) -> None:
+    """Skip the report and, unless they are wanted, the experiments of the audit: both take longer than a small run."""
 
     def write(path: Path, content: object) -> None:
         write_bytes(path, b"<html></html>")
 
+    def declared(circuit: Circuit, protocol: Protocol, *_: object, **__: object) -> Audit:
+        return audit(make_schedules(circuit, protocol))
+
     monkeypatch.setattr("circuitsim.scenarios.reporting.write_report", write)
+    if not experiments:
+        monkeypatch.setattr("circuitsim.scenarios.reporting.examine", declared)
 
 
 def circuitsim(*arguments: object) -> int:

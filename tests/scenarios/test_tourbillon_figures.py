@@ -12,9 +12,7 @@ import pytest
 from running import circuitsim, final, metrics, skip_report
 
 from circuitsim import data
-from circuitsim.analysis.audits.audit import Audit, audit
 from circuitsim.analysis.reports.embedding import draw_embeddings, embedded, neighbours
-from circuitsim.circuit.circuit import Circuit
 from circuitsim.engine.simulator import Simulator
 from circuitsim.runs.config import build
 from circuitsim.runs.lookup import load_scenario
@@ -25,8 +23,6 @@ from circuitsim.scenarios.tourbillon_figures.members import PARTS, by_part, inte
 from circuitsim.scenarios.tourbillon_figures.samples import downward, upward
 from circuitsim.scenarios.tourbillon_figures.scenario import SCENARIO
 from circuitsim.scenarios.tourbillon_figures.settings import FiguresKeys
-from circuitsim.timetable.protocol import Protocol
-from circuitsim.timetable.schedule import make_schedules
 
 GOLDEN = 2e-4  # relative: float32 sums differ in their last digits between machines and backends
 
@@ -142,17 +138,12 @@ def test_neighbours_and_maps_of_separate_classes() -> None:
 # --------------------------------------------------------------------------------------------------------- a quick run
 
 
-def _described(circuit: Circuit, protocol: Protocol, *_: object, **__: object) -> Audit:
-    return audit(make_schedules(circuit, protocol))
-
-
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All figures, the quick setting, on a third of its examples, without Fashion-MNIST, whoever runs this."""
     out = tmp_path_factory.mktemp("figures") / "run"
     with pytest.MonkeyPatch.context() as patch:
         skip_report(patch)
-        patch.setattr("circuitsim.scenarios.reporting.examine", _described)
         patch.setenv("CIRCUITSIM_DATA", str(out.parent))
         sets = ["train_limit=300", "test_limit=100", 'datasets=["digits","fashion-mnist"]']
         options = [part for one in sets for part in ("--set", one)]

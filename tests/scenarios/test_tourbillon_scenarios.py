@@ -13,15 +13,11 @@ import pytest
 from running import ENTRIES, circuitsim, final, measured, metrics, outcome, skip_report, vary
 from safetensors.numpy import save_file
 
-from circuitsim.analysis.audits.audit import Audit, audit
-from circuitsim.circuit.circuit import Circuit
 from circuitsim.runs.config import build, spell
 from circuitsim.runs.runfolder import read_tensors
 from circuitsim.runs.study import Study
 from circuitsim.scenarios.five_problems.scenario import ProblemKeys, described
 from circuitsim.scenarios.tourbillon import TourbillonSettings, design
-from circuitsim.timetable.protocol import Protocol
-from circuitsim.timetable.schedule import make_schedules
 
 GOLDEN = 1e-6  # relative, of float64
 COMMON: dict[str, Any] = {"train_limit": 200, "test_limit": 100, "batch": 20, "dtype": "float64"}
@@ -36,14 +32,7 @@ UNET: dict[str, Any] = {"original": "autoencoder", "output_block": True, "sizes"
 
 @pytest.fixture(autouse=True)
 def _without_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor experiments on what ran, but where whole runs are looked at."""
-    skip_report(monkeypatch)
-    if "golden" not in request.node.name:
-        monkeypatch.setattr("circuitsim.scenarios.reporting.examine", _described)
-
-
-def _described(circuit: Circuit, protocol: Protocol, *_: object, **__: object) -> Audit:
-    return audit(make_schedules(circuit, protocol))
+    skip_report(monkeypatch, experiments="golden" in request.node.name)
 
 
 def small(scenario: str, out: Path, *options: object, **keys: Any) -> int:
