@@ -1,11 +1,13 @@
-"""The command line. It parses, hands over, and turns errors into exit statuses; scenarios come by entry points."""
+"""The command line: it parses arguments, calls what carries out a command, and turns errors into exit statuses."""
 
 from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,10 +25,8 @@ if TYPE_CHECKING:
     from circuitsim.timetable.schedule import Schedule
 
 app = typer.Typer(
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Simulate learning in physical circuits, local in space and time.",
 )
 data_app = typer.Typer(rich_markup_mode=None, help="Data sets: list them, find them, fetch them.")
 app.add_typer(data_app, name="data")
@@ -40,6 +40,29 @@ Backend = Annotated[
     str, typer.Option("--backend", help="numba; cupy (an NVIDIA GPU); or numpy (slow: the specification).")
 ]
 WIDEST = 1000  # columns of output that goes into a file or a pipe
+NAME = "circuitsim"
+COMPLETING = f"_{NAME.upper()}_COMPLETE"  # the environment variable with which a shell asks for completions
+
+
+def _matching_scenarios(incomplete: str) -> list[str]:
+    """Return the names that a shell offers for the beginning of a scenario's name."""
+    return [name for name in scenario_names() if name.startswith(incomplete)]
+
+
+ScenarioName = Annotated[str, typer.Argument(autocompletion=_matching_scenarios)]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"{NAME} {version(NAME)}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Show the version.", callback=_show_version)] = False,
+) -> None:
+    """Simulate learning in physical circuits, local in space and time."""
 
 
 @app.command("list")
@@ -56,7 +79,7 @@ def list_() -> None:
 
 @app.command()
 def run(
-    scenario: str,
+    scenario: ScenarioName,
     set_: Sets = None,
     vary: Varies = None,
     config_file: ConfigFile = None,
@@ -88,7 +111,7 @@ def resume(folder: Annotated[Path, typer.Argument(metavar="DIR")]) -> None:
 
 
 @app.command()
-def schedule(scenario: str, set_: Sets = None, config_file: ConfigFile = None, quick: Quick = False) -> None:
+def schedule(scenario: ScenarioName, set_: Sets = None, config_file: ConfigFile = None, quick: Quick = False) -> None:
     """Show the timetable of one presentation, as a table."""
     from circuitsim.timetable.schedule import make_schedules
 
@@ -126,7 +149,7 @@ def _following(plan: Schedule) -> str:
 
 @app.command()
 def audit(
-    scenario: str,
+    scenario: ScenarioName,
     set_: Sets = None,
     config_file: ConfigFile = None,
     backend: Backend = "numba",
@@ -145,7 +168,7 @@ def audit(
 
 @app.command()
 def trace(
-    scenario: str,
+    scenario: ScenarioName,
     out: Annotated[Path, typer.Option("--out", metavar="FILE.json", help="The file to write.")],
     set_: Sets = None,
     config_file: ConfigFile = None,
@@ -215,10 +238,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _carry_out(arguments: list[str]) -> int:
-    """Find the command and run it; unlike calling `app`, this leaves interrupts and broken pipes to `main`."""
+    """Run the command; unlike calling `app`, this leaves interrupts and broken pipes to `main`."""
     command = typer.main.get_command(app)
+    if COMPLETING in os.environ:
+        command.main(list(arguments), prog_name=NAME)  # prints completions and exits
     try:
-        with command.make_context("circuitsim", list(arguments)) as context:
+        with command.make_context(NAME, list(arguments)) as context:
             command.invoke(context)
     except typer.Exit as ended:  # --help
         return ended.exit_code

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import typer
 from running import COMMAND, ENTRIES, REAL_DATA, circuitsim, final, measured, metrics, run, vary
 
+import circuitsim as cs
 from circuitsim import cli
 from circuitsim.errors import CircuitsimError
 from circuitsim.runs.lookup import scenario_names
@@ -30,6 +32,39 @@ def test_help(command: str, capfd: pytest.CaptureFixture[str]) -> None:
     out, err = capfd.readouterr()
     assert out.startswith(f"Usage: {' '.join(['circuitsim', *command.split()])}")
     assert err == ""
+
+
+def test_version(capfd: pytest.CaptureFixture[str]) -> None:
+    assert circuitsim("--version") == 0
+    assert capfd.readouterr() == (f"circuitsim {cs.__version__}\n", "")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_script_for_completion(shell: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert circuitsim("--show-completion", shell) == 0
+    out, err = capfd.readouterr()
+    assert "_CIRCUITSIM_COMPLETE" in out and err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("sch", ["schedule"]), ("run quick", ["quickstart"]), ("audit tour", ["tourbillon", "tourbillon-figures"])],
+)
+def test_completion(
+    words: str, offered: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("_CIRCUITSIM_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"circuitsim {words}")
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+    assert circuitsim() == 0
+    out, err = capfd.readouterr()
+    assert out.split() == offered and err == ""
+
+
+def test_commands_start_without_the_libraries_of_simulations() -> None:
+    code = "import sys, circuitsim.cli as c\ntry: c.main(['list'])\nfinally: print(*sys.modules, file=sys.stderr)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"numba", "sympy", "scipy", "networkx", "pandas", "matplotlib"} & set(ended.stderr.split())
 
 
 def test_schedule(capfd: pytest.CaptureFixture[str]) -> None:
