@@ -14,7 +14,7 @@ import networkx as nx
 import numpy as np
 
 from circuitsim import phases
-from circuitsim.analysis.scores.experiment import Around, Experiment, Increments, replaced
+from circuitsim.analysis.scores.experiment import Around, Increments, RepeatedPresentation, replaced
 from circuitsim.circuit.parts import Carries
 from circuitsim.engine.plan import Anatomy
 from circuitsim.engine.state import glorot
@@ -25,7 +25,7 @@ from circuitsim.timetable.schedule import Entry
 Depends = dict[str, dict[str, bool]]
 
 
-def label_use(experiment: Experiment) -> dict[str, Any]:
+def label_use(experiment: RepeatedPresentation) -> dict[str, Any]:
     """Count the synapses whose increments change when labels are replaced by random numbers in [0, 1].
 
     Exchanged classes would not do: their effects can cancel in the sum over the batch.
@@ -49,7 +49,7 @@ def label_use(experiment: Experiment) -> dict[str, Any]:
     return _use(experiment, mislabelled)
 
 
-def target_use(experiment: Experiment) -> dict[str, Any]:
+def target_use(experiment: RepeatedPresentation) -> dict[str, Any]:
     """Count the synapses whose increments change when only the neurons that form errors see other targets.
 
     These are error neurons, and neurons in which an error is recirculated. A rule that compares two activities of its
@@ -71,7 +71,7 @@ def target_use(experiment: Experiment) -> dict[str, Any]:
     return _use(experiment, elsewhere)
 
 
-def dependencies(experiment: Experiment, *, redraws: int = 2) -> Depends:
+def dependencies(experiment: RepeatedPresentation, *, redraws: int = 2) -> Depends:
     """Find the projections whose updates change when another projection's weights do.
 
     Parameters
@@ -96,7 +96,7 @@ def dependencies(experiment: Experiment, *, redraws: int = 2) -> Depends:
     return found
 
 
-def modularity(experiment: Experiment, *, redraws: int = 2) -> dict[str, Any]:
+def modularity(experiment: RepeatedPresentation, *, redraws: int = 2) -> dict[str, Any]:
     """Find the projections that each one needs in order to learn, and the stages in which a circuit can be trained.
 
     Returns
@@ -141,7 +141,7 @@ def stages(depends: Depends) -> list[list[list[str]]]:
     return found
 
 
-def _use(experiment: Experiment, around: Around) -> dict[str, Any]:
+def _use(experiment: RepeatedPresentation, around: Around) -> dict[str, Any]:
     normal, other = experiment.run(), experiment.run(around)
     learning = _count({key: (a != 0) | (other[key] != 0) for key, a in normal.items()})
     using = _count({key: a != other[key] for key, a in normal.items()})
@@ -160,11 +160,11 @@ def _overwrite(part: Anatomy, key: Key) -> None:
     array[...] = generator(0, f"in place of {key[0]}").uniform(0, 1, array.shape)
 
 
-def _clamps(experiment: Experiment, entry: Entry, population: str) -> bool:
+def _clamps(experiment: RepeatedPresentation, entry: Entry, population: str) -> bool:
     return entry.event.phase == phases.FORWARD and phases.subject(experiment.circuit, entry.event) == population
 
 
-def _targets(experiment: Experiment, entry: Entry) -> list[Key]:
+def _targets(experiment: RepeatedPresentation, entry: Entry) -> list[Key]:
     """Return the addresses that an event reads as targets."""
     name = phases.subject(experiment.circuit, entry.event)
     if entry.event.phase == phases.FEEDBACK:
@@ -174,7 +174,7 @@ def _targets(experiment: Experiment, entry: Entry) -> list[Key]:
     return []
 
 
-def _rewired(experiment: Experiment, projection: str, draw: int) -> Around:
+def _rewired(experiment: RepeatedPresentation, projection: str, draw: int) -> Around:
     """Redraw a projection's weights while its signals pass or a rule reads them."""
 
     @contextmanager
@@ -191,7 +191,7 @@ def _rewired(experiment: Experiment, projection: str, draw: int) -> Around:
     return through_others
 
 
-def _weights(experiment: Experiment, entry: Entry, projection: str) -> list[Key]:
+def _weights(experiment: RepeatedPresentation, entry: Entry, projection: str) -> list[Key]:
     """Return the addresses of the weights that an event uses as this projection's."""
     read = [a.key for a in entry.accesses if a.mode is Mode.READ and a.quantity == "weight"]
     if entry.event.phase == phases.DELIVERY:

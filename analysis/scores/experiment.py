@@ -20,7 +20,7 @@ Around = Callable[[Anatomy, Entry], AbstractContextManager[None]]
 Increments = dict[tuple[str, str, int], np.ndarray]
 
 
-class Experiment:
+class RepeatedPresentation:
     """A presentation and a wave of each mirror mode, without their updates.
 
     Parameters
@@ -57,10 +57,10 @@ class Experiment:
 
 
 @contextmanager
-def experiment(simulator: Simulator, rows: Any) -> Iterator[Experiment]:
-    """Experiment with a simulator, which is as before when the context ends; arguments are those of `sandbox`."""
+def experiment(simulator: Simulator, rows: Any) -> Iterator[RepeatedPresentation]:
+    """Repeat a presentation of a simulator, restored when the context ends; arguments are those of `sandbox`."""
     with sandbox(simulator, rows) as parts:
-        yield Experiment(simulator.circuit, parts)
+        yield RepeatedPresentation(simulator.circuit, parts)
 
 
 @contextmanager

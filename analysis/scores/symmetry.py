@@ -15,7 +15,7 @@ import networkx as nx
 import numpy as np
 
 from circuitsim import phases
-from circuitsim.analysis.scores.experiment import Experiment
+from circuitsim.analysis.scores.experiment import RepeatedPresentation
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import RECIRCULATES, Carries
 from circuitsim.locality import Mode
@@ -34,7 +34,7 @@ class Channel:
     forward_path: tuple[int, ...]
 
 
-def symmetry(experiment: Experiment, *, redraws: int | None = None) -> dict[str, Any]:
+def symmetry(experiment: RepeatedPresentation, *, redraws: int | None = None) -> dict[str, Any]:
     """Measure the angle in degrees between each path of errors and the transposed forward path.
 
     Parameters
@@ -59,7 +59,7 @@ def symmetry(experiment: Experiment, *, redraws: int | None = None) -> dict[str,
     return {"required": min(required, default=None), "channels": rows}
 
 
-def channels(experiment: Experiment) -> list[Channel]:
+def channels(experiment: RepeatedPresentation) -> list[Channel]:
     """Return each projection into feedback neurons, and each path of recirculated activity to a layer."""
     circuit, forward = experiment.circuit, _forward_graph(experiment, 0)
     found = []
@@ -83,7 +83,7 @@ def channels(experiment: Experiment) -> list[Channel]:
     return found
 
 
-def effective(experiment: Experiment, index: int) -> np.ndarray:
+def effective(experiment: RepeatedPresentation, index: int) -> np.ndarray:
     """Measure the matrix (replica, target, source) of a delivery by one-hot emissions through its step."""
     part = experiment.presentation
     entry, step = part.entries[index], part.steps[index]
@@ -106,7 +106,7 @@ def angle(first: np.ndarray, second: np.ndarray) -> float:
     return round(float(np.degrees(2 * np.arctan2(np.linalg.norm(a - b), np.linalg.norm(a + b)))), 9)
 
 
-def _row(experiment: Experiment, channel: Channel, redraws: int) -> dict[str, Any]:
+def _row(experiment: RepeatedPresentation, channel: Channel, redraws: int) -> dict[str, Any]:
     experiment.restore()
     now = _pairs(experiment, channel)
     drawn: list[tuple[np.ndarray, np.ndarray]] = []
@@ -129,7 +129,7 @@ def _row(experiment: Experiment, channel: Channel, redraws: int) -> dict[str, An
     }
 
 
-def _pairs(experiment: Experiment, channel: Channel) -> list[tuple[np.ndarray, np.ndarray]]:
+def _pairs(experiment: RepeatedPresentation, channel: Channel) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the feedback and transposed forward matrix of each replica; of several deliveries their product."""
     back, forward_path = (
         _product([effective(experiment, index) for index in path]) for path in (channel.back, channel.forward_path)
@@ -154,7 +154,7 @@ def _product(matrices: list[np.ndarray]) -> np.ndarray:
     return product
 
 
-def _redraw(experiment: Experiment, draw: int) -> None:
+def _redraw(experiment: RepeatedPresentation, draw: int) -> None:
     """Draw every weight uniformly about zero, then refresh copied weights."""
     part = experiment.presentation
     for (owner, quantity, _), array in part.arrays.items():
@@ -166,7 +166,7 @@ def _redraw(experiment: Experiment, draw: int) -> None:
             step()
 
 
-def _deliveries(experiment: Experiment, cycle: int) -> list[tuple[int, Any]]:
+def _deliveries(experiment: RepeatedPresentation, cycle: int) -> list[tuple[int, Any]]:
     """Return the deliveries of a cycle, as pairs of an entry's number and the projection."""
     return [
         (index, experiment.circuit.projections[entry.event.which])
@@ -175,7 +175,7 @@ def _deliveries(experiment: Experiment, cycle: int) -> list[tuple[int, Any]]:
     ]
 
 
-def _forward_graph(experiment: Experiment, cycle: int) -> nx.DiGraph:
+def _forward_graph(experiment: RepeatedPresentation, cycle: int) -> nx.DiGraph:
     """Make the graph of signals in a cycle, without feedback neurons; an edge has its delivery's number, or None."""
     circuit, graph = experiment.circuit, nx.DiGraph()
     graph.add_nodes_from(p.name for p in circuit.populations)
@@ -202,5 +202,5 @@ def _forward_of(circuit: Circuit, errors: str) -> list[str]:
     return [x.source for x in circuit.exchanged(errors, Carries.ACTUAL, Carries.SLOPE)]
 
 
-def _names(experiment: Experiment, path: tuple[int, ...]) -> list[str]:
+def _names(experiment: RepeatedPresentation, path: tuple[int, ...]) -> list[str]:
     return [phases.subject(experiment.circuit, experiment.presentation.entries[index].event) for index in path]
