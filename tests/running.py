@@ -56,7 +56,7 @@ def skip_report(monkeypatch: pytest.MonkeyPatch, *, experiments: bool = False) -
 
     monkeypatch.setattr("circuitsim.scenarios.reporting.write_report", write)
     if not experiments:
-        monkeypatch.setattr("circuitsim.scenarios.reporting.examine", declared)
+        monkeypatch.setattr("circuitsim.analysis.audits.examine.examine", declared)
 
 
 def circuitsim(*arguments: object) -> int:

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from running import nightly
 
 from circuitsim import Carries, Circuit, Exchange, Plasticity, Population, Projection, Protocol, make_schedule
 from circuitsim.analysis.audits.audit import Audit, audit
@@ -175,7 +176,7 @@ def test_the_static_verdict(name: str) -> None:
 
 
 @each_circuit
-@pytest.mark.parametrize("backend", ["numba", "numpy"])
+@pytest.mark.parametrize("backend", ["numba", nightly("numpy")])
 def test_no_experiment_finds_anything_else(name: str, backend: str) -> None:
     found = examined(name, backend)
     assert {(f["kind"], f["projection"]) for f in found["findings"]} == KNOWN[name][1]
