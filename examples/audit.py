@@ -1,4 +1,4 @@
-"""Does your code carry weights from one place to another? The audit finds it, with the line; and why a synapse changed.
+"""Audit code that carries weights from one place to another; explain the change of a synapse.
 
 Run: python examples/audit.py
 """
@@ -13,7 +13,7 @@ from circuitsim.circuits.classifier import layered_classifier
 
 
 def keep_aligned(tensors):
-    """What some libraries do to make feedback alignment work better."""
+    """Copy the forward weights into the feedback weights, as some libraries do to improve feedback alignment."""
     tensors["B2.weight"][...] = tensors["W2.weight"].transpose(0, 2, 1)
 
 

@@ -1,4 +1,4 @@
-"""What happens when a rule, a window or a circuit is not local: it does not build, and says why.
+"""Rules, windows and circuits that are not local: each is refused, with the reason.
 
 Run: python examples/not_local.py
 """
@@ -11,7 +11,7 @@ teacher = [0.0] * 16
 
 
 def from_elsewhere():
-    """A rule that reads something that is at neither of its neurons."""
+    """Build a rule that reads a value which neither of its neurons has."""
 
     @local_rule
     def cheat(pre, post, w):
@@ -21,12 +21,12 @@ def from_elsewhere():
 
 
 def too_old():
-    """Recirculation around a slow loop, with neurons that forget too soon."""
+    """Build recirculation around a slow loop, with neurons that forget too soon."""
     return make_schedule(*circular_autoencoder([64, 16, 64], delay=5, window=8))
 
 
 def transported():
-    """A feedback path that uses the forward weights, in a circuit that is declared local."""
+    """Build a feedback path with the forward weights, in a circuit that is declared local."""
     return Circuit(
         "tied",
         (Population("layer0", 64), Population("layer1", 16), Population("image", 64, site="layer0")),

@@ -1,4 +1,4 @@
-"""A rule of your own, in ten lines: recirculation with a weight that decays unless it is used.
+"""A rule of your own in ten lines: recirculation with weight decay.
 
 Run: python examples/own_rule.py
 """

@@ -15,7 +15,7 @@ from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.circuits.twin import tourbillonize
 from circuitsim.data import load
 
-classifier, _ = layered_classifier([64, 32, 16, 10], "bp")  # as backpropagation would train it
+classifier, _ = layered_classifier([64, 32, 16, 10], "bp")
 twin = tourbillonize(classifier, bounded=True)
 print(twin.explain())
 
@@ -27,7 +27,7 @@ order = np.random.default_rng(0)
 
 
 def present(groups, epochs):
-    """Let these groups of rules learn, and no others."""
+    """Train with these groups of rules alone, then print the errors."""
     simulator.enter(replace(twin.protocol, groups=groups))
     for _ in range(epochs):
         for rows in np.array_split(order.permutation(len(data.train)), len(data.train) // 20):

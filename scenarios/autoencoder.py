@@ -1,15 +1,14 @@
-"""A circular autoencoder learns to reconstruct its input, by recirculation or by one of the baselines."""
+"""A circular autoencoder that learns to reconstruct its input by recirculation or a baseline."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from circuitsim.analysis.loop import loop_figures
-from circuitsim.analysis.metrics import reconstruction_errors
 from circuitsim.circuits.autoencoder import (
     ERROR_DRIVEN,
     RULES,
@@ -22,7 +21,9 @@ from circuitsim.runs.base import Figures
 from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Design
 from circuitsim.runs.scenario import Scenario
+from circuitsim.scenarios.fields import Flag
 from circuitsim.scenarios.layered import LayeredSettings
+from circuitsim.scenarios.networks import QUICK, Parameters, check_features, errors_of_output, layered_shapes
 from circuitsim.scenarios.own_rule import own_rule
 from circuitsim.scenarios.reporting import finish_with_reconstructions
 
@@ -36,25 +37,25 @@ MEAN_MARGIN = 1e-6  # a logistic output cannot equal 0 or 1: the training mean i
 
 
 class AutoencoderSettings(LayeredSettings):
-    """The keys of `autoencoder` beside those that all scenarios share."""
+    """The settings of `autoencoder`."""
 
     rule: str = Field("rec", description=f"one of {', '.join(RULES)}; or FILE.py:FUNCTION, a local rule of your own")
     variant: Literal["pr", "ccr", "rcc", "ccrcc", "rwcc"] = Field("pr", description="pr, ccr, rcc, ccrcc or rwcc")
     lam: float | list[float] = Field(0.5, description=_LAMBDA)
     emits: list[float] | None = Field(None, description=_PAIR)
     remembers: list[float] | None = Field(None, description=_PAIR)
-    compensate: bool = Field(False, description="true or false")
+    compensate: Flag = False
     cycles: int = Field(1, ge=1, le=100, description="a whole number from 1 to 100")
     reference_cycle: int = Field(0, ge=0, description="a whole number >= 0 and below cycles")
     top_rule: Literal["same", "gradient", "own"] = Field("same", description="same, gradient or own")
-    bias: bool = Field(True, description="true or false")
+    bias: Flag = True
     output_bias: Literal["data", "zero"] = Field("data", description="data or zero")
     loop_examples: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
 
     FIXED: ClassVar[tuple[str, ...]] = (*LayeredSettings.FIXED, "loop_examples")
 
     def model_post_init(self, context: Any) -> None:
-        """Checks across keys."""
+        """Check settings against each other."""
         super().model_post_init(context)
         if self.sizes[0] != self.sizes[-1]:
             refuse("sizes", self.sizes, "the last size equal to the first", "Layer L is layer 0: repeat its size.")
@@ -67,10 +68,15 @@ class AutoencoderSettings(LayeredSettings):
             )
         lam = self.lam if isinstance(self.lam, list) else [self.lam]
         if len(lam) not in (1, 2) or not all(0 <= value <= 1 for value in lam):
-            refuse("lam", self.lam, _LAMBDA, "One coefficient, or what is emitted and what is remembered.")
+            refuse(
+                "lam",
+                self.lam,
+                _LAMBDA,
+                "Give one coefficient, or one for what is emitted and one for what is remembered.",
+            )
         self._check_mixing()
         if self.loop_examples and self.output == "softmax":
-            refuse("loop_examples", self.loop_examples, "none with a softmax output", "Its neurons have no slopes.")
+            refuse("loop_examples", self.loop_examples, "none with a softmax output", "Its units have no slopes.")
         if self.rule not in RULES and ".py:" not in self.rule:
             refuse("rule", self.rule, str(type(self).model_fields["rule"].description), "Choose one of these.")
         mixed = any(sum(getattr(self, key) or []) > 0 for key in _MIXED)
@@ -79,24 +85,26 @@ class AutoencoderSettings(LayeredSettings):
                 "rule",
                 self.rule,
                 "variant = pr and cycles = 1 beside error-rec",
-                "Errors are recirculated plainly and once: they cannot mix with activities.",
+                "Errors recirculate once and do not mix with activities.",
             )
 
     def _check_mixing(self) -> None:
         for key in _MIXED:
             pair = getattr(self, key)
             if pair is not None and (len(pair) != 2 or not all(0 <= value <= 1 for value in pair)):
-                refuse(key, pair, _PAIR, "They take the place of what the variant says.")
+                refuse(key, pair, _PAIR, "They replace the coefficients of the variant.")
         if not self.compensate:
             return
         if self.cycles > 1:
-            refuse("cycles", self.cycles, "1 with compensate", "What is undone is what one recirculation mixes.")
+            refuse(
+                "cycles", self.cycles, "1 with compensate", "Only the mixing of one recirculation can be compensated."
+            )
         if min(self.losses) <= 0:
-            refuse("compensate", True, "mixing that leaves something to learn from", "Mix with less than 1.")
+            refuse("compensate", True, "mixing that leaves a part of the post terms", "Mix with less than 1.")
 
     @property
     def mixing(self) -> dict[str | tuple[str, str], float]:
-        """`emits` and `remembers` of layers 0 ... L - 1: the variant's, or those given in their place."""
+        """`emits` and `remembers` of layers 0 ... L - 1: the variant's, or those given in the settings."""
         found = variant_coefficients(self.variant, self.lam, self.top)
         for key in _MIXED:
             pair = getattr(self, key)
@@ -106,7 +114,7 @@ class AutoencoderSettings(LayeredSettings):
 
     @property
     def losses(self) -> list[float]:
-        """What mixing leaves of the post terms of layers 1 ... L."""
+        """Factors by which mixing reduces the post terms of layers 1 ... L."""
         return mixing_losses(self.mixing, self.top, self.top_rule)
 
     @property
@@ -116,7 +124,7 @@ class AutoencoderSettings(LayeredSettings):
 
 
 def design(settings: AutoencoderSettings) -> Design:
-    """Settings to circuit, protocol and parameters."""
+    """Return the circuit, protocol and parameters of settings."""
     circuit, protocol = circular_autoencoder(
         settings.sizes,
         settings.rule if settings.rule in RULES else own_rule(settings.rule),
@@ -130,9 +138,9 @@ def design(settings: AutoencoderSettings) -> Design:
         bounded=settings.max_norm is not None,
         window=settings.window,
     )
-    parameters: dict[str | tuple[str, str], float] = {}
-    undone = settings.compensate and settings.rule not in ERROR_DRIVEN
-    left = settings.losses if undone else [1.0] * settings.top
+    parameters: Parameters = {}
+    compensated = settings.compensate and settings.rule not in ERROR_DRIVEN
+    left = settings.losses if compensated else [1.0] * settings.top
     for q in circuit.projections:
         h = int(q.name[1:])
         parameters[q.name, "lr"] = settings.rate("lr", h) / left[h - 1]
@@ -147,19 +155,13 @@ def design(settings: AutoencoderSettings) -> Design:
 
 def check(settings: AutoencoderSettings, data: Dataset) -> None:
     """Refuse sizes that do not fit the data, and an output that cannot start at the data's mean."""
-    if settings.sizes[0] != data.features:
-        refuse(
-            "sizes",
-            settings.sizes,
-            f"{data.features} units in layers 0 and {settings.top}, as {data.name} has",
-            f"Set sizes=[{data.features},...,{data.features}].",
-        )
+    check_features(settings, data)
     if settings.bias and settings.output_bias == "data":
         initial_bias(settings, data)
 
 
 def initial_bias(settings: AutoencoderSettings, data: Dataset) -> np.ndarray:
-    """The top bias at which the output of a silent circuit equals the training mean: f_L(b) = mean."""
+    """Return the top bias at which the output of a silent circuit is the training mean: f_L(b) = mean."""
     mean = data.train.mean(axis=0, dtype=np.float64)
     low, high = {"logistic": (0, 1), "tanh": (-1, 1), "saturated": (-1, 1), "relu": (0, np.inf), "softmax": (0, 1)}.get(
         settings.output, (-np.inf, np.inf)
@@ -182,39 +184,19 @@ def initial_bias(settings: AutoencoderSettings, data: Dataset) -> np.ndarray:
 
 
 def prepare(settings: AutoencoderSettings, data: Dataset) -> dict[str, np.ndarray]:
-    """The top bias where it follows from the data."""
+    """Return the top bias, if it follows from the data."""
     if settings.bias and settings.output_bias == "data":
         return {f"A{settings.top}.bias": initial_bias(settings, data)}
     return {}
 
 
-def tensor_shapes(settings: AutoencoderSettings) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of all tensors that an autoencoder of these sizes can have."""
-    n, top = settings.sizes, settings.top
-    shapes: dict[str, tuple[int, ...]] = {}
-    for h in range(1, top + 1):
-        shapes |= {f"A{h}.weight": (n[h], n[h - 1]), f"A{h}.bias": (n[h],)}
-        shapes |= {f"B{h}.weight": (n[h - 1], n[h])} if h > 1 else {}
-        shapes |= {f"D{h}.weight": (n[h], n[top])} if h < top else {}
-    return shapes
-
-
-def evaluate(simulator: Simulator, x: np.ndarray, _: np.ndarray | None = None) -> dict[str, np.ndarray]:
-    """`mse`, and `bce` where the output is logistic."""
-    circuit = simulator.circuit
-    logistic = circuit.population(circuit.outputs).activation == "logistic"
-    return reconstruction_errors(simulator, x, logistic=logistic)
-
-
 def inspect(simulator: Simulator, settings: AutoencoderSettings, data: Dataset) -> Figures:
-    """`loop/gain`, and of rules that it describes `loop/step`, where `loop_examples` says over how many examples."""
+    """Return `loop/gain`, and `loop/step` of rules that it describes, over the first `loop_examples` examples."""
     if not settings.loop_examples:
         return {}
     found = loop_figures(simulator, data.train[: settings.loop_examples])
     return found if settings.rule in ("rec", "error-rec") else {"loop/gain": found["loop/gain"]}
 
-
-QUICK: Mapping[str, Any] = {"epochs": 2, "train_limit": 1000, "test_limit": 200}
 
 SCENARIO = Scenario(
     name="autoencoder",
@@ -223,8 +205,8 @@ SCENARIO = Scenario(
     design=design,
     check=check,
     prepare=prepare,
-    tensor_shapes=tensor_shapes,
-    evaluate=evaluate,
+    tensor_shapes=lambda settings: layered_shapes(settings.sizes, "A"),
+    evaluate=errors_of_output,
     inspect=inspect,
     finish=finish_with_reconstructions,
     quick=QUICK,

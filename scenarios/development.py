@@ -1,8 +1,8 @@
-"""How a Tourbillon develops: which parts learn in which epoch, and at which rates.
+"""The development of a Tourbillon: the parts that learn in each epoch, and their rates.
 
 Blocks grow in sequence, with a lag, or all from the start; each learns for `epochs`. The supervised top layer follows
-as a further block would, and learns for `top_epochs`. Then the whole is fine-tuned for `tuning_epochs`. Rates fall by
-`lr_decay` with each epoch of a part's own growth, and anew in fine-tuning.
+like a further block and learns for `top_epochs`. Then everything is fine-tuned for `tuning_epochs`. Rates fall
+by the factor `lr_decay` after each epoch of a part's own growth, and anew in fine-tuning.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from pydantic import Field
 from circuitsim.circuits.blocks import TOP, TOP_FEEDBACK, TUNING
 from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Stage
+from circuitsim.scenarios.fields import Count, CountOrZero, Limit, Positive
 from circuitsim.scenarios.layered import LayeredSettings, Rates
-from circuitsim.timetable.protocol import Protocol, Updates
+from circuitsim.scenarios.networks import both_rates, element, fits, layer_rates
+from circuitsim.timetable.protocol import Protocol
 
-UPDATES = {"last": Updates.LAST, "at-once": Updates.AT_ONCE}
 _EACH_BLOCK = "a number >= 0, or a list with one for each block"
 _EACH_LAYER = "a number >= 0, or a list with one for each layer above the input"
-_EPOCHS = "a whole number >= 0"
 
 
 class DevelopmentSettings(LayeredSettings):
-    """The keys of circuits that develop, beside those that all scenarios share."""
+    """The settings of circuits that develop."""
 
-    batch: int = Field(20, ge=1, description="a whole number >= 1")
+    batch: Count = 20
     lr: Rates = Field(0.02, description=_EACH_LAYER)
-    lr_decay: float = Field(0.95, gt=0, description="a number above 0")
-    epochs: int = Field(10, ge=0, description=_EPOCHS)
-    top_epochs: int = Field(0, ge=0, description=_EPOCHS)
-    tuning_epochs: int = Field(20, ge=0, description=_EPOCHS)
+    lr_decay: Positive = 0.95
+    epochs: CountOrZero = 10
+    top_epochs: CountOrZero = 0
+    tuning_epochs: CountOrZero = 20
     schedule: Literal["sequential", "lag", "asynchronous"] = Field(
         "sequential", description="sequential, lag or asynchronous"
     )
@@ -45,19 +45,18 @@ class DevelopmentSettings(LayeredSettings):
     decoders: Literal["fixed", "learning"] = Field("fixed", description="fixed or learning")
     updates: Literal["last", "at-once"] = Field("last", description="last or at-once")
     interval: int | None = Field(None, ge=1, description="none, or a whole number of ticks >= 1")
-    memories: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
+    memories: Limit = None
 
     FIXED: ClassVar[tuple[str, ...]] = (*LayeredSettings.FIXED, "schedule", "lag", "top_epochs", "tuning_epochs")
 
     def model_post_init(self, context: Any) -> None:
-        """Checks across keys."""
+        """Check settings against each other."""
         super().model_post_init(context)
         self._check_rates("tuning_lr")
-        for key, value in (("decoder_lr", self.decoder_lr), ("bounds", self.bounds)):
-            wrong = isinstance(value, list) and len(value) != self.blocks
-            if wrong or any(number < 0 for number in (value if isinstance(value, list) else [value])):
-                expected = str(type(self).model_fields[key].description)
-                refuse(key, value, f"{expected} ({self.blocks} blocks)", "Match the list to sizes.")
+        for key in ("decoder_lr", "bounds"):
+            if not fits(getattr(self, key), self.blocks):
+                expected = f"{type(self).model_fields[key].description} ({self.blocks} blocks)"
+                refuse(key, getattr(self, key), expected, "Match the list to sizes.")
         if self.memories is not None and self.interval is None:
             refuse("memories", self.memories, "none without an interval", "Set interval too: presentations overlap.")
         if self.max_norm is not None:
@@ -65,23 +64,18 @@ class DevelopmentSettings(LayeredSettings):
 
     @property
     def blocks(self) -> int:
-        """How many blocks there are."""
+        """Number of blocks."""
         return len(self.sizes) - 2
-
-    def of_block(self, key: str, b: int) -> float:
-        """The value of `decoder_lr` or `bounds` for block b, counted from 1."""
-        value = getattr(self, key)
-        return float(value[b - 1] if isinstance(value, list) else value)
 
     @property
     def bounded(self) -> bool:
-        """Whether any hinge neuron bounds its incoming synapses."""
-        return any(self.of_block("bounds", b) for b in range(1, self.blocks + 1))
+        """Whether any hinge's incoming synapses are bounded."""
+        return any(element(self.bounds, b) for b in range(1, self.blocks + 1))
 
 
 @dataclass(frozen=True)
 class Grown:
-    """A block as development sees it: the names of its encoder, decoder and hinge, and its groups of rules."""
+    """A block that grows: the names of its encoder, decoder and hinge, and its groups of rules."""
 
     encoder: str
     decoder: str
@@ -91,7 +85,7 @@ class Grown:
 
 @dataclass(frozen=True)
 class _Part:
-    """A block, or the top: the epochs in which it grows, and the groups that do."""
+    """A block, or the top: the epochs in which it grows, and its groups of rules."""
 
     name: str
     first: int
@@ -111,13 +105,13 @@ def stages(
     *,
     tuned: bool = True,
 ) -> tuple[Stage, ...]:
-    """One stage for each epoch of a development.
+    """Return a stage for each epoch of a development.
 
     Parameters
     ----------
     protocol : a presentation in which everything learns. blocks : from the input up.
-    top : the projection that learns from the output's error. feedback : the one that passes this on, if it may learn.
-    tuned : whether anything passes the error on; otherwise the top alone goes on learning.
+    top : the projection that learns from the output's error. feedback : the one that passes it on, if it learns.
+    tuned : whether a projection carries the error on; otherwise the top alone continues to learn.
     """
     protocol = replace(protocol, interval=settings.interval, memories=settings.memories)
     parts = _parts(settings, blocks)
@@ -149,38 +143,33 @@ def _parts(settings: DevelopmentSettings, blocks: Sequence[Grown]) -> list[_Part
 def _growing(
     settings: DevelopmentSettings, parts: Sequence[_Part], blocks: Sequence[Grown], top: str, epoch: int
 ) -> dict[tuple[str, str], float]:
-    """Rates and bounds of growth in an epoch; of what has grown already, those of its last epoch."""
+    """Return rates and bounds in an epoch of growth; parts that have grown keep those of their last epoch."""
     found: dict[tuple[str, str], float] = {}
     for b, (part, block) in enumerate(zip(parts[:-1], blocks, strict=True), 1):
-        factor = _fallen(settings, part, epoch)
-        found[block.encoder, "lr"] = settings.rate("lr", b) * factor
-        found[block.encoder, "lr_bias"] = settings.rate("lr_bias", b) * factor
-        for quantity in ("lr", "lr_bias"):
-            found[block.decoder, quantity] = settings.of_block("decoder_lr", b) * factor
-        found[block.hinge, "max_norm"] = settings.of_block("bounds", b) or np.inf
-    layers, factor = len(settings.sizes) - 1, _fallen(settings, parts[-1], epoch)
+        factor = _decayed(settings, part, epoch)
+        found |= layer_rates(settings, block.encoder, b, factor)
+        found |= both_rates(block.decoder, element(settings.decoder_lr, b) * factor)
+        found[block.hinge, "max_norm"] = element(settings.bounds, b) or np.inf
     if all(block.encoder != top for block in blocks):
-        found[top, "lr"] = settings.rate("lr", layers) * factor
-        found[top, "lr_bias"] = settings.rate("lr_bias", layers) * factor
+        found |= layer_rates(settings, top, len(settings.sizes) - 1, _decayed(settings, parts[-1], epoch))
     return found
 
 
-def _fallen(settings: DevelopmentSettings, part: _Part, epoch: int) -> float:
+def _decayed(settings: DevelopmentSettings, part: _Part, epoch: int) -> float:
     return float(settings.lr_decay ** (min(max(epoch, part.first), max(part.last - 1, part.first)) - part.first))
 
 
 def _tuned(
     settings: DevelopmentSettings, blocks: Sequence[Grown], top: str, feedback: str | None, epoch: int
 ) -> dict[tuple[str, str], float]:
-    """Rates of fine-tuning, in which no bound holds."""
+    """Return the rates of fine-tuning, in which there are no bounds."""
     layers, factor = len(settings.sizes) - 1, settings.lr_decay**epoch
     found: dict[tuple[str, str], float] = {}
     for b, block in enumerate(blocks, 1):
-        for quantity in ("lr", "lr_bias"):
-            found[block.encoder, quantity] = settings.rate("tuning_lr", b) * factor
+        found |= both_rates(block.encoder, settings.rate("tuning_lr", b) * factor)
         found[block.hinge, "max_norm"] = np.inf
     if blocks:
-        found |= {(top, quantity): settings.rate("tuning_lr", layers) * factor for quantity in ("lr", "lr_bias")}
+        found |= both_rates(top, settings.rate("tuning_lr", layers) * factor)
     if feedback:
         found[feedback, "lr"] = settings.rate("tuning_lr", layers) * factor
     return found

@@ -1,8 +1,7 @@
-"""Autoencoders as they may lie in space: circular ones, and standard ones with the learning channels of Table 5."""
+"""Spatial layouts of autoencoders: circular ones, and standard ones with the learning channels of Table 5."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +19,9 @@ from circuitsim.runs.config import build, refuse
 from circuitsim.runs.design import Design
 from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.autoencoder import AutoencoderSettings, initial_bias
+from circuitsim.scenarios.fields import Flag
 from circuitsim.scenarios.layered import LayeredSettings
+from circuitsim.scenarios.networks import QUICK, Parameters, check_features, layer_rates
 from circuitsim.scenarios.reporting import finish_with_reconstructions
 from circuitsim.timetable.protocol import Protocol
 
@@ -34,14 +35,14 @@ LAYOUTS = (*BIDIRECTIONAL, *CONJOINED, *ROWS, *REFERENCES)
 
 
 class LayoutSettings(LayeredSettings):
-    """The keys of `layouts` beside those that all scenarios share."""
+    """The settings of `layouts`."""
 
     layout: str = Field("conjoined", description=f"one of {', '.join(LAYOUTS)}")
-    bias: bool = Field(True, description="true or false")
+    bias: Flag = True
     output_bias: Literal["data", "zero"] = Field("data", description="data or zero")
 
     def model_post_init(self, context: Any) -> None:
-        """Checks across keys."""
+        """Check settings against each other."""
         super().model_post_init(context)
         if self.layout not in LAYOUTS:
             refuse("layout", self.layout, str(type(self).model_fields["layout"].description), "Choose one of these.")
@@ -54,7 +55,7 @@ class LayoutSettings(LayeredSettings):
 
 
 def described(settings: LayoutSettings) -> tuple[Circuit, Protocol]:
-    """The circuit of a layout and its protocol; output neurons have biases, hidden ones have none."""
+    """Return the circuit of a layout and its protocol; output neurons have biases, hidden ones have none."""
     sizes, name, delay = settings.sizes, settings.layout, settings.delay
     shared: dict[str, Any] = {key: getattr(settings, key) for key in ("hidden", "output", "bias", "window")}
     if name in BIDIRECTIONAL:
@@ -69,31 +70,23 @@ def described(settings: LayoutSettings) -> tuple[Circuit, Protocol]:
 
 
 def design(settings: LayoutSettings) -> Design:
-    """Settings to circuit, protocol and parameters; a channel that learns has the rate of layer 2."""
+    """Return the circuit, protocol and parameters of settings; a channel that learns has the rate of layer 2."""
     circuit, protocol = described(settings)
-    parameters: dict[str | tuple[str, str], float] = {}
+    parameters: Parameters = {}
     for q in circuit.projections:
-        layer = 1 if q.name == "A1" else 2
-        parameters[q.name, "lr"] = settings.rate("lr", layer)
-        parameters[q.name, "lr_bias"] = settings.rate("lr_bias", layer)
+        parameters |= layer_rates(settings, q.name, 1 if q.name == "A1" else 2)
         parameters[q.name, "momentum"] = settings.momentum
     return Design(circuit, protocol, parameters)
 
 
 def check(settings: LayoutSettings, data: Dataset) -> None:
     """Refuse sizes that do not fit the data, and an output that cannot start at the data's mean."""
-    if settings.sizes[0] != data.features:
-        refuse(
-            "sizes",
-            settings.sizes,
-            f"{data.features} units in layers 0 and 2, as {data.name} has",
-            f"Set sizes=[{data.features},...,{data.features}].",
-        )
+    check_features(settings, data)
     _ = _start(settings, data)
 
 
 def prepare(settings: LayoutSettings, data: Dataset) -> dict[str, np.ndarray]:
-    """The channels that are identities, the output's biases, the symmetric start of weights that rules keep so."""
+    """Return the channels that are identities, the output's biases, and weights that start symmetric."""
     channels = ROWS[settings.layout].identities if settings.layout in ROWS else ()
     found = {f"{name}.weight": np.eye(settings.sizes[0]) for name in channels} | _start(settings, data)
     if settings.layout == "conjoined-mirrored":
@@ -102,7 +95,7 @@ def prepare(settings: LayoutSettings, data: Dataset) -> dict[str, np.ndarray]:
 
 
 def _start(settings: LayoutSettings, data: Dataset) -> dict[str, np.ndarray]:
-    """The output's biases where they follow from the data, by the name of the projection that has them."""
+    """Return the output's biases if they follow from the data, by the name of their projection."""
     if not settings.bias or settings.output_bias == "zero":
         return {}
     named = next(q.name for q in described(settings)[0].projections if q.bias)
@@ -111,7 +104,7 @@ def _start(settings: LayoutSettings, data: Dataset) -> dict[str, np.ndarray]:
 
 
 def tensor_shapes(settings: LayoutSettings) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of all tensors that a layout of these sizes can have."""
+    """Return the shapes of all tensors that a layout of these sizes can have."""
     visible, middle, _ = settings.sizes
     up, down, square = (middle, visible), (visible, middle), (visible, visible)
     matrices = {"A1": up, "A2": down, "B2": up, "C1": square, "C2": up, "C3": square}
@@ -120,11 +113,9 @@ def tensor_shapes(settings: LayoutSettings) -> dict[str, tuple[int, ...]]:
 
 
 def evaluate(simulator: Simulator, x: np.ndarray, _: np.ndarray | None = None) -> dict[str, np.ndarray]:
-    """`mse` of the circuit's output, which in row 3 is what C3 brings back."""
+    """Return `mse` of the circuit's output, in row 3 that of the image that C3 carries back."""
     return reconstruction_errors(simulator, x, logistic=False)
 
-
-QUICK: Mapping[str, Any] = {"epochs": 2, "train_limit": 1000, "test_limit": 200}
 
 SCENARIO = Scenario(
     name="layouts",

@@ -1,8 +1,7 @@
-"""A Tourbillon of Tourbillons: fast loops inside a slow one, each learning by recirculation."""
+"""A Tourbillon of Tourbillons: fast loops inside a slow loop, each learning by recirculation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -10,15 +9,24 @@ import numpy as np
 from pydantic import Field
 
 from circuitsim.analysis.blocks import block_alignment, block_errors
-from circuitsim.analysis.metrics import reconstruction_errors
 from circuitsim.circuits.blocks import TUNING
 from circuitsim.circuits.nest import OUTER, nested_autoencoder
-from circuitsim.data import Dataset
 from circuitsim.runs.base import Figures
 from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Design, Stage
 from circuitsim.runs.scenario import Scenario
+from circuitsim.scenarios.fields import Flag, Ticks
 from circuitsim.scenarios.layered import LayeredSettings, Rates
+from circuitsim.scenarios.networks import (
+    QUICK,
+    Parameters,
+    both_rates,
+    check_features,
+    element,
+    errors_of_output,
+    fits,
+    layer_rates,
+)
 from circuitsim.scenarios.reporting import finish_with_reconstructions
 
 if TYPE_CHECKING:
@@ -28,7 +36,7 @@ _EACH = "a number >= 0, or a list with one for each hidden layer"
 
 
 class NestSettings(LayeredSettings):
-    """The keys of `nest` beside those that all scenarios share."""
+    """The settings of `nest`."""
 
     sizes: list[int] = Field(
         [64, 32, 64], description="a list of at least three whole numbers from 1 to 10^9, units by layer"
@@ -39,13 +47,13 @@ class NestSettings(LayeredSettings):
     inner_lr: Rates = Field(0.01, description=_EACH)
     decoder_lr: Rates = Field(0.1, description=_EACH)
     bounds: Rates = Field(0.0, description=f"{_EACH}, 0 for none")
-    outer_delay: int = Field(3, ge=1, le=1000, description="a whole number of ticks from 1 to 1000")
-    bias: bool = Field(True, description="true or false")
+    outer_delay: Ticks = 3
+    bias: Flag = True
 
     FIXED: ClassVar[tuple[str, ...]] = (*LayeredSettings.FIXED, "cores", "inner_first")
 
     def model_post_init(self, context: Any) -> None:
-        """Checks across keys."""
+        """Check settings against each other."""
         super().model_post_init(context)
         fields = type(self).model_fields
         if len(self.sizes) < 3 or self.sizes[0] != self.sizes[-1]:
@@ -53,32 +61,22 @@ class NestSettings(LayeredSettings):
         hidden = len(self.sizes) - 2
         if len(self.cores) != hidden or not all(1 <= size <= 10**9 for size in self.cores):
             refuse("cores", self.cores, f"{fields['cores'].description} ({hidden})", "Match the list to sizes.")
-        for key, value in (
-            ("inner_lr", self.inner_lr),
-            ("decoder_lr", self.decoder_lr),
-            ("bounds", self.bounds),
-        ):
-            numbers = value if isinstance(value, list) else [value] * hidden
-            if len(numbers) != hidden or any(number < 0 for number in numbers):
-                refuse(key, value, f"{fields[key].description} ({hidden})", "Match the list to sizes.")
+        for key in ("inner_lr", "decoder_lr", "bounds"):
+            if not fits(getattr(self, key), hidden):
+                refuse(key, getattr(self, key), f"{fields[key].description} ({hidden})", "Match the list to sizes.")
         if self.max_norm is not None:
             refuse("max_norm", self.max_norm, "none", "Set bounds, one for each core.")
         if self.inner_first > self.epochs:
             refuse("inner_first", self.inner_first, f"no more than epochs = {self.epochs}", "Lower it.")
 
-    def of_loop(self, key: str, h: int) -> float:
-        """The value of `inner_lr`, `decoder_lr` or `bounds` for the loop of hidden layer h, counted from 1."""
-        value = getattr(self, key)
-        return float(value[h - 1] if isinstance(value, list) else value)
-
     @property
     def bounded(self) -> bool:
-        """Whether any core bounds its incoming synapses."""
-        return any(self.of_loop("bounds", h) for h in range(1, len(self.sizes) - 1))
+        """Whether any core's incoming synapses are bounded."""
+        return any(element(self.bounds, h) for h in range(1, len(self.sizes) - 1))
 
 
 def design(settings: NestSettings) -> Design:
-    """Settings to circuit, protocol, parameters; the inner loops may learn alone at first."""
+    """Return the circuit, protocol, parameters and stages of settings; the inner loops may learn alone at first."""
     circuit, protocol = nested_autoencoder(
         settings.sizes,
         settings.cores,
@@ -97,27 +95,20 @@ def design(settings: NestSettings) -> Design:
     return Design(circuit, protocol, _parameters(settings), stages=(first, rest) if settings.inner_first else (rest,))
 
 
-def _parameters(settings: NestSettings) -> dict[str | tuple[str, str], float]:
-    found: dict[str | tuple[str, str], float] = {"momentum": settings.momentum}
+def _parameters(settings: NestSettings) -> Parameters:
+    found: Parameters = {"momentum": settings.momentum}
     for h in range(1, len(settings.sizes)):
-        found |= {(f"A{h}", quantity): settings.rate(quantity, h) for quantity in ("lr", "lr_bias")}
+        found |= layer_rates(settings, f"A{h}", h)
     for h in range(1, len(settings.sizes) - 1):
-        for name, key in ((f"P{h}", "inner_lr"), (f"Q{h}", "decoder_lr")):
-            found |= {(name, quantity): settings.of_loop(key, h) for quantity in ("lr", "lr_bias")}
+        found |= both_rates(f"P{h}", element(settings.inner_lr, h))
+        found |= both_rates(f"Q{h}", element(settings.decoder_lr, h))
         if settings.bounded:
-            found[f"core{h}", "max_norm"] = settings.of_loop("bounds", h) or np.inf
+            found[f"core{h}", "max_norm"] = element(settings.bounds, h) or np.inf
     return found
 
 
-def check(settings: NestSettings, data: Dataset) -> None:
-    """Refuse sizes that do not fit the data."""
-    if settings.sizes[0] != data.features:
-        expected = f"{data.features} units in the first and the last layer, as {data.name} has features"
-        refuse("sizes", settings.sizes, expected, f"Set sizes=[{data.features},...,{data.features}].")
-
-
 def tensor_shapes(settings: NestSettings) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of all tensors."""
+    """Return the shapes of all tensors."""
     n, shapes = settings.sizes, dict[str, tuple[int, ...]]()
     for h in range(1, len(n)):
         shapes |= {f"A{h}.weight": (n[h], n[h - 1]), f"A{h}.bias": (n[h],)}
@@ -128,19 +119,16 @@ def tensor_shapes(settings: NestSettings) -> dict[str, tuple[int, ...]]:
 
 
 def evaluate(simulator: Simulator, x: np.ndarray, _: np.ndarray | None = None) -> Figures:
-    """`mse` and `bce` of the outer loop; of each inner loop `mse/h` and `spread/h`."""
-    logistic = simulator.circuit.population(simulator.circuit.outputs).activation == "logistic"
-    return reconstruction_errors(simulator, x, logistic=logistic) | block_errors(simulator, x)
+    """Return `mse` and `bce` of the outer loop, `mse/h` and `spread/h` of each inner loop."""
+    return errors_of_output(simulator, x) | block_errors(simulator, x)
 
-
-QUICK: Mapping[str, Any] = {"epochs": 2, "train_limit": 1000, "test_limit": 200}
 
 SCENARIO = Scenario(
     name="nest",
     description="a Tourbillon of Tourbillons: fast circular autoencoders inside a slow one",
     settings=NestSettings,
     design=design,
-    check=check,
+    check=check_features,
     tensor_shapes=tensor_shapes,
     evaluate=evaluate,
     inspect=block_alignment,

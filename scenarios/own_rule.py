@@ -1,4 +1,4 @@
-"""Local rules that users write: a function in a file of theirs, named FILE.py:FUNCTION."""
+"""Local rules that users write in files of their own, named FILE.py:FUNCTION."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first thing to run: digits, recirculation against backpropagation, random backpropagation and the top alone."""
+"""The first scenario to run: recirculation against baselines on the embedded digits."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import replace
 from pydantic import Field
 
 from circuitsim.scenarios import autoencoder
+from circuitsim.scenarios.fields import Count, CountOrZero
 
 
 class QuickstartSettings(autoencoder.AutoencoderSettings):
-    """As `autoencoder`, with settings in which the embedded digits are learned within seconds."""
+    """The settings of `autoencoder`, with defaults that learn the embedded digits within seconds."""
 
-    batch: int = Field(10, ge=1, description="a whole number >= 1")
-    epochs: int = Field(30, ge=0, description="a whole number >= 0")
+    batch: Count = 10
+    epochs: CountOrZero = 30
     lr: float | list[float] = Field(
         0.05, description="a number >= 0, or a list with one for each layer above the input"
     )

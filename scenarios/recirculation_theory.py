@@ -1,4 +1,4 @@
-"""Every statement on recirculation in linear circuits, held against random starts and against simulated circuits."""
+"""Statements on recirculation in linear circuits, checked with random starts and simulated circuits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TheoryKeys(Settings):
-    """The keys of `recirculation-theory`."""
+    """The settings of `recirculation-theory`."""
 
     part: Literal["all", "linear", "chain", "cycles", "earlier", "hidden"] = Field(
         "all", description="all, linear, chain, cycles, earlier or hidden"
@@ -35,15 +35,15 @@ class TheoryKeys(Settings):
     FIXED = ("part", "starts", "systems", "depths", "rates")
 
     def model_post_init(self, _: Any) -> None:
-        """Checks that a single key's type cannot make."""
+        """Check lists."""
         if not self.depths or not all(2 <= depth <= 8 for depth in self.depths):
-            refuse("depths", self.depths, "a list of whole numbers from 2 to 8", "Name numbers of layers, L.")
+            refuse("depths", self.depths, "a list of whole numbers from 2 to 8", "Give numbers of layers, L.")
         if len(set(self.rates)) < 3 or not all(1e-4 <= rate <= 0.1 for rate in self.rates):
             refuse("rates", self.rates, "a list of at least three numbers from 0.0001 to 0.1", "A slope needs three.")
 
 
 def compute(settings: TheoryKeys) -> pd.DataFrame:
-    """`starts` and `agree` of each statement, and what the figures show.
+    """Return `starts` and `agree` of each statement, and the numbers of the figures.
 
     Columns beside epoch (0), split, metric and value: case, x, y.
     """
@@ -85,7 +85,7 @@ def _earlier(settings: TheoryKeys) -> list[Datum]:
 
 
 def _theorems(settings: TheoryKeys, theorem: str) -> list[Datum]:
-    """All readings of a theorem."""
+    """Return the checks of all readings of a theorem."""
     given = (settings.seed, settings.starts, settings.depths, settings.spread)
     found: list[Datum] = []
     for name in (name for name in checks_chain.CHAIN_RULES if name.startswith(theorem)):
@@ -103,7 +103,7 @@ QUICK: Mapping[str, Any] = {"starts": 300, "systems": 3, "depths": [2, 3]}
 
 SCENARIO = Computation(
     name="recirculation-theory",
-    description="the statements on recirculation in linear circuits, checked; those that fail, with counterexamples",
+    description="statements on recirculation in linear circuits, checked; counterexamples to those that fail",
     settings=TheoryKeys,
     compute=compute,
     finish=finish,

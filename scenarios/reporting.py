@@ -1,4 +1,4 @@
-"""What every scenario writes at its end: the audit of what ran, and the report."""
+"""The audit and the report that scenarios write at their end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_ROWS = 8  # rows of reconstructions: one for each group of replicas that di
 
 
 def finish_with_reconstructions(folder: Path, study: Study, config: Mapping[str, Any]) -> None:
-    """Write audit.json and report.html of a run whose outputs are what went in."""
+    """Write audit.json and report.html of a run that reconstructs its inputs."""
     finish(folder, study, config, reconstructions(study, tuple(config["vary"])))
 
 
@@ -52,12 +52,12 @@ def finish(folder: Path, study: Study, config: Mapping[str, Any], samples: Recon
 
 
 def _protocols(study: Study) -> tuple[str, ...]:
-    """What learns when, where that changes."""
+    """Describe the stages of a development."""
     return tuple(dict.fromkeys(when for group in study.groups for when, _ in group.design.protocols() if when))
 
 
 def _audited(study: Study, group: ReplicaGroup) -> Audit:
-    """The audit of a group's circuit, on the backend that ran it."""
+    """Audit a group's circuit on the backend that ran it."""
     from circuitsim.analysis.audits.examine import examine
 
     one = group.design
@@ -66,7 +66,7 @@ def _audited(study: Study, group: ReplicaGroup) -> Audit:
 
 
 def reconstructions(study: Study, varied: tuple[str, ...]) -> Reconstructions:
-    """The first test examples as the first replica of each group gives them back."""
+    """Return the first test examples as the first replica of each group reconstructs them."""
     originals = study.data.test[:EXAMPLES]
     outputs: dict[str, np.ndarray] = {}
     for group in study.groups:
@@ -79,7 +79,7 @@ def reconstructions(study: Study, varied: tuple[str, ...]) -> Reconstructions:
 
 
 def _label(study: Study, members: tuple[int, ...], varied: tuple[str, ...]) -> str:
-    """The values of the varied keys, seeds left out, that some replicas have in common."""
+    """Return the values of the varied keys, without seeds, that some replicas have in common."""
     parts = []
     for key in varied:
         values = {spell(getattr(study.settings[replica], key)).strip("'") for replica in members}

@@ -1,8 +1,7 @@
-"""A Tourbillon: circular autoencoders grow on each other, a top layer learns classes, decoders pass its error down."""
+"""A Tourbillon: a stack of circular autoencoders that grows, below a top layer that learns classes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -16,9 +15,10 @@ from circuitsim.runs.base import Figures
 from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Design
 from circuitsim.runs.scenario import Scenario
-from circuitsim.scenarios.classifier.scenario import check as check_classes
-from circuitsim.scenarios.development import UPDATES, DevelopmentSettings, Grown, stages
+from circuitsim.scenarios.development import DevelopmentSettings, Grown, stages
+from circuitsim.scenarios.fields import Flag
 from circuitsim.scenarios.layered import Output
+from circuitsim.scenarios.networks import QUICK_STAGES, UPDATES, Shapes, check_classes
 from circuitsim.scenarios.reporting import finish
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class TourbillonSettings(DevelopmentSettings):
-    """The keys of `tourbillon` beside those of all circuits that develop."""
+    """The settings of `tourbillon`."""
 
     sizes: list[int] = Field(
         [64, 32, 16, 10], description="a list of at least three whole numbers from 1 to 10^9, units by layer"
@@ -38,12 +38,12 @@ class TourbillonSettings(DevelopmentSettings):
         "decoders", description=f"one of {', '.join(CHANNELS)}"
     )
     top_feedback: Literal["fixed", "learning"] = Field("fixed", description="fixed or learning")
-    bias: bool = Field(True, description="true or false")
+    bias: Flag = True
 
     FIXED: ClassVar[tuple[str, ...]] = DevelopmentSettings.FIXED
 
     def model_post_init(self, context: Any) -> None:
-        """Checks across keys."""
+        """Check settings against each other."""
         if len(self.sizes) < 3:
             refuse("sizes", self.sizes, str(type(self).model_fields["sizes"].description), "Add a block's hinge.")
         super().model_post_init(context)
@@ -52,7 +52,7 @@ class TourbillonSettings(DevelopmentSettings):
 
 
 def design(settings: TourbillonSettings) -> Design:
-    """Settings to circuit, protocol, parameters, and the stages of its development."""
+    """Return the circuit, protocol, parameters and stages of settings."""
     circuit, protocol = tourbillon(
         settings.sizes,
         settings.block_rule,
@@ -74,15 +74,15 @@ def design(settings: TourbillonSettings) -> Design:
         circuit,
         protocol,
         {(q, "momentum"): settings.momentum for q in circuit.rules},
-        decaying=(),  # the stages have the rates as they are
+        decaying=(),  # the rates of each stage have decayed already
         stages=stages(settings, protocol, blocks, f"W{n}", feedback, tuned=settings.channel != "none"),
     )
 
 
 def tensor_shapes(settings: TourbillonSettings) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of all tensors that a Tourbillon of these sizes can have."""
+    """Return the shapes of all tensors that a Tourbillon of these sizes can have."""
     sizes, n = settings.sizes, len(settings.sizes) - 1
-    shapes: dict[str, tuple[int, ...]] = {f"W{n}.weight": (sizes[n], sizes[n - 1]), f"W{n}.bias": (sizes[n],)}
+    shapes: Shapes = {f"W{n}.weight": (sizes[n], sizes[n - 1]), f"W{n}.bias": (sizes[n],)}
     for b in range(1, n):
         up, down = (sizes[b], sizes[b - 1]), (sizes[b - 1], sizes[b])
         shapes |= {f"E{b}.weight": up, f"E{b}.bias": up[:1], f"D{b}.weight": down, f"D{b}.bias": down[:1]}
@@ -91,11 +91,9 @@ def tensor_shapes(settings: TourbillonSettings) -> dict[str, tuple[int, ...]]:
 
 
 def evaluate(simulator: Simulator, x: np.ndarray, y: np.ndarray | None) -> Figures:
-    """`error` and `loss` of the top, and of each block `mse` and `spread`."""
+    """Return `error` and `loss` of the top, `mse` and `spread` of each block."""
     return {} if y is None else classification_errors(simulator, x, y) | block_errors(simulator, x)
 
-
-QUICK: Mapping[str, Any] = {"epochs": 1, "top_epochs": 1, "tuning_epochs": 1, "train_limit": 1000, "test_limit": 200}
 
 SCENARIO = Scenario(
     name="tourbillon",
@@ -107,5 +105,5 @@ SCENARIO = Scenario(
     evaluate=evaluate,
     inspect=block_alignment,
     finish=finish,
-    quick=QUICK,
+    quick=QUICK_STAGES,
 )

@@ -1,8 +1,7 @@
-"""The twin of a network that backpropagation trains: each layer a circular autoencoder, then fine-tuned (Table 1)."""
+"""The twin of a network trained by backpropagation: each layer a circular autoencoder, then fine-tuned (Table 1)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -11,7 +10,6 @@ from pydantic import Field
 
 from circuitsim.analysis.blocks import block_alignment, block_errors
 from circuitsim.analysis.classification import classification_errors
-from circuitsim.analysis.metrics import reconstruction_errors
 from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.circuits.blocks import TUNING
 from circuitsim.circuits.classifier import layered_classifier
@@ -21,9 +19,10 @@ from circuitsim.runs.base import Figures
 from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Design
 from circuitsim.runs.scenario import Scenario
-from circuitsim.scenarios.classifier.scenario import check as check_classes
 from circuitsim.scenarios.development import DevelopmentSettings, Grown, stages
+from circuitsim.scenarios.fields import Flag
 from circuitsim.scenarios.layered import Output
+from circuitsim.scenarios.networks import QUICK_STAGES, check_classes, check_features, errors_of_output
 from circuitsim.scenarios.reporting import finish
 
 if TYPE_CHECKING:
@@ -31,36 +30,36 @@ if TYPE_CHECKING:
 
 
 class TwinSettings(DevelopmentSettings):
-    """The keys of `twin` beside those of all circuits that develop."""
+    """The settings of `twin`."""
 
     original: Literal["classifier", "autoencoder"] = Field("classifier", description="classifier or autoencoder")
     sizes: list[int] = Field(
         [64, 32, 16, 10], description="a list of at least three whole numbers from 1 to 10^9, units by layer"
     )
     top: Output = Field("softmax", description="identity, tanh, logistic, relu or saturated; or softmax")
-    output_block: bool = Field(False, description="true or false")
-    bias: bool = Field(True, description="true or false")
+    output_block: Flag = False
+    bias: Flag = True
 
     FIXED: ClassVar[tuple[str, ...]] = (*DevelopmentSettings.FIXED, "original", "output_block")
 
     def model_post_init(self, context: Any) -> None:
-        """Checks across keys."""
+        """Check settings against each other."""
         if len(self.sizes) < 3:
             refuse("sizes", self.sizes, str(type(self).model_fields["sizes"].description), "Add a hidden layer.")
         super().model_post_init(context)
         if self.original == "autoencoder" and self.sizes[0] != self.sizes[-1]:
-            refuse("sizes", self.sizes, "the last size equal to the first", "An autoencoder gives back what went in.")
+            refuse("sizes", self.sizes, "the last size equal to the first", "An autoencoder reconstructs its input.")
         if self.updates != "last":
             refuse("updates", self.updates, "last", "Choose the scenario tourbillon for updates at once.")
 
     @property
     def blocks(self) -> int:
-        """How many blocks there are."""
+        """Number of blocks."""
         return len(self.sizes) - (1 if self.output_block else 2)
 
 
 def twin_of(settings: TwinSettings) -> Twin:
-    """The twin of the network that the settings describe, which backpropagation would train."""
+    """Return the twin of the network that the settings describe."""
     shape: dict[str, Any] = {"hidden": settings.hidden, "bias": settings.bias, "delay": settings.delay}
     if settings.original == "autoencoder":
         circuit, _ = circular_autoencoder(settings.sizes, "bp", output=settings.output, **shape)
@@ -71,7 +70,7 @@ def twin_of(settings: TwinSettings) -> Twin:
 
 
 def design(settings: TwinSettings) -> Design:
-    """Settings to circuit, protocol, parameters, and the stages of its development."""
+    """Return the circuit, protocol, parameters and stages of settings."""
     twin = twin_of(settings)
     protocol = replace(twin.protocol, window=settings.window)
     blocks = [Grown(b.encoder.name, b.decoder.name, b.hinge.name, b.groups) for b in twin.blocks]
@@ -81,7 +80,7 @@ def design(settings: TwinSettings) -> Design:
         twin.circuit,
         protocol,
         {(q, "momentum"): settings.momentum for q in twin.circuit.rules},
-        decaying=(),  # the stages have the rates as they are
+        decaying=(),  # the rates of each stage have decayed already
         stages=stages(settings, protocol, blocks, top, tuned=tuned),
     )
 
@@ -90,13 +89,12 @@ def check(settings: TwinSettings, data: Dataset) -> None:
     """Refuse sizes that do not fit the data, and data without classes for a classifier."""
     if settings.original == "classifier":
         check_classes(settings, data)
-    elif settings.sizes[0] != data.features:
-        expected = f"{data.features} units in the first and the last layer, as {data.name} has features"
-        refuse("sizes", settings.sizes, expected, f"Set sizes=[{data.features},...,{data.features}].")
+    else:
+        check_features(settings, data)
 
 
 def tensor_shapes(settings: TwinSettings) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of all tensors of the twin."""
+    """Return the shapes of all tensors of the twin."""
     circuit, found = twin_of(settings).circuit, dict[str, tuple[int, ...]]()
     for q in circuit.projections:
         if q.has_tensor:
@@ -106,14 +104,11 @@ def tensor_shapes(settings: TwinSettings) -> dict[str, tuple[int, ...]]:
 
 
 def evaluate(simulator: Simulator, x: np.ndarray, y: np.ndarray | None) -> Figures:
-    """`error` and `loss`, or `mse` and `bce`, of the output; of each block `mse/b` and `spread/b`."""
+    """Return `error` and `loss`, or `mse` and `bce`, of the output, `mse/b` and `spread/b` of each block."""
     if simulator.circuit.labels:
         return {} if y is None else classification_errors(simulator, x, y) | block_errors(simulator, x)
-    logistic = simulator.circuit.population(simulator.circuit.outputs).activation == "logistic"
-    return reconstruction_errors(simulator, x, logistic=logistic) | block_errors(simulator, x)
+    return errors_of_output(simulator, x) | block_errors(simulator, x)
 
-
-QUICK: Mapping[str, Any] = {"epochs": 1, "top_epochs": 1, "tuning_epochs": 1, "train_limit": 1000, "test_limit": 200}
 
 SCENARIO = Scenario(
     name="twin",
@@ -125,5 +120,5 @@ SCENARIO = Scenario(
     evaluate=evaluate,
     inspect=block_alignment,
     finish=finish,
-    quick=QUICK,
+    quick=QUICK_STAGES,
 )

@@ -1,1 +1,1 @@
-"""The experiment `asynchrony`."""
+"""Which irregularity of time breaks recirculation first?"""

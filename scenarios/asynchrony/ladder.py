@@ -1,4 +1,4 @@
-"""The rungs from regular time to none: which timing each has, and what it is a multiple of."""
+"""The settings of `asynchrony`, and the rungs of its ladders from regular to irregular time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import Field
 
 from circuitsim.circuits.autoencoder import variant_coefficients
 from circuitsim.runs.config import Settings, refuse
+from circuitsim.scenarios.fields import Count, Limit, NonNegative, Seed, Ticks
 
 if TYPE_CHECKING:
     from circuitsim.asynchrony import Timing
@@ -26,49 +27,49 @@ _LISTED = "a list of different numbers >= 0, the first 0"
 
 
 class AsynchronyKeys(Settings):
-    """The keys of `asynchrony`."""
+    """The settings of `asynchrony`."""
 
     dataset: str = Field("digits", description="a data set's name or the path of an .npz file")
     sizes: list[int] = Field(
         [64, 16, 64], description="a list of at least three whole numbers >= 1, the last as the first"
     )
-    lr: float = Field(0.05, ge=0, description="a number >= 0")
-    epochs: int = Field(1, ge=1, description="a whole number >= 1")
-    train_limit: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
-    test_limit: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
-    delay: int = Field(10, ge=1, le=1000, description="a whole number of ticks from 1 to 1000")
-    jitter: list[float] = Field(LATENESS, description=_LISTED + ": the latest that a tick comes, in cycles")
-    delays: list[float] = Field(LATENESS, description=_LISTED + ": the most that an axon adds, in cycles")
+    lr: NonNegative = 0.05
+    epochs: Count = 1
+    train_limit: Limit = None
+    test_limit: Limit = None
+    delay: Ticks = 10
+    jitter: list[float] = Field(LATENESS, description=_LISTED + ": greatest lateness of a tick, in cycles")
+    delays: list[float] = Field(LATENESS, description=_LISTED + ": greatest extra delay of an axon, in cycles")
     memory: list[float] = Field(
-        [0.0, 0.25, 0.5, 0.75, 0.9], description=_LISTED + " and all below 1: of cycle 0, the coefficient in cycle 1"
+        [0.0, 0.25, 0.5, 0.75, 0.9], description=_LISTED + " and all below 1: coefficient of cycle 0 in cycle 1"
     )
     updates: list[float] = Field(
-        [0.0, 0.25, 1.0, 4.0, 16.0, 64.0, 256.0, 1024.0], description=_LISTED + ": the longest wait, in presentations"
+        [0.0, 0.25, 1.0, 4.0, 16.0, 64.0, 256.0, 1024.0], description=_LISTED + ": longest wait, in presentations"
     )
     hold: int = Field(
         8, ge=1, le=1000, description="a whole number from 1 to 1000: cycles that slow neurons see the input"
     )
     angle_examples: int = Field(100, ge=2, description="a whole number >= 2")
-    seed: int = Field(0, ge=0, lt=2**63, description="a whole number from 0 to 2^63 - 1")
+    seed: Seed = 0
 
     FIXED = ("dataset", "sizes", "epochs", "train_limit", "test_limit", *LADDERS, "angle_examples")
 
     def model_post_init(self, _: Any) -> None:
-        """Checks that a single key's type cannot make."""
+        """Check layers and ladders."""
         if len(self.sizes) < 3 or min(self.sizes) < 1 or self.sizes[0] != self.sizes[-1]:
             expected = str(type(self).model_fields["sizes"].description)
-            refuse("sizes", self.sizes, expected, "Layer L is layer 0, and something must lie between.")
+            refuse("sizes", self.sizes, expected, "Layer L is layer 0, with at least one hidden layer between.")
         for key in LADDERS:
             self._check_ladder(key, getattr(self, key))
 
     def _check_ladder(self, key: str, values: list[float]) -> None:
         expected = str(type(self).model_fields[key].description)
         if not values or values[0] != 0 or len(set(values)) < len(values) or min(values) < 0:
-            refuse(key, values, expected, "A ladder starts at regular time.")
+            refuse(key, values, expected, "Begin with regular time.")
         if key == MEMORY and max(values) >= 1:
-            refuse(key, values, expected, "Neurons that never follow learn nothing.")
+            refuse(key, values, expected, "A neuron that does not follow its input learns nothing.")
         if key != MEMORY and max(values) > 1e5:
-            refuse(key, values, expected, "None may be above 100000.")
+            refuse(key, values, expected, "Give none above 100000.")
         if key in (JITTER, DELAYS) and any(0 < value * self.cycle < 0.5 for value in values):
             refuse(
                 key, values, f"multiples of a cycle of {self.cycle} ticks", "Give none that is less than half a tick."
@@ -81,17 +82,17 @@ class AsynchronyKeys(Settings):
 
     @property
     def cycle(self) -> int:
-        """Ticks round the loop."""
+        """Ticks of one turn around the loop."""
         return self.top * self.delay
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One way to keep time.
+    """One kind of timing, on a ladder of increasing irregularity.
 
     Parameters
     ----------
-    ladder, kind, amount : where it stands. timing : what it does. coefficients : of neurons that mix by coefficient.
+    ladder, kind, amount : its place. timing : of the circuit. coefficients : of neurons that mix by coefficient.
     """
 
     ladder: str
@@ -102,7 +103,7 @@ class Rung:
 
 
 def rungs(settings: AsynchronyKeys) -> Iterator[Rung]:
-    """Regular time, then all four ladders upwards."""
+    """Yield regular time, then the rungs of all four ladders upwards."""
     from circuitsim.asynchrony import Timing
 
     yield Rung("", REGULAR, 0.0, Timing())
@@ -119,7 +120,7 @@ def rungs(settings: AsynchronyKeys) -> Iterator[Rung]:
 
 
 def _slow(settings: AsynchronyKeys, amount: float) -> Iterator[Rung]:
-    """Neurons that integrate, and those that combine two cycles by a coefficient."""
+    """Yield neurons that integrate, and neurons that combine two cycles by a coefficient."""
     from circuitsim.asynchrony import Timing
 
     slow = 1 - amount

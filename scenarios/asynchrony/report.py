@@ -1,4 +1,4 @@
-"""The figures and tables of `asynchrony`, and where on each ladder learning breaks."""
+"""The figures and tables of `asynchrony`, and the rungs at which learning breaks."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ from circuitsim.scenarios.asynchrony.ladder import (
     TRACES,
     UPDATES,
 )
+from circuitsim.scenarios.figures import SUMMARY, exhibit, mean, summary
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TITLE = "asynchrony – from neurons that fire as one to neurons that keep their own time"
+TITLE = "asynchrony – recirculation from regular to irregular time"
 KINDS = {
     JITTER: (ONCE, PATIENT, OFTEN),
     DELAYS: (ONCE, PATIENT, OFTEN),
@@ -49,12 +50,12 @@ AXES = {
 TITLES = {JITTER: "jitter", DELAYS: "random delays", MEMORY: "slow neurons", UPDATES: "updates at random times"}
 DRAWN = ("mse", "angle/delta1", "disturbance/delta1", "repeated/delta1")
 NEVER = "not on this ladder"
-CLEARLY = 0.1  # by which fraction an error must exceed that of regular time, in the mean, and in every seed at all
+CLEARLY = 0.1  # fraction by which the mean error must exceed that of regular time; every seed must exceed its own
 CAPTION = (
-    "Left: squared error of the test split after training, a mean over examples and units, measured with the weights "
-    "in regular time. Right: the angle between what recirculation takes for the first hidden layer's error and "
-    "backpropagation's through the same weights, a mean over examples; 90 degrees is chance. Lines are means over "
-    "seeds (of the logarithm, for the error), bands reach from the least to the greatest; at 0 time is regular."
+    "Left: squared error of the test split after training, a mean over examples and units, measured in regular time "
+    "with the trained weights. Right: angle between the first hidden layer's error by recirculation and by "
+    "backpropagation through the same weights, a mean over examples; 90 degrees is chance. Lines are means over seeds "
+    "(of the logarithm, for the error), bands reach from the least to the greatest; at 0 time is regular."
 )
 Values = Mapping[tuple[str, str, float, str], np.ndarray]  # (ladder, kind, amount, metric) to (seed,)
 
@@ -73,7 +74,7 @@ def finish(folder: Path, metrics: pd.DataFrame, config: Mapping[str, Any]) -> No
 
 
 def _values(metrics: pd.DataFrame) -> Values:
-    """(replica,) of each metric of each rung, NaN for one that diverged."""
+    """Return each metric of each rung, (replica,), NaN for one that diverged."""
     replicas = sorted(metrics["replica"].unique())
     return {
         (str(ladder), str(kind), float(amount), str(metric)): rows.set_index("replica")["value"]
@@ -83,91 +84,78 @@ def _values(metrics: pd.DataFrame) -> Values:
     }
 
 
-def _course(values: Values, config: Mapping[str, Any], ladder: str, kind: str, metric: str) -> np.ndarray:
-    """(amount, seed) of a metric up a ladder; its foot is regular time."""
-    foot = values["", REGULAR, 0.0, metric]
-    missing = np.full(len(foot), np.nan)
+def _curve(values: Values, config: Mapping[str, Any], ladder: str, kind: str, metric: str) -> np.ndarray:
+    """Return a metric on a ladder, (amount, seed); the first amount is regular time."""
+    regular = values["", REGULAR, 0.0, metric]
+    missing = np.full(len(regular), np.nan)
     above = [values.get((ladder, kind, float(amount), metric), missing) for amount in config[ladder][1:]]
-    return np.array([foot, *above])
+    return np.array([regular, *above])
 
 
 def _figure(name: str, title: str, ladders: Sequence[str], values: Values, config: Mapping[str, Any]) -> Exhibit:
-    """Two panels for each ladder: errors, and angles."""
+    """Return two panels for each ladder: errors and angles."""
     panels = []
     for ladder in ladders:
         amounts = config[ladder]
         places, ticks = np.arange(len(amounts)), {float(k): f"{amount:g}" for k, amount in enumerate(amounts)}
-        curves = {kind: _course(values, config, ladder, kind, "mse") for kind in KINDS[ladder]}
+        curves = {kind: _curve(values, config, ladder, kind, "mse") for kind in KINDS[ladder]}
         curves[TOP] = np.repeat(values["", TOP, 0.0, "mse"][None], len(amounts), axis=0)
         panels.append(
             Panel(
                 f"{TITLES[ladder]}: error", AXES[ladder], "squared error", places, curves, logarithmic=True, ticks=ticks
             )
         )
-        angles = {kind: _course(values, config, ladder, kind, "angle/delta1") for kind in KINDS[ladder]}
+        angles = {kind: _curve(values, config, ladder, kind, "angle/delta1") for kind in KINDS[ladder]}
         panels.append(
             Panel(f"{TITLES[ladder]}: angle", AXES[ladder], "degrees", places, angles, limits=(0.0, 135.0), ticks=ticks)
         )
     labels = [TOP, *dict.fromkeys(kind for ladder in ladders for kind in KINDS[ladder])]
     image = draw_panels(panels, labels, what=title)
-    return Exhibit(name, title, CAPTION, _drawn(ladders, values, config), image)
+    columns = ["ladder", "kind", "up to", "metric", *SUMMARY]
+    return exhibit(name, title, CAPTION, columns, _drawn(ladders, values, config), image)
 
 
-def _drawn(ladders: Sequence[str], values: Values, config: Mapping[str, Any]) -> pd.DataFrame:
-    """The drawn curves as numbers."""
-    import pandas as pd
-
+def _drawn(ladders: Sequence[str], values: Values, config: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Return the drawn curves as rows of numbers."""
     rows = []
     for ladder in ladders:
         for kind in KINDS[ladder]:
             for metric in DRAWN:
-                course = _course(values, config, ladder, kind, metric)
-                for amount, one in zip(config[ladder], course, strict=True):
-                    rows.append((TITLES[ladder], kind, amount, metric, *_summary(one)))
-    return pd.DataFrame(rows, columns=["ladder", "kind", "up to", "metric", "mean", "SD", "least", "greatest", "seeds"])
+                curve = _curve(values, config, ladder, kind, metric)
+                for amount, one in zip(config[ladder], curve, strict=True):
+                    rows.append((TITLES[ladder], kind, amount, metric, *summary(one)))
+    return rows
 
 
-def _summary(one: np.ndarray) -> tuple[float, float, float, float, int]:
-    known = one[np.isfinite(one)]
-    if not known.size:
-        return (np.nan,) * 4 + (0,)
-    deviation = float(known.std(ddof=1)) if known.size > 1 else np.nan
-    return float(known.mean()), deviation, float(known.min()), float(known.max()), int(known.size)
-
-
-def _worse(errors: np.ndarray, regular: np.ndarray) -> bool:
-    """Whether the mean error is clearly above that of regular time, and each seed's above its own; or one is lost."""
+def clearly_worse(errors: np.ndarray, regular: np.ndarray) -> bool:
+    """Return whether the mean error is clearly above regular time's and each seed's above its own, or one diverged."""
     above = errors.mean() > (1 + CLEARLY) * regular.mean() and (errors > regular).all()
     return bool(above or not np.isfinite(errors).all())
 
 
-def _useless(errors: np.ndarray, top: np.ndarray) -> bool:
-    """Whether the mean error is no less than if the top layer alone had learned; or a seed is lost."""
+def useless(errors: np.ndarray, top: np.ndarray) -> bool:
+    """Return whether the mean error is no less than with the top layer alone, or a seed has diverged."""
     return not errors.mean() < top.mean()
 
 
 def _first(values: Values, config: Mapping[str, Any], ladder: str, kind: str) -> tuple[str, str]:
-    """The least amounts from which on a ladder's errors are clearly worse, and useless."""
-    regular, *above = _course(values, config, ladder, kind, "mse")
+    """Return the least amounts at which a ladder's errors are clearly worse, and useless."""
+    regular, *above = _curve(values, config, ladder, kind, "mse")
     top = values["", TOP, 0.0, "mse"]
     found = []
-    for broken in ([_worse(one, regular) for one in above], [_useless(one, top) for one in above]):
+    for broken in ([clearly_worse(one, regular) for one in above], [useless(one, top) for one in above]):
         found.append(f"{config[ladder][1 + broken.index(True)]:g}" if True in broken else NEVER)
     return found[0], found[1]
 
 
 def _breaks(values: Values, config: Mapping[str, Any]) -> Exhibit:
-    """Where each ladder breaks, and how its first and last rungs stand."""
-    import pandas as pd
-
+    """Return the rungs at which each ladder breaks, and the numbers of its first and last rungs."""
     rows = []
     for ladder, kinds in KINDS.items():
         for kind in kinds if len(config[ladder]) > 1 else ():
-            told = []
-            for place in (1, -1):
-                for metric in DRAWN:
-                    told.append(_summary(_course(values, config, ladder, kind, metric)[place])[0])
-            rows.append((TITLES[ladder], kind, *_first(values, config, ladder, kind), *told))
+            curves = [_curve(values, config, ladder, kind, metric) for metric in DRAWN]
+            means = [mean(curve[place]) for place in (1, -1) for curve in curves]
+            rows.append((TITLES[ladder], kind, *_first(values, config, ladder, kind), *means))
     parts = [
         f"{rung}: {what}"
         for rung in ("first rung", "last rung")
@@ -176,55 +164,49 @@ def _breaks(values: Values, config: Mapping[str, Any]) -> Exhibit:
     columns = ["ladder", "kind", "clearly worse from", "useless from", *parts]
     caption = (
         f"Clearly worse: the mean test error exceeds that of regular time by more than {CLEARLY:.0%}, and every seed's "
-        "exceeds its own. Useless: the mean is no less than if the top layer alone had learned. A seed that diverges "
-        "is both. Disturbance: how far the first hidden layer's recirculated error is from that of regular time with "
-        "the same weights, as a multiple of its size (root mean squares). Repeated: the same where each example is "
-        "shown several times in a row, and only the last time counts: without what is left of another example."
+        "exceeds its own. Useless: the mean is no less than with the top layer alone. A seed that diverges counts as "
+        "both. Disturbance: distance of the first hidden layer's recirculated error from that of regular time with the "
+        "same weights, relative to its size (root mean squares). Repeated: the disturbance at the last of several "
+        "presentations of one example in a row, without traces of another example."
     )
-    return Exhibit("breaks", "Where learning breaks", caption, pd.DataFrame(rows, columns=columns))
+    return exhibit("breaks", "Where learning breaks", caption, columns, rows)
 
 
 def _mixing(values: Values, config: Mapping[str, Any]) -> Exhibit:
-    """What neurons turn out to emit and to remember, beside the coefficients that they were given or are expected."""
-    import pandas as pd
-
+    """Return the measured coefficients of what neurons emit and remember, beside those expected or given."""
     layers = sorted({m.rpartition("/")[2] for *_, m in values if m.startswith("emits/")})
     quantities = [f"{what}/{layer}" for layer in layers for what in ("emits", "remembers", "unexplained")]
     rows = [
-        (kind, amount, *(_summary(_course(values, config, MEMORY, kind, q)[place])[0] for q in quantities))
+        (kind, amount, *(mean(_curve(values, config, MEMORY, kind, q)[place]) for q in quantities))
         for kind in KINDS[MEMORY]
         for place, amount in enumerate(config[MEMORY])
         if place
     ]
     columns = ["neurons", "coefficient", *(q.replace("/", " ") for q in quantities)]
     caption = (
-        "Fitted over examples: the coefficients of cycle 0 in what the neurons of a layer emit and remember at the end "
-        "of cycle 1, the rest being what they would have computed at once; and what of their memory neither explains, "
-        "as a fraction. Means over seeds."
+        "Coefficients of cycle 0 in the activity that a layer emits and remembers at the end of cycle 1, fitted over "
+        "examples; the rest is the activity that the neurons would have computed at once. Unexplained: the fraction of "
+        "what is remembered that is neither. Means over seeds."
     )
-    return Exhibit("mixing", "Slow neurons mix by themselves", caption, pd.DataFrame(rows, columns=columns))
+    return exhibit("mixing", "Slow neurons mix by themselves", caption, columns, rows)
 
 
 def _numbers(values: Values) -> Exhibit:
-    """What the ladders are held against."""
-    import pandas as pd
-
-    rows = [(kind, metric, *_summary(one)) for (ladder, kind, _, metric), one in values.items() if not ladder]
-    columns = ["run", "metric", "mean", "SD", "least", "greatest", "seeds"]
-    return Exhibit("regular", "Regular time", "Over seeds.", pd.DataFrame(rows, columns=columns))
+    """Return the runs that the ladders are compared with."""
+    rows = [(kind, metric, *summary(one)) for (ladder, kind, _, metric), one in values.items() if not ladder]
+    return exhibit("regular", "Regular time", "Over seeds.", ["run", "metric", *SUMMARY], rows)
 
 
 def _lead(values: Values, config: Mapping[str, Any]) -> str:
-    """Each ladder's kind that breaks first."""
-    told = []
+    """Return the amount and the kind at which each ladder first is no better than the top layer alone."""
+    findings = []
     for ladder, kinds in KINDS.items():
-        found = [(_first(values, config, ladder, kind), kind) for kind in kinds if len(config[ladder]) > 1]
-        broken = [(float(useless), kind) for (_, useless), kind in found if useless != NEVER]
+        found = [(_first(values, config, ladder, kind)[1], kind) for kind in kinds if len(config[ladder]) > 1]
+        broken = [(float(amount), kind) for amount, kind in found if amount != NEVER]
         if found:
-            first = "{1}, from {0:g}".format(*min(broken)) if broken else NEVER
-            told.append(f"{TITLES[ladder]}: {first}")
+            findings.append(f"{TITLES[ladder]}: {'from {:g} ({})'.format(*min(broken)) if broken else 'never'}")
     regular, top = (number(float(values["", kind, 0.0, "mse"].mean())) for kind in (REGULAR, TOP))
     return (
-        f"Test error in regular time {regular}, with the top layer alone {top}. What is first as bad as the top layer "
-        f"alone: {'; '.join(told) or 'nothing was tried'}."
+        f"The test error is {regular} in regular time and {top} if the top layer alone learns. "
+        f"Learning is no better than that – {'; '.join(findings) or 'no ladder was climbed'}."
     )

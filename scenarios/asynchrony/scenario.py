@@ -1,4 +1,4 @@
-"""A ladder from synchronous to asynchronous: which irregularity of time breaks recirculation first, and why."""
+"""Recirculation on four ladders from regular to irregular time: jitter, delays, slow neurons, late updates."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ if TYPE_CHECKING:
     from circuitsim.engine.simulator import Simulator
 
 Figures = Iterator[tuple[str, str, float]]  # split, metric, value
-REPEATED = 3  # times that an example is shown, to see what is left of the last one
+REPEATED = 3  # presentations of each example in a row: the last shows what the example before leaves
 
 
 def check(settings: AsynchronyKeys) -> None:
     """Refuse settings that do not fit the data."""
-    loaded = _data(settings)
+    loaded = load_data(settings)
     if settings.sizes[0] != loaded.features:
         refuse("sizes", settings.sizes, f"{loaded.features} units in the first and the last layer", "Match the data.")
     if settings.angle_examples > len(loaded.train):
-        expected = f"at most the {len(loaded.train)} training examples"
-        refuse("angle_examples", settings.angle_examples, expected, "Show fewer.")
+        expected = f"at most {len(loaded.train)}, the number of training examples"
+        refuse("angle_examples", settings.angle_examples, expected, "Lower it.")
     _bias(settings, loaded)
 
 
 def compute(settings: AsynchronyKeys) -> pd.DataFrame:
-    """`mse` of the test split after training, and of each hidden layer's recirculated error `angle` and `disturbance`.
+    """Return `mse` of the test split after training, and measurements of each hidden layer's recirculated error.
 
-    `repeated` is the disturbance where the example before was the same one; `contrast`, by how much examples differ.
-
-    Slow neurons and their coefficients also have `emits`, `remembers`, `unexplained` of each layer. Columns beside
-    epoch, split, metric and value: ladder, kind, amount. A rung that diverges has none.
+    angle : to backpropagation's error. disturbance : distance from the error in regular time. repeated : the
+    disturbance where the example before was the same one. contrast : difference between examples. Slow neurons and
+    those that mix by coefficients also have `emits`, `remembers` and `unexplained` of each layer. Columns beside epoch,
+    split, metric and value: ladder, kind, amount. A rung that diverges has no rows.
     """
     import pandas as pd
 
-    loaded = _data(settings)
+    loaded = load_data(settings)
     rows = []
     for rung in rungs(settings):
-        rows += [(*figure, rung.ladder, rung.kind, rung.amount) for figure in _climbed(settings, rung, loaded)]
+        rows += [(*figure, rung.ladder, rung.kind, rung.amount) for figure in train_and_measure(settings, rung, loaded)]
     for rule, kind, epochs in (("rec", BEFORE, 0), ("top", TOP, settings.epochs), ("bp", BP, settings.epochs)):
         rows.append(("test", "mse", _baseline(settings, rule, loaded, epochs), "", kind, 0.0))
     frame = pd.DataFrame(rows, columns=["split", "metric", "value", "ladder", "kind", "amount"])
@@ -62,10 +62,8 @@ def compute(settings: AsynchronyKeys) -> pd.DataFrame:
     return frame
 
 
-def _climbed(settings: AsynchronyKeys, rung: Rung, loaded: Dataset) -> Figures:
-    """Train with a rung's timing, then measure."""
-    from circuitsim.asynchrony import AsynchronousSimulator
-
+def train_and_measure(settings: AsynchronyKeys, rung: Rung, loaded: Dataset) -> Figures:
+    """Train with a rung's timing, then measure; yield nothing where the circuit diverges."""
     circuit, protocol = circular_autoencoder(settings.sizes, delay=settings.delay)
     parameters = {"lr": settings.lr, **rung.coefficients}
     made = AsynchronousSimulator(circuit, protocol, rung.timing, seed=settings.seed, parameters=parameters)
@@ -73,13 +71,13 @@ def _climbed(settings: AsynchronyKeys, rung: Rung, loaded: Dataset) -> Figures:
     try:
         for row in _order(settings, loaded, settings.epochs):
             made.present(int(row))
-        made.settle()  # updates that were still to come
+        made.settle()  # updates that are still pending
         shown = range(settings.angle_examples)
         notes, again = record(made, shown), record(made, [row for row in shown for _ in range(REPEATED)])
     except Diverged:
         return
     if not all(np.isfinite(tensor).all() for tensor in made.tensors().values()):
-        return  # the last updates were too much
+        return  # the last updates made it diverge
     yield "test", "mse", _error(settings, made.tensors(), loaded)
     regular = AsynchronousSimulator(circuit, protocol, seed=settings.seed)
     _begin(regular, settings, loaded)
@@ -97,9 +95,7 @@ def _climbed(settings: AsynchronyKeys, rung: Rung, loaded: Dataset) -> Figures:
 
 
 def _baseline(settings: AsynchronyKeys, rule: str, loaded: Dataset, epochs: int) -> float:
-    """The test error of another rule, in regular time."""
-    from circuitsim.engine.simulator import Simulator
-
+    """Return the test error of another rule in regular time."""
     circuit, protocol = circular_autoencoder(settings.sizes, rule)
     made = Simulator(circuit, protocol, batch=1, seeds=[settings.seed], parameters={"lr": settings.lr})
     _begin(made, settings, loaded)
@@ -109,9 +105,7 @@ def _baseline(settings: AsynchronyKeys, rule: str, loaded: Dataset, epochs: int)
 
 
 def _error(settings: AsynchronyKeys, tensors: Mapping[str, np.ndarray], loaded: Dataset) -> float:
-    """What the weights are worth in regular time."""
-    from circuitsim.engine.simulator import Simulator
-
+    """Return the test error of weights in regular time."""
     circuit, protocol = circular_autoencoder(settings.sizes)
     made = Simulator(circuit, protocol, batch=1)
     for name, tensor in tensors.items():
@@ -120,7 +114,7 @@ def _error(settings: AsynchronyKeys, tensors: Mapping[str, np.ndarray], loaded: 
 
 
 def _begin(made: Simulator | AsynchronousSimulator, settings: AsynchronyKeys, loaded: Dataset) -> None:
-    """Give a circuit its examples, and a top bias at which silent outputs are the training mean."""
+    """Give a circuit its examples, and the top bias at which the output of a silent circuit is the training mean."""
     made.use(loaded.train)
     made.load(f"A{settings.top}.bias", _bias(settings, loaded))
 
@@ -130,12 +124,12 @@ def _bias(settings: AsynchronyKeys, loaded: Dataset) -> np.ndarray:
 
 
 def _order(settings: AsynchronyKeys, loaded: Dataset, epochs: int) -> Iterator[int]:
-    """The rows of all epochs, shuffled anew in each, alike for all rungs of a seed."""
+    """Yield the rows of all epochs, shuffled anew in each, alike for all rungs of a seed."""
     for epoch in range(epochs):
         yield from generator(settings.seed, "order of presentations", epoch).permutation(len(loaded.train)).tolist()
 
 
-def _data(settings: AsynchronyKeys) -> Dataset:
+def load_data(settings: AsynchronyKeys) -> Dataset:
     return data.load(settings.dataset, "float32", settings.train_limit, settings.test_limit)
 
 

@@ -1,1 +1,1 @@
-"""The experiment `classifier`."""
+"""How well does a layered classifier learn with backpropagation or with other feedback?"""

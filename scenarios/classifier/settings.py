@@ -1,4 +1,4 @@
-"""The keys of the scenario `classifier`, and what they may be."""
+"""The settings of `classifier`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from circuitsim.circuits.classifier import FEEDBACK, KNOWN, PRIMITIVES
 from circuitsim.runs.config import build, refuse
+from circuitsim.scenarios.fields import Count, CountOrZero, Flag, NonNegative
 from circuitsim.scenarios.layered import LayeredSettings, Output
 
-_ANY = "a number"
-_POSITIVE = "a number >= 0"
+Coefficient = Annotated[float, Field(description="a number")]
 _FRACTION = "a number above 0, up to 1"
 STEPS = {"fa": 0.0, "urfb": 1.0, "kp": 1.0}
 NEVER = "never"
@@ -24,32 +24,32 @@ class Table(BaseModel):
 
 
 class Primitives(Table):
-    """The coefficients of the primitives whose sum moves feedback synapses, and the rate."""
+    """The coefficients of the primitives whose sum changes feedback synapses, and the rate."""
 
-    decay: float = Field(0.0, description=_ANY)
-    amp: float = Field(0.0, description=_ANY)
-    null: float = Field(0.0, description=_ANY)
-    sparse: float = Field(0.0, description=_ANY)
-    self: float = Field(0.0, description=_ANY)
-    rate: float = Field(0.01, ge=0, description=_POSITIVE)
+    decay: Coefficient = 0.0
+    amp: Coefficient = 0.0
+    null: Coefficient = 0.0
+    sparse: Coefficient = 0.0
+    self: Coefficient = 0.0
+    rate: NonNegative = 0.01
 
 
 class Mirroring(Table):
-    """What is fired in mirror mode, when, and what feedback synapses make of it."""
+    """The noise of mirror mode, its passes, and the learning of feedback synapses."""
 
     noise: Literal["gaussian", "uniform"] = Field("gaussian", description="gaussian or uniform")
-    scale: float = Field(0.5, ge=0, description=_POSITIVE)
-    rate: float = Field(0.1, ge=0, description=_POSITIVE)
-    decay: float = Field(0.01, ge=0, description=_POSITIVE)
-    centre: bool = Field(False, description="true or false")
-    block_bias: bool = Field(False, description="true or false")
-    normalise: bool = Field(False, description="true or false")
-    passes_before: int = Field(0, ge=0, description="a whole number >= 0")
-    passes_per_update: int = Field(1, ge=0, description="a whole number >= 0")
+    scale: NonNegative = 0.5
+    rate: NonNegative = 0.1
+    decay: NonNegative = 0.01
+    centre: Flag = False
+    block_bias: Flag = False
+    normalise: Flag = False
+    passes_before: CountOrZero = 0
+    passes_per_update: CountOrZero = 1
 
 
 class ClassifierSettings(LayeredSettings):
-    """The keys of `classifier` beside those that all scenarios share."""
+    """The settings of `classifier`."""
 
     sizes: list[int] = Field(
         [64, 32, 10], description="a list of at least two whole numbers from 1 to 10^9, units by layer"
@@ -61,25 +61,25 @@ class ClassifierSettings(LayeredSettings):
     loss: Literal["error", "hinge"] = Field("error", description="error or hinge")
     hinge_margin: Literal["one", "mu"] = Field("one", description="one or mu")
     feedback_step: float | None = Field(None, ge=0, description="none, or a number >= 0")
-    weight_decay: float = Field(0.0, ge=0, description=_POSITIVE)
+    weight_decay: NonNegative = 0.0
     ss_kind: Literal["uniform", "fixed", "batch"] = Field("uniform", description="uniform, fixed or batch")
     primitives: dict[str, Any] | None = Field(None, description=f"none, or a table of {', '.join(KNOWN)} and rate")
     mirror: dict[str, Any] = Field(default_factory=dict, description="a table")
     density: float = Field(1.0, gt=0, le=1, description=_FRACTION)
     updates: Literal["last", "at-once", "either"] = Field("last", description="last, at-once or either")
-    update_chance: float = Field(1.0, gt=0, le=1, description=_FRACTION)
-    feedback_refresh: Annotated[int, Field(ge=0, le=2**24)] | Literal["never"] | None = Field(
+    update_probability: float = Field(1.0, gt=0, le=1, description=_FRACTION)
+    copy_interval: Annotated[int, Field(ge=0, le=2**24)] | Literal["never"] | None = Field(
         None, description="none, never, or a whole number of presentations from 0 (none) to 2^24"
     )
     feedback_delay: int | None = Field(
         None, ge=1, le=1000, description="none, or a whole number of ticks from 1 to 1000"
     )
-    angle_examples: int = Field(1000, ge=1, description="a whole number >= 1")
+    angle_examples: Count = 1000
 
     FIXED: ClassVar[tuple[str, ...]] = (*LayeredSettings.FIXED, "angle_examples")
 
     def model_post_init(self, context: Any) -> None:
-        """Checks across keys; fills what follows from the kind of feedback."""
+        """Check settings against each other; fill in those that follow from the kind of feedback."""
         super().model_post_init(context)
         if self.feedback not in STEPS and self.feedback_step is not None:
             refuse(
@@ -88,10 +88,10 @@ class ClassifierSettings(LayeredSettings):
                 f"none with feedback {self.feedback}",
                 f"Leave it out, or choose feedback {', '.join(STEPS)}.",
             )
-        if self.feedback != "bp" and self.feedback_refresh:
+        if self.feedback != "bp" and self.copy_interval:
             refuse(
-                "feedback_refresh",
-                self.feedback_refresh,
+                "copy_interval",
+                self.copy_interval,
                 f"none with feedback {self.feedback}",
                 "Leave it out, or choose feedback bp, whose weights can be copies.",
             )
@@ -101,7 +101,7 @@ class ClassifierSettings(LayeredSettings):
         object.__setattr__(self, "primitives", self._coefficients())
 
     def _coefficients(self) -> dict[str, Any] | None:
-        """A table with a coefficient takes the place of the rule's, and what it does not name is 0."""
+        """Return the rule's coefficients, or those given, with 0 for each that is left out."""
         given = build(Primitives, self.primitives or {}, "primitives.").model_dump()
         if self.feedback not in PRIMITIVES:
             return self.primitives

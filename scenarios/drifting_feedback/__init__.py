@@ -1,1 +1,1 @@
-"""The experiment `drifting-feedback`."""
+"""How fast may random feedback change before learning suffers (Baldi & Sadowski 2018, sections 4.1 and 6.1)?"""

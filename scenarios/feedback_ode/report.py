@@ -1,4 +1,4 @@
-"""The figure and tables of `feedback-ode`, and how they compare with what the paper says."""
+"""The figure and tables of `feedback-ode`, compared with the paper."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.panels import Panel, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
+from circuitsim.scenarios.figures import exhibit, pivoted, summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,8 +22,8 @@ FLOOR = (1e-9, 2e3)  # below it the integration's own errors show
 TITLE = "feedback-ode – linear networks whose feedback learns at ε times the rate of forward weights"
 CAPTION = (
     "Lines are means over seeds (of the logarithm, for the error); bands reach from the least to the greatest seed. "
-    "bp starts from random weights and its correlation is 1 throughout, so it is not drawn below; the others start "
-    "from weights of nought."
+    "The correlation of bp, which starts from random weights, is 1 throughout and not drawn; the others start from "
+    "zero weights."
 )
 
 
@@ -39,7 +40,7 @@ Groups = dict[str, "pd.DataFrame"]
 
 
 def _groups(metrics: pd.DataFrame) -> Groups:
-    """The rows of each kind of feedback, backpropagation first, then by epsilon."""
+    """Return the rows of each kind of feedback, backpropagation first, then by epsilon."""
     if "feedback" not in metrics:
         return {"this run": metrics}
     kinds = sorted(metrics["feedback"].astype(str).unique(), key=lambda kind: -1.0 if kind == "bp" else float(kind))
@@ -51,14 +52,12 @@ def _label(kind: str) -> str:
 
 
 def _series(rows: pd.DataFrame, metric: str, epochs: int) -> np.ndarray:
-    """(epochs, replicas) of a metric."""
-    chosen = rows[rows["metric"] == metric].pivot(index="epoch", columns="replica", values="value")
-    found: np.ndarray = chosen.reindex(range(epochs)).to_numpy(np.float64)
-    return found
+    """Return a metric, (epochs, replicas)."""
+    return pivoted(rows[rows["metric"] == metric], epochs)
 
 
 def _figure(groups: Groups, layers: list[str]) -> Exhibit:
-    """Error and correlations over time."""
+    """Return the error and the correlations over time, drawn and as numbers at every twentieth of the time."""
     first = next(iter(groups.values()))
     times = first[["epoch", "time"]].drop_duplicates("epoch").sort_values("epoch")["time"].to_numpy()
     error = {label: _series(rows, "error", len(times)) for label, rows in groups.items()}
@@ -70,84 +69,72 @@ def _figure(groups: Groups, layers: list[str]) -> Exhibit:
             Panel(f"{layer}{place}", TIME, f"correlation of {layer} and Rᵀ", times, curves, limits=(-0.1, 1.03))
         )
     image = draw_panels(panels, list(groups), what="Error and correlations against time")
-    return Exhibit("course", "Error and correlations over time", CAPTION, _sampled(groups, layers, times), image)
+    columns = ["feedback", "metric", "time", "mean", "least", "greatest"]
+    return exhibit(
+        "course", "Error and correlations over time", CAPTION, columns, _sampled(groups, layers, times), image
+    )
 
 
-def _sampled(groups: Groups, layers: list[str], times: np.ndarray) -> pd.DataFrame:
-    """The drawn curves as numbers, at every twentieth of the time."""
-    import pandas as pd
-
+def _sampled(groups: Groups, layers: list[str], times: np.ndarray) -> list[tuple[Any, ...]]:
     places = np.unique(np.linspace(0, len(times) - 1, 21).astype(int))
     rows = []
     for label, frame in groups.items():
         for metric in ("error", *(f"correlation/{layer}" for layer in layers)):
             values = _series(frame, metric, len(times))
             for place in places:
-                rows.append((label, metric, times[place], *_summary(values[place])))
-    return pd.DataFrame(rows, columns=["feedback", "metric", "time", "mean", "least", "greatest"])
-
-
-def _summary(values: np.ndarray) -> tuple[float, float, float]:
-    known = values[np.isfinite(values)]
-    return (float(known.mean()), float(known.min()), float(known.max())) if known.size else (np.nan,) * 3
+                mean, _, least, greatest, _ = summary(values[place])
+                rows.append((label, metric, times[place], mean, least, greatest))
+    return rows
 
 
 def _times(groups: Groups) -> Exhibit:
-    """When the error first was at each level."""
-    import pandas as pd
-
+    """Return the time at which the error first was at each level."""
     levels = [m for m in dict.fromkeys(next(iter(groups.values()))["metric"]) if m.startswith("time_to/")]
-    rows = []
-    for label, frame in groups.items():
-        for level in levels:
-            values = frame[frame["metric"] == level]["value"].to_numpy()
-            mean, least, greatest = _summary(values)
-            deviation = float(values.std(ddof=1)) if len(values) > 1 else np.nan
-            rows.append((label, level.removeprefix("time_to/"), mean, deviation, least, greatest, len(values)))
+    rows = [
+        (label, level.removeprefix("time_to/"), *summary(rows[rows["metric"] == level]["value"].to_numpy()))
+        for label, rows in groups.items()
+        for level in levels
+    ]
     columns = ["feedback", "error", "time", "SD", "least", "greatest", "seeds that reached it"]
-    caption = f"The time, in units of {TIME.removeprefix('time ')}, at which the error was first at each level."
-    return Exhibit("times", "Time to reach an error", caption, pd.DataFrame(rows, columns=columns))
+    caption = f"The time, in units of {TIME.removeprefix('time ')}, at which the error first was at each level."
+    return exhibit("times", "Time to reach an error", caption, columns, rows)
 
 
 def _final(groups: Groups, layers: list[str]) -> Exhibit:
-    """Correlations at the end."""
-    import pandas as pd
-
+    """Return the correlations at the end."""
     rows = []
     for label, frame in groups.items():
         ends = frame[frame["epoch"] == frame["epoch"].max()]
         for layer in layers:
-            values = ends[ends["metric"] == f"correlation/{layer}"]["value"].to_numpy()
-            deviation = float(values.std(ddof=1)) if len(values) > 1 else np.nan
-            rows.append((label, layer, _summary(values)[0], deviation, len(values)))
+            mean, deviation, *_, seeds = summary(ends[ends["metric"] == f"correlation/{layer}"]["value"].to_numpy())
+            rows.append((label, layer, mean, deviation, seeds))
     columns = ["feedback", "layer", "correlation of W and Rᵀ", "SD", "seeds"]
-    return Exhibit("correlations", "Correlations at the end", "Means over seeds.", pd.DataFrame(rows, columns=columns))
+    return exhibit("correlations", "Correlations at the end", "Means over seeds.", columns, rows)
 
 
 def _lead(groups: Groups, layers: list[str]) -> str:
-    metric = [m for m in dict.fromkeys(next(iter(groups.values()))["metric"]) if m.startswith("time_to/")]
-    if not metric:
+    levels = [m for m in dict.fromkeys(next(iter(groups.values()))["metric"]) if m.startswith("time_to/")]
+    if not levels:
         return "No error level was reached in the time given: set a longer duration."
-    told = [f"{k} {number(_mean(rows, metric[-1]))}" for k, rows in groups.items()]
-    return f"The error is first at {metric[-1].removeprefix('time_to/')} at time: {'; '.join(told)}."
+    times = [f"{label} {number(_mean(rows, levels[-1]))}" for label, rows in groups.items()]
+    return f"The error first is at {levels[-1].removeprefix('time_to/')} at time: {'; '.join(times)}."
 
 
 def _mean(rows: pd.DataFrame, metric: str) -> float:
     values = rows[rows["metric"] == metric]
-    values = values[values["epoch"] == values["epoch"].max()]["value"].to_numpy()
-    return _summary(values)[0]
+    return summary(values[values["epoch"] == values["epoch"].max()]["value"].to_numpy())[0]
 
 
 def _remarks(groups: Groups, layers: list[str]) -> list[str]:
-    """What the paper says of its figure 12, which prints no numbers, and what comes out here."""
+    """Return the paper's statements on its Figure 12, and the numbers here."""
     updated = [label for label in groups if label.startswith("ε")]
     level = "time_to/1e-06"
     times = [_mean(groups[label], level) for label in updated]
     faster = all(a > b for a, b in pairwise(times))
-    found = ["Compared with Amit 2019, figure 12, which is drawn without numbers; its text makes four statements."]
+    found = ["Compared with Amit 2019, Figure 12, which has no numbers; its text makes four statements."]
     if len(updated) > 1:
         found.append(
-            f"Convergence is faster the greater ε: {'so here' if faster else 'not so here'} (times to 1e-06: "
+            f"Convergence is faster for greater ε: {'true' if faster else 'not true'} here (times to 1e-06: "
             f"{', '.join(f'{k} {number(t)}' for k, t in zip(updated, times, strict=True))})."
         )
     for label in updated:
@@ -155,8 +142,8 @@ def _remarks(groups: Groups, layers: list[str]) -> list[str]:
         found.append(f"Final correlations with {label}: {', '.join(f'{k} {number(v)}' for k, v in ends.items())}.")
     found.append(
         "The paper: the top layer's correlation always comes very close to 1; lower layers' do not; they grow with ε; "
-        "and the input layer's ends slightly above the middle one's. The standard deviation of the initial feedback "
-        "(and of backpropagation's weights), the unit of its iterations and the kind of correlation are not printed: "
-        "here scale_feedback, scale_forward, time in units of 1 / learning rate, and Pearson's over synapses."
+        "and the input layer's ends slightly above the middle one's. It does not give the standard deviations of the "
+        "initial feedback and of backpropagation's weights (here scale_feedback and scale_forward), the unit of its "
+        "iterations (here 1 / learning rate) or the kind of correlation (here Pearson's over synapses)."
     )
     return found

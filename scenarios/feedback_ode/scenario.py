@@ -1,4 +1,4 @@
-"""Updated random feedback in linear networks, in continuous time: errors vanish faster the more feedback learns."""
+"""Linear networks in continuous time whose random feedback learns at ε times the rate of forward weights."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from circuitsim.randomness import generator
 from circuitsim.runs.config import Settings, refuse
 from circuitsim.runs.scenario import Computation
 from circuitsim.scenarios.feedback_ode.report import finish
+from circuitsim.scenarios.fields import Positive, Seed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,32 +22,32 @@ LEVELS = (1.0, 1e-2, 1e-4, 1e-6)
 
 
 class FeedbackKeys(Settings):
-    """The keys of `feedback-ode`."""
+    """The settings of `feedback-ode`."""
 
     sizes: list[int] = Field([40, 100, 100, 10], description="a list of at least two whole numbers >= 1")
     feedback: Literal["bp"] | float = Field(1.0, description="bp, or epsilon, a number >= 0: feedback's own rate")
-    scale_target: float = Field(0.2, gt=0, description="a number above 0")
-    scale_forward: float = Field(0.2, gt=0, description="a number above 0")
-    scale_feedback: float = Field(0.2, gt=0, description="a number above 0")
-    duration: float = Field(1.0, gt=0, description="a number above 0")
+    scale_target: Positive = 0.2
+    scale_forward: Positive = 0.2
+    scale_feedback: Positive = 0.2
+    duration: Positive = 1.0
     samples: int = Field(201, ge=2, description="a whole number >= 2")
-    seed: int = Field(0, ge=0, lt=2**63, description="a whole number from 0 to 2^63 - 1")
+    seed: Seed = 0
 
     FIXED = ("sizes", "duration", "samples")
 
     def model_post_init(self, _: Any) -> None:
-        """Checks that a single key's type cannot make."""
+        """Check sizes and feedback."""
         if len(self.sizes) < 2 or min(self.sizes) < 1:
             refuse("sizes", self.sizes, "a list of at least two whole numbers >= 1", "Give units for each layer.")
         if self.feedback != "bp" and self.feedback < 0:
-            refuse("feedback", self.feedback, "bp, or epsilon, a number >= 0", "Feedback does not unlearn.")
+            refuse("feedback", self.feedback, "bp, or epsilon, a number >= 0", "Feedback has no negative rate.")
 
 
 def system(settings: FeedbackKeys) -> FeedbackSystem:
-    """Settings to a linear system; one seed has the same target, and the same feedback for every epsilon.
+    """Return the linear system; a seed has the same target and the same feedback for every epsilon.
 
-    The target is a product of matrices of the network's own shapes. Backpropagation starts from random weights, of
-    which its feedback is the transpose; the others start from nought.
+    The target is a product of matrices of the network's shapes. Backpropagation starts from random weights; the others
+    start from zero weights.
     """
     shapes = list(zip(settings.sizes[1:], settings.sizes, strict=False))
     teacher = _drawn(settings, "target", settings.scale_target, shapes)
@@ -56,12 +57,12 @@ def system(settings: FeedbackKeys) -> FeedbackSystem:
         forward = _drawn(settings, "forward", settings.scale_forward, shapes)
         return FeedbackSystem(forward, tuple(w.T for w in forward), 1.0, unit, targets)
     feedback = _drawn(settings, "feedback", settings.scale_feedback, [shape[::-1] for shape in shapes])
-    nought = tuple(np.zeros(shape) for shape in shapes)
-    return FeedbackSystem(nought, feedback, settings.feedback, unit, targets)
+    zero = tuple(np.zeros(shape) for shape in shapes)
+    return FeedbackSystem(zero, feedback, settings.feedback, unit, targets)
 
 
 def _drawn(settings: FeedbackKeys, what: str, scale: float, shapes: list[tuple[int, int]]) -> tuple[np.ndarray, ...]:
-    """Independent normal numbers, for each layer."""
+    """Draw independent normal numbers for each layer."""
     return tuple(
         scale * generator(settings.seed, f"{what} {layer}").standard_normal(shape)
         for layer, shape in enumerate(shapes, start=1)
@@ -69,21 +70,21 @@ def _drawn(settings: FeedbackKeys, what: str, scale: float, shapes: list[tuple[i
 
 
 def compute(settings: FeedbackKeys) -> pd.DataFrame:
-    """`error`, `correlation/W{h}` at sampled times, and `time_to/LEVEL`, when the error first was there.
+    """Return `error` and `correlation/W{h}` at sampled times, and `time_to/LEVEL`, the time at which it is reached.
 
     Columns beside epoch (the number of the sample), split, metric and value: time.
     """
     import pandas as pd
 
     made = system(settings)
-    course = integrate(made, np.linspace(0, settings.duration, settings.samples), LEVELS)
+    solution = integrate(made, np.linspace(0, settings.duration, settings.samples), LEVELS)
     rows: list[tuple[int, str, float, float]] = []
-    for epoch, (time, weights) in enumerate(zip(course.times, course.weights, strict=True)):
+    for epoch, (time, weights) in enumerate(zip(solution.times, solution.weights, strict=True)):
         rows.append((epoch, "error", made.error(weights), time))
         found = correlations(made, weights)
         rows += [(epoch, f"correlation/W{h}", r, time) for h, r in enumerate(found, start=1) if np.isfinite(r)]
     last = settings.samples - 1
-    reached = zip(LEVELS, course.reached, strict=True)
+    reached = zip(LEVELS, solution.reached, strict=True)
     rows += [(last, f"time_to/{level:.0e}", t, settings.duration) for level, t in reached if np.isfinite(t)]
     frame = pd.DataFrame(rows, columns=["epoch", "metric", "value", "time"])
     frame.insert(1, "split", "train")

@@ -1,1 +1,1 @@
-"""The experiment `five-problems`."""
+"""How do five problems of learning in a physical circuit grow with depth (Tavakoli, Sadowski & Baldi)?"""

@@ -1,4 +1,4 @@
-"""The page of `five-problems`: one figure that shows what a Tourbillon is for."""
+"""The figure and table of `five-problems`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from circuitsim.analysis.reports.page import plural
 from circuitsim.analysis.reports.panels import Panel, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
 
@@ -25,7 +26,7 @@ PANELS = (
 
 
 def finish(folder: Path, metrics: pd.DataFrame, config: Mapping[str, Any]) -> None:
-    """Draw the figure and write the table beside it."""
+    """Write the figure, its table and the report."""
     keys = [key for key in ("method", "epoch") if key in metrics]
     table = metrics.pivot_table(index=keys, columns="metric", values="value", sort=False).reset_index()
     table = table.rename(columns={"epoch": "hidden layers"})
@@ -35,12 +36,14 @@ def finish(folder: Path, metrics: pd.DataFrame, config: Mapping[str, Any]) -> No
     image = draw_panels(panels, labels, columns=3, what="The five problems against depth")
     caption = (
         "Growth of a Tourbillon (blocks and top layer at once, each block by recirculation), its fine-tuning through "
-        "the decoders, random feedback (fa) and backpropagation (bp) in circuits of the same layers. Everything is "
-        "measured in the running circuits, nothing is asserted by them. Throughput: where each neuron remembers one "
-        "example at a time. How many numbers a neuron holds at once (snapshots) is in the table."
+        "the decoders, random feedback (fa) and backpropagation (bp) in circuits of the same layers. All numbers are "
+        "measured in running circuits. Throughput: each neuron remembers one example at a time. The table also has the "
+        "number of values that a neuron holds at once (snapshots)."
     )
-    exhibit = Exhibit("five-problems", "Five problems, against depth", caption, table, image)
-    write_portfolio(folder, "What a Tourbillon is for", _lead(table, labels), [exhibit], config)
+    exhibit = Exhibit("five-problems", "Five problems against depth", caption, table, image)
+    write_portfolio(
+        folder, "five-problems – a Tourbillon beside what it replaces", _lead(table, labels), [exhibit], config
+    )
 
 
 def _panel(metrics: pd.DataFrame, metric: str, title: str, ylabel: str) -> Panel:
@@ -63,7 +66,8 @@ def _lead(table: pd.DataFrame, labels: list[str]) -> str:
     for label in dict.fromkeys((labels[0], labels[-1])):
         row = deepest[deepest["method"] == label].iloc[0] if "method" in deepest else deepest.iloc[0]
         parts.append(
-            f"{label}: a window of {row['window']:.0f} ticks, errors that travel over {row['hops']:.0f} projection(s), "
+            f"{label}: a window of {row['window']:.0f} ticks, errors that travel over "
+            f"{plural(int(row['hops']), 'projection')}, "
             f"labels for {row['labels']:.0f} % of the synapses, an example every {row['interval']:.0f} ticks"
         )
     return f"With {deepest['hidden layers'].iloc[0]} hidden layers – " + "; ".join(parts) + "."

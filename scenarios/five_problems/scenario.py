@@ -1,10 +1,10 @@
-"""The five problems of learning in a physical circuit as depth grows: a Tourbillon beside what it replaces."""
+"""Five problems of learning in a physical circuit against depth: a Tourbillon beside what it replaces."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -14,8 +14,9 @@ from circuitsim.circuits.blocks import TOP, TUNING
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.circuits.tourbillon import growing, tourbillon
 from circuitsim.data import load
-from circuitsim.runs.config import Settings, refuse
+from circuitsim.runs.config import Settings
 from circuitsim.runs.scenario import Computation
+from circuitsim.scenarios.fields import Seed, Ticks, must
 from circuitsim.scenarios.five_problems.report import finish
 from circuitsim.timetable.protocol import Protocol, Updates
 
@@ -26,26 +27,23 @@ EXAMPLES = 8
 
 
 class ProblemKeys(Settings):
-    """The keys of `five-problems`."""
+    """The settings of `five-problems`."""
 
     method: Literal["tourbillon", "fine-tuning", "fa", "bp"] = Field(
         "tourbillon", description="tourbillon (growth and the top layer), fine-tuning, fa or bp"
     )
-    blocks: list[int] = Field(list(range(2, 11)), description="a list of at least one whole number from 1 to 50")
+    blocks: Annotated[list[int], must(lambda blocks: bool(blocks) and all(1 <= n <= 50 for n in blocks))] = Field(
+        list(range(2, 11)), description="a list of at least one whole number from 1 to 50"
+    )
     width: int = Field(12, ge=1, le=1000, description="a whole number from 1 to 1000")
-    delay: int = Field(1, ge=1, le=1000, description="a whole number of ticks from 1 to 1000")
-    seed: int = Field(0, ge=0, lt=2**63, description="a whole number from 0 to 2^63 - 1")
+    delay: Ticks = 1
+    seed: Seed = 0
 
     FIXED: ClassVar[tuple[str, ...]] = ("blocks", "width", "delay")
 
-    def model_post_init(self, _: Any) -> None:
-        """Checks that a single key's type cannot make."""
-        if not self.blocks or not all(1 <= n <= 50 for n in self.blocks):
-            refuse("blocks", self.blocks, str(type(self).model_fields["blocks"].description), "Give depths.")
-
 
 def described(settings: ProblemKeys, blocks: int) -> tuple[Circuit, Protocol]:
-    """A circuit with that many hidden layers, and a presentation in which they learn."""
+    """Return a circuit with so many hidden layers, and a presentation in which they learn."""
     sizes = [64, *[settings.width] * blocks, 10]
     if settings.method in ("bp", "fa"):
         return layered_classifier(sizes, settings.method, output="logistic", delay=settings.delay)
@@ -55,13 +53,13 @@ def described(settings: ProblemKeys, blocks: int) -> tuple[Circuit, Protocol]:
 
 
 def compute(settings: ProblemKeys) -> pd.DataFrame:
-    """What the audit measures of each depth; the column epoch is the number of hidden layers.
+    """Measure circuits of each depth; the column epoch is the number of hidden layers.
 
-    window : ticks that neurons must remember. hops : projections that an error goes through to the synapses that use
-    it. labels : percent of the synapses that learn whose update uses labels. transported : projections with another's
-    weights. snapshots : the most numbers that a neuron holds at once, for one example. interval : ticks after which the
-    next example can enter, where a neuron remembers one at a time. needs : percent of all other projections without
-    which the synapses into the first hidden layer would learn something else.
+    window : ticks for which neurons must remember. hops : projections between an error and the synapses that use it.
+    labels : percent of the learning synapses whose update uses labels. transported : projections with another's
+    weights. snapshots : most numbers that a neuron holds at once, for one example. interval : ticks after which the
+    next example can enter, where a neuron remembers one at a time. needs : percent of all other projections on which
+    the updates of the synapses into the first hidden layer depend.
     """
     import pandas as pd
 

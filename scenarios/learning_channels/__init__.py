@@ -1,1 +1,1 @@
-"""The experiment `learning-channels`."""
+"""Which learning channels does a standard autoencoder need (Baldi & Sadowski 2018, Table 5)?"""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from circuitsim.analysis.reports.page import Image
 from circuitsim.analysis.reports.plots import drawing, inline
@@ -12,10 +12,10 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Projection
 from circuitsim.circuits.channels import ROWS
 from circuitsim.runs.config import build
+from circuitsim.scenarios.figures import exhibit
 from circuitsim.scenarios.layouts import BIDIRECTIONAL, CONJOINED, LayoutSettings, described
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
 CIRCULAR = {
@@ -39,20 +39,20 @@ INK, CHANNEL = "#1b1b1b", "#D55E00"
 
 
 def drawings() -> list[Exhibit]:
-    """The circular layouts, and the eight rows; beside each figure all projections of all circuits that are run."""
+    """Return the circular layouts and the eight rows; each table has the projections of all circuits that are run."""
     circular = "Output and input are one place, 0. A symmetric layout has one weight for both directions."
     standard = (
-        "Layers 0 (input), 1 (hidden) and 2 (output), at places of their own. Orange, dashed: learning channels. With "
-        "C1 the error I − O is computed in layer 2. The table has all matrices that are run."
+        "Layers 0 (input), 1 (hidden) and 2 (output) lie apart. Orange and dashed: learning channels. With C1 the "
+        "error I − O is computed in layer 2. The table has all matrices that are run."
     )
+    columns = ["layout", "projection", "from", "to", "weights", "changed by"]
     return [
-        _exhibit("layouts", "Circular layouts", circular, CIRCULAR, (*BIDIRECTIONAL, *CONJOINED)),
-        _exhibit("channels", "The rows of Table 5", standard, STANDARD, tuple(ROWS)),
+        exhibit(name, title, caption, columns, _parts(listed), _figure(titles, title))
+        for name, title, caption, titles, listed in (
+            ("layouts", "Circular layouts", circular, CIRCULAR, (*BIDIRECTIONAL, *CONJOINED)),
+            ("channels", "The rows of Table 5", standard, STANDARD, tuple(ROWS)),
+        )
     ]
-
-
-def _exhibit(name: str, title: str, caption: str, titles: Mapping[str, str], listed: tuple[str, ...]) -> Exhibit:
-    return Exhibit(name, title, caption, _parts(listed), _figure(titles, title))
 
 
 def _circuit(layout: str) -> Circuit:
@@ -93,13 +93,13 @@ def _draw(ax: Axes, layout: str, circuit: Circuit) -> None:
 
 
 def _label(q: Projection, layout: str) -> str:
-    """A projection's name, and what its weights are where they are not its own."""
+    """Return a projection's name, and the origin of its weights where they are not its own."""
     weights = _weights(q, layout)
     return q.name if weights == "its own" else f"{q.name} = {'Id' if weights == 'identity' else weights}"
 
 
 def _bend(q: Projection, ends: list[float], circular: bool) -> float:
-    """Height of an arrow's arc: the two ways of a loop apart, C1 over layer 1, what comes back below."""
+    """Height of an arrow's arc: the two directions of a loop apart, C1 above layer 1, feedback below."""
     if circular:
         return 0.5 if q.name == "A1" else -0.5
     if q.name == "C1":
@@ -111,7 +111,7 @@ def _arrow(ax: Axes, start: float, end: float, height: float, style: str, label:
     from matplotlib.patches import FancyArrowPatch
 
     colour = CHANNEL if channel else INK
-    # arc3 puts its control point rad times the length aside: the arc rises half as high
+    # arc3 displaces its control point by rad times the length: the arc rises half as high
     bend = 2 * height / (start - end)
     room = RADIUS * 72 * PANEL[0] / 3.1 + 1  # points
     ax.add_patch(FancyArrowPatch((start, 0), (end, 0), connectionstyle=f"arc3,rad={bend}", arrowstyle=style,
@@ -123,16 +123,13 @@ def _arrow(ax: Axes, start: float, end: float, height: float, style: str, label:
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6} if channel else None)  # fmt: skip
 
 
-def _parts(layouts: tuple[str, ...]) -> pd.DataFrame:
-    """The projections: from where to where, by what weights, and what changes them."""
-    import pandas as pd
-
-    rows = [
+def _parts(layouts: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    """Return a row for each projection: its ends, its weights, and the rules that change them."""
+    return [
         (layout, q.name, q.source, q.target, _weights(q, layout), _rules(circuit, q.name))
         for layout, circuit in ((layout, _circuit(layout)) for layout in layouts)
         for q in circuit.projections
     ]
-    return pd.DataFrame(rows, columns=["layout", "projection", "from", "to", "weights", "changed by"])
 
 
 def _weights(q: Projection, layout: str) -> str:

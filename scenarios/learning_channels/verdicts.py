@@ -1,4 +1,4 @@
-"""What the paper says of each row of Table 5, and what a run's files say: what changed, what the audit found."""
+"""The paper's verdict on each row of Table 5, and what training changed and the audit found."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from circuitsim.scenarios.layouts import LayoutSettings, described
 
 
 class Expected(Enum):
-    """What a verdict comes to: learning that reaches the hidden layer, none, or neither said."""
+    """A verdict in short: the hidden layer learns, does not learn, or the question is open."""
 
     LEARNS, NONE, OPEN = "learns", "none", "open"
 
 
 class Agreement(str, Enum):
-    """Whether a run agrees with a verdict."""
+    """Agreement of a run with a verdict; a dash where the verdict is open."""
 
     YES, NO, OPEN = "yes", "no", "–"
 
 
 @dataclass(frozen=True)
 class Found:
-    """How many seeds ended below TOP, in words, and whether that agrees."""
+    """Number of seeds that ended below TOP, in words, and its agreement with the verdict."""
 
     below: str
     text: str
@@ -60,22 +60,22 @@ PAPER: Mapping[str, tuple[str, Expected]] = MappingProxyType(
 
 
 def agreement(expected: Expected | None, errors: np.ndarray, top: np.ndarray) -> Found:
-    """Compare errors at the end with those of training the top alone, seed by seed; a seed that diverged is not below.
+    """Compare final errors with those of training the top layer alone, seed by seed; a diverged seed is not below.
 
     Parameters
     ----------
     expected : the paper's verdict, or None. errors, top : (seeds,).
     """
     below = int((errors < top).sum())
-    said = f"{below} of {len(errors)}"
-    if expected in (None, Expected.OPEN) or not np.isfinite(top).all():  # nothing to hold it against
-        return Found(said, Agreement.OPEN.value)
+    counted = f"{below} of {len(errors)}"
+    if expected in (None, Expected.OPEN) or not np.isfinite(top).all():  # nothing to compare with
+        return Found(counted, Agreement.OPEN.value)
     agrees = below == len(errors) if expected is Expected.LEARNS else below == 0
-    return Found(said, (Agreement.YES if agrees else Agreement.NO).value)
+    return Found(counted, (Agreement.YES if agrees else Agreement.NO).value)
 
 
 def audited(run: MemberRun) -> dict[str, str]:
-    """Of each layout, what the audit of what ran says; layouts that are one circuit have one audit, in their order."""
+    """Return the audit's verdict on each layout; layouts that are one circuit share an audit, in order."""
     audit = json.loads((run.folder / "audit.json").read_text(encoding="utf-8"))
     found, distinct = {}, []
     for layout in run.member.vary["layout"]:
@@ -93,7 +93,7 @@ def _verdict(one: Mapping[str, object]) -> str:
 
 
 def changed(run: MemberRun) -> dict[str, str]:
-    """Of each layout, the projections whose weights training has changed."""
+    """Return the projections of each layout whose weights training has changed."""
     found: dict[str, str] = {}
     before, after = (read_tensors(run.folder / name) for name in (INITIAL, FINAL))
     for place, layout in _replicas(run):
@@ -104,17 +104,17 @@ def changed(run: MemberRun) -> dict[str, str]:
 
 
 def asymmetry(run: MemberRun) -> dict[str, str]:
-    """Of each layout, the greatest |A2 - A1^T| over seeds at the end; where A2 has no weights of its own, in words."""
+    """Return the greatest |A2 - A1^T| of each layout over seeds at the end; in words where both are one weight."""
     after = read_tensors(run.folder / FINAL)
     up, down = after["A1.weight"], after["A2.weight"]
     found: dict[str, list[float]] = {}
     for place, layout in _replicas(run):
-        apart = np.abs(down[place] - up[place].T).max()
-        found.setdefault(layout, []).append(float(apart))
+        distance = np.abs(down[place] - up[place].T).max()
+        found.setdefault(layout, []).append(float(distance))
     return {name: "0 (one weight)" if np.isnan(all_).any() else f"{max(all_):.3g}" for name, all_ in found.items()}
 
 
 def _replicas(run: MemberRun) -> list[tuple[int, str]]:
-    """The number of each replica and its layout: seeds run fastest."""
+    """Return the number and layout of each replica; seeds run fastest."""
     seeds = len(run.member.vary["seed"])
     return [(n * seeds + k, str(layout)) for n, layout in enumerate(run.member.vary["layout"]) for k in range(seeds)]

@@ -12,6 +12,7 @@ from circuitsim.analysis.reports.maps import Matrix, draw_matrices
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
 from circuitsim.analysis.reports.search_plots import Searched, draw_history, draw_slices
+from circuitsim.scenarios.figures import exhibit, frame, summary
 from circuitsim.scenarios.mirror_search.runs import COMPARED, HELD_OUT, MIRROR
 from circuitsim.scenarios.mirror_search.settings import SEARCHED
 
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TITLE = "mirror-search – does the best weight mirror of one depth serve another?"
-SETTLED = "settled"  # the norm of B over that of W at which rate and decay balance
+BALANCE = "balance"  # the norm of B over that of W at which rate and decay balance
 ERROR = "held-out error (%)"
 NORM = "norm of B / norm of W"
 LABELS = {
     "rate": "rate (per pass)",
     "decay": "decay (per pass)",
     "scale": "noise, SD",
-    SETTLED: "rate · SD² / decay",
+    BALANCE: "rate · SD² / decay",
 }
 
 
@@ -35,58 +36,51 @@ def finish(folder: Path, metrics: pd.DataFrame, config: Mapping[str, Any]) -> No
     depths = list(dict.fromkeys(metrics[metrics["stage"] == "transfer"]["depth"]))
     searches = [_searched(metrics, depth) for depth in depths]
     table = transfer_table(metrics, depths)
-    exhibits = [
-        _history(searches, config),
-        _slices(searches),
-        _transfer(table, depths, config),
-        _best(searches),
-    ]
+    exhibits = [_history(searches, config), _slices(searches), _transfer(table, depths, config), _best(searches)]
     write_portfolio(folder, TITLE, _lead(table, depths), exhibits, config, remarks=_remarks(metrics, searches, config))
 
 
 def _searched(metrics: pd.DataFrame, depth: str) -> Searched:
-    """A depth's trials: means over seeds, and the norm at which B would settle were all neurons linear."""
+    """Return a depth's trials: means over seeds, and the norm of B at balance in a layer of linear neurons."""
     rows = metrics[(metrics["stage"] == "search") & (metrics["depth"] == depth) & (metrics["metric"] == "error")]
     trials = rows[rows["split"] == HELD_OUT].groupby("trial")[["value", *SEARCHED]].mean().sort_index()
     tried = {key: trials[key].to_numpy(np.float64) for key in SEARCHED}
-    tried[SETTLED] = tried["rate"] * tried["scale"] ** 2 / tried["decay"]
+    tried[BALANCE] = tried["rate"] * tried["scale"] ** 2 / tried["decay"]
     return Searched(depth, trials["value"].to_numpy(np.float64), tried)
 
 
-def _trials(searches: Sequence[Searched]) -> pd.DataFrame:
-    import pandas as pd
+COLUMNS = ["depth", "trial", *LABELS.values(), ERROR]
 
-    columns = ["depth", "trial", *LABELS.values(), ERROR]
-    rows = [
-        (search.name, place + 1, *(search.tried[key][place] for key in LABELS), value)
-        for search in searches
-        for place, value in enumerate(search.values)
-    ]
-    return pd.DataFrame(rows, columns=columns)
+
+def _trial(search: Searched, place: int) -> tuple[Any, ...]:
+    return (search.name, place + 1, *(search.tried[key][place] for key in LABELS), search.values[place])
+
+
+def _trials(searches: Sequence[Searched]) -> list[tuple[Any, ...]]:
+    return [_trial(search, place) for search in searches for place in range(len(search.values))]
 
 
 def _history(searches: Sequence[Searched], config: Mapping[str, Any]) -> Exhibit:
     caption = (
         f"Mean over {config['seeds']} seeds after {config['epochs']} epochs without the examples held out, "
-        f"{100 * config['held_out']:g} % of the training examples; a seed that diverged counts 100 %. The first "
+        f"{100 * config['held_out']:g} % of the training examples; a seed that diverged counts as 100 %. The first "
         f"{config['startup']} trials are drawn at random, later ones proposed by a tree-structured Parzen estimator."
     )
-    return Exhibit("history", "The searches", caption, _trials(searches), draw_history(searches, ERROR))
+    image = draw_history(searches, ERROR)
+    return exhibit("history", "Held-out error by trial", caption, COLUMNS, _trials(searches), image)
 
 
 def _slices(searches: Sequence[Searched]) -> Exhibit:
     caption = (
-        "The same trials against each parameter; later ones are darker, the best is ringed. The last column is the "
+        "The same trials against each parameter. Later ones are darker, the best is ringed. The last column is the "
         "norm of B over that of W at which rate and decay balance in a layer of linear neurons."
     )
     image = draw_slices(searches, LABELS, ERROR)
-    return Exhibit("slices", "What matters", caption, _trials(searches), image)
+    return exhibit("slices", "Held-out error by parameter", caption, COLUMNS, _trials(searches), image)
 
 
 def transfer_table(metrics: pd.DataFrame, depths: Sequence[str]) -> pd.DataFrame:
-    """A row for each depth and each way to learn: errors and angles over seeds at the end."""
-    import pandas as pd
-
+    """Return errors and angles over seeds at the end, a row for each depth and each kind of feedback."""
     rows = metrics[metrics["stage"] == "transfer"]
     found = []
     for depth in depths:
@@ -98,8 +92,9 @@ def transfer_table(metrics: pd.DataFrame, depths: Sequence[str]) -> pd.DataFrame
             norms = part[part["metric"].str.startswith("norm_ratio/W")]["value"].to_numpy()
             norm = float(np.exp(np.log(norms[norms > 0]).mean())) if (norms > 0).any() else np.nan
             lost = int((part["metric"] == "diverged").sum())
-            found.append((depth, label, *_summary(error), *_summary(angles), *_summary(deltas), norm, len(error), lost))
-    return pd.DataFrame(found, columns=list(_COLUMNS))
+            pairs = (value for values in (error, angles, deltas) for value in summary(values)[:2])
+            found.append((depth, label, *pairs, norm, len(error), lost))
+    return frame(_COLUMNS, found)
 
 
 _COLUMNS = (
@@ -118,19 +113,13 @@ _COLUMNS = (
 
 
 def _ways(rows: pd.DataFrame, depths: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
-    """The settings of each depth, then what they are compared with."""
+    """Return the rows of each depth's settings, then of the feedback that they are compared with."""
     found = [(_from(source), rows[rows["source"] == source]) for source in depths]
     return found + [(feedback, rows[rows["feedback"] == feedback]) for feedback in COMPARED]
 
 
 def _from(depth: str) -> str:
     return f"wm of {depth}"
-
-
-def _summary(values: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation (n - 1)."""
-    mean = float(values.mean()) if len(values) else np.nan
-    return mean, float(values.std(ddof=1)) if len(values) > 1 else np.nan
 
 
 def _transfer(table: pd.DataFrame, depths: Sequence[str], config: Mapping[str, Any]) -> Exhibit:
@@ -140,8 +129,8 @@ def _transfer(table: pd.DataFrame, depths: Sequence[str], config: Mapping[str, A
         _matrix(table, depths, "Norm of B over norm of W, geometric mean", (NORM, None), logarithmic=True),
     ]
     caption = (
-        f"Each row is a setting, each column the depth at which it was used: mean ± SD over {config['test_seeds']} "
-        "seeds that no search used, trained with all training examples. On the diagonal a depth has its own setting."
+        f"Rows are settings, columns the depths at which they were used: mean ± SD over {config['test_seeds']} seeds "
+        "that no search used, trained with all training examples. On the diagonal each depth has its own setting."
     )
     return Exhibit("transfer", "Do settings transfer?", caption, table, draw_matrices(matrices, "tested at"))
 
@@ -149,33 +138,31 @@ def _transfer(table: pd.DataFrame, depths: Sequence[str], config: Mapping[str, A
 def _matrix(
     table: pd.DataFrame, depths: Sequence[str], title: str, keys: tuple[str, str | None], *, logarithmic: bool = False
 ) -> Matrix:
-    """Settings by depths of the column of means and that of deviations, if there is one."""
+    """Return settings by depths of a column of means and a column of deviations, if there is one."""
     labels, columns = [*map(_from, depths), *COMPARED], list(depths)
-    mean, deviation = keys
-    means = table.pivot(index="feedback", columns="tested at", values=mean).loc[labels, columns].to_numpy(np.float64)
-    deviations = np.full(means.shape, np.nan)
-    if deviation is not None:
-        deviations = (
-            table.pivot(index="feedback", columns="tested at", values=deviation).loc[labels, columns].to_numpy()
-        )
-    return Matrix(title, mean, labels, columns, means, deviations, logarithmic)
+
+    def cells(key: str) -> np.ndarray:
+        found = table.pivot(index="feedback", columns="tested at", values=key).loc[labels, columns]
+        return np.asarray(found.to_numpy(np.float64))
+
+    means = cells(keys[0])
+    deviations = cells(keys[1]) if keys[1] is not None else np.full(means.shape, np.nan)
+    return Matrix(title, keys[0], labels, columns, means, deviations, logarithmic)
 
 
 def _best(searches: Sequence[Searched]) -> Exhibit:
-    import pandas as pd
-
-    rows = [(s.name, s.least + 1, *(s.tried[key][s.least] for key in LABELS), s.values[s.least]) for s in searches]
-    table = pd.DataFrame(rows, columns=["depth", "trial", *LABELS.values(), ERROR])
-    return Exhibit("best", "The best settings", "The trial of least error at each depth, the first of equals.", table)
+    rows = [_trial(search, search.least) for search in searches]
+    caption = "The trial of least error at each depth, the first of equals."
+    return exhibit("best", "The best settings", caption, COLUMNS, rows)
 
 
 def _lead(table: pd.DataFrame, depths: Sequence[str]) -> str:
-    told = []
+    sentences = []
     for depth in depths:
         rows = table[table["tested at"] == depth].set_index("feedback")["test error (%)"]
         others = "; ".join(f"{label} {number(rows[label])}" for label in rows.index if label != _from(depth))
-        told.append(f"{depth}: its own wm {number(rows[_from(depth)])}; {others}")
-    return f"Test error in percent. {'. '.join(told)}."
+        sentences.append(f"{depth}: its own wm {number(rows[_from(depth)])}; {others}")
+    return f"Test error in percent. {'. '.join(sentences)}."
 
 
 def _remarks(metrics: pd.DataFrame, searches: Sequence[Searched], config: Mapping[str, Any]) -> list[str]:
@@ -184,32 +171,32 @@ def _remarks(metrics: pd.DataFrame, searches: Sequence[Searched], config: Mappin
         "ResNet-18 and find that the best weight mirror does not transfer to other architectures. Here circuits are "
         "small and layered, and differ in depth alone.",
         "Feedback weights k times as large as forward ones make steps h layers below the top k to the power h times as "
-        "large. The search may make use of that, and then what serves one depth is too much or too little for another. "
-        "The lr is not searched, and is the same for wm, bp and fa: an error below that of bp need not be owed to "
-        "better directions.",
+        "large. A search may exploit that; then the best setting of one depth is too strong or too weak for another. "
+        "The lr is the same for wm, bp and fa and not searched: an error below that of bp need not come from better "
+        "directions.",
     ]
     for search in searches:
         for other in (one.name for one in searches if one.name != search.name):
             mean, error = paired(metrics, search.name, other)
             found.append(
-                f"At {search.name} the setting of {other} has a test error {mean:+.3g} points from that of its "
-                f"own, with a standard error of {number(error)} over seeds (pairs)."
+                f"At {search.name} the test error with the setting of {other} differs from that with its own by "
+                f"{mean:+.3g} points, with a standard error of {number(error)} over paired seeds."
             )
-    found.append(f"The same as a run of its own: {command(searches[0], config)}")
+    found.append(f"To train the first depth with its best setting: {command(searches[0], config)}")
     return found
 
 
 def paired(metrics: pd.DataFrame, depth: str, other: str) -> tuple[float, float]:
-    """By how much the test error at a depth is greater with another depth's setting: mean over seeds, its error."""
+    """Return the increase of a depth's test error with another depth's setting: mean over seeds, standard error."""
     rows = metrics[(metrics["stage"] == "transfer") & (metrics["depth"] == depth) & (metrics["split"] == "test")]
     errors = rows[(rows["metric"] == "error") & (rows["feedback"] == "wm")]
     by_seed = errors.pivot(index="seed", columns="source", values="value")
-    mean, deviation = _summary((by_seed[other] - by_seed[depth]).to_numpy())
+    mean, deviation, *_ = summary((by_seed[other] - by_seed[depth]).to_numpy())
     return mean, deviation / float(np.sqrt(len(by_seed)))
 
 
 def command(search: Searched, config: Mapping[str, Any]) -> str:
-    """The command that trains a depth with its own best setting, as for the matrix."""
+    """Return the command that trains a depth with its own best setting, as for the matrix."""
     best = {key: float(search.tried[key][search.least]) for key in SEARCHED}
     mirror = ", ".join(f"{key} = {_toml(value)}" for key, value in {**MIRROR, **best}.items())
     keys = {key: config[key] for key in ("dataset", "train_limit", "test_limit", "lr", "batch", "epochs",

@@ -1,4 +1,4 @@
-"""The classifiers that `mirror-search` trains: of each trial, and of the settings that were found."""
+"""The classifiers that `mirror-search` trains, in each trial and with the settings that were found."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """What is trained: in which part of the run, at which depth, with parameters that were found where."""
+    """One kind of circuit to train: stage of the run, depth, and the depth at which its parameters were found."""
 
     stage: str
     depth: str
@@ -63,13 +63,13 @@ class Case:
     parameters: Parameters
 
     def columns(self, seed: int) -> tuple[Any, ...]:
-        """The columns of a row from `stage` on."""
+        """Return the columns of a row from `stage` on."""
         found = [self.parameters.get(key, math.nan) for key in SEARCHED]
         return (self.stage, self.depth, self.trial, self.source, self.feedback, seed, *found)
 
 
 def depth_name(sizes: Sequence[int]) -> str:
-    """What a depth is called.
+    """Return the name of a depth.
 
     >>> depth_name([64, 32, 10])
     '64-32-10'
@@ -93,7 +93,7 @@ class Runs:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all that decides what a search finds: its keys and its data."""
+        """Hash of all that decides the result of a search: its settings and its data."""
         found = hashlib.sha256(f"{self.settings.model_dump_json()} {self.backend}".encode())
         for x in (self.data.train, self.data.test, self.data.train_labels, self.data.test_labels):
             found.update(b"" if x is None else zlib.crc32(x.data).to_bytes(4, "big"))
@@ -110,7 +110,7 @@ class Runs:
             refuse("held_out", self.settings.held_out, expected, f"There are {count} training examples.")
 
     def trial(self, name: str, number: int, parameters: Parameters) -> tuple[float, list[Row]]:
-        """Train with parameters, without the examples held out: the mean error on these, in percent; and the rows."""
+        """Train without the examples held out; return the mean error on these in percent, and the rows."""
         first = self.settings.seed
         case = Case("search", name, number, name, "wm", parameters)
         rows = self._rows([case], range(first, first + self.settings.seeds), held_out(self.data, self._kept))
@@ -120,7 +120,7 @@ class Runs:
     def transfer(self, name: str, found: Mapping[str, Parameters]) -> list[Row]:
         """Train at a depth with the parameters found at every depth, and with bp and fa, on all training examples.
 
-        The seeds are others than those of the search.
+        No seed was used in the search.
         """
         first = self.settings.seed + self.settings.seeds
         cases = [Case("transfer", name, -1, source, "wm", parameters) for source, parameters in found.items()]
@@ -136,7 +136,7 @@ class Runs:
         return 1 + int(max(labels, default=0))
 
     def _rows(self, cases: Sequence[Case], seeds: Sequence[int], dataset: Dataset) -> list[Row]:
-        """Train each case with each seed, all in step; a row for each number at the end."""
+        """Train each case with each seed, all in step; return a row for each metric at the end."""
         settings = [one for case in cases for one in self._replicas(case, seeds)]
         found = []
         for replica, split, metric, value in ended(settings, dataset, self.backend):
@@ -145,7 +145,7 @@ class Runs:
         return found
 
     def _replicas(self, case: Case, seeds: Sequence[int]) -> list[ClassifierSettings]:
-        """The settings of classifiers that differ in their seeds."""
+        """Return the settings of classifiers that differ in their seeds."""
         shared = self.settings.model_dump(
             include={"dataset", "epochs", "batch", "lr", "train_limit", "test_limit", "angle_examples"}
         )
@@ -155,9 +155,7 @@ class Runs:
 
 
 def ended(settings: Sequence[ClassifierSettings], dataset: Dataset, backend: str) -> list[tuple[int, str, str, float]]:
-    """Train; the metrics at the end (replica, split, metric, value), of one that diverged the worst error alone."""
-    from circuitsim.runs.study import Study
-
+    """Train; return the final metrics (replica, split, metric, value), the worst error of a replica that diverged."""
     study = Study(CLASSIFIER, settings, dataset, backend)
     with suppress(Diverged):  # all have
         _train(study)
@@ -171,7 +169,7 @@ _LOST = (("test", "error", WORST), ("test", "diverged", 1.0))
 
 
 def held_out(dataset: Dataset, kept: int) -> Dataset:
-    """The first training examples to train with, the others in the place of the test examples."""
+    """Return a data set whose test examples are the last training examples."""
     if dataset.train_labels is None:
         raise ValueError("data without classes")
     return replace(

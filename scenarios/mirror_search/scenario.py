@@ -1,4 +1,4 @@
-"""A weight mirror's rate, decay and noise, searched for at each of several depths: does the best transfer?"""
+"""A search for a weight mirror's rate, decay and noise at each of several depths, and a test of their transfer."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def check(settings: MirrorSearchKeys) -> None:
-    """Refuse a search without optuna, or on data that do not fit."""
+    """Refuse a search without optuna, or with data that do not fit."""
     require_optuna()
     Runs(settings, "numba").check()
 
 
 def compute(settings: MirrorSearchKeys, kept: Path, backend: str, show: Callable[[str], None]) -> pd.DataFrame:
-    """The trials' errors on held-out examples, then those of each depth's best settings at every depth.
+    """Return the trials' errors on held-out examples, then those of each depth's best settings at every depth.
 
     Columns beside epoch, split, metric and value: stage (search or transfer), depth, trial (-1: none), source (the
     depth at which the settings were found), feedback, seed, rate, decay, scale.
@@ -43,7 +43,7 @@ def compute(settings: MirrorSearchKeys, kept: Path, backend: str, show: Callable
 def _searched(
     settings: MirrorSearchKeys, runs: Runs, notebook: Notebook, name: str, show: Callable[[str], None]
 ) -> list[Trial]:
-    """All trials at a depth; those that the notebook has are not made again."""
+    """Return all trials at a depth; those in the notebook are not repeated."""
     ranges = {key: (float(getattr(settings, key)[0]), float(getattr(settings, key)[1])) for key in SEARCHED}
     search = Search(notebook, name, ranges, settings.startup, settings.seed)
     while len(done := search.trials()) < settings.trials:
@@ -58,7 +58,7 @@ def _searched(
 def _transferred(
     runs: Runs, notebook: Notebook, name: str, best: Mapping[str, Trial], show: Callable[[str], None]
 ) -> list[Row]:
-    """What each depth's best settings, bp and fa come to at one depth."""
+    """Return the results of each depth's best settings, bp and fa at one depth."""
     rows = notebook.kept(name)
     if rows is None:
         made = runs.transfer(name, {source: trial.parameters for source, trial in best.items()})

@@ -1,7 +1,7 @@
-"""Optuna's part in `mirror-search`: proposals from earlier trials, and trials kept in a file.
+"""Trials of `mirror-search`: optuna proposes them from earlier ones and keeps them in a file.
 
-A trial is written once it has ended, in one transaction, and each proposal follows from the trials in the file and a
-seed of its own. So a search that was stopped goes on as if nothing had happened.
+A trial is written in one transaction once it has ended. Each proposal follows from the trials in the file and a seed of
+its own, so that a search that was stopped continues with the same bits.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def require_optuna() -> None:
 
 @dataclass(frozen=True)
 class Trial:
-    """One that has ended: its place in the search, what was tried, its mean error in percent, rows of numbers."""
+    """A trial that has ended: its number, its parameters, its mean error in percent, rows of metrics."""
 
     number: int
     parameters: dict[str, float]
@@ -54,11 +54,11 @@ class Trial:
 
 
 class Notebook:
-    """The file in which searches are kept, and what came of them.
+    """The file of all searches and their results.
 
     Parameters
     ----------
-    path : a SQLite database, made where it is not there. fingerprint : of all that decides what is found.
+    path : a SQLite database, made where it is not there. fingerprint : of all that decides the results.
 
     Raises
     ------
@@ -85,13 +85,13 @@ class Notebook:
         self.storage.engine.dispose()
 
     def study(self, name: str) -> optuna.Study:
-        """The study of a name, made where it is not there."""
+        """Return the study of a name; create it if there is none."""
         import optuna
 
         return optuna.create_study(storage=self.storage, study_name=name, load_if_exists=True)
 
     def kept(self, name: str) -> list[list[Any]] | None:
-        """The rows that are kept under a name."""
+        """Return the rows that are kept under a name, if there are any."""
         rows: list[list[Any]] | None = self._results.user_attrs.get(name)
         return rows
 
@@ -121,13 +121,13 @@ class Search:
             self._study = notebook.study(name)
 
     def trials(self) -> list[Trial]:
-        """Those that have ended, in order."""
+        """Return the trials that have ended, in order."""
         with _readable(self._path):
             ended = self._study.get_trials(deepcopy=False)
             return [Trial(t.number, dict(t.params), t.values[0], t.user_attrs[_ROWS]) for t in ended]
 
     def propose(self, done: Sequence[Trial]) -> dict[str, float]:
-        """What to try next: it follows from the trials that have ended and from how many these are."""
+        """Return the next parameters to try; they follow from the trials that have ended and their number."""
         import optuna
 
         seed = int(generator(self.seed, f"trials of {self.name}", len(done)).integers(2**32))
@@ -153,7 +153,7 @@ class Search:
 
 
 def _address(path: Path) -> str:
-    """The database's address: in a URI everything but letters, digits and slashes is escaped."""
+    """Return the database's URI, in which all but letters, digits and slashes is escaped."""
     from urllib.parse import quote
 
     return f"sqlite:///file:{quote(quote(str(path.absolute())))}?uri=true"
@@ -161,7 +161,7 @@ def _address(path: Path) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without optuna's lines on standard error, and its warnings of what is experimental in older versions."""
+    """Suppress optuna's log and its warnings of experimental features."""
     import optuna
 
     before = optuna.logging.get_verbosity()
@@ -176,7 +176,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Tell of a file that is no notebook."""
+    """Refuse a file that is no database of trials."""
     from optuna.exceptions import OptunaError
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -188,7 +188,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _writable(path: Path) -> Iterator[None]:
-    """Tell of a file that cannot be written: nothing that it had is lost."""
+    """Report a file that cannot be written; its content is not lost."""
     from optuna.exceptions import OptunaError
     from sqlalchemy.exc import SQLAlchemyError
 

@@ -1,4 +1,4 @@
-"""When deep linear recirculation runs away, in `recirculation-figures`: with and without a bound, at several rates."""
+"""Divergence of deep linear recirculation in `recirculation-figures`, with and without a bound, at several rates."""
 
 from __future__ import annotations
 
@@ -9,30 +9,27 @@ import numpy as np
 
 from circuitsim.analysis.reports.panels import draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit
+from circuitsim.scenarios.figures import LOGARITHMIC, UNITS, Curves, Measured, exhibit, falling_panel, numbers
 from circuitsim.scenarios.recirculation_figures.curves import (
-    BANDS,
     LIMIT,
     LOOP,
     LOOP_CAPTION,
-    UNITS,
     UNSTABLE,
-    curves_panel,
     loop_panel,
-    still_there,
+    without_lost,
 )
-from circuitsim.scenarios.recirculation_figures.series import Curves, Measured, numbers
 
-AWAY = 2.0  # a test error so many times the least so far has run away
+AWAY = 2.0  # a test error more than so many times the least so far has run away
 
 
 def divergence(measured: Sequence[Measured]) -> list[Exhibit]:
-    """Error, gain and step by rate, a column for each bound; then when each circuit ran away and what the step was."""
+    """Return error, gain and step by rate, a column for each bound; then the interval in which each ran away."""
     drawn = [_drawn(one) for one in measured]
     return [*drawn, _onsets(measured)]
 
 
 def _drawn(one: Measured) -> Exhibit:
-    start, bounds = one.run.member.values["output_bias"], one.run.member.vary["max_norm"]
+    start, bounds = one.values["output_bias"], one.run.member.vary["max_norm"]
     series, panels = [], []
     labels = list(dict.fromkeys(_rate(replica) for replica in one.replicas))
     for metric, split in (("mse", "test"), *((metric, "train") for metric in LOOP)):
@@ -43,14 +40,16 @@ def _drawn(one: Measured) -> Exhibit:
             if metric in LOOP:
                 panels.append(loop_panel(metric, curves, title))
             else:
-                panels.append(curves_panel(title, UNITS[metric], still_there(curves)))
-    image = draw_panels(panels, [*labels, LIMIT], columns=len(bounds), what="Error, gain and step against the stretch")
-    presentations = -(-one.run.member.values["train_limit"] // one.run.member.values["batch"])
+                panels.append(falling_panel(title, UNITS[metric], without_lost(curves)))
+    image = draw_panels(panels, [*labels, LIMIT], columns=len(bounds), what="Error, gain and step against the interval")
+    presentations = -(-one.values["train_limit"] // one.values["batch"])
     caption = (
-        f"An epoch here is a stretch of {presentations} presentations of the same examples; output biases start at "
-        f"{'the mean of the data' if start == 'data' else 'zero'}. {LOOP_CAPTION} {BANDS}"
+        f"An epoch here is an interval of {presentations} presentations of the same examples; output biases start at "
+        f"{'the mean of the data' if start == 'data' else 'zero'}. {LOOP_CAPTION} {LOGARITHMIC}"
     )
-    return Exhibit(f"divergence-{start}", f"Running away, output bias {start}", caption, numbers(series, "rate"), image)
+    return Exhibit(
+        f"divergence-{start}", f"Divergence with output bias {start}", caption, numbers(series, "rate"), image
+    )
 
 
 def _of(one: Measured, metric: str, split: str, bound: object) -> Curves:
@@ -68,7 +67,7 @@ def _rate(replica: Mapping[str, Any]) -> str:
 
 
 def onset(errors: np.ndarray) -> int | None:
-    """The first stretch whose test error is missing, or more than twice the least before it."""
+    """Return the first interval whose test error is missing, or more than twice the least before it."""
     for k in range(1, len(errors)):
         if not errors[k] <= AWAY * errors[:k].min():
             return k
@@ -76,9 +75,7 @@ def onset(errors: np.ndarray) -> int | None:
 
 
 def _onsets(measured: Sequence[Measured]) -> Exhibit:
-    """A row for each circuit: seeds apart."""
-    import pandas as pd
-
+    """Return a row for each circuit and seed."""
     rows = [row for one in measured for row in _rows(one)]
     columns = [
         "output bias",
@@ -93,27 +90,28 @@ def _onsets(measured: Sequence[Measured]) -> Exhibit:
         "test mse at the end",
     ]
     caption = (
-        f"Stretches, counted from 1, in which the test error came to more than {AWAY:g} times the least until then, or "
-        "the circuit diverged; gain and step as measured at the end of the stretch before (of those that did not run "
-        f"away: at the end), and the first stretch after which the step was beyond {UNSTABLE:g}."
+        f"Ran away in: the first interval, counted from 1, in which the test error exceeded {AWAY:g} times the least "
+        "so far or became infinite. Gain and step are those at the end of the interval before, or at the end where the "
+        f"circuit did not run away. The last but one column has the first interval after which the step exceeded "
+        f"{UNSTABLE:g}."
     )
-    return Exhibit("divergence", "When it runs away", caption, pd.DataFrame(rows, columns=columns))
+    return exhibit("divergence", "The interval in which circuits run away", caption, columns, rows)
 
 
 def _rows(one: Measured) -> list[tuple[Any, ...]]:
-    def apart(replica: Mapping[str, Any]) -> str:
+    def label_of(replica: Mapping[str, Any]) -> str:
         return repr((replica["max_norm"], replica["lr"], replica["seed"]))
 
-    errors, gains, steps = (one.curves(m, apart, s) for m, s in (("mse", "test"), *((m, "train") for m in LOOP)))
+    errors, gains, steps = (one.curves(m, label_of, s) for m, s in (("mse", "test"), *((m, "train") for m in LOOP)))
     found = []
     for replica in one.replicas:
-        label = apart(replica)
+        label = label_of(replica)
         error, gain, step = (curves[label][:, 0] for curves in (errors, gains, steps))
         at = onset(error)
         before = len(error) - 1 if at is None else at - 1
         beyond = np.flatnonzero(step > UNSTABLE)
         found.append((
-            one.run.member.values["output_bias"], _bound(replica["max_norm"]), replica["lr"], replica["seed"],
+            one.values["output_bias"], _bound(replica["max_norm"]), replica["lr"], replica["seed"],
             "–" if at is None else str(at), gain[before], step[before], np.nanmax(step[: before + 1]),
             str(beyond[0]) if beyond.size else "–", error[-1],
         ))  # fmt: skip

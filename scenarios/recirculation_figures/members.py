@@ -1,19 +1,15 @@
-"""The runs of `recirculation-figures`: circuits, rules and rates of each figure as the paper has them (section 7)."""
+"""The members of `recirculation-figures`, with the circuits, rules and rates of the paper (section 7)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from circuitsim.circuits.autoencoder import VARIANTS
 from circuitsim.runs.scenario import Member
-from circuitsim.scenarios.weight_transport.scenario import FEATURES as IMAGES
+from circuitsim.scenarios.fields import FEATURES
+from circuitsim.scenarios.recirculation_figures.settings import PARTS, RecirculationFiguresKeys
 
-if TYPE_CHECKING:
-    from circuitsim.scenarios.recirculation_figures.scenario import FiguresKeys
-
-FEATURES: Mapping[str, int] = {**IMAGES, "lowrank": 100}
-FILELESS = ("digits", "lowrank")
 RULES = ("rec", "bp", "rbp", "srbp", "top")
 LINEAR, TANH = "linear", "tanh"
 SAMPLED = ("bp", "srbp", "rec")  # Figure 7
@@ -22,31 +18,32 @@ DEEP_LOOP_EXAMPLES = 10  # one eigenvalue problem for each where units are not l
 Values = dict[str, Any]
 
 
-def values(settings: FiguresKeys, dataset: str, layers: int, kind: str) -> Values:
-    """The settings of an autoencoder: linear and bounded, or tanh below a logistic output.
+def values(settings: RecirculationFiguresKeys, dataset: str, layers: int, kind: str) -> Values:
+    """Return the settings of an autoencoder: linear and bounded, or tanh below a logistic output.
 
     Rates are 0.01, a tenth of it with three hidden layers, and a tenth of that for Lowrank.
     """
-    narrow, wide = settings.narrow, settings.wide
-    hidden = [narrow] if layers == 1 else [wide, narrow, wide]
-    found = settings.model_dump(include={"epochs", "batch", "train_limit", "test_limit", "output_bias"})
-    found |= {"dataset": dataset, "sizes": [FEATURES[dataset], *hidden, FEATURES[dataset]]}
-    found |= {"data_seed": settings.seed, "on_divergence": "drop"}
-    found["lr"] = settings.lr / (1 if layers == 1 else 10) / (10 if dataset == "lowrank" else 1)
+    hidden = [settings.narrow] if layers == 1 else [settings.wide, settings.narrow, settings.wide]
+    found = settings.shared("output_bias") | {
+        "dataset": dataset,
+        "sizes": [FEATURES[dataset], *hidden, FEATURES[dataset]],
+        "lr": settings.lr / (1 if layers == 1 else 10) / (10 if dataset == "lowrank" else 1),
+    }
     if kind == LINEAR:
         found |= {"hidden": "identity", "output": "identity", "max_norm": settings.max_norm}
     return found
 
 
-def _member(settings: FiguresKeys, name: str, own: Values, vary: Mapping[str, Sequence[Any]]) -> Member:
-    """A run of autoencoders; the seeds run fastest."""
-    seeds = list(range(settings.seed, settings.seed + settings.seeds))
-    optional = own["dataset"] not in FILELESS
-    return Member(name, "autoencoder", own, {**vary, "seed": seeds}, optional)
+def _member(
+    settings: RecirculationFiguresKeys, name: str, own: Values, vary: Mapping[str, Sequence[Any]], seeds: int = 0
+) -> Member:
+    """Return a run of autoencoders, with no values of the keys that it varies."""
+    kept = {key: value for key, value in own.items() if key not in vary}
+    return settings.member(name, "autoencoder", kept, vary, seeds)
 
 
 def _panels(
-    settings: FiguresKeys,
+    settings: RecirculationFiguresKeys,
     part: str,
     vary: Mapping[str, Sequence[Any]],
     *,
@@ -54,7 +51,7 @@ def _panels(
     kinds: Sequence[str] = (LINEAR, TANH),
     **own: Any,
 ) -> list[Member]:
-    """A run for each panel of a figure: units of each kind, each number of hidden layers."""
+    """Return a run for each panel of a figure: each kind of units, each number of hidden layers."""
     return [
         _member(
             settings, f"{part}-{kind}-{layers}", values(settings, dataset or settings.dataset, layers, kind) | own, vary
@@ -64,53 +61,50 @@ def _panels(
     ]
 
 
-def _figure_4(settings: FiguresKeys) -> list[Member]:
+def _figure_4(settings: RecirculationFiguresKeys) -> list[Member]:
     return _panels(settings, "figure-4", {"rule": RULES}, dataset="lowrank", kinds=(LINEAR,))
 
 
-def _figure_5(settings: FiguresKeys) -> list[Member]:
+def _figure_5(settings: RecirculationFiguresKeys) -> list[Member]:
     return _panels(settings, "figure-5", {"rule": RULES})
 
 
-def _figure_6(settings: FiguresKeys) -> list[Member]:
+def _figure_6(settings: RecirculationFiguresKeys) -> list[Member]:
     return _panels(settings, "figure-6", {"rule": RULES}, dataset="fashion-mnist")
 
 
-def _figure_7(settings: FiguresKeys) -> list[Member]:
-    """One seed is drawn; both ways to start the output's bias, since one of them may not train."""
+def _figure_7(settings: RecirculationFiguresKeys) -> list[Member]:
+    """Return a run of one seed with both initial output biases, since one of them may not train."""
     own = values(settings, settings.dataset, 3, LINEAR)
-    del own["output_bias"]
-    vary = {"output_bias": ["data", "zero"], "rule": SAMPLED, "seed": [settings.seed]}
-    return [Member("figure-7", "autoencoder", own, vary, settings.dataset not in FILELESS)]
+    return [_member(settings, "figure-7", own, {"output_bias": ["data", "zero"], "rule": SAMPLED}, seeds=1)]
 
 
-def halved(settings: FiguresKeys) -> list[float]:
-    """lr / 2^n in the n-th layer below the output (Figure 8)."""
+def halved(settings: RecirculationFiguresKeys) -> list[float]:
+    """Return lr / 2^n for the n-th layer below the output (Figure 8)."""
     top = settings.depth + 1
     return [settings.lr / 2.0 ** (top - h) for h in range(1, top + 1)]
 
 
-def _figure_8(settings: FiguresKeys) -> list[Member]:
+def _figure_8(settings: RecirculationFiguresKeys) -> list[Member]:
     own = values(settings, settings.dataset, 1, TANH) | {"loop_examples": DEEP_LOOP_EXAMPLES}
     own["sizes"] = [own["sizes"][0], *[settings.wide] * settings.depth, own["sizes"][0]]
-    rates = {key: value for key, value in own.items() if key != "lr"}
     return [
-        _member(settings, "figure-8-rec", rates, {"lr": [halved(settings), settings.lr]}),
+        _member(settings, "figure-8-rec", own, {"lr": [halved(settings), settings.lr]}),
         _member(settings, "figure-8-others", own | {"lr": settings.lr}, {"rule": ["bp", "top"]}),
     ]
 
 
-def _figure_9(settings: FiguresKeys) -> list[Member]:
+def _figure_9(settings: RecirculationFiguresKeys) -> list[Member]:
     return _panels(settings, "figure-9", {"variant": VARIANTS}, lam=settings.lam, compensate=settings.compensate)
 
 
-def _figure_10(settings: FiguresKeys) -> list[Member]:
+def _figure_10(settings: RecirculationFiguresKeys) -> list[Member]:
     cycles = list(range(1, settings.cycles + 1))
     return _panels(settings, "figure-10", {"cycles": cycles}, top_rule="gradient")
 
 
-def _mixing(settings: FiguresKeys) -> list[Member]:
-    """Layer 0's coefficients with plain hidden layers, then the hidden layers' with layer 0 as in PR, CCR and RCC."""
+def _mixing(settings: RecirculationFiguresKeys) -> list[Member]:
+    """Return a run that varies layer 0's coefficients, then runs that vary the hidden layers' (PR, CCR and RCC)."""
     grid, lam = settings.mixing, settings.lam
     own = values(settings, settings.dataset, 3, TANH) | {"compensate": settings.compensate}
     found = [_mixed(settings, "layer-0", own, [[e, 0.0] for e in grid], [[m, 0.0] for m in grid])]
@@ -119,18 +113,20 @@ def _mixing(settings: FiguresKeys) -> list[Member]:
     return found
 
 
-def _mixed(settings: FiguresKeys, name: str, own: Values, emits: Sequence[Any], remembers: Sequence[Any]) -> Member:
+def _mixed(
+    settings: RecirculationFiguresKeys, name: str, own: Values, emits: Sequence[Any], remembers: Sequence[Any]
+) -> Member:
     return _member(settings, f"mixing-{name}", own, {"emits": emits, "remembers": remembers})
 
 
-def _lambdas(settings: FiguresKeys) -> list[Member]:
+def _lambdas(settings: RecirculationFiguresKeys) -> list[Member]:
     own = values(settings, settings.dataset, 3, TANH) | {"compensate": settings.compensate}
     pairs = [[first, second] for first in settings.mixing for second in settings.mixing]
     return [_member(settings, "lambdas", own, {"variant": ["ccrcc", "rwcc"], "lam": pairs})]
 
 
-def _cycle_pairs(settings: FiguresKeys) -> list[Member]:
-    """A run for each reference cycle n: pairs that do not ascend do not exist."""
+def _cycle_pairs(settings: RecirculationFiguresKeys) -> list[Member]:
+    """Return a run for each reference cycle n: the later cycle varies."""
     own = values(settings, settings.dataset, 1, TANH) | {"top_rule": "gradient"}
     last = settings.cycles
     return [
@@ -139,21 +135,20 @@ def _cycle_pairs(settings: FiguresKeys) -> list[Member]:
     ]
 
 
-def _errors(settings: FiguresKeys) -> list[Member]:
+def _errors(settings: RecirculationFiguresKeys) -> list[Member]:
     return _panels(settings, "error-recirculation", {"rule": ["rec", "error-rec"], "bias": [True, False]})
 
 
-def _divergence(settings: FiguresKeys) -> list[Member]:
-    """Linear, three hidden layers, measured at short intervals: the first examples alone, again and again."""
-    own = values(settings, settings.dataset, 3, LINEAR) | {"loop_examples": LOOP_EXAMPLES, "epochs": settings.stretches}
-    own["train_limit"] = min(settings.stretch * settings.batch, settings.train_limit or 10**9)
+def _divergence(settings: RecirculationFiguresKeys) -> list[Member]:
+    """Return linear circuits with three hidden layers that learn the same few examples, measured at short intervals."""
+    own = values(settings, settings.dataset, 3, LINEAR) | {"loop_examples": LOOP_EXAMPLES, "epochs": settings.intervals}
+    own["train_limit"] = min(settings.interval * settings.batch, settings.train_limit or 10**9)
     base = own["lr"]
     vary = {"max_norm": settings.bounds, "lr": [base * factor for factor in settings.rates]}
-    kept = {key: value for key, value in own.items() if key not in vary}
-    return [_member(settings, f"divergence-{start}", kept | {"output_bias": start}, vary) for start in ("data", "zero")]
+    return [_member(settings, f"divergence-{start}", own | {"output_bias": start}, vary) for start in ("data", "zero")]
 
 
-_MEMBERS: Mapping[int | str, Callable[[FiguresKeys], list[Member]]] = {
+_MEMBERS: Mapping[int | str, Callable[[RecirculationFiguresKeys], list[Member]]] = {
     4: _figure_4,
     5: _figure_5,
     6: _figure_6,
@@ -167,9 +162,8 @@ _MEMBERS: Mapping[int | str, Callable[[FiguresKeys], list[Member]]] = {
     "error-recirculation": _errors,
     "divergence": _divergence,
 }
-PARTS = tuple(_MEMBERS)
 
 
-def members(settings: FiguresKeys) -> list[Member]:
-    """The runs of the figures that are asked for, in the order of the paper."""
+def members(settings: RecirculationFiguresKeys) -> list[Member]:
+    """Return the runs of the chosen figures, in the order of the paper."""
     return [member for part in PARTS if part in settings.figures for member in _MEMBERS[part](settings)]

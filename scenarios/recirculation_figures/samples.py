@@ -1,23 +1,17 @@
-"""Figure 7 of `recirculation-figures`: test examples as trained linear circuits give them back."""
+"""Figure 7 of `recirculation-figures`: reconstructions of test examples by linear circuits."""
 
 from __future__ import annotations
 
-import base64
-import struct
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from circuitsim import data
-from circuitsim.analysis.reports.images import reconstruction_figure
-from circuitsim.analysis.reports.page import Image
 from circuitsim.analysis.reports.portfolio import Exhibit
 from circuitsim.runs.config import replicas
-from circuitsim.runs.runfolder import FINAL, read_tensors
 from circuitsim.scenarios.autoencoder import AutoencoderSettings, design
+from circuitsim.scenarios.figures import Measured, exhibit, image_rows
 from circuitsim.scenarios.recirculation_figures.curves import by_rule
-from circuitsim.scenarios.recirculation_figures.series import Measured
 
 if TYPE_CHECKING:
     from circuitsim.engine.simulator import Simulator
@@ -26,47 +20,35 @@ EXAMPLES = 10
 
 
 def figure_7(measured: Sequence[Measured]) -> list[Exhibit]:
-    """Originals, then BP, SRBP and REC."""
-    import pandas as pd
-
+    """Draw original images, then those of BP, SRBP and REC."""
     (one,) = measured
-    own = one.run.member.values
-    loaded = data.load(own["dataset"], "float32", own["train_limit"], own["test_limit"])
+    loaded = one.data()
     originals = loaded.test[:EXAMPLES]
     outputs = reconstructions(one, originals)
-    shown = reconstruction_figure(originals, outputs, loaded.image_shape)
-    image = shown if shown.uri.startswith("data:image/svg") else as_svg(shown)
+    image = image_rows(originals, outputs, loaded.image_shape)
     rows = [
         (label, k, float(np.mean((o - x) ** 2)))
         for label, out in outputs.items()
-        for k, (o, x) in _pairs(out, originals)
+        for k, (o, x) in enumerate(zip(out.astype(np.float64), originals, strict=True))
     ]
     caption = (
-        "The first test examples through three linear hidden layers. The output's biases start where the output is the "
-        "training mean (data), as the paper has them, or at zero."
+        "The first test examples through three linear hidden layers. Output biases start where the output is the "
+        "training mean (data), as in the paper, or at zero."
     )
-    table = pd.DataFrame(rows, columns=["circuit", "example", "mse"])
-    return [Exhibit("figure-7", "Figure 7: reconstructions", caption, table, image)]
-
-
-def _pairs(outputs: np.ndarray, originals: np.ndarray) -> Any:
-    return enumerate(zip(outputs.astype(np.float64), originals, strict=True))
+    columns = ["circuit", "example", "mse"]
+    return [exhibit("figure-7", "Figure 7: reconstructions", caption, columns, rows, image)]
 
 
 def reconstructions(one: Measured, x: np.ndarray) -> dict[str, np.ndarray]:
-    """What each replica makes of examples, with the weights that it ended with."""
-    member, tensors = one.run.member, read_tensors(one.run.folder / FINAL)
-    each = replicas(AutoencoderSettings, member.values, member.vary)
+    """Return the outputs of each replica with the weights at the end of training."""
+    tensors = one.tensors()
+    each = replicas(AutoencoderSettings, one.values, one.run.member.vary)
     found = {}
     for index, (settings, replica) in enumerate(zip(each, one.replicas, strict=True)):
         simulator = _trained(settings, {name: values[index] for name, values in tensors.items()})
-        made = np.concatenate([out[0].copy() for _, out, _ in simulator.outputs(x)])
-        found[_label(replica)] = made
+        label = f"{by_rule(replica)}, output bias {replica['output_bias']}"
+        found[label] = np.concatenate([out[0].copy() for _, out, _ in simulator.outputs(x)])
     return found
-
-
-def _label(replica: Mapping[str, Any]) -> str:
-    return f"{by_rule(replica)}, output bias {replica['output_bias']}"
 
 
 def _trained(settings: AutoencoderSettings, tensors: Mapping[str, np.ndarray]) -> Simulator:
@@ -79,15 +61,3 @@ def _trained(settings: AutoencoderSettings, tensors: Mapping[str, np.ndarray]) -
     for name in simulator.tensors():
         simulator.load(name, tensors[name])
     return simulator
-
-
-def as_svg(image: Image) -> Image:
-    """A figure of pixels within one of vectors: the files of figures are SVG."""
-    content = base64.b64decode(image.uri.partition(",")[2])
-    width, height = struct.unpack(">II", content[16:24])  # of a PNG's first chunk
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{image.width}" '
-        f'height="{image.width * height / width:.0f}">'
-        f'<image width="{width}" height="{height}" href="{image.uri}"/></svg>'
-    )
-    return Image(f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}", image.width, image.alt)

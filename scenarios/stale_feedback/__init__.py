@@ -1,1 +1,1 @@
-"""The experiment `stale-feedback`."""
+"""How old may feedback weights be, and how long may updates wait, before learning breaks?"""

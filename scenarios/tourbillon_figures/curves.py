@@ -1,4 +1,4 @@
-"""Learning curves of `tourbillon-figures`: blocks alone (figures 3, 5), whole circuits (figure 4), loops in loops."""
+"""Learning curves of `tourbillon-figures`: single blocks (figures 3, 5), whole circuits (figure 4), nested loops."""
 
 from __future__ import annotations
 
@@ -9,11 +9,25 @@ import numpy as np
 
 from circuitsim.analysis.reports.panels import Panel, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit
-from circuitsim.scenarios.recirculation_figures.curves import BANDS, curves_panel
-from circuitsim.scenarios.recirculation_figures.series import Curves, ends, numbers, summary
-from circuitsim.scenarios.tourbillon_figures.series import LABELS, Developed, by_rule, known_labels
+from circuitsim.scenarios.figures import (
+    BANDS,
+    LOGARITHMIC,
+    SPLITS,
+    SUMMARY,
+    Curves,
+    Series,
+    ends,
+    epoch_panel,
+    exhibit,
+    falling_panel,
+    fitted_panel,
+    known_labels,
+    mean,
+    numbers,
+    summary,
+)
+from circuitsim.scenarios.tourbillon_figures.series import LABELS, Developed, by_rule
 
-SPLITS = ("train", "test")
 SPREAD = "variance of images / of inputs"
 INNER = "test error of the inner loop (mse)"
 UNITS = "{} error per unit (mse)"
@@ -22,50 +36,37 @@ REC, SYMMETRIC = LABELS["rec"], LABELS["rec-symmetric"]
 
 
 def datasets(runs: Sequence[Developed]) -> list[str]:
-    """The data sets of runs, each once."""
+    """Return the data sets of runs, each once."""
     return list(dict.fromkeys(one.dataset for one in runs))
 
 
 def named(runs: Sequence[Developed], dataset: str, end: str) -> Developed:
-    """The run on a data set whose name has this end."""
+    """Return the run on a data set whose name ends so."""
     return next(one for one in runs if one.dataset == dataset and one.name.endswith(f"-{end}"))
 
 
-def learning(name: str, title: str, series: Sequence[tuple[str, str, Curves]], caption: str) -> list[Exhibit]:
-    """A panel of curves for each (title, what is on the axis, curves); then the ends as a table."""
-    labels = known_labels([curves for *_, curves in series])
-    panels = [(fitted_panel if one[1] in (SPREAD, INNER) else curves_panel)(*one) for one in series]
-    image = draw_panels(panels, labels, what=f"{title}, against the epoch")
-    last = "After the last epoch; seeds counts those that have not diverged."
-    return [
-        Exhibit(name, title, f"{caption} {BANDS}", numbers(series, "label"), image),
-        Exhibit(f"{name}-final", f"{title}: at the end", last, ends(series, "label")),
-    ]
+def learning(name: str, title: str, series: Series, caption: str) -> list[Exhibit]:
+    """Return a panel of curves for each title and quantity, then the ends as a table."""
+    panels = [(fitted_panel if one[1] in (SPREAD, INNER) else falling_panel)(*one) for one in series]
+    image = draw_panels(panels, known_labels(series), what=f"{title}, against the epoch")
+    drawn = Exhibit(name, title, f"{caption} {LOGARITHMIC}", numbers(series, "label"), image)
+    return [drawn, ends(name, title, series)]
 
 
 def later_panel(title: str, ylabel: str, curves: Curves) -> Panel:
-    """Curves without the epoch before training, on a logarithmic axis that fits what follows."""
+    """Return a panel without the epoch before training, with a logarithmic axis that fits the rest."""
     shown = {label: np.where(np.arange(len(v))[:, None] > 0, v, np.nan) for label, v in curves.items()}
     return fitted_panel(title, ylabel, shown)
 
 
-def fitted_panel(title: str, ylabel: str, curves: Curves) -> Panel:
-    """Curves on a logarithmic axis that holds all of them."""
-    found = np.concatenate([values[np.isfinite(values)] for values in curves.values()])
-    epochs = np.arange(len(next(iter(curves.values()))))
-    margin = float(found.max() / found.min()) ** 0.05
-    limits = (float(found.min()) / margin, float(found.max()) * margin)
-    return Panel(title, "epoch", ylabel, epochs, curves, logarithmic=True, limits=limits, whole="x")
-
-
 def figure_3(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
-    """Blocks that learn by recirculation, random feedback and backpropagation."""
+    """Compare blocks that learn by recirculation, random feedback and backpropagation."""
     series = []
     for dataset in datasets(runs):
         for split in SPLITS:
             curves = {
-                f"REC, {said}": named(runs, dataset, whose).curves("mse/1", by_rule, split)[REC]
-                for whose, said in (("paper", PAPER), ("ours", OURS))
+                f"REC, {rates}": named(runs, dataset, end).curves("mse/1", by_rule, split)[REC]
+                for end, rates in (("paper", PAPER), ("ours", OURS))
             }
             others = named(runs, dataset, "others").curves("mse/1", lambda r: _SHORT[r["block_rule"]], split)
             series.append((f"{dataset}, {split}", UNITS.format(split), curves | others))
@@ -77,9 +78,7 @@ _SHORT = {"rbp": "FA", "bp": "BP", "fa": "FA"}
 
 
 def figure_4(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
-    """Accuracy of a Tourbillon, and of what learns from errors from the start, for as many epochs."""
-    import pandas as pd
-
+    """Compare the accuracy of a Tourbillon with circuits that learn from errors from the start, for as many epochs."""
     panels, series, rows = [], [], []
     for dataset in datasets(runs):
         grown, others = (named(runs, dataset, end) for end in ("tourbillon", "others"))
@@ -93,93 +92,89 @@ def figure_4(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
             if before is not None and "fine-tuning" in stages:
                 rows.append((dataset, split, "Tourbillon, before fine-tuning", *summary(curves["Tourbillon"][before])))
             rows += [(dataset, split, label, *summary(values[-1])) for label, values in curves.items()]
-    labels = known_labels([curves for *_, curves in series])
     title = "Figure 4: accuracy of a Tourbillon, feedback alignment and backpropagation"
-    image = draw_panels(panels, labels, what=title)
-    told = ", ".join(f"{name} to epoch {end}" for name, end in stages.items())
-    caption = f"A Tourbillon grows in sequence: {told}. Its blocks need no labels; what is below the axis is untrained."
-    table = pd.DataFrame(rows, columns=["data", "split", "circuit", "accuracy (%)", "SD", "least", "greatest", "seeds"])
+    image = draw_panels(panels, known_labels(series), what=title)
+    until = ", ".join(f"{name} to epoch {end}" for name, end in stages.items())
+    caption = f"A Tourbillon grows in sequence: {until}. Its blocks need no labels. Below the axis it is untrained."
+    columns = ["data", "split", "circuit", "accuracy (%)", *SUMMARY[1:]]
+    last = "After the last epoch, and where fine-tuning begins."
     return [
         Exhibit("figure-4", title, f"{caption} {BANDS}", numbers(series, "label"), image),
-        Exhibit("figure-4-final", f"{title}: at the end", "After the last epoch, and where fine-tuning begins.", table),
+        exhibit("figure-4-final", f"{title}: at the end", last, columns, rows),
     ]
 
 
 def _accuracy(title: str, split: str, curves: Curves, stages: dict[str, int]) -> Panel:
-    """The axis begins below what has been trained for an epoch at least."""
+    """Return a panel whose axis begins below what has been trained for at least one epoch."""
     grows = stages.get("block 2", 0)
     trained = [values[grows + 1 if label == "Tourbillon" else 1 :] for label, values in curves.items()]
     low = min(float(np.nanmin(values)) for values in trained)
     high = max(float(np.nanmax(values)) for values in trained)
     margin = 0.05 * (high - low)
-    epochs = np.arange(len(curves["Tourbillon"]))
-    limits = (low - margin, high + margin)
-    return Panel(title, "epoch", f"{split} accuracy (%)", epochs, curves, limits=limits, whole="x")
+    return epoch_panel(title, f"{split} accuracy (%)", curves, limits=(low - margin, high + margin))
 
 
 def figure_5(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
-    """The two rules: what they reconstruct, and how much that varies with the input."""
+    """Compare the two rules: the error, and the variance of the reconstructions over inputs."""
     series = []
     for dataset in datasets(runs):
-        for whose, said in (("paper", PAPER), ("ours", OURS)):
-            one = named(runs, dataset, whose)
+        for end, rates in (("paper", PAPER), ("ours", OURS)):
+            one = named(runs, dataset, end)
             for metric, ylabel in (("mse/1", UNITS.format("test")), ("spread/1", SPREAD)):
-                series.append((f"{dataset}, {said}", ylabel, one.curves(metric, by_rule)))
+                series.append((f"{dataset}, {rates}", ylabel, one.curves(metric, by_rule)))
     title = "Figure 5: recirculation against the symmetric rule"
     caption = (
         "Left the error, right the variance of the reconstructions over inputs as a share of the inputs' own: 0 where "
         f"every input gives the same image. {WHY}"
     )
-    made = learning("figure-5", title, series, caption)
-    return [*made, _norms(runs)]
+    return [*learning("figure-5", title, series, caption), _norms(runs)]
 
 
 WHY = (
     "Why the symmetric rule collapses: with O(0) - O(1) = f'(S) E (u - r) to first order, it changes the encoder by "
-    "-f'(S) E (u - r)(u - r)^T, which lowers |O(0) - O(1)|^2 for given u - r. From the encoder it "
-    "takes just those directions in which the decoder does not yet reconstruct; no row of E ever grows, E = 0 is a "
-    "minimum. Where this is faster than the decoder, the hinge ends by seeing nothing, and the mean is the best image."
+    "-f'(S) E (u - r)(u - r)^T, which lowers |O(0) - O(1)|^2 for given u - r. It removes from the encoder those "
+    "directions in which the decoder does not yet reconstruct; no row of E ever grows, and E = 0 is a minimum. Where "
+    "this is faster than the decoder learns, the hinge loses the input, and the mean is the best image."
 )
 
 
 def _norms(runs: Sequence[Developed]) -> Exhibit:
-    import pandas as pd
-
+    """Return the error, the variance and the growth of the encoder by rule."""
     rows = []
     for one in runs:
-        start, end = (one.tensors(initial=initial)["E1.weight"] for initial in (True, False))
-        length = [np.sqrt(np.square(w.astype(np.float64)).sum(axis=(1, 2))) for w in (start, end)]
+        start, end = (_lengths(one.tensors(initial=initial)["E1.weight"]) for initial in (True, False))
         rules = np.array([by_rule(replica) for replica in one.replicas])
+        rates = PAPER if one.name.endswith("paper") else OURS
+        errors = one.curves("mse/1", by_rule)
         for label, values in one.curves("spread/1", by_rule).items():
-            mean, deviation, *_ = summary((length[1] / length[0])[rules == label])
-            error = one.curves("mse/1", by_rule)[label]
-            rises = float((np.diff(error, axis=0) > 0).sum(axis=0).mean())
-            said = PAPER if one.name.endswith("paper") else OURS
-            rows.append(
-                (one.dataset, said, label, summary(error[-1])[0], summary(values[-1])[0], mean, deviation, rises)
-            )
-    columns = ["data", "rates", "rule", "mse", "variance of images / of inputs", "norm of E / at start", "SD", "rises"]
-    caption = "At the end. In the last column the number of epochs in which the error rose, the mean over seeds."
-    return Exhibit("collapse", "The collapse in numbers", caption, pd.DataFrame(rows, columns=columns))
+            norm = summary((end / start)[rules == label])[:2]
+            rises = float((np.diff(errors[label], axis=0) > 0).sum(axis=0).mean())
+            rows.append((one.dataset, rates, label, mean(errors[label][-1]), mean(values[-1]), *norm, rises))
+    columns = ["data", "rates", "rule", "mse", SPREAD, "norm of E / at start", "SD", "rises"]
+    caption = "At the end. The last column has the number of epochs in which the error rose, a mean over seeds."
+    return exhibit("collapse", "The symmetric rule collapses, in numbers", caption, columns, rows)
+
+
+def _lengths(weights: np.ndarray) -> np.ndarray:
+    return np.asarray(np.sqrt(np.square(weights.astype(np.float64)).sum(axis=(1, 2))))
 
 
 def nest(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
-    """Loops in loops beside a plain autoencoder of the same layers."""
+    """Compare nested loops with a plain autoencoder of the same layers."""
     loops, first, plain = runs
-    curves = loops.curves("mse", lambda r: f"nest, {NEST[r['learns']]}")
-    curves |= {"nest, inner loops first": first.curve("mse")}
-    curves |= plain.curves("mse", _plain)
-    inner = loops.curves("mse/1", lambda r: f"nest, {NEST[r['learns']]}")
-    inner |= {"nest, inner loops first": first.curve("mse/1")}
-    sizes = "-".join(map(str, plain.run.member.values["sizes"]))
+    outer, inner = (
+        loops.curves(metric, lambda r: f"nest, {NEST[r['learns']]}") | {"nest, inner loops first": first.curve(metric)}
+        for metric in ("mse", "mse/1")
+    )
+    curves = outer | plain.curves("mse", _plain)
     series = [
-        (f"{plain.dataset}, {sizes}", UNITS.format("test"), curves),
+        (f"{plain.dataset}, {plain.circuit}", UNITS.format("test"), curves),
         ("inner loops", INNER, inner),
     ]
     caption = (
-        "A hidden layer that is a circular autoencoder itself, which turns twice while the outer loop turns once; "
-        "tuned: its synapses learn from the outer loop too. Biases are zero at first, but for those of the output that "
-        "start where it is the mean of the data. The paper leaves the training open (sections 5.2, 7)."
+        "The hidden layer is a circular autoencoder itself, which turns twice while the outer loop turns once. Tuned: "
+        "its synapses learn from the outer loop too. Biases start at zero, or, for the output where so marked, at the "
+        "mean of the data. The paper leaves the training open (sections 5.2, 7)."
     )
     return learning("nest", "A Tourbillon of Tourbillons", series, caption)
 

@@ -1,124 +1,105 @@
-"""The runs of `tourbillon-figures`: circuits and rates of each figure, the paper's beside ours (section 6).
+"""The members of `tourbillon-figures`, with the paper's rates (section 6) and ours.
 
-Several figures may be of one run; it is named after the first of them.
+A member that serves several figures is named after the first of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from circuitsim.runs.config import build
 from circuitsim.runs.scenario import Member
+from circuitsim.scenarios.fields import CLASSES, IMAGES
 from circuitsim.scenarios.tourbillon import TourbillonSettings, design
+from circuitsim.scenarios.tourbillon_figures.settings import PARTS, TourbillonFiguresKeys
 
-if TYPE_CHECKING:
-    from circuitsim.scenarios.tourbillon_figures.settings import FiguresKeys
-
-FEATURES: Mapping[str, int] = {"digits": 64, "mnist": 784, "fashion-mnist": 784}
-FILELESS = "digits"
-CLASSES = 10
 PAPERS = (0.01, 0.001)  # rates of a block's encoder and decoder (section 6.2)
 RULES = ("rec", "rec-symmetric")
 LEARNS = ("both", "tuned", "inner", "outer")
 Values = dict[str, Any]
 
 
-def _common(settings: FiguresKeys, dataset: str) -> Values:
-    """What all runs on a data set have in common."""
-    shared = settings.model_dump(include={"batch", "train_limit", "test_limit"})
-    return shared | {"dataset": dataset, "data_seed": settings.seed, "on_divergence": "drop"}
+def _stack(settings: TourbillonFiguresKeys, dataset: str) -> list[int]:
+    """Return the units of all layers of a stack of two blocks below the classes."""
+    return [IMAGES[dataset], *settings.hinges, CLASSES]
 
 
-def _member(
-    settings: FiguresKeys,
-    name: str,
-    scenario: str,
-    own: Values,
-    vary: Mapping[str, Sequence[Any]] | None = None,
-    seeds: int = 0,
-) -> Member:
-    """A run; its seeds run fastest."""
-    chosen = list(range(settings.seed, settings.seed + (seeds or settings.seeds)))
-    return Member(name, scenario, own, {**(vary or {}), "seed": chosen}, own["dataset"] != FILELESS)
-
-
-def _single(settings: FiguresKeys, dataset: str, rates: tuple[float, ...], **own: Any) -> Values:
-    """One block, and a top layer that does not learn: of a stack of one block this is the circular autoencoder."""
-    found = _common(settings, dataset) | {"sizes": [FEATURES[dataset], settings.hinges[0], CLASSES]}
+def _single(settings: TourbillonFiguresKeys, dataset: str, rates: tuple[float, ...], **own: Any) -> Values:
+    """Return the settings of one block below a top layer that does not learn: a circular autoencoder."""
+    found = settings.shared() | {"dataset": dataset, "sizes": [IMAGES[dataset], settings.hinges[0], CLASSES]}
     found |= {"epochs": settings.single_epochs, "top_epochs": 0, "tuning_epochs": 0, "channel": "none"}
     found |= {"lr": [rates[0], 0.0], "decoder_lr": rates[1], "lr_decay": settings.other_decay, "bounds": 0.0}
     return found | own
 
 
-def grown(settings: FiguresKeys, dataset: str, **own: Any) -> Values:
-    """A whole Tourbillon with our rates and bounds."""
-    keys = ("epochs", "top_epochs", "tuning_epochs", "lr", "decoder_lr", "bounds", "lr_decay", "tuning_lr")
-    found = _common(settings, dataset) | settings.model_dump(include=set(keys))
-    return found | {"sizes": [FEATURES[dataset], *settings.hinges, CLASSES]} | own
+def grown(settings: TourbillonFiguresKeys, dataset: str, **own: Any) -> Values:
+    """Return the settings of a whole Tourbillon with our rates and bounds."""
+    keys = ("top_epochs", "tuning_epochs", "lr", "decoder_lr", "bounds", "lr_decay", "tuning_lr")
+    return settings.shared(*keys) | {"dataset": dataset, "sizes": _stack(settings, dataset)} | own
 
 
-def _others(settings: FiguresKeys, dataset: str, **own: Any) -> Values:
-    """What trains by errors from the start, for as many epochs as a Tourbillon develops."""
+def _others(settings: TourbillonFiguresKeys, dataset: str, **own: Any) -> Values:
+    """Return settings for learning from errors from the start, with as many epochs as a Tourbillon develops."""
     whole = 2 * settings.epochs + settings.top_epochs + settings.tuning_epochs
-    found = _common(settings, dataset) | {"epochs": whole, "lr": settings.other_lr}
-    return found | {"momentum": settings.momentum, "lr_decay": settings.other_decay} | own
+    found = settings.shared("momentum") | {"dataset": dataset, "epochs": whole, "lr": settings.other_lr}
+    return found | {"lr_decay": settings.other_decay} | own
 
 
-def _blocks(settings: FiguresKeys) -> list[Member]:
-    """A block alone of each data set, by both rules, at the paper's rates and at ours."""
+def _blocks(settings: TourbillonFiguresKeys) -> list[Member]:
+    """Return runs of a single block on each data set, by both rules, at the paper's rates and at ours."""
     return [
-        _member(settings, f"figure-3-{dataset}-{whose}", "tourbillon", own, {"block_rule": RULES})
+        settings.member(f"figure-3-{dataset}-{name}", "tourbillon", own, {"block_rule": RULES})
         for dataset in settings.datasets
-        for whose, rates in (("paper", PAPERS), ("ours", settings.pair()))
+        for name, rates in (("paper", PAPERS), ("ours", settings.pair()))
         for own in [_single(settings, dataset, rates)]
     ]
 
 
-def _figure_3(settings: FiguresKeys) -> list[Member]:
+def _figure_3(settings: TourbillonFiguresKeys) -> list[Member]:
     rates = (settings.other_lr, settings.other_lr)
     compared = [
-        _member(settings, f"figure-3-{dataset}-others", "tourbillon", own, {"block_rule": ["rbp", "bp"]})
+        settings.member(f"figure-3-{dataset}-others", "tourbillon", own, {"block_rule": ["rbp", "bp"]})
         for dataset in settings.datasets
         for own in [_single(settings, dataset, rates, momentum=settings.momentum)]
     ]
     return _blocks(settings) + compared
 
 
-def _figure_4(settings: FiguresKeys) -> list[Member]:
+def _figure_4(settings: TourbillonFiguresKeys) -> list[Member]:
     return [one for dataset in settings.datasets for one in (_whole(settings, dataset), _layered(settings, dataset))]
 
 
-def _whole(settings: FiguresKeys, dataset: str) -> Member:
-    return _member(settings, f"figure-4-{dataset}-tourbillon", "tourbillon", grown(settings, dataset))
+def _whole(settings: TourbillonFiguresKeys, dataset: str) -> Member:
+    return settings.member(f"figure-4-{dataset}-tourbillon", "tourbillon", grown(settings, dataset))
 
 
-def _layered(settings: FiguresKeys, dataset: str) -> Member:
-    own = _others(settings, dataset, sizes=[FEATURES[dataset], *settings.hinges, CLASSES], angle_examples=100)
-    return _member(settings, f"figure-4-{dataset}-others", "classifier", own, {"feedback": ["fa", "bp"]})
+def _layered(settings: TourbillonFiguresKeys, dataset: str) -> Member:
+    own = _others(settings, dataset, sizes=_stack(settings, dataset), angle_examples=100)
+    return settings.member(f"figure-4-{dataset}-others", "classifier", own, {"feedback": ["fa", "bp"]})
 
 
-def _figure_7(settings: FiguresKeys) -> list[Member]:
-    """One seed is drawn."""
+def _figure_7(settings: TourbillonFiguresKeys) -> list[Member]:
+    """Return a run of one seed, which is drawn, on each data set."""
     return [
-        _member(settings, f"figure-7-{dataset}", "tourbillon", own, seeds=1)
+        settings.member(f"figure-7-{dataset}", "tourbillon", own, seeds=1)
         for dataset in settings.datasets
         for own in [grown(settings, dataset, top_epochs=0, tuning_epochs=0, channel="none")]
     ]
 
 
-def _table_1(settings: FiguresKeys) -> list[Member]:
+def _table_1(settings: TourbillonFiguresKeys) -> list[Member]:
     dataset = settings.datasets[0]
-    units = FEATURES[dataset]
+    units = IMAGES[dataset]
     folded = [units, *settings.unet, *settings.unet[-2::-1], units]
     dense = grown(settings, dataset, original="classifier")
     plain = _others(settings, dataset, sizes=folded)
     return [
         _layered(settings, dataset),
-        _member(settings, "table1-dense", "twin", dense),
-        _member(settings, "table1-unet-bp", "autoencoder", plain | {"rule": "bp"}),
+        settings.member("table1-dense", "twin", dense),
+        settings.member("table1-unet-bp", "autoencoder", plain | {"rule": "bp"}),
         *(
-            _member(settings, f"table1-unet{_ENDS[closed]}", "twin", _unet(settings, dataset, folded, closed))
+            settings.member(f"table1-unet{_ENDS[closed]}", "twin", _unet(settings, dataset, folded, closed))
             for closed in settings.output_block
         ),
     ]
@@ -127,8 +108,8 @@ def _table_1(settings: FiguresKeys) -> list[Member]:
 _ENDS = {False: "", True: "-output-block"}
 
 
-def _unet(settings: FiguresKeys, dataset: str, sizes: list[int], output_block: bool) -> Values:
-    """Rates and bounds of the second block hold for all above it; the output has the top's rates and no bound."""
+def _unet(settings: TourbillonFiguresKeys, dataset: str, sizes: list[int], output_block: bool) -> Values:
+    """Return the settings of a U-Net: the second block's rates and bound for all above it, the top's for the output."""
     layers = len(sizes) - 1
     blocks = layers if output_block else layers - 1
 
@@ -144,16 +125,16 @@ def _unet(settings: FiguresKeys, dataset: str, sizes: list[int], output_block: b
     return grown(settings, dataset, **own, sizes=sizes, original="autoencoder", output_block=output_block)
 
 
-def _tuning(settings: FiguresKeys) -> list[Member]:
-    """From the same start in all: fixed and learning decoders, other channels at the same rates and at their own.
+def _tuning(settings: TourbillonFiguresKeys) -> list[Member]:
+    """Return runs that fine-tune by several channels, all from the same start and random numbers.
 
-    Then from a top layer, and from blocks, that have not grown; and blocks that grew by errors, with the top alone.
+    Decoders are fixed or learn; other channels have the same rates or their own. Then the top, or all blocks, have
+    not grown. Last come blocks that grew by errors, below a top layer that learns alone.
     """
     dataset = settings.datasets[0]
 
     def tuned(name: str, vary: Mapping[str, Sequence[Any]], **own: Any) -> Member:
-        kept = {key: value for key, value in grown(settings, dataset, **own).items() if key not in vary}
-        return _member(settings, f"tuning-{name}", "tourbillon", kept, vary)
+        return settings.member(f"tuning-{name}", "tourbillon", _without(grown(settings, dataset, **own), vary), vary)
 
     own = [settings.channel_lr, *settings.tuning_lr[1:]]
     rates: dict[str, Sequence[Any]] = {"channel": ["bp", "random", "none"], "tuning_lr": [settings.tuning_lr, own]}
@@ -169,37 +150,40 @@ def _tuning(settings: FiguresKeys) -> list[Member]:
     ]
 
 
-def _bounds(settings: FiguresKeys) -> list[Member]:
+def _bounds(settings: TourbillonFiguresKeys) -> list[Member]:
     dataset, first, last = settings.datasets[0], settings.lr[0], settings.lr[-1]
     own = grown(settings, dataset, top_epochs=0, tuning_epochs=0, channel="none")
     vary = {
         "bounds": [[settings.bounds[0], bound] for bound in settings.map_bounds],
         "lr": [[first, rate, last] for rate in settings.map_rates],
     }
-    kept = {key: value for key, value in own.items() if key not in vary}
-    return [_member(settings, "bounds", "tourbillon", kept, vary, settings.map_seeds)]
+    return [settings.member("bounds", "tourbillon", _without(own, vary), vary, settings.map_seeds)]
 
 
-def _schedules(settings: FiguresKeys) -> list[Member]:
-    """Sequential is figure 4's; then all at once, with examples as close to each other as memories allow."""
+def _without(values: Values, vary: Mapping[str, Any]) -> Values:
+    return {key: value for key, value in values.items() if key not in vary}
+
+
+def _schedules(settings: TourbillonFiguresKeys) -> list[Member]:
+    """Return the sequential run of figure 4, growth with a lag and all at once, and examples that overlap."""
     dataset = settings.datasets[0]
     found = [_whole(settings, dataset)]
     for schedule in ("lag", "asynchronous"):
         own = grown(settings, dataset, schedule=schedule)
-        found.append(_member(settings, f"schedules-{schedule}", "tourbillon", own))
+        found.append(settings.member(f"schedules-{schedule}", "tourbillon", own))
     parts = len(settings.hinges) + 1
     longer = grown(settings, dataset, schedule="asynchronous", lr_decay=settings.lr_decay ** (1 / parts))
     longer |= {"epochs": parts * settings.epochs, "top_epochs": parts * settings.epochs}
-    found.append(_member(settings, "schedules-longer", "tourbillon", longer))
+    found.append(settings.member("schedules-longer", "tourbillon", longer))
     overlapping = grown(settings, dataset, schedule="asynchronous", updates="at-once", tuning_epochs=0, channel="none")
     return [
         *found,
-        _member(settings, "schedules-overlap", "tourbillon", overlapping, {"interval": intervals(overlapping)}),
+        settings.member("schedules-overlap", "tourbillon", overlapping, {"interval": intervals(overlapping)}),
     ]
 
 
 def intervals(values: Values) -> list[int]:
-    """The shortest intervals between examples in growth: with one remembered at a time, and with any number."""
+    """Return the shortest intervals between examples in growth: with one remembered at a time, and with any number."""
     from circuitsim.timetable.schedule import make_schedule
 
     made = design(build(TourbillonSettings, values))
@@ -207,10 +191,10 @@ def intervals(values: Values) -> list[int]:
     return list(dict.fromkeys(growth.shortest_interval(most) for most in (1, None)))
 
 
-def _nest(settings: FiguresKeys) -> list[Member]:
+def _nest(settings: TourbillonFiguresKeys) -> list[Member]:
     dataset = settings.datasets[0]
-    units, (outer, core) = FEATURES[dataset], settings.hinges
-    shared = _common(settings, dataset) | {"epochs": settings.nest_epochs}
+    units, (outer, core) = IMAGES[dataset], settings.hinges
+    shared = settings.shared() | {"dataset": dataset, "epochs": settings.nest_epochs}
     up, down = settings.nest_inner
     own = shared | {"sizes": [units, outer, units], "cores": [core], "lr": settings.nest_lr}
     own |= {"inner_lr": up, "decoder_lr": down, "bounds": [settings.nest_bound]}
@@ -219,13 +203,13 @@ def _nest(settings: FiguresKeys) -> list[Member]:
     seeds = settings.nest_seeds
     first = own | {"inner_first": settings.inner_first}
     return [
-        _member(settings, "nest", "nest", own, {"learns": LEARNS}, seeds),
-        _member(settings, "nest-inner-first", "nest", first, {"learns": ["both"]}, seeds),
-        _member(settings, "nest-autoencoder", "autoencoder", plain, compared, seeds),
+        settings.member("nest", "nest", own, {"learns": LEARNS}, seeds),
+        settings.member("nest-inner-first", "nest", first, {"learns": ["both"]}, seeds),
+        settings.member("nest-autoencoder", "autoencoder", plain, compared, seeds),
     ]
 
 
-_MEMBERS: Mapping[int | str, Callable[[FiguresKeys], list[Member]]] = {
+_MEMBERS: Mapping[int | str, Callable[[TourbillonFiguresKeys], list[Member]]] = {
     3: _figure_3,
     4: _figure_4,
     5: _blocks,
@@ -238,15 +222,14 @@ _MEMBERS: Mapping[int | str, Callable[[FiguresKeys], list[Member]]] = {
     "schedules": _schedules,
     "nest": _nest,
 }
-PARTS = tuple(_MEMBERS)
 
 
-def by_part(settings: FiguresKeys) -> dict[int | str, list[Member]]:
-    """The runs that each part that is asked for is made of, in the order of the paper."""
+def by_part(settings: TourbillonFiguresKeys) -> dict[int | str, list[Member]]:
+    """Return the runs of each chosen part, in the order of the paper."""
     return {part: _MEMBERS[part](settings) for part in PARTS if part in settings.figures}
 
 
-def members(settings: FiguresKeys) -> list[Member]:
-    """All runs, each once."""
+def members(settings: TourbillonFiguresKeys) -> list[Member]:
+    """Return all runs, each once."""
     found = [one for part in by_part(settings).values() for one in part]
     return list({one.name: one for one in found}.values())

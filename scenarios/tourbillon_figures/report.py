@@ -1,4 +1,4 @@
-"""The page of `tourbillon-figures`: which figure is made of which members, and what is said of them."""
+"""The report of `tourbillon-figures`: the members of each figure, in the order of the paper."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from typing import Any
 
 from circuitsim.analysis.reports.portfolio import Exhibit, notes_of, write_portfolio
 from circuitsim.runs.config import build
-from circuitsim.runs.runfolder import METRICS
 from circuitsim.runs.scenario import Member, MemberRun
-from circuitsim.runs.tables import read_frame
+from circuitsim.scenarios.figures import measured
 from circuitsim.scenarios.tourbillon_figures.curves import figure_3, figure_4, figure_5, nest
 from circuitsim.scenarios.tourbillon_figures.members import by_part
 from circuitsim.scenarios.tourbillon_figures.samples import figure_6, figure_7, figure_9
 from circuitsim.scenarios.tourbillon_figures.schedules import bounds, schedules
 from circuitsim.scenarios.tourbillon_figures.series import Developed
-from circuitsim.scenarios.tourbillon_figures.settings import FiguresKeys
+from circuitsim.scenarios.tourbillon_figures.settings import TourbillonFiguresKeys
 from circuitsim.scenarios.tourbillon_figures.tables import table_1, tuning
 
-TITLE = "tourbillon-figures – a physically plausible neural architecture, figure by figure"
+TITLE = "tourbillon-figures – stacks of circular autoencoders, figure by figure"
 _Maker = Callable[[Sequence[Developed], Mapping[str, Any]], list[Exhibit]]
 _MAKERS: Mapping[int | str, _Maker] = {
     3: figure_3,
@@ -38,28 +37,23 @@ _MAKERS: Mapping[int | str, _Maker] = {
 
 def finish(folder: Path, runs: Sequence[MemberRun], config: Mapping[str, Any]) -> None:
     """Write figures, tables and report of the members that ran."""
-    metrics = read_frame(folder / METRICS)
-    measured = {
-        run.member.name: Developed(run, metrics[metrics["member"] == run.member.name])
-        for run in runs
-        if (run.folder / METRICS).exists()
-    }
-    settings = build(FiguresKeys, {key: config[key] for key in FiguresKeys.model_fields})
+    ran = {one.name: one for one in measured(folder, runs, Developed)}
+    settings = build(TourbillonFiguresKeys, {key: config[key] for key in TourbillonFiguresKeys.model_fields})
     exhibits = []
     for part, members in by_part(settings).items():
-        own = [measured[member.name] for member in _complete(members, measured)]
+        own = [ran[member.name] for member in _complete(members, ran)]
         exhibits += _MAKERS[part](own, config) if own else []
     write_portfolio(folder, TITLE, _lead(exhibits), exhibits, config, notes=notes_of(runs))
 
 
-def _complete(members: Sequence[Member], measured: Mapping[str, Developed]) -> list[Member]:
-    """The members on data sets of which none is missing."""
-    missing = {member.values["dataset"] for member in members if member.name not in measured}
+def _complete(members: Sequence[Member], ran: Mapping[str, Developed]) -> list[Member]:
+    """Return the members on the data sets of which all members ran."""
+    missing = {member.values["dataset"] for member in members if member.name not in ran}
     return [member for member in members if member.values["dataset"] not in missing]
 
 
 def _lead(exhibits: Sequence[Exhibit]) -> str:
-    """Figure 4's last numbers in words, where it is among them."""
+    """Return the last numbers of figure 4 in words, if it is drawn."""
     found = [exhibit.numbers for exhibit in exhibits if exhibit.name == "figure-4-final"]
     rows = [row for table in found for row in table[table["split"] == "test"].itertuples(index=False)]
     if not rows:

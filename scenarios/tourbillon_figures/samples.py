@@ -1,4 +1,4 @@
-"""Images of `tourbillon-figures`, made of the weights that runs ended with: figures 6, 7 and 9."""
+"""Images of `tourbillon-figures` from the weights at the end of runs: figures 6, 7 and 9."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from circuitsim import data
 from circuitsim.analysis.reports.embedding import draw_embeddings, embedded, neighbours
-from circuitsim.analysis.reports.images import reconstruction_figure
-from circuitsim.analysis.reports.page import Image
 from circuitsim.analysis.reports.portfolio import Exhibit
-from circuitsim.data import Dataset
-from circuitsim.scenarios.recirculation_figures.samples import as_svg
+from circuitsim.scenarios.figures import exhibit, image_rows
 from circuitsim.scenarios.tourbillon_figures.curves import OURS, PAPER, REC, SYMMETRIC, WHY, datasets, named
 from circuitsim.scenarios.tourbillon_figures.series import Developed, by_rule
 
@@ -22,7 +18,7 @@ Weights = Mapping[str, np.ndarray]
 
 
 def upward(own: Weights, x: np.ndarray) -> list[np.ndarray]:
-    """The input and each hinge, tanh(E{b} O_{b-1} + bias), of a stack with these weights."""
+    """Return the input and each hinge, tanh(E{b} O_{b-1} + bias), of a stack with these weights."""
     found = [np.asarray(x, np.float64)]
     while f"E{len(found)}.weight" in own:
         b = len(found)
@@ -31,7 +27,7 @@ def upward(own: Weights, x: np.ndarray) -> list[np.ndarray]:
 
 
 def downward(own: Weights, hinge: np.ndarray, block: int) -> np.ndarray:
-    """What the decoders make of a block's hinge: images that are tanh, the lowest logistic."""
+    """Return the image that the decoders make of a block's hinge: tanh in each block, logistic in the lowest."""
     activity = hinge
     for b in range(block, 0, -1):
         summed = activity @ own[f"D{b}.weight"].T + own[f"D{b}.bias"]
@@ -40,29 +36,21 @@ def downward(own: Weights, hinge: np.ndarray, block: int) -> np.ndarray:
 
 
 def weights(one: Developed, rule: str = "") -> Weights:
-    """The weights of a run's first replica, or the first with this rule, at its end."""
+    """Return the final weights of a run's first replica, or of the first with this rule."""
     index = next(k for k, replica in enumerate(one.replicas) if not rule or by_rule(replica) == rule)
     return {name: values[index].astype(np.float64) for name, values in one.tensors().items()}
 
 
-def loaded(one: Developed) -> Dataset:
-    """The data that a run was shown."""
-    own = one.run.member.values
-    return data.load(own["dataset"], "float32", own["train_limit"], own["test_limit"])
-
-
 def figure_6(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
-    """What recirculation and the symmetric rule give back, and the mean image."""
-    import pandas as pd
-
+    """Draw the reconstructions of recirculation and the symmetric rule, beside the mean image."""
     rows, found = [], []
     for dataset in datasets(runs):
-        paper, ours = (named(runs, dataset, whose) for whose in ("paper", "ours"))
-        shown = loaded(ours)
+        paper, ours = (named(runs, dataset, end) for end in ("paper", "ours"))
+        shown = ours.data()
         x, mean = shown.test.astype(np.float64), shown.train.mean(axis=0, dtype=np.float64)
         made = {
-            f"{rule}, {said}": weights(one, rule)
-            for one, said, rule in ((ours, OURS, REC), (paper, PAPER, SYMMETRIC), (ours, OURS, SYMMETRIC))
+            f"{rule}, {rates}": weights(one, rule)
+            for one, rates, rule in ((ours, OURS, REC), (paper, PAPER, SYMMETRIC), (ours, OURS, SYMMETRIC))
         }
         outputs = {label: downward(w, upward(w, x)[1], 1) for label, w in made.items()}
         outputs["the mean of the training images"] = np.broadcast_to(mean, x.shape)
@@ -70,12 +58,12 @@ def figure_6(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
             spread = float(out.var(axis=0).mean() / x.var(axis=0).mean())
             rows.append((dataset, label, _mse(out, x), _mse(out, mean), spread))
         images = {label: out[:EXAMPLES] for label, out in outputs.items()}
-        image = _drawn(x[:EXAMPLES], images, shown)
+        image = image_rows(x[:EXAMPLES], images, shown.image_shape)
         title = f"Figure 6: reconstructions, {dataset}"
         own = [row[1:] for row in rows if row[0] == dataset]
         columns = ["rule", "mse", "mean squared distance from the mean image", "variance over inputs / of inputs"]
         caption = f"The first test images; the numbers are of the whole test split, the first seed. {WHY}"
-        found.append(Exhibit(f"figure-6-{dataset}", title, caption, pd.DataFrame(own, columns=columns), image))
+        found.append(exhibit(f"figure-6-{dataset}", title, caption, columns, own, image))
     return found
 
 
@@ -83,18 +71,11 @@ def _mse(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.square(one - other).mean())
 
 
-def _drawn(originals: np.ndarray, outputs: Mapping[str, np.ndarray], shown: Dataset) -> Image:
-    image = reconstruction_figure(originals, outputs, shown.image_shape)
-    return image if image.uri.startswith("data:image/svg") else as_svg(image)
-
-
 def figure_7(runs: Sequence[Developed], config: Mapping[str, Any]) -> list[Exhibit]:
-    """The top hinge in two dimensions, and whose neighbours are of one class."""
-    import pandas as pd
-
+    """Draw the top hinge in two dimensions, and count the neighbours of one class."""
     drawn, rows = {}, []
     for one in runs:
-        shown = loaded(one)
+        shown = one.data()
         assert shown.test_labels is not None
         chosen = np.random.default_rng(config["seed"]).permutation(len(shown.test))[: config["examples"]]
         classes = shown.test_labels[chosen]
@@ -105,23 +86,19 @@ def figure_7(runs: Sequence[Developed], config: Mapping[str, Any]) -> list[Exhib
         rows += [(one.dataset, name, x.shape[1], len(x), 100 * neighbours(x, classes)) for name, x in spaces.items()]
     image = draw_embeddings(drawn)
     caption = (
-        "The highest hinge, before fine-tuning, by t-SNE; a mark is a test image's class, which the circuit has never "
-        "been told. The table has the share of an image's ten nearest that are of its own class."
+        "The highest hinge, before fine-tuning, by t-SNE. Colours are the classes of test images, which the circuit "
+        "has not seen. The table has the percentage of an image's ten nearest neighbours that are of its own class."
     )
     columns = ["data", "space", "dimensions", "examples", "neighbours of the same class (%)"]
-    return [
-        Exhibit("figure-7", "Figure 7: hinges in two dimensions", caption, pd.DataFrame(rows, columns=columns), image)
-    ]
+    return [exhibit("figure-7", "Figure 7: hinges in two dimensions", caption, columns, rows, image)]
 
 
 def figure_9(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
-    """Up one block and down again; up two and down two."""
-    import pandas as pd
-
+    """Draw test images passed up one block and down, and up two blocks and down."""
     found = []
     for dataset in datasets(runs):
         one = named(runs, dataset, dataset)
-        own, shown = weights(one), loaded(one)
+        own, shown = weights(one), one.data()
         activity = upward(own, shown.test)
         outputs = {
             f"up to hinge {b} of {h.shape[1]} units and down": downward(own, h, b)
@@ -130,8 +107,9 @@ def figure_9(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
         images = {label: out[:EXAMPLES] for label, out in outputs.items()}
         variance = float(activity[0].var(axis=0).mean())
         errors = [(label, e := _mse(out, activity[0]), e / variance) for label, out in outputs.items()]
-        image = _drawn(activity[0][:EXAMPLES], images, shown)
+        image = image_rows(activity[0][:EXAMPLES], images, shown.image_shape)
         caption = "Test images through the stack before fine-tuning. The numbers are of the whole test split."
-        table = pd.DataFrame(errors, columns=["path", "mse", "mse / variance of the inputs"])
-        found.append(Exhibit(f"figure-9-{dataset}", f"Figure 9: through the stack, {dataset}", caption, table, image))
+        columns = ["path", "mse", "mse / variance of the inputs"]
+        title = f"Figure 9: through the stack, {dataset}"
+        found.append(exhibit(f"figure-9-{dataset}", title, caption, columns, errors, image))
     return found

@@ -1,8 +1,7 @@
-"""The experiments of "Tourbillon: a physically plausible neural architecture", and what its figures leave open.
+"""The figures and Table 1 of "Tourbillon: a physically plausible neural architecture", and what they leave open.
 
-`figures=[4]` draws one, all are the default; as a campaign one command carries out the whole set, and `resume` goes on
-after an interruption. Source: Tavakoli, Sadowski & Baldi, section 6 and appendix, which give everything but how many
-epochs, and rates of blocks above the first with which these grow: ours are the defaults.
+Source: Tavakoli, Sadowski & Baldi, section 6 and appendix, which do not give the number of epochs, or rates with which
+blocks above the first learn: those here are ours.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 from circuitsim.runs.scenario import Campaign
 from circuitsim.scenarios.tourbillon_figures.members import members
 from circuitsim.scenarios.tourbillon_figures.report import finish
-from circuitsim.scenarios.tourbillon_figures.settings import FiguresKeys
+from circuitsim.scenarios.tourbillon_figures.settings import TourbillonFiguresKeys
 
 QUICK: Mapping[str, Any] = {
     "datasets": ["digits"],
@@ -45,7 +44,7 @@ QUICK: Mapping[str, Any] = {
 SCENARIO = Campaign(
     name="tourbillon-figures",
     description="Tourbillon, figures 3 to 9 and table 1; fine-tuning, bounds, schedules, loops within loops",
-    settings=FiguresKeys,
+    settings=TourbillonFiguresKeys,
     members=members,
     finish=finish,
     quick=QUICK,

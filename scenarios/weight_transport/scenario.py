@@ -1,19 +1,28 @@
-"""Everything that may take the place of transposed weights, side by side: data sets, depths, methods, seeds."""
+"""All kinds of feedback that may replace transposed weights, compared on several data sets and depths."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from circuitsim.circuits.classifier import FEEDBACK
-from circuitsim.runs.config import Settings, refuse
 from circuitsim.runs.scenario import Campaign, Member
+from circuitsim.scenarios.fields import (
+    CLASSES,
+    IMAGES,
+    CampaignSettings,
+    Count,
+    CountOrZero,
+    NonNegative,
+    Replicates,
+    each_once,
+    expected_each_once,
+    must,
+)
 from circuitsim.scenarios.weight_transport.report import finish
 
-FEATURES = {"digits": 64, "mnist": 784, "fashion-mnist": 784, "cifar10": 3072}
-CLASSES = 10
 DECAYING = "kp"  # the method whose weights, forward and feedback, decay
 MIRROR: Mapping[str, Any] = {
     "noise": "gaussian",
@@ -23,69 +32,49 @@ MIRROR: Mapping[str, Any] = {
     "block_bias": True,
     "passes_per_update": 1,
 }
-_LISTS = "a list of lists of whole numbers >= 1, hidden units by layer"
 
 
-class WeightTransportKeys(Settings):
-    """The keys of `weight-transport`."""
+class WeightTransportKeys(CampaignSettings):
+    """The settings of `weight-transport`."""
 
-    datasets: list[str] = Field(
-        ["digits", "mnist", "cifar10"], description=f"a list of at least one of {', '.join(FEATURES)}, each once"
+    datasets: Annotated[list[str], each_once(IMAGES)] = Field(
+        ["digits", "mnist", "cifar10"], description=expected_each_once(IMAGES)
     )
-    hidden: list[list[int]] = Field([[256, 64], [256, 128, 64, 32]], description=_LISTS)
-    methods: list[str] = Field(
-        list(FEEDBACK), description=f"a list of at least one of {', '.join(FEEDBACK)}, each once"
+    hidden: Annotated[list[list[int]], must(lambda all_: bool(all_) and all(n >= 1 for one in all_ for n in one))] = (
+        Field(
+            [[256, 64], [256, 128, 64, 32]], description="a list of lists of whole numbers >= 1, hidden units by layer"
+        )
     )
-    seeds: int = Field(5, ge=1, le=1000, description="a whole number from 1 to 1000")
-    seed: int = Field(0, ge=0, lt=2**62, description="a whole number from 0 to 2^62 - 1, the first of the seeds")
-    epochs: int = Field(5, ge=0, description="a whole number >= 0")
-    batch: int = Field(100, ge=1, description="a whole number >= 1")
-    lr: float = Field(0.1, ge=0, description="a number >= 0")
-    weight_decay: float = Field(3e-4, ge=0, description=f"a number >= 0, for {DECAYING} alone")
-    train_limit: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
-    test_limit: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
-    angle_examples: int = Field(1000, ge=1, description="a whole number >= 1")
-
-    def model_post_init(self, _: Any) -> None:
-        """Checks that a single key's type cannot make."""
-        for key, known in (("datasets", FEATURES), ("methods", FEEDBACK)):
-            got = getattr(self, key)
-            if not got or set(got) - set(known) or len(set(got)) < len(got):
-                refuse(key, got, str(type(self).model_fields[key].description), f"Correct the value of {key}.")
-        if not self.hidden or any(size < 1 for sizes in self.hidden for size in sizes):
-            refuse("hidden", self.hidden, _LISTS, "Give a list for each depth.")
+    methods: Annotated[list[str], each_once(FEEDBACK)] = Field(list(FEEDBACK), description=expected_each_once(FEEDBACK))
+    seeds: Replicates = 5
+    epochs: CountOrZero = 5
+    lr: NonNegative = 0.1
+    weight_decay: NonNegative = Field(3e-4, description=f"a number >= 0, for {DECAYING} alone")
+    angle_examples: Count = 1000
 
 
 def members(settings: WeightTransportKeys) -> list[Member]:
-    """For each data set and depth one run of all methods, and one of the method that decays.
-
-    Data sets that need files are left out where these are missing.
-    """
+    """Return, for each data set and depth, a run of the methods without weight decay and one of that with it."""
     return [
         _member(settings, dataset, sizes, part, suffix)
         for dataset in settings.datasets
-        for sizes in ([FEATURES[dataset], *hidden, CLASSES] for hidden in settings.hidden)
+        for sizes in ([IMAGES[dataset], *hidden, CLASSES] for hidden in settings.hidden)
         for part, suffix in _parts(settings)
     ]
 
 
 def _parts(settings: WeightTransportKeys) -> list[tuple[list[str], str]]:
-    """Methods whose settings agree, and what is added to their member's name."""
+    """Return the methods whose settings agree, and the suffix of their member's name."""
     steady = [method for method in settings.methods if method != DECAYING]
     decaying = [method for method in settings.methods if method == DECAYING]
     return [(part, suffix) for part, suffix in ((steady, ""), (decaying, f"-{DECAYING}")) if part]
 
 
 def _member(settings: WeightTransportKeys, dataset: str, sizes: list[int], methods: list[str], suffix: str) -> Member:
-    shared = settings.model_dump(include={"epochs", "batch", "lr", "train_limit", "test_limit", "angle_examples"})
-    own = {"dataset": dataset, "sizes": sizes, "mirror": dict(MIRROR), "on_divergence": "drop"}
-    decay = {"weight_decay": settings.weight_decay if suffix else 0.0, "data_seed": settings.seed}
-    return Member(
-        f"{dataset}-{'-'.join(map(str, sizes))}{suffix}",
-        "classifier",
-        shared | own | decay,
-        {"feedback": methods, "seed": list(range(settings.seed, settings.seed + settings.seeds))},
-        optional=dataset != "digits",
+    values = settings.shared("lr", "angle_examples") | {"dataset": dataset, "sizes": sizes, "mirror": dict(MIRROR)}
+    values |= {"weight_decay": settings.weight_decay if suffix else 0.0}
+    return settings.member(
+        f"{dataset}-{'-'.join(map(str, sizes))}{suffix}", "classifier", values, {"feedback": methods}
     )
 
 
@@ -102,7 +91,7 @@ QUICK: Mapping[str, Any] = {
 
 SCENARIO = Campaign(
     name="weight-transport",
-    description="all feedback methods of `classifier` on several data sets and depths: errors, angles, windows",
+    description="all kinds of feedback of `classifier` on several data sets and depths: errors, angles, windows",
     settings=WeightTransportKeys,
     members=members,
     finish=finish,

@@ -241,16 +241,17 @@ CLASSIFIER = {
     "angle_examples=0": r"key angle_examples: got 0; expected a whole number >= 1",
     "lr=[0.1]": r"key lr: got \[0\.1\]; expected one number, or 2 for layers 1 to 2",
     "updates=never": r"key updates: got 'never'; expected last, at-once or either",
-    "update_chance=0": r"key update_chance: got 0; expected a number above 0, up to 1\. Correct the value of update_ch",
-    "update_chance=1.1": r"key update_chance: got 1\.1; expected a number above 0, up to 1",
+    "update_probability=0": r"key update_probability: got 0; "
+    r"expected a number above 0, up to 1\. Correct the value of update_pr",
+    "update_probability=1.1": r"key update_probability: got 1\.1; expected a number above 0, up to 1",
     "feedback_delay=0": r"key feedback_delay: got 0; expected none, or a whole number of ticks from 1 to 1000",
     "feedback_delay=4 window=5": r"window of 5 ticks .* Set the window to 6 or more",
-    "feedback_refresh=-1": r"key feedback_refresh: got -1; expected none, never, or a whole number of presentations fr",
-    "feedback_refresh=0.5": r"key feedback_refresh: got 0\.5; expected none, never, or a whole number of presentations",
-    "feedback_refresh=always": r"key feedback_refresh: got 'always'; expected none, never, or a whole number",
+    "copy_interval=-1": r"key copy_interval: got -1; expected none, never, or a whole number of presentations fr",
+    "copy_interval=0.5": r"key copy_interval: got 0\.5; expected none, never, or a whole number of presentations",
+    "copy_interval=always": r"key copy_interval: got 'always'; expected none, never, or a whole number",
     # copies where there is nothing to copy
-    "feedback=fa feedback_refresh=3": r"key feedback_refresh: got 3; expected none with feedback fa\. Leave it out, or",
-    "feedback=ss feedback_refresh=never": r"key feedback_refresh: got 'never'; expected none with feedback ss\. .* bp,",
+    "feedback=fa copy_interval=3": r"key copy_interval: got 3; expected none with feedback fa\. Leave it out, or",
+    "feedback=ss copy_interval=never": r"key copy_interval: got 'never'; expected none with feedback ss\. .* bp,",
     # a step where no synapse takes it
     "feedback_step=0.5": r"key feedback_step: got 0\.5; expected none with feedback bp\. Leave it out, or choose fe",
     "feedback=wm feedback_step=1": r"key feedback_step: got 1\.0; expected none with feedback wm\. .* fa, urfb, kp\.",
@@ -287,7 +288,7 @@ CLASSIFIER = {
 CLASSIFIER_VARIED = {
     "angle_examples=1,2": r"key angle_examples: got '--vary angle_examples'; expected a key that changes neither",
     "feedback=bp,backprop": rf"key feedback: got 'backprop'; expected {KINDS}",
-    "feedback_refresh=1,2,ever": r"key feedback_refresh: got 'ever'; expected none, never, or a whole number of pre",
+    "copy_interval=1,2,ever": r"key copy_interval: got 'ever'; expected none, never, or a whole number of pre",
     "mirror={scale=1},{scale=-1}": r"key mirror\.scale: got -1; expected a number >= 0",
 }
 

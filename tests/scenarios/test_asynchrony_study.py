@@ -32,7 +32,7 @@ from circuitsim.scenarios.asynchrony.ladder import (
     AsynchronyKeys,
     rungs,
 )
-from circuitsim.scenarios.asynchrony.report import KINDS, _useless, _worse
+from circuitsim.scenarios.asynchrony.report import KINDS, clearly_worse, useless
 from circuitsim.scenarios.asynchrony.scenario import compute
 
 SIZES = [12, 6, 4, 12]
@@ -135,14 +135,14 @@ def test_angle_and_disturbance_by_hand() -> None:
 
 def test_where_a_ladder_breaks() -> None:
     regular, top = np.array([1.0, 1.0, 1.0]), np.array([2.0, 2.0, 2.0])
-    for errors, worse, useless in (
+    for errors, is_worse, is_useless in (
         ([1.0, 1.05, 1.2], False, False),
         ([1.2, 1.2, 1.2], True, False),
         ([0.9, 1.5, 1.5], False, False),
         ([2.5, 1.5, 2.1], True, True),
         ([1.0, np.nan, 1.0], True, True),
     ):
-        assert (_worse(np.array(errors), regular), _useless(np.array(errors), top)) == (worse, useless)
+        assert (clearly_worse(np.array(errors), regular), useless(np.array(errors), top)) == (is_worse, is_useless)
 
 
 def test_the_rungs() -> None:
@@ -217,12 +217,12 @@ def given(keys: dict[str, Any]) -> list[str]:
 
 def test_the_scenario_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: pd.DataFrame) -> None:
     """One rung diverges in one seed: it is left out, and told."""
-    original = scenario._climbed
+    original = scenario.train_and_measure
 
     def lost(settings: AsynchronyKeys, rung: Any, loaded: Any) -> Any:
         return [] if (rung.ladder, rung.kind, settings.seed) == (DELAYS, ONCE, 2) else original(settings, rung, loaded)
 
-    monkeypatch.setattr(scenario, "_climbed", lost)
+    monkeypatch.setattr(scenario, "train_and_measure", lost)
     out = tmp_path / "run"
     assert circuitsim("run", "asynchrony", "--out", out, *given(TINY), "--vary", "seed=1,2") == 0
     assert {path.name for path in out.iterdir()} == {"config.json", "metrics.parquet", "figures", "report.html"}
@@ -244,26 +244,27 @@ def test_the_scenario_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_rung_that_diverges_has_no_numbers() -> None:
     keys = AsynchronyKeys(**TINY | {"lr": 3e38, "jitter": [0.0], "delays": [0.0], "memory": [0.0], "updates": [0.0]})
-    loaded = scenario._data(keys)
-    assert list(scenario._climbed(keys, next(iter(rungs(keys))), loaded)) == []
+    loaded = scenario.load_data(keys)
+    assert list(scenario.train_and_measure(keys, next(iter(rungs(keys))), loaded)) == []
 
 
 LISTED = "a list of different numbers >= 0, the first 0"
 REFUSED = {
     "sizes=[64,64]": "key sizes: got [64, 64]; expected a list of at least three whole numbers >= 1, the last as the "
-    "first. Layer L is layer 0, and something must lie between.",
+    "first. Layer L is layer 0, with at least one hidden layer between.",
     "sizes=[10,4,10]": "key sizes: got [10, 4, 10]; expected 64 units in the first and the last layer. Match the data.",
-    "jitter=[0.5]": f"key jitter: got [0.5]; expected {LISTED}: the latest that a tick comes, in cycles. "
-    "A ladder starts at regular time.",
+    "jitter=[0.5]": f"key jitter: got [0.5]; expected {LISTED}: greatest lateness of a tick, in cycles. "
+    "Begin with regular time.",
     "jitter=[0.0,0.01]": "key jitter: got [0.0, 0.01]; expected multiples of a cycle of 20 ticks. "
     "Give none that is less than half a tick.",
-    "memory=[0.0,1.0]": f"key memory: got [0.0, 1.0]; expected {LISTED} and all below 1: of cycle 0, the "
-    "coefficient in cycle 1. Neurons that never follow learn nothing.",
-    "updates=[0.0,-1.0]": f"key updates: got [0.0, -1.0]; expected {LISTED}: the longest wait, in presentations. "
-    "A ladder starts at regular time.",
-    "updates=[0.0,1e9]": f"key updates: got [0.0, 1000000000.0]; expected {LISTED}: the longest wait, in "
-    "presentations. None may be above 100000.",
-    "angle_examples=201": "key angle_examples: got 201; expected at most the 200 training examples. Show fewer.",
+    "memory=[0.0,1.0]": f"key memory: got [0.0, 1.0]; expected {LISTED} and all below 1: coefficient of cycle "
+    "0 in cycle 1. A neuron that does not follow its input learns nothing.",
+    "updates=[0.0,-1.0]": f"key updates: got [0.0, -1.0]; expected {LISTED}: longest wait, in presentations. "
+    "Begin with regular time.",
+    "updates=[0.0,1e9]": f"key updates: got [0.0, 1000000000.0]; expected {LISTED}: longest wait, in "
+    "presentations. Give none above 100000.",
+    "angle_examples=201": "key angle_examples: got 201; expected at most 200, the number of training "
+    "examples. Lower it.",
     "dataset=lowrank": "key sizes: got [64, 16, 64]; expected 100 units",
 }
 

@@ -111,7 +111,7 @@ def test_error_and_loss(keys: dict[str, Any], tmp_path: Path) -> None:
 
 
 WAYS = [(kind, {}, kind) for kind in KINDS]  # feedback, further keys, and what it is by hand
-WAYS += [("ss", {"ss_kind": "batch"}, "ss"), ("bp", {"feedback_refresh": 4}, "fa")]
+WAYS += [("ss", {"ss_kind": "batch"}, "ss"), ("bp", {"copy_interval": 4}, "fa")]
 
 
 @pytest.mark.parametrize(("kind", "keys", "feedback"), WAYS, ids=str)
@@ -288,7 +288,7 @@ def test_magnitudes_that_are_redrawn(tmp_path: Path) -> None:
 
 def test_copies_of_every_so_many_presentations(tmp_path: Path) -> None:
     """Also across epochs, of six presentations each; between two copies feedback is fixed."""
-    found = run(tmp_path / "run", lr=0.3, shuffle=False, feedback_refresh=4)
+    found = run(tmp_path / "run", lr=0.3, shuffle=False, copy_interval=4)
     w = initial(tmp_path / "run")
     for k, part in enumerate(rows(3)):
         if k % 4 == 0:
@@ -301,12 +301,12 @@ def test_copies_of_every_so_many_presentations(tmp_path: Path) -> None:
 def test_copies_at_the_extremes(tmp_path: Path) -> None:
     """Taken over always they are backpropagation; never again, fixed feedback; the angle is that with the copy."""
     plain = run(tmp_path / "plain", lr=0.3)
-    many = run(tmp_path / "many", *vary(feedback_refresh="0,1,3,never"), lr=0.3)
+    many = run(tmp_path / "many", *vary(copy_interval="0,1,3,never"), lr=0.3)
     for name, values in plain.items():
         np.testing.assert_array_equal(many[name][0], values)
         np.testing.assert_allclose(many[name][1], values, rtol=0, atol=1e-12)
         assert np.abs(many[name][2] - values).max() > 1e-4
-    assert json.loads((tmp_path / "many" / "config.json").read_text())["feedback_refresh"] == [0, 1, 3, "never"]
+    assert json.loads((tmp_path / "many" / "config.json").read_text())["copy_interval"] == [0, 1, 3, "never"]
     assert len(json.loads((tmp_path / "many" / "audit.json").read_text())["circuits"]) == 2
     copies = {f"B{h}.weight": initial(tmp_path / "plain")[f"W{h}.weight"].T.copy() for h in (2, 3)}
     save_tensors(tmp_path / "init", copies)
@@ -326,7 +326,7 @@ def test_updates_by_chance(tmp_path: Path) -> None:
     """What has not been let through has changed nothing; between that and certainty lies the chance."""
     certain = run(tmp_path / "certain", lr=0.3)
     before = initial(tmp_path / "certain")
-    many = run(tmp_path / "many", *vary(update_chance="1,0.5,1e-9"), lr=0.3)
+    many = run(tmp_path / "many", *vary(update_probability="1,0.5,1e-9"), lr=0.3)
     for name, values in certain.items():
         np.testing.assert_array_equal(many[name][0], values)
         assert (np.abs(many[name][1] - before[name]) > 0).any() and np.abs(many[name][1] - values).max() > 1e-4
@@ -420,7 +420,7 @@ def test_resume_ends_in_the_same_bits(every: int | None, keep: int, tmp_path: Pa
 
 
 def test_what_waits_and_what_is_copied_is_resumed(tmp_path: Path) -> None:
-    options = vary(feedback_refresh="0,4,never", update_chance="1,0.3")
+    options = vary(copy_interval="0,4,never", update_probability="1,0.3")
     run(tmp_path / "run", *options, lr=0.3, momentum=0.5, updates="either", checkpoint_every=4)
     before = outcome(tmp_path / "run")
     for path in checkpoints(tmp_path / "run")[1:]:

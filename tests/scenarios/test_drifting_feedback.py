@@ -71,7 +71,7 @@ def test_drifting_feedback_quick(tmp_path: Path) -> None:
     angle = numbers["layer 1: angle to backpropagation"]
     assert angle["backpropagation"] == pytest.approx(0, abs=1e-3)
     assert angle["recirculation"] < angle["random, fixed"] < 90
-    turned = numbers["layer 2: turned last"]
+    turned = numbers["layer 2: last rotation"]
     assert turned["random, 30° an epoch"] == pytest.approx(30, abs=5)
     frame = metrics(out)
     rec = frame[(frame["feedback"] == "rec") & (frame["metric"] == "turn/map2") & (frame["epoch"] == 4)]["value"]

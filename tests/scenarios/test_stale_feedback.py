@@ -17,14 +17,14 @@ INF = np.inf
 
 
 def test_members_are_as_few_runs_as_shapes_allow() -> None:
-    copies, waiting, random = members(StaleFeedbackKeys(seed=5, lr=0.2))
-    assert copies.vary == {"feedback_refresh": [*(2**k for k in range(11)), "never"], "seed": [5, 6, 7]}
-    assert waiting.vary == {"update_chance": [1.0, 0.5, 0.1, 0.02], "seed": [5, 6, 7]}
+    copies, deferred, random = members(StaleFeedbackKeys(seed=5, lr=0.2))
+    assert copies.vary == {"copy_interval": [*(2**k for k in range(11)), "never"], "seed": [5, 6, 7]}
+    assert deferred.vary == {"update_probability": [1.0, 0.5, 0.1, 0.02], "seed": [5, 6, 7]}
     assert random.vary == {"seed": [5, 6, 7]}
-    for member in (copies, waiting, random):
+    for member in (copies, deferred, random):
         assert member.values["sizes"] == [784, 256, 64, 10]
         assert (member.values["lr"], member.values["data_seed"]) == (0.2, 5)
-    assert [member.values.get("feedback", "bp") for member in (copies, waiting, random)] == ["bp", "bp", "fa"]
+    assert [member.values.get("feedback", "bp") for member in (copies, deferred, random)] == ["bp", "bp", "fa"]
 
 
 def sweep(*errors: tuple[float, ...], random: float = 50.0) -> Sweep:
@@ -50,7 +50,13 @@ def test_where_learning_breaks() -> None:
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("campaign") / "run"
-    keys = {"hidden": "[6,5]", "refresh": "[1,4,9]", "chances": "[1,0.3]", "train_limit": 200, "test_limit": 50}
+    keys = {
+        "hidden": "[6,5]",
+        "copy_intervals": "[1,4,9]",
+        "update_probabilities": "[1,0.3]",
+        "train_limit": 200,
+        "test_limit": 50,
+    }
     sets = [part for key, value in keys.items() for part in ("--set", f"{key}={value}")]
     with pytest.MonkeyPatch.context() as patch:
         skip_report(patch)
@@ -63,11 +69,11 @@ def test_numbers_are_those_of_the_members(ran: Path) -> None:
     table = pd.read_csv(ran / "figures" / "numbers.csv")
     assert list(table["presentations between"].fillna("")) == ["1", "4", "9", "never", "1", "3.333", ""]
     ends = frame[(frame["metric"] == "error") & (frame["split"] == "test") & (frame["epoch"] == 2)]
-    nine = ends[ends["feedback_refresh"] == "9"]["value"]
+    nine = ends[ends["copy_interval"] == "9"]["value"]
     assert len(nine) == 2
     assert table["test error (%)"][2] == pytest.approx(nine.mean())
     assert table["SD"][2] == pytest.approx(nine.std())
-    angles = frame[(frame["metric"] == "angle/delta1") & (frame["epoch"] > 0) & (frame["feedback_refresh"] == "never")]
+    angles = frame[(frame["metric"] == "angle/delta1") & (frame["epoch"] > 0) & (frame["copy_interval"] == "never")]
     assert len(angles) == 4
     assert table["angle at layer 1 (degrees)"][3] == pytest.approx(angles["value"].mean())
     fresh = table[table["presentations between"] == "1"]
@@ -79,7 +85,7 @@ def test_what_is_written(ran: Path) -> None:
         "staleness.svg", "staleness.csv", "breaks.csv", "numbers.csv",
     }  # fmt: skip
     breaks = pd.read_csv(ran / "figures" / "breaks.csv")
-    assert list(breaks["staleness of"]) == ["copies of the weights", "updates that wait"]
+    assert list(breaks["staleness of"]) == ["copied feedback weights", "deferred updates"]
     page = (ran / "report.html").read_text()
     assert "Where learning breaks" in page and "clearly worse from" in page
     svg = (ran / "figures" / "staleness.svg").read_text()
@@ -92,11 +98,13 @@ def test_what_is_written(ran: Path) -> None:
 REFUSED = {
     "dataset=lowrank": r"key dataset: got 'lowrank'; expected one of digits, mnist, fashion-mnist, cifar10\. Correct",
     "hidden=[]": r"key hidden: got \[\]; expected a list of at least one whole number >= 1, hidden units by layer",
-    "refresh=[2,4]": r"key refresh: got \[2, 4\]; expected a list of whole numbers .*, ascending, the first of them 1",
-    "refresh=[1,4,2]": r"key refresh: got \[1, 4, 2\]; expected",
-    "refresh=[1,1]": r"key refresh: got \[1, 1\]; expected",
-    "chances=[0.5]": r"key chances: got \[0\.5\]; expected a list of numbers above 0, descending, the first of them 1",
-    "chances=[1,0]": r"key chances: got \[1(\.0)?, 0(\.0)?\]; expected",
+    "copy_intervals=[2,4]": r"key copy_intervals: got \[2, 4\]; expected a list of whole numbers .*, "
+    r"ascending, the first of them 1",
+    "copy_intervals=[1,4,2]": r"key copy_intervals: got \[1, 4, 2\]; expected",
+    "copy_intervals=[1,1]": r"key copy_intervals: got \[1, 1\]; expected",
+    "update_probabilities=[0.5]": r"key update_probabilities: got \[0\.5\]; expected a list of numbers above 0, "
+    r"descending, the first of them 1",
+    "update_probabilities=[1,0]": r"key update_probabilities: got \[1(\.0)?, 0(\.0)?\]; expected",
     "seeds=1": r"key seeds: got 1; expected a whole number from 2 to 1000",
 }
 

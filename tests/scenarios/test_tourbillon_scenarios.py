@@ -338,7 +338,7 @@ REFUSED: dict[tuple[str, str], str] = {
     (
         "twin",
         "original=autoencoder sizes=[60,8,60] lr=0.1",
-    ): r"sizes: .* expected 64 units in the first and the last layer",
+    ): r"sizes: .* expected 64 units in layers 0 and \d",
     ("twin", "output_block=2"): r"output_block: got 2; expected true or false",
     ("twin", "output_block=true bounds=[1,1]"): rf"bounds: got .*; expected {_BLOCKS}, 0 for none \(3 blocks\)",
     (
@@ -353,7 +353,7 @@ REFUSED: dict[tuple[str, str], str] = {
         "nest",
         "sizes=[64,8,60]",
     ): r"sizes: got .*; expected at least three, the last equal to the first\. Layer L is layer 0",
-    ("nest", "sizes=[60,8,60]"): r"sizes: got .*; expected 64 units in the first and the last layer, as digits has",
+    ("nest", "sizes=[60,8,60]"): r"sizes: got .*; expected 64 units in layers 0 and 2, as digits has",
     (
         "nest",
         "cores=[4,4]",
