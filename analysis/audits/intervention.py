@@ -20,7 +20,7 @@ from circuitsim.analysis.audits.memory import same_bits
 from circuitsim.analysis.audits.permitted import Arrival, Element, Neuron, Synapse
 from circuitsim.analysis.audits.stage import Stage, rebound, singly, stages
 from circuitsim.analysis.audits.summation import unsummed
-from circuitsim.engine.plan import Anatomy
+from circuitsim.engine.plan import BoundPlan
 from circuitsim.engine.simulator import Simulator
 from circuitsim.locality import REMEDIES, Finding
 from circuitsim.phases import FIRING
@@ -129,7 +129,7 @@ class _Experiment:
                 self._try_synapse(stage, synapse)
         self._repeat(stage, stage.part, chosen)
 
-    def try_singly(self, stage: Stage, single: Anatomy) -> None:
+    def try_singly(self, stage: Stage, single: BoundPlan) -> None:
         """What a rule proposes for a batch must be the sum of what it proposes for each example alone."""
         for k, entry in enumerate(stage.entries):
             name = _subject(stage, k)
@@ -141,7 +141,7 @@ class _Experiment:
                     found = Finding("lateral", name, rule, read, "remote", None, REMEDIES["lateral"])
                     self.found.setdefault((found.kind, found.projection), found)
 
-    def try_again(self, stage: Stage, part: Anatomy) -> None:
+    def try_again(self, stage: Stage, part: BoundPlan) -> None:
         """Steps that were bound while memory held something else must do the same."""
         self._repeat(stage, part, self._chosen(stage))
 
@@ -225,7 +225,7 @@ class _Experiment:
             key = stage.memory.keys[block][0]
             self._note(stage, k, element, Culprit(key, None, stage.arrays[key].shape, changed=True))
 
-    def _repeat(self, stage: Stage, part: Anatomy, chosen: dict[str, list[Synapse]]) -> None:
+    def _repeat(self, stage: Stage, part: BoundPlan, chosen: dict[str, list[Synapse]]) -> None:
         """The same presentation after a different one must be the same."""
         self.trials += 1
         stage.memory.load(stage.at[0])

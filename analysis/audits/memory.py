@@ -17,7 +17,7 @@ SLACK = 4096  # how far apart two readings of the pool of noise may begin
 
 
 class Memory:
-    """The arrays of an anatomy, those that share memory counted once.
+    """The arrays of a bound plan, those that share memory counted once.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ import numpy as np
 from circuitsim.analysis.audits.memory import Array, Memory, same_bits
 from circuitsim.analysis.audits.permitted import Ticks, written
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.engine.plan import Anatomy
+from circuitsim.engine.plan import BoundPlan
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
 from circuitsim.locality import Key, Mode
@@ -26,7 +26,7 @@ class Stage:
     """One timetable laid open. `at[k]` is all memory before entry k, `at[-1]` after the last; never change it."""
 
     schedule: Schedule
-    part: Anatomy
+    part: BoundPlan
     memory: Memory
     at: Sequence[Sequence[Array]]
 
@@ -87,7 +87,7 @@ class Stage:
         return {key: tick for key, tick in self.written[index].items() if now - tick <= self.schedule.window}
 
 
-def recorded(schedule: Schedule, part: Anatomy, random: np.random.Generator) -> Stage:
+def recorded(schedule: Schedule, part: BoundPlan, random: np.random.Generator) -> Stage:
     """Run a timetable once, undisturbed, and keep what memory held before and after every step."""
     arrays = {**part.arrays, ("data", "rows", None): part.rows}
     circuit, data = schedule.circuit, part.arrays.get(("data", "x", None))
@@ -115,7 +115,7 @@ def stages(simulator: Simulator, rows: Any, random: np.random.Generator) -> Iter
     CircuitError : too many rows, or a row that does not exist.
     """
     rows = np.asarray(rows)
-    _refuse(simulator, rows, simulator._examples)
+    _refuse(simulator, rows, simulator.examples)
     parts, kept = _parts(simulator, rows), simulator.snapshot()
     before = [_saved(part) for part in parts]
     x, y = parts[0].arrays["data", "x", None], parts[0].arrays.get(("data", "y", None))
@@ -135,7 +135,7 @@ def stages(simulator: Simulator, rows: Any, random: np.random.Generator) -> Iter
             vars(simulator.evidence).update(evidence)
 
 
-def rebound(simulator: Simulator, opened: Sequence[Stage]) -> Iterator[tuple[Stage, Anatomy]]:
+def rebound(simulator: Simulator, opened: Sequence[Stage]) -> Iterator[tuple[Stage, BoundPlan]]:
     """The same timetables with steps bound anew, while memory held something else.
 
     A step that took a copy when it was bound has another one now.
@@ -149,7 +149,7 @@ def rebound(simulator: Simulator, opened: Sequence[Stage]) -> Iterator[tuple[Sta
         yield stage, part
 
 
-def singly(simulator: Simulator, opened: Sequence[Stage]) -> Iterator[tuple[Stage, Anatomy]]:
+def singly(simulator: Simulator, opened: Sequence[Stage]) -> Iterator[tuple[Stage, BoundPlan]]:
     """The same timetables for presentations of one example each."""
     yield from zip(opened, _again(simulator, opened, slice(1)), strict=True)
 
@@ -166,19 +166,19 @@ def _opened(simulator: Simulator, rows: Array, random: np.random.Generator) -> I
             yield recorded(schedule, part, random)
 
 
-def _parts(simulator: Simulator, rows: Array) -> list[Anatomy]:
+def _parts(simulator: Simulator, rows: Array) -> list[BoundPlan]:
     mirrors = (None, *range(len(simulator.schedules) - 1))
-    return [simulator.anatomy(rows.shape[-1], mirror) for mirror in mirrors]
+    return [simulator.bound_plan(rows.shape[-1], mirror) for mirror in mirrors]
 
 
-def _again(simulator: Simulator, opened: Sequence[Stage], examples: slice) -> list[Anatomy]:
+def _again(simulator: Simulator, opened: Sequence[Stage], examples: slice) -> list[BoundPlan]:
     """The timetables that are opened, for some of the examples."""
     if not opened:
         return []
     return [part for part in _parts(simulator, opened[0].part.rows[:, examples]) if part.entries]
 
 
-def _saved(part: Anatomy) -> dict[Key, Array]:
+def _saved(part: BoundPlan) -> dict[Key, Array]:
     """All memory that is the simulator's own; the examples are never written to."""
     return {key: array.copy() for key, array in part.arrays.items() if key[0] != "data"}
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from circuitsim.analysis.audits.stage import Stage
-from circuitsim.engine.plan import Anatomy
+from circuitsim.engine.plan import BoundPlan
 from circuitsim.locality import Key
 
 ROUNDING = {"float32": 1e-3, "float64": 1e-9}  # of the sum of sizes: far above rounding, far below a mistake
 
 
-def unsummed(stage: Stage, single: Anatomy, k: int) -> list[str]:
+def unsummed(stage: Stage, single: BoundPlan, k: int) -> list[str]:
     """The quantities (weight, bias) whose increments at entry k are not the sum over examples, up to rounding.
 
     Parameters
@@ -39,7 +39,7 @@ def unsummed(stage: Stage, single: Anatomy, k: int) -> list[str]:
     return ["bias" if key[1].startswith("bias") else "weight" for key in wrong]
 
 
-def _proposed(stage: Stage, part: Anatomy, k: int, made: list[Key]) -> dict[Key, np.ndarray]:
+def _proposed(stage: Stage, part: BoundPlan, k: int, made: list[Key]) -> dict[Key, np.ndarray]:
     """What the entry's rule adds to the increments, in double precision."""
     for key in made:
         stage.arrays[key][...] = 0

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from circuitsim import phases
-from circuitsim.engine.plan import Anatomy
+from circuitsim.engine.plan import BoundPlan
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
 from circuitsim.locality import Key, Mode
 from circuitsim.timetable.schedule import Entry
 
-Around = Callable[[Anatomy, Entry], AbstractContextManager[None]]
+Around = Callable[[BoundPlan, Entry], AbstractContextManager[None]]
 Increments = dict[tuple[str, str, int], np.ndarray]
 
 
@@ -34,7 +34,7 @@ class Trial:
     def __init__(self, simulator: Simulator, rows: np.ndarray) -> None:
         self.circuit, self._rows = simulator.circuit, rows
         mirrors = (None, *range(len(simulator.schedules) - 1))
-        self.parts = tuple(simulator.anatomy(rows.shape[-1], mirror) for mirror in mirrors)
+        self.parts = tuple(simulator.bound_plan(rows.shape[-1], mirror) for mirror in mirrors)
         self.presentation = self.parts[0]
         self._lasting = {key: a.copy() for key, a in self.presentation.arrays.items() if key[2] is None and _own(key)}
 
@@ -110,7 +110,7 @@ def _own(key: Key) -> bool:
     return key[0] != "data"
 
 
-def _proposed(part: Anatomy) -> list[tuple[str, str]]:
+def _proposed(part: BoundPlan) -> list[tuple[str, str]]:
     """The increments that rules propose in a part."""
     rules = [entry for entry in part.entries if entry.event.phase == phases.PLASTICITY]
     made = (a.key for entry in rules for a in entry.accesses if a.mode is not Mode.READ)

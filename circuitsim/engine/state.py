@@ -187,7 +187,7 @@ class State:
         for (owner, quantity), first in self._first.items():
             self._arrays[owner, quantity, None][...] = first * factor
 
-    def give(self, parameters: Mapping[tuple[str, str], Any]) -> None:
+    def set_parameters(self, parameters: Mapping[tuple[str, str], Any]) -> None:
         """Replace parameters from now on.
 
         Parameters
@@ -245,8 +245,8 @@ class State:
         """All that a checkpoint must hold: weights, biases, velocities, which replicas are alive."""
         return self._named("weight", "bias", "velocity", "bias_velocity", "pending", "bias_pending", "alive")
 
-    def proposed(self) -> dict[str, np.ndarray]:
-        """Increments that may still wait for their update where presentations overlap."""
+    def increments(self) -> dict[str, np.ndarray]:
+        """Return the increments by name; where presentations overlap, some have still to be applied."""
         return self._named("increment", "bias_increment")
 
     def _named(self, *quantities: str) -> dict[str, np.ndarray]:

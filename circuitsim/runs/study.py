@@ -81,9 +81,9 @@ class Study:
     def _enter(self, cohort: Cohort) -> None:
         """Let a cohort's presentations and rates be those of the epoch in progress."""
         period, begin = cohort.design.period(self.epoch)
-        cohort.simulator.enter(period.protocol)
+        cohort.simulator.change_protocol(period.protocol)
         with np.errstate(over="ignore", invalid="ignore"):  # rates beyond all range are found as divergence
-            cohort.simulator.give(period.parameters)
+            cohort.simulator.set_parameters(period.parameters)
             factor = np.array([s.lr_decay for s in cohort.settings]) ** (self.epoch - begin)
             cohort.simulator.set_rates(factor, cohort.design.decaying)
 
