@@ -30,7 +30,7 @@ def make_presenter(schedule: Schedule, make_plan: Callable[[Schedule], Plan], or
 
 
 def check_overlapping(schedule: Schedule, unsupported: Mapping[str, Any]) -> None:
-    """Raise CircuitError for the first thing asked for that presentations which overlap do not support."""
+    """Raise CircuitError if presentations overlap and something is asked for that they do not support."""
     circuit, protocol = schedule.circuit, schedule.protocol
     everything = {
         "mirror modes": circuit.mirrors,
@@ -38,7 +38,7 @@ def check_overlapping(schedule: Schedule, unsupported: Mapping[str, Any]) -> Non
         "probes": protocol.readouts,
         "updates by a coin": protocol.updates is Updates.EITHER,
     }
-    for name in (name for name, asked in everything.items() if asked):
+    for name in (name for name, asked in everything.items() if asked and protocol.interval is not None):
         raise CircuitError(
             f"presentations that overlap, one every {protocol.interval} ticks",
             got=name,

@@ -101,10 +101,7 @@ class Simulator:
         self._set_schedules(self._make_schedules(protocol))
 
     def change_protocol(self, protocol: Protocol) -> None:
-        """Go on with presentations of another kind: other groups learn, or they follow each other faster.
-
-        Weights and velocities stay; presentations under way end first, and neurons forget their activity.
-        """
+        """Go on with another protocol once presentations under way have ended; weights and velocities stay."""
         if self._with_probes(protocol) != self.protocol:
             schedules = self._make_schedules(protocol)  # refused before anything changes
             self.drain()
@@ -116,9 +113,8 @@ class Simulator:
     def _make_schedules(self, protocol: Protocol) -> tuple[Schedule, ...]:
         """Return the timetables of a presentation and of each mirror mode."""
         schedules = make_schedules(self.circuit, self._with_probes(protocol))
-        if protocol.interval is not None:
-            unsupported = {"an order of simultaneous events": self._order, "evidence": self.evidence is not None}
-            check_overlapping(schedules[0], unsupported | {"hooks": self.hooks})
+        asked = {"an order of simultaneous events": self._order, "evidence": self.evidence, "hooks": self.hooks}
+        check_overlapping(schedules[0], asked)
         return schedules
 
     def _set_schedules(self, schedules: tuple[Schedule, ...]) -> None:
@@ -142,9 +138,9 @@ class Simulator:
             self.drain()
         self._data = np.ascontiguousarray(x, self.state.dtype), None if y is None else np.ascontiguousarray(y)
         self._use(*self._data)
-        self.examples = len(x)
 
     def _use(self, x: np.ndarray, y: np.ndarray | None) -> None:
+        self.examples = len(x)
         for plan in self.plans:
             plan.use(x, y)
 
@@ -211,7 +207,7 @@ class Simulator:
             self.tick += self.schedule.duration
 
     def mirror(self, passes: int = 1) -> None:
-        """Fire noise through every mirrored projection that many times, a full batch each, and let feedback learn."""
+        """Fire noise through every mirrored projection, a full batch in each pass, and let feedback learn."""
         with self._running():
             self.tick = self._mirror(self.tick, self.batch, passes)
 
@@ -227,10 +223,9 @@ class Simulator:
         return tick
 
     def outputs(self, x: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-        """Pass examples forward without learning; yield them in slices with the output neurons' activity and logits.
+        """Pass examples forward without learning; yield slices with the output neurons' activity and logits.
 
-        Both are (replica, example, unit), logits being the summed inputs, biases included. The next step overwrites
-        them.
+        Both are (replica, example, unit); logits are summed inputs, biases included. The next step overwrites them.
         """
         name = self.circuit.outputs
         for part, (fired, summed) in self.observe([(name, "O", 0), (name, "S", 0)], x):
@@ -239,16 +234,14 @@ class Simulator:
     def observe(
         self, keys: Sequence[Key], x: np.ndarray, y: np.ndarray | None = None
     ) -> Iterator[tuple[slice, list[np.ndarray]]]:
-        """Show examples without learning; yield them in slices with the values of some quantities.
+        """Show examples without learning; yield slices with an array (replica, example, neuron) for each key.
+
+        The next step overwrites these arrays.
 
         Parameters
         ----------
         keys : quantities, as (population, quantity, cycle); see `probes`.
         x, y : the examples, and their classes where a quantity depends on them.
-
-        Returns
-        -------
-        For each slice one array for each key, (replica, example, neuron); the next step overwrites them.
         """
         return self.observer.observe(keys, x, y)
 
@@ -277,17 +270,12 @@ class Simulator:
         self.state.load(name, values)
 
     def set_rates(self, factor: float | np.ndarray, projections: Sequence[str] | None = None) -> None:
-        """Set learning rates to their given values times a factor, one or one for each replica.
-
-        Parameters
-        ----------
-        projections : those whose rates are set; None: all that learn.
-        """
+        """Set the rates of some projections, or all, to their given values times a factor: one, or one a replica."""
         self.state.scale_rates(factor, projections)
         self.monitor.update_limits()
 
     def set_parameters(self, parameters: Mapping[tuple[str, str], Any]) -> None:
-        """Replace rates, decays or bounds from now on, by (owner, quantity): one value, or one for each replica."""
+        """Replace rates, decays or bounds from now on, by (owner, quantity); see `State.set_parameters`."""
         self.state.set_parameters(parameters)
         self.monitor.update_limits()
 
