@@ -174,8 +174,8 @@ class Pipeline(Replay):
 
     def memory(self, batch: int) -> dict[str, np.ndarray]:
         """Return by name the arrays that a checkpoint needs: counters, and each plan's rows and memory."""
-        found = {"now": self._now, "entered": self._entered, "number": self._number, "size": self._size}
-        found["rows"] = self._rows
+        found: dict[str, np.ndarray] = {"now": self._now, "entered": self._entered, "number": self._number}
+        found |= {"size": self._size, "rows": self._rows}
         for slot, plan in enumerate(self.plans):
             found |= {f"{slot}.{name}": array for name, array in plan.activity.memory().items()}
         return found
