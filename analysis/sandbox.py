@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from circuitsim.engine.inputs import check_rows
-from circuitsim.engine.plan import Anatomy
+from circuitsim.engine.plan import BoundPlan
 from circuitsim.engine.simulator import Simulator
 
 
 @contextmanager
-def sandbox(simulator: Simulator, rows: Any) -> Iterator[list[Anatomy]]:
+def sandbox(simulator: Simulator, rows: Any) -> Iterator[list[BoundPlan]]:
     """Lay open a presentation and each mirror mode on copies of some examples, and restore the simulator at the end.
 
     Parameters
@@ -29,7 +29,7 @@ def sandbox(simulator: Simulator, rows: Any) -> Iterator[list[Anatomy]]:
     """
     rows = np.asarray(rows)
     sets, most = simulator.state.replicas, simulator.batch
-    check_rows(simulator.circuit, rows, examples=simulator._examples, most=most, sets=sets)
+    check_rows(simulator.circuit, rows, examples=simulator.examples, most=most, sets=sets)
     batch = rows.shape[-1]
     before, snapshot = laid_open(simulator, batch), simulator.snapshot()
     memory = [{key: a.copy() for key, a in part.arrays.items() if key[0] != "data"} for part in before]
@@ -52,7 +52,7 @@ def sandbox(simulator: Simulator, rows: Any) -> Iterator[list[Anatomy]]:
             vars(simulator.evidence).update(evidence)
 
 
-def opened(simulator: Simulator, batch: int) -> list[Anatomy]:
+def opened(simulator: Simulator, batch: int) -> list[BoundPlan]:
     """Lay open the presentation of the first examples and a wave of each mirror mode."""
     parts = laid_open(simulator, batch)
     for part in parts:
@@ -60,6 +60,6 @@ def opened(simulator: Simulator, batch: int) -> list[Anatomy]:
     return parts
 
 
-def laid_open(simulator: Simulator, batch: int) -> list[Anatomy]:
+def laid_open(simulator: Simulator, batch: int) -> list[BoundPlan]:
     """Lay open the presentation of a batch and a wave of each mirror mode."""
-    return [simulator.anatomy(batch, mirror) for mirror in (None, *range(len(simulator.schedules) - 1))]
+    return [simulator.bound_plan(batch, mirror) for mirror in (None, *range(len(simulator.schedules) - 1))]

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from circuitsim.asynchrony import AsynchronousSimulator, Timing
-from circuitsim.asynchrony.loop import RETURN, SHIFT, push_all, run
+from circuitsim.asynchrony.loop import RETURN, SHIFT, process_events, push_all
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Population, Projection
 from circuitsim.circuits.autoencoder import circular_autoencoder
@@ -43,15 +43,15 @@ def sources(count: int) -> AsynchronousSimulator:
         outputs="targets",
     )
     made = AsynchronousSimulator(circuit, Protocol(), Timing(membrane=SLOW))
-    made.body.populations["window"] = 1  # not clamped: they take over what nobody sends
-    made.body.populations["returns"][0] = count
+    made.arrays.populations["slice"] = 1  # not clamped: they take over what nobody sends
+    made.arrays.populations["returns"][0] = count
     return made
 
 
 def stretches(count: int, pending: int) -> Iterator[tuple[float, int, int]]:
     """Seconds, ticks of neurons and synaptic operations of stretches with about that many events pending throughout."""
     made, rng = sources(count), np.random.default_rng(0)
-    body, heap, size = tuple(made.body), np.empty((3, 2 * pending + 100_000), np.int64), 0
+    arrays, heap, size = tuple(made.arrays), np.empty((3, 2 * pending + 100_000), np.int64), 0
     step = min(STRETCH, pending // 5)
 
     def scheduled(begin: int, size: int, number: int) -> int:
@@ -61,11 +61,11 @@ def stretches(count: int, pending: int) -> Iterator[tuple[float, int, int]]:
 
     size = scheduled(1, size, pending)
     for k in range(max(20, 100_000 // step)):
-        made.body.counts[:] = 0
-        made.body.neurons["emitted"] = rng.standard_normal(count + FAN_OUT)
+        made.arrays.counts[:] = 0
+        made.arrays.neurons["emitted"] = rng.standard_normal(count + FAN_OUT)
         begin = time.process_time()
-        size = run(heap, size, (k + 1) * step, 8, body)
-        yield time.process_time() - begin, int(made.body.counts[0]), int(made.body.counts[2])
+        size = process_events(heap, size, (k + 1) * step, 8, arrays)
+        yield time.process_time() - begin, int(made.arrays.counts[0]), int(made.arrays.counts[2])
         size = scheduled(k * step + pending + 1, size, step)
 
 
@@ -82,11 +82,11 @@ def presentations(sizes: list[int], timing: Timing, count: int = 300) -> tuple[f
     made = AsynchronousSimulator(circuit, protocol, timing)
     made.use(np.random.default_rng(0).random((count, sizes[0])))
     made.present(0)
-    made.body.counts[:] = 0
+    made.arrays.counts[:] = 0
     begin = time.process_time()
     for row in range(count):
         made.present(row)
-    return (time.process_time() - begin) / count * 1e6, made.body.counts[0] / count
+    return (time.process_time() - begin) / count * 1e6, made.arrays.counts[0] / count
 
 
 def synchronous(sizes: list[int], count: int = 300) -> float:

@@ -30,7 +30,7 @@ def overhead(rule: str, repetitions: int, batches: int = 50) -> dict[str, float]
     made.use(np.random.default_rng(0).random((6000, SIZES[0]), np.float32))
     rows = np.random.default_rng(1).integers(0, 6000, (batches, BATCH))
     made.present(rows[0])
-    program = made._plan._bound[BATCH][2]
+    program = made.plans[0].bound(BATCH).run
     ways: dict[str, Callable[[], object]] = {
         "single": lambda: [made.present(batch) for batch in rows],
         "course": lambda: made.present_each(rows),

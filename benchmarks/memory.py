@@ -19,11 +19,11 @@ from circuitsim.kernels.cpu.program import Program
 
 def bytes_of(made: Simulator, batch: int) -> tuple[int, int, int]:
     """Of all arrays, of weights and biases, of what neurons fire."""
-    program = made._plan._bound[batch][2]
+    program = made.plans[0].bound(batch).run
     assert isinstance(program, Program)
     own = {id(root(a)): root(a) for op in program.ops for a in op.arrays}
     of_rest = sum(memory.nbytes for memory in program.scratch)
-    fired = {key: made._plan.activity.array(key, batch) for key in made._plan.activity._shapes if key[1] in "OE"}
+    fired = {key: made.plans[0].activity.array(key, batch) for key in made.plans[0].activity._shapes if key[1] in "OE"}
     weights = sum(w.nbytes for w in made.tensors().values())
     return sum(a.nbytes for a in own.values()) + of_rest, weights, sum(a.nbytes for a in fired.values())
 

@@ -56,7 +56,7 @@ def main() -> None:
     made.use(x)
     course = np.random.default_rng(1).integers(0, len(x), (40, given.batch))
     made.present_each(course[:2])
-    program = made._plan._bound[given.batch][2]
+    program = made.plans[0].bound(given.batch).run
     assert isinstance(program, Program)
     print(f"| op, {program.ops[0].parts} threads | µs by itself | GFLOP/s |\n|---|---|---|")
     whole = products = 0.0

@@ -1,13 +1,12 @@
-"""Events and the queue that orders them. Knows ticks, phases and indices; knows no neurons.
+"""Events and the queue that orders them by ticks, phases and indices; it knows no neurons.
 
 The key of an event is (tick, phase order, object index, detail), never the order of insertion. Equal events coalesce:
-pushed twice, they come out once. The queue is a binary heap in three int64 arrays, worked by compiled code, so that a
-per-neuron circuit can push and pop from inside its own compiled loop (`heap_push`, `heap_pop`).
+pushed twice, they come out once. The queue is a binary heap in three int64 rows. Compiled code can use it through
+`heap_push` and `heap_pop`, as the loop of neurons with their own time does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +19,7 @@ _INDEX_MASK = (1 << _INDEX_BITS) - 1
 
 
 class Event(NamedTuple):
-    """Something that happens: when, of which kind, to which object, and a detail such as the cycle."""
+    """Tick, phase and object of something that happens, and a detail such as the cycle."""
 
     tick: int
     phase: int
@@ -61,7 +60,7 @@ def heap_push(heap, size, tick, order, detail):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def heap_pop(heap, size):  # type: ignore[no-untyped-def]
-    """Take the first event out of the heap: it is moved to column size-1; return the new size."""
+    """Move the first event of the heap to column size - 1, out of it; return the new size."""
     last = size - 1
     _swap(heap, 0, last)
     parent = 0
@@ -81,8 +80,8 @@ def heap_pop(heap, size):  # type: ignore[no-untyped-def]
 class EventQueue:
     """A queue of events in the order of their keys, equal ones coalesced.
 
-    Time moves forward only: an event whose key lies before that of the last one popped is refused, because its
-    cause would have come after it.
+    Time moves forward only: an event whose key lies before that of the last one popped is refused, because it would
+    precede its cause.
     """
 
     def __init__(self, capacity: int = 64) -> None:
@@ -112,26 +111,9 @@ class EventQueue:
         if not self._size:
             raise IndexError("pop from an empty event queue")
         self._last = self._take()
-        while self._size and self._first() == self._last:
+        while self._size and self._column(0) == self._last:
             self._take()
         return self._last
-
-    def pending(self) -> np.ndarray:
-        """Return the pending events in order as rows (tick, phase, index, detail), for a checkpoint."""
-        heap = self._heap[:, : self._size]
-        rows = np.stack([heap[0], heap[1] >> _INDEX_BITS, heap[1] & _INDEX_MASK, heap[2]], axis=1)
-        return rows[np.lexsort(rows.T[::-1])]
-
-    @classmethod
-    def restored(cls, rows: Iterable[Iterable[int]]) -> EventQueue:
-        """Return a queue that holds the events of `pending()`."""
-        queue = cls()
-        for row in rows:
-            queue.push(Event(*(int(value) for value in row)))
-        return queue
-
-    def _first(self) -> Event:
-        return self._column(0)
 
     def _take(self) -> Event:
         self._size = heap_pop(self._heap, self._size)

@@ -28,7 +28,7 @@ order = np.random.default_rng(0)
 
 def present(groups, epochs):
     """Train with these groups of rules alone, then print the errors."""
-    simulator.enter(replace(twin.protocol, groups=groups))
+    simulator.change_protocol(replace(twin.protocol, groups=groups))
     for _ in range(epochs):
         for rows in np.array_split(order.permutation(len(data.train)), len(data.train) // 20):
             simulator.present(rows[:20])
@@ -38,6 +38,6 @@ def present(groups, epochs):
 
 for number in range(1, len(twin.blocks) + 1):
     present(twin.groups(number), 8)
-simulator.give({("W1", "lr"): 0.3, ("W2", "lr"): 0.3, ("W3", "lr"): 0.3})
-simulator.give({(block.hinge.name, "max_norm"): np.inf for block in twin.blocks})
+simulator.set_parameters({("W1", "lr"): 0.3, ("W2", "lr"): 0.3, ("W3", "lr"): 0.3})
+simulator.set_parameters({(block.hinge.name, "max_norm"): np.inf for block in twin.blocks})
 present((TOP, TUNING), 15)

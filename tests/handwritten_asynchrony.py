@@ -36,7 +36,7 @@ class Handwritten:
         self.history = {h: [np.zeros(n)] for h, n in enumerate(self.sizes)}  # emissions after each tick, from -1 on
         self.kept = {h: np.zeros(n) for h, n in enumerate(self.sizes)}
         self.memory = {h: [np.zeros(n), np.zeros(n)] for h, n in enumerate(self.sizes)}
-        self.window = dict.fromkeys(self.layers, 1)
+        self.slice = dict.fromkeys(self.layers, 1)
         self.fires: dict[int, list[tuple[int, int]]] = defaultdict(list)  # tick: (layer, neuron), once for each tick
         self.updates: dict[int, list[tuple[int, int]]] = defaultdict(list)
         self.period: dict[tuple[int, int], int] = {}
@@ -72,13 +72,13 @@ class Handwritten:
         self.apply(end)  # those that do not wait
 
     def step(self) -> None:
-        """One tick: windows turn, weights change, neurons compute; layer 0 takes layer L's activity last."""
+        """One tick: time slices begin, weights change, neurons compute; layer 0 takes layer L's activity last."""
         for h in self.layers:
             c = self.period.pop((self.now, h), None)
             if c:
                 self.memory[h][c - 1] = self.kept[h].copy()
             if c is not None:
-                self.window[h] = min(c, 1)
+                self.slice[h] = min(c, 1)
         self.apply(self.now)
         emitted = {h: self.history[h][-1].copy() for h in self.layers}
         for h, i in sorted(self.fires.pop(self.now, []), key=lambda who: who[0] or len(self.sizes)):
@@ -88,7 +88,7 @@ class Handwritten:
         self.now += 1
 
     def fire(self, h: int, i: int, emitted: dict[int, np.ndarray]) -> None:
-        if h == 0 and self.window[0] == 0:
+        if h == 0 and self.slice[0] == 0:
             emitted[0][i] = self.kept[0][i] = self.x[i]
             return
         value = emitted[self.top][i] if h == 0 else self.computed(h, i)
@@ -99,7 +99,7 @@ class Handwritten:
             emitted[h][i] += membrane * (value - emitted[h][i])
             self.kept[h][i] += trace * (emitted[h][i] - self.kept[h][i])
             return
-        e, m = (d.get(h, 0.0) if mixes and self.window[h] else 0.0 for d in (self.emits, self.remembers))
+        e, m = (d.get(h, 0.0) if mixes and self.slice[h] else 0.0 for d in (self.emits, self.remembers))
         held = self.memory[h][0][i]
         emitted[h][i] = e * held + (1 - e) * value
         self.kept[h][i] = m * held + (1 - m) * value

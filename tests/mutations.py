@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from circuitsim.engine import plan, simulator, state
+from circuitsim.engine import activity, plan, simulator, state
 from circuitsim.kernels import reference
 from circuitsim.kernels.cpu import activations, products, synapses
 from circuitsim.kernels.cpu import backend as cpu
@@ -352,9 +352,11 @@ ELSEWHERE = [
     *table("numba", plan,
         ("a second rule replaces the first", "ia", "PH", "Plan._bind", ("access.key not in seen", "True")),
         ("nothing starts afresh", "fa", "IPH", "Plan._bind", ("access.key not in seen", "False")),
-        ("S overwritten while it is read", "ia", "H", "_shared_memory", ("and summed not in read", "")),
-        ("emitted and remembered in one memory", "loop", "H", "_alike", ('(state.parameter(population, "emits") == state.parameter(population, "remembers")).all()', "True")),
-        ("the next examples", "fa", "H", "Plan.run", ("target[...] = rows", "target[...] = (rows + 1) % len(self._x)")),
+        ("the next examples", "fa", "H", "Plan.replay", ("rows[...] = rows", "rows[...] = (rows + 1) % len(self.x)")),
+    ),
+    *table("numba", activity,
+        ("S overwritten while it is read", "ia", "H", "shared_memory", ("and summed not in read", "")),
+        ("emitted and remembered in one memory", "loop", "H", "_emits_what_it_remembers", ('(state.parameter(population, "emits") == state.parameter(population, "remembers")).all()', "True")),
     ),
     *table("numpy", plan,
         ("a second rule replaces the first", "ia", "PH", "Plan._bind", ("access.key not in seen", "True")),
@@ -365,7 +367,7 @@ ELSEWHERE = [
         ("the mask not applied", "fa", "H", "State._allocate", ("*= self._arrays[q.name", "+= 0 * self._arrays[q.name")),
     ),
     *table("numba", simulator,
-        ("the clock stands still between waves", "wm", "M", "Simulator._mirror", ("set_clock(tick,", "set_clock(begin,")),
+        ("the clock stands still between waves", "wm", "M", "Simulator._mirror", ("set_clock(tick,", "set_clock(self.tick,")),
     ),
 ]  # fmt: skip
 

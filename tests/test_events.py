@@ -1,10 +1,9 @@
-"""The queue: order by key alone, equal events once, no event in the past, and the round trip of a checkpoint."""
+"""The queue: order by key alone, equal events once, no event in the past."""
 
 from __future__ import annotations
 
 import random
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,16 +63,6 @@ def test_it_grows_beyond_its_capacity(capacity: int) -> None:
 
 
 @modest
-@given(many)
-def test_pending_events_survive_a_checkpoint(events: list[Event]) -> None:
-    queue = queue_of(events)
-    rows = queue.pending()
-    assert rows.shape == (len(events), 4) and rows.dtype == np.int64
-    assert [Event(*row) for row in rows.tolist()] == sorted(events)
-    assert drained(EventQueue.restored(rows)) == drained(queue)
-
-
-@modest
 @given(large)
 def test_large_numbers_survive(event: Event) -> None:
     queue = queue_of([event, Event(0, 0, 0, 0)])
@@ -101,7 +90,6 @@ def test_the_past_is_refused() -> None:
 
 
 def test_an_empty_queue() -> None:
-    assert not EventQueue() and EventQueue().pending().shape == (0, 4)
+    assert not EventQueue()
     with pytest.raises(IndexError, match="pop from an empty event queue"):
         EventQueue().pop()
-    assert drained(EventQueue.restored([])) == []

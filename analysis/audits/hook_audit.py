@@ -52,7 +52,7 @@ def audit_hooks(simulator: Simulator, *, seed: int = 0) -> tuple[Finding, ...]:
 def _preserved(simulator: Simulator) -> Iterator[Arrays]:
     """Yield all memory that can be changed, each array once, and restore it at the end."""
     memory: Arrays = {}
-    for key, array in simulator.anatomy(simulator.batch).arrays.items():
+    for key, array in simulator.bound_plan(simulator.batch).arrays.items():
         parameter = array.ndim < 2 and key[1] not in SYNAPTIC and key[0] != "data"
         if not parameter and key[1] not in CONSTANT and not any(np.shares_memory(array, a) for a in memory.values()):
             memory[key] = array

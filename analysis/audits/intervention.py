@@ -20,7 +20,7 @@ from circuitsim.analysis.audits.permitted import Arrival, Element, Neuron, Synap
 from circuitsim.analysis.audits.recording import Recording, rebound, recordings, singly
 from circuitsim.analysis.audits.summation import unsummed
 from circuitsim.analysis.audits.trials import StepTrial, SynapseTrial, leaks
-from circuitsim.engine.plan import Anatomy
+from circuitsim.engine.plan import BoundPlan
 from circuitsim.engine.simulator import Simulator
 from circuitsim.locality import REMEDIES, Finding
 from circuitsim.phases import FIRING
@@ -125,7 +125,7 @@ class _Search:
                 self._test_synapse(recording, synapse)
         self.test_repeated(recording, recording.part, chosen)
 
-    def test_sums(self, recording: Recording, single: Anatomy) -> None:
+    def test_sums(self, recording: Recording, single: BoundPlan) -> None:
         """Test that the increments of a batch are the sum of the increments of its examples."""
         for k, entry in enumerate(recording.entries):
             name = _subject(recording, k)
@@ -217,7 +217,7 @@ class _Search:
             key = recording.memory.keys[block][0]
             self._note(recording, k, element, Leak(key, None, recording.arrays[key].shape, changed=True))
 
-    def test_repeated(self, recording: Recording, part: Anatomy, chosen: dict[str, list[Synapse]]) -> None:
+    def test_repeated(self, recording: Recording, part: BoundPlan, chosen: dict[str, list[Synapse]]) -> None:
         """Test that a presentation after a different one repeats the recording."""
         self.trials += 1
         recording.memory.load(recording.at[0])

@@ -14,7 +14,7 @@ from circuitsim.analysis.audits.memory import Array, MemoryBlocks, same_bits
 from circuitsim.analysis.audits.permitted import Ticks, written
 from circuitsim.analysis.sandbox import opened, sandbox
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.engine.plan import Anatomy
+from circuitsim.engine.plan import BoundPlan
 from circuitsim.engine.simulator import Simulator
 from circuitsim.locality import Key, Mode
 from circuitsim.timetable.schedule import Entry, Schedule
@@ -25,7 +25,7 @@ class Recording:
     """One timetable, laid open. `at[k]` is all memory before entry k, `at[-1]` after the last; never change it."""
 
     schedule: Schedule
-    part: Anatomy
+    part: BoundPlan
     memory: MemoryBlocks
     at: Sequence[Sequence[Array]]
 
@@ -93,7 +93,7 @@ def recordings(simulator: Simulator, rows: Any, random: np.random.Generator) -> 
         yield tuple(recorded(schedule, part, random) for schedule, part in pairs if part.entries)
 
 
-def recorded(schedule: Schedule, part: Anatomy, random: np.random.Generator) -> Recording:
+def recorded(schedule: Schedule, part: BoundPlan, random: np.random.Generator) -> Recording:
     """Run a timetable once, undisturbed, and keep all memory before and after every step."""
     if _COUNT in part.arrays:
         part.arrays[_COUNT][...] = 0  # periodic events happen in presentation 0
@@ -112,7 +112,7 @@ def recorded(schedule: Schedule, part: Anatomy, random: np.random.Generator) -> 
     return Recording(schedule, part, memory, at)
 
 
-def rebound(simulator: Simulator, recordings: Sequence[Recording]) -> Iterator[tuple[Recording, Anatomy]]:
+def rebound(simulator: Simulator, recordings: Sequence[Recording]) -> Iterator[tuple[Recording, BoundPlan]]:
     """Yield each recording with the same timetable bound anew while memory held something else.
 
     A step that copied memory when it was bound holds another copy now.
@@ -124,7 +124,7 @@ def rebound(simulator: Simulator, recordings: Sequence[Recording]) -> Iterator[t
     yield from _paired(simulator, recordings, slice(None))
 
 
-def singly(simulator: Simulator, recordings: Sequence[Recording]) -> Iterator[tuple[Recording, Anatomy]]:
+def singly(simulator: Simulator, recordings: Sequence[Recording]) -> Iterator[tuple[Recording, BoundPlan]]:
     """Yield each recording with the same timetable for presentations of one example."""
     yield from _paired(simulator, recordings, slice(1))
 
@@ -134,7 +134,7 @@ _COUNT = ("circuit", "presentation", None)
 
 def _paired(
     simulator: Simulator, recordings: Sequence[Recording], examples: slice
-) -> Iterator[tuple[Recording, Anatomy]]:
+) -> Iterator[tuple[Recording, BoundPlan]]:
     if recordings:
         parts = opened(simulator, recordings[0].part.rows[:, examples].shape[-1])
         yield from zip(recordings, (part for part in parts if part.entries), strict=True)

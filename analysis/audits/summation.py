@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from circuitsim.analysis.audits.recording import Recording
-from circuitsim.engine.plan import Anatomy
+from circuitsim.engine.plan import BoundPlan
 from circuitsim.locality import Key
 
 ROUNDING = {"float32": 1e-3, "float64": 1e-9}  # relative to the summed magnitudes: above rounding, below any mistake
 
 
-def unsummed(recording: Recording, single: Anatomy, k: int) -> list[str]:
+def unsummed(recording: Recording, single: BoundPlan, k: int) -> list[str]:
     """Return the quantities (weight, bias) whose increments at entry k are not the sum over examples, up to rounding.
 
     Parameters
@@ -39,7 +39,7 @@ def unsummed(recording: Recording, single: Anatomy, k: int) -> list[str]:
     return ["bias" if key[1].startswith("bias") else "weight" for key in wrong]
 
 
-def _proposed(recording: Recording, part: Anatomy, k: int, made: list[Key]) -> dict[Key, np.ndarray]:
+def _proposed(recording: Recording, part: BoundPlan, k: int, made: list[Key]) -> dict[Key, np.ndarray]:
     """Return what the entry's rule adds to the increments, in double precision."""
     for key in made:
         recording.arrays[key][...] = 0

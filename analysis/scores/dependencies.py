@@ -16,7 +16,7 @@ import numpy as np
 from circuitsim import phases
 from circuitsim.analysis.scores.experiment import Around, Increments, RepeatedPresentation, replaced
 from circuitsim.circuit.parts import Carries
-from circuitsim.engine.plan import Anatomy
+from circuitsim.engine.plan import BoundPlan
 from circuitsim.engine.state import glorot
 from circuitsim.locality import Key, Mode
 from circuitsim.randomness import generator
@@ -41,7 +41,7 @@ def label_use(experiment: RepeatedPresentation) -> dict[str, Any]:
     """
 
     @contextmanager
-    def mislabelled(part: Anatomy, entry: Entry) -> Iterator[None]:
+    def mislabelled(part: BoundPlan, entry: Entry) -> Iterator[None]:
         yield
         if _clamps(experiment, entry, experiment.circuit.labels):
             _overwrite(part, (experiment.circuit.labels, "O", 0))
@@ -61,7 +61,7 @@ def target_use(experiment: RepeatedPresentation) -> dict[str, Any]:
     """
 
     @contextmanager
-    def elsewhere(part: Anatomy, entry: Entry) -> Iterator[None]:
+    def elsewhere(part: BoundPlan, entry: Entry) -> Iterator[None]:
         with ExitStack() as stack:
             for key in _targets(experiment, entry):
                 stack.enter_context(replaced(part.arrays[key], part.arrays[key]))
@@ -155,7 +155,7 @@ def _count(marked: Increments) -> int:
     return int(sum(a.any(axis=0).sum() for a in marked.values()))
 
 
-def _overwrite(part: Anatomy, key: Key) -> None:
+def _overwrite(part: BoundPlan, key: Key) -> None:
     array = part.arrays[key]
     array[...] = generator(0, f"in place of {key[0]}").uniform(0, 1, array.shape)
 
@@ -178,7 +178,7 @@ def _rewired(experiment: RepeatedPresentation, projection: str, draw: int) -> Ar
     """Redraw a projection's weights while its signals pass or a rule reads them."""
 
     @contextmanager
-    def through_others(part: Anatomy, entry: Entry) -> Iterator[None]:
+    def through_others(part: BoundPlan, entry: Entry) -> Iterator[None]:
         with ExitStack() as stack:
             for key in _weights(experiment, entry, projection):
                 array = part.arrays[key]

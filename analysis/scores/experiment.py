@@ -11,12 +11,12 @@ import numpy as np
 from circuitsim import phases
 from circuitsim.analysis.sandbox import sandbox
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.engine.plan import Anatomy
+from circuitsim.engine.plan import BoundPlan
 from circuitsim.engine.simulator import Simulator
 from circuitsim.locality import Mode
 from circuitsim.timetable.schedule import Entry
 
-Around = Callable[[Anatomy, Entry], AbstractContextManager[None]]
+Around = Callable[[BoundPlan, Entry], AbstractContextManager[None]]
 Increments = dict[tuple[str, str, int], np.ndarray]
 
 
@@ -28,7 +28,7 @@ class RepeatedPresentation:
     circuit : the circuit that runs. parts : the presentation and the waves, laid open.
     """
 
-    def __init__(self, circuit: Circuit, parts: Sequence[Anatomy]) -> None:
+    def __init__(self, circuit: Circuit, parts: Sequence[BoundPlan]) -> None:
         self.circuit, self.parts, self.presentation = circuit, parts, parts[0]
         lasting = (key for key in self.presentation.arrays if key[2] is None and key[0] != "data")
         self._lasting = {key: self.presentation.arrays[key].copy() for key in lasting}
@@ -74,7 +74,7 @@ def replaced(array: np.ndarray, values: np.ndarray) -> Iterator[None]:
         array[...] = kept
 
 
-def _proposed(part: Anatomy) -> list[tuple[str, str]]:
+def _proposed(part: BoundPlan) -> list[tuple[str, str]]:
     """Return the owner and quantity of every increment that rules propose."""
     rules = [entry for entry in part.entries if entry.event.phase == phases.PLASTICITY]
     made = (a.key for entry in rules for a in entry.accesses if a.mode is not Mode.READ)

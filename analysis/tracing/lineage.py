@@ -40,7 +40,7 @@ class History:
         assert simulator.evidence is not None
         self.circuit, self.segment, self.replica, self._example = simulator.circuit, segment, replica, example
         self._all = simulator.evidence.records
-        laid_open = simulator.anatomy(segment.batch, segment.wave)
+        laid_open = simulator.bound_plan(segment.batch, segment.wave)
         self._given, rows = laid_open.arrays, laid_open.rows
         self.rows = None if segment.wave is not None else rows[min(replica, len(rows) - 1)].tolist()
 

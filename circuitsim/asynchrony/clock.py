@@ -1,4 +1,4 @@
-"""When things happen: the windows that a circuit's delays give, and the events with which a presentation begins."""
+"""The clock: the time slices that follow from a circuit's delays, and the events with which a presentation begins."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from circuitsim.asynchrony.loop import FIRE, RETURN, SHIFT, UPDATE, WINDOW
+from circuitsim.asynchrony.loop import FIRE, RETURN, SHIFT, SLICE, UPDATE
 from circuitsim.asynchrony.timing import Timing
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import RECIRCULATES
@@ -21,12 +21,12 @@ Events = tuple[np.ndarray, np.ndarray, np.ndarray]  # ticks, orders, details
 
 @dataclass(frozen=True)
 class Rhythm:
-    """When windows begin, in ticks from a presentation's start.
+    """Beginnings of the time slices, in ticks from a presentation's start.
 
     Parameters
     ----------
-    due : when each population's inputs of cycle 0 are complete, patience included. cycle : what one takes round the
-        loop. hold : how many of them the first window lasts. cycles : recirculation cycles.
+    due : tick at which each population's inputs of cycle 0 are complete, patience included. cycle : ticks of a cycle
+        round the loop. hold : cycles that the first time slice lasts. cycles : recirculation cycles.
     """
 
     due: tuple[int, ...]
@@ -35,20 +35,20 @@ class Rhythm:
     cycles: int
 
     def begin(self, population: int, cycle: int) -> int:
-        """The tick at which window `cycle` of a population begins; that of cycles + 1 ends the last."""
+        """Return the tick at which a population's time slice of a cycle begins; that of cycles + 1 ends the last."""
         return self.due[population] + (self.cycle * (self.hold + cycle - 1) if cycle else 0)
 
     @property
     def duration(self) -> int:
-        """Ticks from the start of a presentation to the end of the last window."""
+        """Ticks from the start of a presentation to the end of the last time slice."""
         return max(self.due) + self.cycle * (self.hold + self.cycles)
 
 
 def rhythm(circuit: Circuit, protocol: Protocol, timing: Timing) -> Rhythm:
-    """The windows that follow from the delays: they begin when the same circuit, if it kept time, would fire.
+    """Derive the time slices from the delays: they begin when the circuit would fire if all its neurons kept time.
 
-    A cycle lasts from a population's first firing to its second, and layer 0 waits for layer L as patiently as others
-    for their inputs; without a loop, until the last population has fired.
+    A cycle lasts from a population's first firing to its second, and layer 0 waits for layer L as long as others wait
+    for their inputs. Without a loop a cycle lasts until the last population has fired.
     """
     slower = replace(
         circuit, projections=tuple(replace(q, delay=q.delay + timing.patience) for q in circuit.projections)
@@ -60,11 +60,11 @@ def rhythm(circuit: Circuit, protocol: Protocol, timing: Timing) -> Rhythm:
 
 
 class Clock:
-    """What is certain to happen in a presentation, made once, and what is drawn anew for each.
+    """The events of a presentation: those without jitter made once, random times drawn anew for each.
 
     Parameters
     ----------
-    first : each population's first neuron. seed : of the times that are drawn.
+    first : each population's first neuron. seed : seed of random times.
     """
 
     def __init__(self, circuit: Circuit, protocol: Protocol, timing: Timing, first: Sequence[int], seed: int) -> None:
@@ -74,12 +74,12 @@ class Clock:
         neurons = {p.name: begin + np.arange(p.size) for p, begin in zip(circuit.populations, first, strict=True)}
         self._learning = {name: neurons[name] for name in learning}
         self._parts = {p.name: self._ticks(p.name, neurons[p.name]) for p in circuit.populations}
-        windows = self._windows()
-        self._fixed = tuple(np.concatenate(part) for part in zip(windows, *self._parts.values(), strict=True))
-        self._count = len(windows[0])
+        slices = self._slices()
+        self._fixed = tuple(np.concatenate(part) for part in zip(slices, *self._parts.values(), strict=True))
+        self._count = len(slices[0])
 
     def presentation(self, tick: int) -> Events:
-        """The windows, and the ticks of all neurons, of a presentation that starts at a tick."""
+        """Return the time slices and all neurons' ticks of a presentation that starts at a tick."""
         ticks, orders, details = self._fixed
         ticks = ticks + tick
         if self._timing.jitter:
@@ -94,7 +94,7 @@ class Clock:
         return ticks, orders, details
 
     def updates(self, tick: int, end: int) -> Events:
-        """When each neuron's synapses apply what the presentation from `tick` to `end` has them propose."""
+        """Return the updates of the neurons that learn from the presentation that lasts from `tick` to `end`."""
         neurons = np.concatenate(list(self._learning.values())) if self._learning else np.zeros(0, np.int64)
         ticks = np.full(len(neurons), end)
         if self._timing.updates:
@@ -106,10 +106,10 @@ class Clock:
             )
         return ticks, (UPDATE << SHIFT) | neurons, np.full(len(neurons), tick)
 
-    def _windows(self) -> Events:
-        """The beginnings of all populations' windows, and the ends of the last."""
+    def _slices(self) -> Events:
+        """Return the beginnings of all populations' time slices, and the ends of the last."""
         found = [
-            (self.rhythm.begin(p, cycle), (WINDOW << SHIFT) | p, cycle)
+            (self.rhythm.begin(p, cycle), (SLICE << SHIFT) | p, cycle)
             for p in range(len(self._circuit.populations))
             for cycle in range(self.rhythm.cycles + 2)
         ]
@@ -117,15 +117,15 @@ class Clock:
         return ticks, orders, details
 
     def _ticks(self, name: str, neurons: np.ndarray) -> Events:
-        """A population's ticks, evenly spaced in each window; clamped neurons have but one in the first."""
+        """Return a population's ticks, evenly spaced in each time slice; clamped neurons have one in the first."""
         p, clamped = self._circuit.index[name], name in self._circuit.clamped
-        lasting = self.rhythm.cycle - self._timing.patience  # then the next cycle's signals may come
+        span = self.rhythm.cycle - self._timing.patience  # then the next cycle's signals may come
         nominal = []
         for cycle in range(self.rhythm.cycles + 1):
             count = self._timing.ticks * (1 if cycle else self._timing.hold)
-            spaced = [k * lasting // self._timing.ticks for k in range(count)]
+            spaced = [k * span // self._timing.ticks for k in range(count)]
             nominal += [self.rhythm.begin(p, cycle) + tick for tick in (spaced if cycle or not clamped else [0])]
         phase = RETURN if clamped or self._circuit.exchanged(name, *RECIRCULATES) else FIRE
         orders = np.tile((phase << SHIFT) | neurons, len(nominal))
-        # ticks of one neuron that coincide must differ, or the order of their keys would not be one
+        # the detail tells coinciding ticks of one neuron apart: equal keys would have no order
         return np.repeat(nominal, len(neurons)), orders, np.repeat(np.arange(len(nominal)), len(neurons))

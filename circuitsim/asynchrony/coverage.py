@@ -1,4 +1,4 @@
-"""What neurons that keep their own time cannot do yet: each part of a circuit that asks for it is refused by name."""
+"""Refusal, by name, of each part of a circuit that neurons with their own time do not support."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ELSEWHERE = "Run it on a Simulator."
 
 
 def refuse_uncovered(circuit: Circuit, protocol: Protocol, timing: Timing, state: State) -> None:
-    """Raise CircuitError for the first part that this engine has no events for."""
+    """Raise CircuitError for the first part of a circuit that this engine has no events for."""
     for p in circuit.populations:
         for what in _of_population(p, circuit):
             _refuse(f"population {p.name}", what, "neurons that fire f(S + b) and recirculate")
@@ -41,8 +41,8 @@ def refuse_uncovered(circuit: Circuit, protocol: Protocol, timing: Timing, state
     _check_fractions(circuit, timing, state)
 
 
-def hold_window(circuit: Circuit, protocol: Protocol, rhythm: Rhythm) -> None:
-    """Raise ScheduleError where a rule reads what a neuron noted longer ago than the protocol's window."""
+def check_window(circuit: Circuit, protocol: Protocol, rhythm: Rhythm) -> None:
+    """Raise ScheduleError if a rule reads what a neuron stored longer ago than the protocol's window."""
     found = [
         (rhythm.duration - rhythm.begin(circuit.index[owner], cycle + 1), name, projection, reading)
         for projection, rules in circuit.rules.items()
@@ -54,7 +54,7 @@ def hold_window(circuit: Circuit, protocol: Protocol, rhythm: Rhythm) -> None:
     if protocol.window is not None and reading and age > protocol.window:
         raise ScheduleError(
             f"rule {name} of projection {projection}",
-            got=f"{reading.place.value}.at({reading.cycle}), noted {age} ticks before it is read",
+            got=f"{reading.place.value}.at({reading.cycle}), stored {age} ticks before it is read",
             expected=f"nothing older than the window of {protocol.window} ticks of circuit {circuit.name}",
             remedy=f"Set the window to {age} or more, or shorten the delays.",
         )
@@ -82,7 +82,7 @@ def _of_projection(q: Projection) -> Iterator[str]:
 
 
 def _check_fractions(circuit: Circuit, timing: Timing, state: State) -> None:
-    """Slow neurons mix by themselves: names must be those of populations that mix, and nothing else may mix."""
+    """Raise CircuitError if slow neurons do not mix, or mix by coefficients as well."""
     mixing = {p.name for p in circuit.populations if p.mixes}
     for quantity in ("membrane", "trace"):
         value = getattr(timing, quantity)

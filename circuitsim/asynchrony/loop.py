@@ -1,12 +1,12 @@
-"""The compiled loop: takes events from the heap, in the order of their keys, until a tick; no Python in between.
+"""The compiled loop: processes events from the heap, in the order of their keys, until a tick, without Python.
 
 Events within a tick come in this order, then by index, then by detail:
 
-    WINDOW    population   a window begins (detail: its cycle): the neurons note what they hold of the one before
+    SLICE     population   a time slice begins (detail: its cycle); the neurons store what they hold of the one before
     UPDATE    neuron       its incoming synapses apply what is pending
     DELIVERY  axon         a change of emission arrives at all its synapses (detail: the bits of a float64)
-    FIRE      neuron       a tick of its own: it computes from what has arrived
-    RETURN    neuron       the same, of neurons that take over a colocated one's activity or are clamped
+    FIRE      neuron       a tick of its own: it computes from the signals that have arrived
+    RETURN    neuron       the same, of neurons that copy a colocated one's activity or are clamped
 """
 
 from __future__ import annotations
@@ -19,36 +19,37 @@ from numba import njit
 
 from circuitsim.events import heap_pop, heap_push
 
-WINDOW, UPDATE, DELIVERY, FIRE, RETURN = range(5)
+SLICE, UPDATE, DELIVERY, FIRE, RETURN = range(5)
 SHIFT = 40  # of the 63 bits of an order: the phase above, the index below
 MASK = (1 << SHIFT) - 1
 
-# records, because what an event touches of one object should lie in one place
+# records: the fields of one object that an event touches lie side by side
 _WHOLE, _REAL, _BOOL = np.int64, np.float64, np.bool_
 POPULATION = np.dtype(
-    [(name, _WHOLE) for name in ("first", "size", "activation", "returns", "window", "out", "out_end", "in", "in_end")]
+    [(name, _WHOLE) for name in ("first", "size", "activation", "returns", "slice", "out", "out_end", "in", "in_end")]
     + [(name, _REAL) for name in ("emits", "remembers", "membrane", "trace")]
     + [("clamped", _BOOL)],
     align=True,
 )
-"""first : its first neuron. returns : the first neuron whose activity it takes over, or -1. window : its cycle.
-out, in : its places in `outgoing` and `incoming`."""
+"""first : its first neuron. returns : the first neuron whose activity it copies, or -1. slice : the cycle of its time
+slice. out, in : its places in `outgoing` and `incoming`."""
 PROJECTION = np.dtype(
     [(name, _WHOLE) for name in ("axon", "sources", "weight", "bias")] + [("rate", _REAL), ("rate_bias", _REAL)]
 )
-"""axon, weight, bias : its first axon, synapse and bias (-1: none). sources : how many axons it has."""
+"""axon, weight, bias : its first axon, synapse and bias (-1: none). sources : number of its axons."""
 AXON = np.dtype([(name, _WHOLE) for name in ("delay", "target", "size", "weight")] + [("arrived", _REAL)])
-"""target, size : the neurons it reaches. weight : its first synapse. arrived : what its synapses receive now."""
+"""target, size : the neurons it reaches. weight : its first synapse. arrived : the emission that its synapses
+receive now."""
 NEURON = np.dtype([("population", _WHOLE), ("emitted", _REAL), ("kept", _REAL)])
-"""emitted : what it sends. kept : what it would remember now."""
+"""emitted : its emission. kept : its memory if the slice ended now."""
 
 
-class Body(NamedTuple):
-    """A circuit as the loop sees it.
+class LoopArrays(NamedTuple):
+    """A circuit as arrays of the loop.
 
     populations, projections, axons, neurons : records, as above. outgoing, incoming : projections, by population.
     summed : (neuron,), the input S without bias. memory, sent : (cycle, neuron), kept and emitted at the end of each
-    window. shown : (input neuron,). weight, pending : (synapse,), contiguous for each axon. bias, bias_pending : by
+    time slice. shown : (input neuron,). weight, pending : (synapse,), contiguous for each axon. bias, bias_pending : by
     projection and neuron. counts : neuron events, emissions, synaptic operations, updates.
     """
 
@@ -71,22 +72,22 @@ class Body(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def push_all(heap, size, ticks, orders, details):  # type: ignore[no-untyped-def]
-    """Put events into a heap that has room for them; return the new size."""
+    """Push events into a heap that has room for them; return the new size."""
     for k in range(ticks.size):
         size = heap_push(heap, size, ticks[k], orders[k], details[k])
     return size
 
 
 @njit(cache=True, nogil=True)
-def run(heap, size, until, room, body):  # type: ignore[no-untyped-def]
-    """Take all events up to and with a tick; return the new size.
+def process_events(heap, size, until, room, arrays):  # type: ignore[no-untyped-def]
+    """Process all events up to and including a tick; return the new size.
 
-    It ends early where fewer than `room` columns of the heap are free, the most that one event may push. `body` is a
-    `Body` as a plain tuple: compiled code that is kept must not depend on a class by name.
+    It ends early when fewer than `room` columns of the heap are free, the most that one event may push. `arrays` is a
+    `LoopArrays` as a plain tuple, because cached compiled code must not depend on a class by name.
     """
-    # taken out once: counting references to arrays would cost more than an event
+    # unpacked once: counting references to arrays would cost more than an event
     (populations, projections, axons, neurons, outgoing, incoming, summed, memory, sent, shown,
-     weight, pending, bias, bias_pending, counts) = body  # fmt: skip
+     weight, pending, bias, bias_pending, counts) = arrays  # fmt: skip
     change = np.empty(1, np.float64)
     bits = change.view(np.int64)
     while size > 0 and heap[0, 0] <= until and size + room <= heap.shape[1]:
@@ -114,7 +115,7 @@ def run(heap, size, until, room, body):  # type: ignore[no-untyped-def]
             )  # fmt: skip
             counts[3] += 1
         else:
-            _turn(populations, which, detail, neurons, memory, sent)
+            _begin_slice(populations, which, detail, neurons, memory, sent)
     return size
 
 
@@ -132,7 +133,7 @@ def _deliver(axons, which, change, summed, weight):  # type: ignore[no-untyped-d
 
 @njit(cache=True, nogil=True)
 def _biases(populations, p, i, projections, incoming, bias):  # type: ignore[no-untyped-def]
-    """The sum of a neuron's biases, one for each projection that has them."""
+    """Sum a neuron's biases, one for each projection that has them."""
     total = 0.0
     for place in range(populations[p]["in"], populations[p].in_end):
         begin = projections[incoming[place]].bias
@@ -143,11 +144,11 @@ def _biases(populations, p, i, projections, incoming, bias):  # type: ignore[no-
 
 @njit(cache=True, nogil=True)
 def _fire(populations, p, neurons, i, s, memory, shown):  # type: ignore[no-untyped-def]
-    """One tick of a neuron: what it computes, emits and would remember; return by how much its emission changed."""
+    """Let a neuron compute, emit and remember at a tick of its own; return the change of its emission."""
     population, neuron = populations[p], neurons[i]
     before = neuron.emitted
     here = i - population.first
-    if population.clamped and population.window == 0:
+    if population.clamped and population.slice == 0:
         neuron.emitted = neuron.kept = shown[here]
         return neuron.emitted - before
     value = neurons[population.returns + here].emitted if population.returns >= 0 else _f(population.activation, s)
@@ -156,7 +157,7 @@ def _fire(populations, p, neurons, i, s, memory, shown):  # type: ignore[no-unty
         neuron.kept += population.trace * (neuron.emitted - neuron.kept)
         return neuron.emitted - before
     held = memory[0, i]
-    e, m = (population.emits, population.remembers) if population.window > 0 else (0.0, 0.0)
+    e, m = (population.emits, population.remembers) if population.slice > 0 else (0.0, 0.0)
     neuron.emitted = e * held + (1 - e) * value if e else value
     neuron.kept = m * held + (1 - m) * value if m else value
     return neuron.emitted - before
@@ -164,7 +165,7 @@ def _fire(populations, p, neurons, i, s, memory, shown):  # type: ignore[no-unty
 
 @njit(cache=True, nogil=True)
 def _f(kind, s):  # type: ignore[no-untyped-def]
-    """The activations in the order of `body.ACTIVATIONS`; a value that is not a number stays one."""
+    """Apply an activation function, numbered as in `wiring.ACTIVATIONS`; NaN stays NaN."""
     if kind == 1:
         return math.tanh(s)
     if kind == 2:
@@ -177,19 +178,19 @@ def _f(kind, s):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _turn(populations, p, cycle, neurons, memory, sent):  # type: ignore[no-untyped-def]
-    """Window `cycle` begins; after the last one the neurons stay in it until the next presentation."""
+def _begin_slice(populations, p, cycle, neurons, memory, sent):  # type: ignore[no-untyped-def]
+    """Store what the neurons hold of the time slice before and begin that of `cycle`; the last one goes on."""
     population = populations[p]
     if cycle > 0:
         for i in range(population.first, population.first + population.size):
             memory[cycle - 1, i] = neurons[i].kept
             sent[cycle - 1, i] = neurons[i].emitted
-    population.window = min(cycle, memory.shape[0] - 1)
+    population.slice = min(cycle, memory.shape[0] - 1)
 
 
 @njit(cache=True, nogil=True)
 def _update(populations, p, i, projections, incoming, axons, weight, pending, bias, bias_pending):  # type: ignore[no-untyped-def]
-    """w_ij += rate * pending_ij; return S_i, summed anew from what the synapses receive: so rounding never adds up."""
+    """w_ij += rate * pending_ij; return S_i, summed anew so that rounding errors do not add up."""
     population = populations[p]
     here, total = i - population.first, 0.0
     for place in range(population["in"], population.in_end):

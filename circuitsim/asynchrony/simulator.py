@@ -1,4 +1,4 @@
-"""Neurons that keep their own time, shown one example after the other."""
+"""Simulator of neurons that keep their own time; examples are shown one after the other."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 
 from circuitsim import kernels, phases
 from circuitsim.asynchrony.clock import Clock, Rhythm
-from circuitsim.asynchrony.coverage import hold_window, refuse_uncovered
-from circuitsim.asynchrony.loop import push_all, run
+from circuitsim.asynchrony.coverage import check_window, refuse_uncovered
+from circuitsim.asynchrony.loop import process_events, push_all
 from circuitsim.asynchrony.timing import Timing
-from circuitsim.asynchrony.wiring import body
+from circuitsim.asynchrony.wiring import loop_arrays
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.engine.state import Parameters, State
 from circuitsim.errors import CircuitError, Diverged
@@ -27,17 +27,17 @@ from circuitsim.timetable.schedule import make_schedule
 
 
 class AsynchronousSimulator:
-    """A circuit of neurons that update one by one: one example at a time, changes sent along outgoing synapses.
+    """A circuit of neurons that compute one by one and send changes along their outgoing synapses.
 
     Parameters
     ----------
-    circuit, protocol, parameters, dtype : as of a `Simulator`; one replica.
-    timing : how irregular it is; the default computes what a `Simulator` with a batch of one does.
-    seed : draws weights, as for a `Simulator`, and all times.
+    circuit, protocol, parameters, dtype : as for a `Simulator`; one replica.
+    timing : irregularity of its time; the default computes the same as a `Simulator` with a batch of one.
+    seed : seed of the weights, as for a `Simulator`, and of all random times.
 
     Raises
     ------
-    CircuitError : a part of the circuit that this engine has no events for.
+    CircuitError : the circuit has a part that this engine has no events for.
 
     Examples
     --------
@@ -63,12 +63,12 @@ class AsynchronousSimulator:
         self.circuit, self.protocol, self.timing, self.seed = circuit, protocol, timing or Timing(), seed
         self._state = State(circuit, seeds=[seed], dtype=dtype, parameters=parameters)
         refuse_uncovered(circuit, protocol, self.timing, self._state)
-        make_schedule(circuit, replace(protocol, window=None))  # refuses rules that read what does not happen
-        self.body = body(circuit, protocol, self.timing, self._state, seed)
-        self._increment, self._bias_increment = np.zeros_like(self.body.weight), np.zeros_like(self.body.bias)
-        self._first = self.body.populations["first"].tolist()
-        self._clock = Clock(circuit, protocol, self.timing, self._first, seed)
-        hold_window(circuit, protocol, self._clock.rhythm)
+        make_schedule(circuit, replace(protocol, window=None))  # refuses rules that read cycles that do not happen
+        self.arrays = loop_arrays(circuit, protocol, self.timing, self._state, seed)
+        self._increment, self._bias_increment = np.zeros_like(self.arrays.weight), np.zeros_like(self.arrays.bias)
+        self._first = self.arrays.populations["first"].tolist()
+        self.clock = Clock(circuit, protocol, self.timing, self._first, seed)
+        check_window(circuit, protocol, self.clock.rhythm)
         self._propose = [
             self._rule(name, place) for name, rules in circuit.rules.items() for place in range(len(rules))
         ]
@@ -77,7 +77,7 @@ class AsynchronousSimulator:
         self._room = max(1, max(len(found) for found in circuit.outgoing.values()))
         self._x = np.empty((0, circuit.population(circuit.inputs).size))
         self.tick = self.presentations = 0
-        self._take_over()
+        self._copy_weights()
 
     def use(self, x: np.ndarray) -> None:
         """Take the training examples (example, feature)."""
@@ -93,7 +93,7 @@ class AsynchronousSimulator:
     def present(self, row: int, *, learn: bool = True) -> None:
         """Show one example and let the circuit learn from it.
 
-        Signals, ticks and updates that are still to come when it ends happen in later presentations.
+        Signals, ticks and updates that are due after its end happen in later presentations.
 
         Parameters
         ----------
@@ -110,98 +110,99 @@ class AsynchronousSimulator:
                 expected="the index of an existing example",
                 remedy="Call use() with the examples first.",
             )
-        self.body.shown[:] = self._x[row]
-        self._push(*self._clock.presentation(self.tick))
+        self.arrays.shown[:] = self._x[row]
+        self._push(*self.clock.presentation(self.tick))
         end = self.tick + self.rhythm.duration
         self._run(end)
         try:
             if learn and self.protocol.learn:
                 self._learn(end)
-        finally:  # what has happened has happened, also where nothing could be learned from it
+        finally:  # its events have happened, even if nothing could be learned from them
             self.tick, self.presentations = end + 1, self.presentations + 1
 
     def settle(self) -> None:
-        """Let everything that is under way happen, while no example is shown anew."""
+        """Process all events that are under way, without showing a new example."""
         while self._size:
             last = int(self._heap[0, : self._size].max())
             self._run(last)
             self.tick = max(self.tick, last + 1)
 
     def remembered(self, population: str, cycle: int) -> np.ndarray:
-        """What the neurons remember of a cycle, (neuron,): what their synapses' rules read."""
-        return self._noted(self.body.memory, population, cycle)
+        """Copy what the neurons remember of a cycle, (neuron,), which their synapses' rules read."""
+        return self._stored(self.arrays.memory, population, cycle)
 
     def emitted(self, population: str, cycle: int) -> np.ndarray:
-        """What the neurons emitted at the end of a cycle's window, (neuron,)."""
-        return self._noted(self.body.sent, population, cycle)
+        """Copy what the neurons emitted at the end of a cycle's time slice, (neuron,)."""
+        return self._stored(self.arrays.sent, population, cycle)
 
     @property
     def state(self) -> State:
-        """The weights as they are now; to change them, use `load`."""
+        """State with the current weights; `load` changes them."""
         for name, tensor in self._state.tensors().items():
             tensor[...] = self._part(name)
         return self._state
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Weights and biases by name, with a leading axis of one, as of a `Simulator`."""
+        """Copy the weights and biases by name, with a leading axis of one, as a `Simulator` has."""
         return {name: tensor.copy() for name, tensor in self.state.tensors().items()}
 
     def load(self, name: str, values: np.ndarray) -> None:
-        """Replace a tensor; TensorError as of `State.load`."""
+        """Replace a tensor; TensorError as for `State.load`."""
         self.state.load(name, values)
-        self._take_over()
+        self._copy_weights()
 
     @property
     def rhythm(self) -> Rhythm:
-        """When the windows of a presentation begin."""
-        return self._clock.rhythm
+        """Beginnings of a presentation's time slices."""
+        return self.clock.rhythm
 
     @property
     def pending(self) -> int:
-        """How many events are still to come."""
+        """Number of events that are still to come."""
         return self._size
 
-    def _noted(self, notes: np.ndarray, population: str, cycle: int) -> np.ndarray:
+    def _stored(self, notes: np.ndarray, population: str, cycle: int) -> np.ndarray:
         known = [p.name for p in self.circuit.populations]
         if population not in known or not 0 <= cycle < len(notes):
             raise CircuitError(
-                f"what {population} noted of cycle {cycle}",
-                got="a population or a cycle that there is not",
+                f"memory of {population} of cycle {cycle}",
+                got="an unknown population or cycle",
                 expected=f"one of {', '.join(known)}, and a cycle from 0 to {len(notes) - 1}",
                 remedy="Correct it, or recirculate more often.",
             )
-        found: np.ndarray = notes[cycle, self._neurons(population)].copy()
+        found: np.ndarray = notes[cycle, self.neurons(population)].copy()
         return found
 
-    def _take_over(self) -> None:
-        """The state's weights become the loop's, and what neurons receive follows."""
+    def _copy_weights(self) -> None:
+        """Copy the state's weights into the loop's arrays, and sum the neurons' inputs anew."""
         for name, tensor in self._state.tensors().items():
             self._part(name)[...] = tensor
         for q in self.circuit.projections:
-            self.body.summed[self._neurons(q.target)] = 0
-        for q, record in zip(self.circuit.projections, self.body.projections, strict=True):
-            arrived = self.body.axons["arrived"][record["axon"] : record["axon"] + record["sources"]]
-            self.body.summed[self._neurons(q.target)] += self._part(f"{q.name}.weight")[0] @ arrived
+            self.arrays.summed[self.neurons(q.target)] = 0
+        for q, record in zip(self.circuit.projections, self.arrays.projections, strict=True):
+            arrived = self.arrays.axons["arrived"][record["axon"] : record["axon"] + record["sources"]]
+            self.arrays.summed[self.neurons(q.target)] += self._part(f"{q.name}.weight")[0] @ arrived
 
     def _part(self, tensor: str) -> np.ndarray:
         projection, _, quantity = tensor.rpartition(".")
         if quantity == "weight":
-            return self._synapses(self.body.weight, projection)
-        return self._biases(self.body.bias, projection)
+            return self._synapses(self.arrays.weight, projection)
+        return self._biases(self.arrays.bias, projection)
 
     def _synapses(self, flat: np.ndarray, projection: str) -> np.ndarray:
-        """A projection's part of `weight` or its like as (1, post, pre), contiguous for each presynaptic neuron."""
-        begin, pre = (int(self.body.projections[self.circuit.index[projection]][f]) for f in ("weight", "sources"))
+        """Return a projection's part of an array by synapse as (1, post, pre), contiguous for each pre."""
+        begin, pre = (int(self.arrays.projections[self.circuit.index[projection]][f]) for f in ("weight", "sources"))
         post = self.circuit.population(self.circuit.projection(projection).target).size
         return flat[begin : begin + pre * post].reshape(1, pre, post).transpose(0, 2, 1)
 
     def _biases(self, flat: np.ndarray, projection: str) -> np.ndarray:
-        """A projection's part of `bias` or its like as (1, post)."""
-        begin = int(self.body.projections[self.circuit.index[projection]]["bias"])
+        """Return a projection's part of an array by bias as (1, post)."""
+        begin = int(self.arrays.projections[self.circuit.index[projection]]["bias"])
         post = self.circuit.population(self.circuit.projection(projection).target).size
         return flat[begin : begin + post].reshape(1, post)
 
-    def _neurons(self, population: str) -> slice:
+    def neurons(self, population: str) -> slice:
+        """Return the places of a population's neurons in `arrays`."""
         index = self.circuit.index[population]
         first = self._first[index]
         return slice(first, first + self.circuit.populations[index].size)
@@ -217,29 +218,29 @@ class AsynchronousSimulator:
 
     def _run(self, until: int) -> None:
         while True:
-            self._size = run(self._heap, self._size, until, self._room, tuple(self.body))
+            self._size = process_events(self._heap, self._size, until, self._room, tuple(self.arrays))
             if not self._size or self._heap[0, 0] > until:
                 return
             self._grow()
 
     def _learn(self, end: int) -> None:
-        """The rules propose, from what neurons remember; each neuron's synapses get a time to apply it."""
+        """Let the rules propose increments from what neurons remember, and draw when each neuron applies them."""
         with np.errstate(over="ignore", invalid="ignore"):
             for propose in self._propose:
                 propose()
-        self.body.pending[...] += self._increment
-        self.body.bias_pending[...] += self._bias_increment
-        self._push(*self._clock.updates(self.tick, end))
+        self.arrays.pending[...] += self._increment
+        self.arrays.bias_pending[...] += self._bias_increment
+        self._push(*self.clock.updates(self.tick, end))
         self._run(end)
 
     def _rule(self, projection: str, place: int) -> Callable[[], None]:
-        """Bind a rule to what neurons remember, as the plan of a presentation with a batch of one does."""
+        """Bind a rule to the neurons' memories, as the plan of a presentation with a batch of one does."""
         event = Event(0, phases.PLASTICITY, self.circuit.index[projection], place)
         views: dict[Key, np.ndarray] = {("data", "rows", None): np.zeros((1, 1), np.int64)}
         for access in plasticity.accesses(self.circuit, event):
             owner, quantity, cycle = access.key
             if cycle is not None:
-                views[access.key] = self.body.memory[cycle, self._neurons(owner)][None, None]
+                views[access.key] = self.arrays.memory[cycle, self.neurons(owner)][None, None]
             elif quantity in ("weight", "bias"):
                 views[access.key] = self._part(f"{owner}.{quantity}")
             elif quantity == "increment":

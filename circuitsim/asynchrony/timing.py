@@ -1,4 +1,4 @@
-"""How regular a circuit's time is, from layers that fire as one to neurons without a common beat."""
+"""Regularity of a circuit's time, from layers that fire as one to neurons without a common beat."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _COUNTS = {"jitter": 0, "delays": 0, "patience": 0, "ticks": 1, "hold": 1, "upda
 
 @dataclass(frozen=True)
 class Timing:
-    """When neurons compute, when their signals arrive, how fast they follow, and when their synapses change.
+    """Times of neurons' computations, signals and updates, and the speed with which neurons follow their inputs.
 
     Parameters
     ----------
     jitter : each tick of a neuron comes late by 0 to this many ticks, drawn anew for each; clamped neurons are on time.
-    delays : each axon delays by 0 to this many ticks more than its projection says, drawn once.
-    patience : how many ticks after its inputs are due a neuron's first tick in a window comes, >= 0; a cycle takes that
-        much longer for each projection of the loop.
-    ticks : of each neuron in each cycle, evenly spaced, >= 1.
-    hold : how many cycles' time the input stays clamped, >= 1.
+    delays : each axon adds 0 to this many ticks to its projection's delay, drawn once.
+    patience : ticks from the time when its inputs are due to a neuron's first tick in a time slice, >= 0; a cycle takes
+        that much longer for each projection of the loop.
+    ticks : ticks of each neuron in each cycle, evenly spaced, >= 1.
+    hold : cycles for which the input stays clamped, >= 1.
     membrane : the fraction of the way to what it computes that a neuron's activity moves at each of its ticks, within
         (0, 1]: one for all populations that mix, or by their names.
-    trace : likewise, the fraction of the way to its activity that what it remembers moves.
-    updates : each neuron's incoming synapses apply what is pending 0 to this many ticks after a presentation's end,
+    trace : likewise, the fraction of the way to its activity that its memory moves.
+    updates : each neuron's incoming synapses apply pending increments 0 to this many ticks after a presentation's end,
         drawn anew for each neuron and presentation.
 
     Raises
@@ -52,7 +52,7 @@ class Timing:
                 _check_fractions(field.name, value)
 
     def fraction(self, quantity: str, population: str) -> float:
-        """`membrane` or `trace` of a population; one that is not named follows at once."""
+        """Return `membrane` or `trace` of a population, 1 where it is not named."""
         value = getattr(self, quantity)
         return float(value.get(population, 1.0) if isinstance(value, Mapping) else value)
 

@@ -1,4 +1,4 @@
-"""From a circuit to the arrays of the compiled loop."""
+"""Arrays of the compiled loop for a circuit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from circuitsim.asynchrony.loop import AXON, NEURON, POPULATION, PROJECTION, Body
+from circuitsim.asynchrony.loop import AXON, NEURON, POPULATION, PROJECTION, LoopArrays
 from circuitsim.asynchrony.timing import Timing
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import RECIRCULATES, Projection
@@ -17,8 +17,8 @@ from circuitsim.timetable.protocol import Protocol
 ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated")
 
 
-def body(circuit: Circuit, protocol: Protocol, timing: Timing, state: State, seed: int) -> Body:
-    """Silent neurons, signals that have arrived nowhere, and no weights yet."""
+def loop_arrays(circuit: Circuit, protocol: Protocol, timing: Timing, state: State, seed: int) -> LoopArrays:
+    """Return the arrays of silent neurons without signals under way; weights are still zero."""
     populations, projections = _populations(circuit, protocol, timing, state), _projections(circuit, state)
     neurons = np.zeros(int(populations["size"].sum()), NEURON)
     neurons["population"] = np.repeat(np.arange(len(populations)), populations["size"])
@@ -28,7 +28,7 @@ def body(circuit: Circuit, protocol: Protocol, timing: Timing, state: State, see
     synapses = int(axons["size"].sum())
     biases = sum(circuit.population(q.target).size for q in circuit.projections if q.bias)
     remembered = (protocol.cycles + 1, len(neurons))
-    return Body(
+    return LoopArrays(
         populations,
         projections,
         axons,
@@ -53,7 +53,7 @@ def _populations(circuit: Circuit, protocol: Protocol, timing: Timing, state: St
     found["first"] = _begins(found["size"])
     found["activation"] = [ACTIVATIONS.index(p.activation) for p in circuit.populations]
     found["clamped"] = [p.name in circuit.clamped for p in circuit.populations]
-    found["window"] = protocol.cycles
+    found["slice"] = protocol.cycles
     found["returns"] = -1
     for x in circuit.exchanges:
         if x.carries in RECIRCULATES:
@@ -85,7 +85,7 @@ def _projections(circuit: Circuit, state: State) -> np.ndarray:
 def _axons(
     circuit: Circuit, index: int, populations: np.ndarray, projections: np.ndarray, timing: Timing, seed: int
 ) -> np.ndarray:
-    """One for each source neuron of a projection, with what the timing adds to its delay."""
+    """Return the axons of a projection's source neurons, with their delays."""
     q = circuit.projections[index]
     target = populations[circuit.index[q.target]]
     found = np.zeros(projections["sources"][index], AXON)
@@ -96,10 +96,10 @@ def _axons(
 
 
 def _listed(circuit: Circuit, projections: Mapping[str, Sequence[Projection]]) -> np.ndarray:
-    """Projections by population, one population's after the other's."""
+    """Return the indices of projections by population, one population after the other."""
     return np.array([circuit.index[q.name] for p in circuit.populations for q in projections[p.name]], np.int64)
 
 
 def _begins(sizes: Iterable[int]) -> np.ndarray:
-    """Where each of several parts that lie one after the other begins."""
+    """Return the first index of each of several parts that follow one another."""
     return np.cumsum([0, *sizes])[:-1]

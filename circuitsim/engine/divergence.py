@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from circuitsim import phases
@@ -10,45 +12,46 @@ from circuitsim.errors import Diverged
 from circuitsim.events import Event
 
 
-class Watch:
-    """How large increments may be, and what becomes of a replica that exceeds it.
+class DivergenceMonitor:
+    """Limits of increments by projection, and the check of those that may exceed them.
 
     Parameters
     ----------
-    state : whose rates and momenta decide how far an increment reaches.
+    state : its rates and momenta decide how far an increment moves a weight.
     drop : leave a replica that diverges as it was and go on with the others, instead of raising.
+    presentation : returns the number of the presentation in progress, for the message.
     """
 
-    def __init__(self, state: State, *, drop: bool) -> None:
-        self._state, self._drop = state, drop
+    def __init__(self, state: State, *, drop: bool, presentation: Callable[[], int]) -> None:
+        self._state, self._drop, self._presentation = state, drop, presentation
         self._largest = np.finfo(state.dtype).max / 8
         self.limits: dict[str, np.ndarray] = {}
-        self.note_rates()
+        self.update_limits()
 
-    def note_rates(self) -> None:
-        """Note by projection the limit that only increments reach which may not be applied; kernels watch it."""
-        self._reach = {name: self._farthest(name) for name in self._state.circuit.rules}
+    def update_limits(self) -> None:
+        """Set each projection's limit, (1,), from its rates and momentum; kernels hold these arrays."""
+        self._gains = {name: self._gain(name) for name in self._state.circuit.rules}
         self._state.to_host(self.limits.values())
-        for name, reach in self._reach.items():
-            self.limits.setdefault(name, np.empty(1))[0] = float(self._largest) / float(reach.max())
+        for name, gain in self._gains.items():
+            self.limits.setdefault(name, np.empty(1))[0] = float(self._largest) / float(gain.max())
 
-    def look(self, projection: str, event: Event, increments: np.ndarray, presentation: int) -> None:
-        """Find the replicas whose increments are too large; Diverged for the first, unless they are dropped."""
-        sizes = np.abs(increments.reshape(self._state.replicas, -1)).max(axis=1) * self._reach[projection]
-        finite = sizes < self._largest  # not so for what is not a number
+    def check(self, projection: str, event: Event, increments: np.ndarray) -> None:
+        """Drop the replicas whose increments are too large, or raise Diverged for the first."""
+        sizes = np.abs(increments.reshape(self._state.replicas, -1)).max(axis=1) * self._gains[projection]
+        finite = sizes < self._largest  # False for NaN
         lost = np.flatnonzero(self._state.alive & ~finite)
         if not lost.size:
             return
         if not self._drop:
             raise Diverged(
                 f"projection {projection}, replica {lost[0]}: {phases.name(event)} at tick {event.tick} of "
-                f"presentation {presentation} gave values that are not finite. Lower lr, or set max_norm.",
+                f"presentation {self._presentation()} gave values that are not finite. Lower lr, or set max_norm.",
                 replica=int(lost[0]),
             )
         self._state.alive[lost] = False
 
-    def _farthest(self, projection: str) -> np.ndarray:
-        """How far an increment of one can take a velocity and with it a weight, (replica,)."""
+    def _gain(self, projection: str) -> np.ndarray:
+        """Return the largest change of a velocity or weight that an increment of one can cause, (replica,)."""
         lr, lr_bias, momentum = (self._state.parameter(projection, q) for q in ("lr", "lr_bias", "momentum"))
-        farthest: np.ndarray = np.maximum(np.maximum(lr, lr_bias), 1) / (1 - momentum).astype(np.float64)
-        return farthest
+        gain: np.ndarray = np.maximum(np.maximum(lr, lr_bias), 1) / (1 - momentum).astype(np.float64)
+        return gain

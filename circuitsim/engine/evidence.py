@@ -1,7 +1,7 @@
-"""Evidence of what a presentation did: for each event what it read, how old that was, what it made, how long it took.
+"""Evidence of a presentation: for each event the arrays it read, their ages, the arrays it made, and its duration.
 
-Recorded only where a simulator is made with `evidence=True`; a plan without evidence has no recording step. Evidence
-is not judged here: `analysis/` does that.
+It is recorded if a simulator is made with `evidence=True`; otherwise a plan has no recording step. `analysis/` judges
+the evidence.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Record:
 
     Parameters
     ----------
-    event, subject, phase : what happened, to what, of which kind.
-    read : every array that it declared to read, with its age in ticks; None for what no event has written yet.
-    before, made : copies of what it added to or wrote, before and after.
+    event, subject, phase : the event, the name of its population or projection, and the name of its phase.
+    read : every array that it declared to read, with its age in ticks; None if no event has written it yet.
+    before, made : copies of the arrays that it changed, before and after.
     began, ended : wall-clock nanoseconds.
     """
 
@@ -42,9 +42,9 @@ class Record:
 
 @dataclass
 class Evidence:
-    """The records of the last presentation, in the order in which its events happened.
+    """Records of the last presentation, in the order of its events.
 
-    `start` is the tick at which it began; ages count ticks since an array was last written, in whichever presentation.
+    `start` is the tick at which it began. Ages count ticks since an array was last written, in any presentation.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Evidence:
     _written: dict[Key, int] = field(default_factory=dict)
 
     def begin(self, tick: int) -> None:
-        """Forget the last presentation; the next one starts at a tick."""
+        """Forget the records; the next presentation starts at a tick."""
         self.records, self.start = [], tick
 
     def recorded(
@@ -64,7 +64,7 @@ class Evidence:
         accesses: tuple[Access, ...],
         views: Mapping[Key, np.ndarray],
     ) -> Step:
-        """The step of an event, followed by the record of it."""
+        """Return an event's step, extended by its record."""
         changed = [a.key for a in accesses if a.mode is not Mode.READ and a.key in views]
 
         def observed() -> None:

@@ -1,24 +1,26 @@
-"""Hook: a function of the user's that runs between phases and may change weights. The audit watches what it does."""
+"""Hooks: functions of the user's that run between phases and may change weights. The audit examines what they do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
 import numpy as np
 
+from circuitsim import phases
 from circuitsim.errors import CircuitError
+from circuitsim.timetable.schedule import Schedule
 
 
 @dataclass(frozen=True)
 class Hook:
-    """Code that runs after the events of one phase at each tick at which there are any.
+    """Code that runs after the events of one phase, at each tick that has any.
 
     Parameters
     ----------
-    function : called with the weights and biases themselves by name ("A1.weight"), each with a leading replica axis,
-        which it may change in place.
+    function : called with the weights and biases by name ("A1.weight"), each with a leading replica axis; it may
+        change them in place.
     after : the phase: refresh, delivery, forward pass, recirculation cycle, mirror mode, feedback replacement,
         feedback, plasticity, update or bound.
 
@@ -28,8 +30,8 @@ class Hook:
 
     Notes
     -----
-    The engine does not see what a hook reads. No certificate covers it; the interventional audit finds what it carries
-    from one synapse to another, and the line that does.
+    The engine does not see what a hook reads, and no certificate covers it. The interventional audit finds what it
+    carries from one synapse to another, and the line that does so.
     """
 
     function: Callable[[Mapping[str, np.ndarray]], None]
@@ -46,12 +48,12 @@ class Hook:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Name of the function, for messages."""
         return str(getattr(self.function, "__name__", type(self.function).__name__))
 
 
 class Tensors(Mapping[str, np.ndarray]):
-    """The weights and biases that a hook is given, by name; they are changed in place and never replaced."""
+    """Weights and biases by name, as a hook gets them: changed in place, never replaced."""
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
         self._arrays = dict(arrays)
@@ -72,3 +74,21 @@ class Tensors(Mapping[str, np.ndarray]):
             expected="a change of the array that is there",
             remedy=f'Write tensors["{name}"][...] = values.',
         )
+
+
+def hooks_by_entry(hooks: Sequence[Hook], schedule: Schedule) -> dict[int, list[Hook]]:
+    """Return the hooks that follow each entry of a schedule: the last entry of their phase at each tick."""
+    names = [module.NAME for module in phases.PHASES]
+    placed: dict[int, list[Hook]] = {}
+    for hook in hooks:
+        if hook.after not in names:
+            raise CircuitError(
+                f"hook {hook.name}",
+                got=f"after={hook.after!r}",
+                expected=f"one of {', '.join(names)}",
+                remedy="Name the phase that it follows.",
+            )
+        last = {e.event[:2]: index for index, e in enumerate(schedule.entries) if phases.name(e.event) == hook.after}
+        for index in last.values():
+            placed.setdefault(index, []).append(hook)
+    return placed

@@ -1,4 +1,4 @@
-"""What may be shown to a circuit: examples, classes and numbers of rows that fit it, or a refusal."""
+"""Checks of examples, classes and row numbers before they are shown to a circuit."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def _check_labels(circuit: Circuit, examples: int, y: np.ndarray | None) -> None
 
 
 def check_rows(
-    circuit: Circuit, rows: np.ndarray, *, examples: int, most: int, sets: int, course: bool = False
+    circuit: Circuit, rows: np.ndarray, *, examples: int, most: int, sets: int, sequence: bool = False
 ) -> None:
-    """Raise CircuitError for rows that are no numbers of examples, too many, or not one set for each replica.
+    """Raise CircuitError for rows that are no indices of examples, too many, or not one set for each replica.
 
     Parameters
     ----------
-    rows : (batch,) or (sets, batch); of a course of presentations one such for each, at least one.
-    examples : how many there are. most : rows in a batch. course : whether there is an axis of presentations.
+    rows : (batch,) or (sets, batch); in a batch sequence with a leading axis of presentations.
+    examples : number of examples. most : largest batch. sequence : whether rows are a batch sequence.
     """
-    shape = rows.shape[1:] if course else rows.shape
+    shape = rows.shape[1:] if sequence else rows.shape
     counted = rows.dtype.kind in "iu" and (len(shape) == 1 or (len(shape) == 2 and shape[0] == sets))
     if not counted or not rows.size or shape[-1] > most or rows.min() < 0 or rows.max() >= examples:
         raise CircuitError(
@@ -52,6 +52,6 @@ def check_rows(
             got=f"{shape[-1]} rows, of {examples} examples in use"
             if counted
             else f"an array of {rows.dtype} of shape {rows.shape}",
-            expected=f"1 to {most} indices of existing examples" + (", for each presentation" if course else ""),
+            expected=f"1 to {most} indices of existing examples" + (", for each presentation" if sequence else ""),
             remedy="Call use() with the examples first, and make the Simulator with a large enough batch.",
         )

@@ -1,6 +1,6 @@
-"""Sole owner of arrays. `State` holds what outlives a presentation, `Activity` what one presentation fills.
+"""State: weights, parameters and all else that outlives a presentation. `Activity` holds the rest.
 
-Both hand out only the views that an event declared, read-only where it only reads.
+Both hand out views of the arrays that an event declares, read-only where it only reads.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class State:
 
     Parameters
     ----------
-    circuit : the circuit whose arrays these are.
-    seeds : one whole number >= 0 for each replica; it draws the replica's weights.
+    circuit : the circuit that the arrays belong to.
+    seeds : one whole number >= 0 for each replica, the seed of its weights.
     dtype : float32 or float64.
     parameters : numbers, one or one for each replica, keyed by (owner, quantity) or by quantity for all owners:
         lr, lr_bias (default lr), momentum, weight_decay, noise_scale, density, copy_interval, update_probability of
@@ -107,14 +107,14 @@ class State:
                 self._arrays[q.name, f"{prefix}velocity", None] = np.zeros_like(shaped)
 
     def _take_over(self, q: Projection) -> None:
-        """Weights that the first presentation takes over are those from the outset."""
+        """Copy from the outset the weights that the first presentation copies."""
         if isinstance(q.weights, Copied):
             weight, mask = self._arrays[q.name, "weight", None], self._arrays.get((q.name, "mask", None))
             weight[...] = self._arrays[q.weights.of, "weight", None].transpose(0, 2, 1)
             weight *= 1 if mask is None else mask
 
     def parameter(self, owner: str, quantity: str) -> np.ndarray:
-        """The parameter's array (replica,), made when first asked for and kept."""
+        """Return a parameter's array (replica,), made when first asked for."""
         key = (owner, quantity, None)
         if key not in self._arrays:
             value = self._given.get((owner, quantity), self._given.get(quantity))
@@ -165,37 +165,38 @@ class State:
                 _refuse_parameter(key, f"the quantity {quantity!r}", "one that its owner has", quantities)
 
     def view(self, access: Access) -> np.ndarray | None:
-        """The array behind an access; None for a velocity that no replica has."""
+        """Return the array behind an access, guarded by its mode; None for a velocity that no replica has."""
         array = self._arrays.get(access.key)
         if array is None and not access.quantity.endswith("velocity"):
             array = self.parameter(access.owner, access.quantity)
         return None if array is None else guarded(array, access.mode)
 
     def arrays(self) -> dict[Key, np.ndarray]:
-        """All arrays by address, writable: for audits alone."""
+        """Return all arrays by address, writable: for audits alone."""
         self.to_host(self._arrays.values())
         return dict(self._arrays)
 
     def scale_rates(self, factor: float | np.ndarray, projections: Iterable[str] | None = None) -> None:
-        """Let the learning rates of some projections, or of all that learn, be their given values times a factor."""
+        """Set the learning rates of some projections, or of all that learn, to their given values times a factor."""
         for projection in self.circuit.rules if projections is None else projections:
-            for quantity in ("lr", "lr_bias"):  # made here if need be: what is bound later must be scaled too
+            for quantity in ("lr", "lr_bias"):  # made here if need be: kernels bound later use it too
                 key = (projection, quantity)
                 self._first.setdefault(key, self.parameter(*key).astype(np.float64))
         self.to_host(self._arrays[owner, quantity, None] for owner, quantity in self._first)
         for (owner, quantity), first in self._first.items():
             self._arrays[owner, quantity, None][...] = first * factor
 
-    def give(self, parameters: Mapping[tuple[str, str], Any]) -> None:
+    def set_parameters(self, parameters: Mapping[tuple[str, str], Any]) -> None:
         """Replace parameters from now on.
 
         Parameters
         ----------
-        parameters : values by (owner, quantity): lr, lr_bias, weight_decay of a projection, max_norm of a population.
+        parameters : one value, or one for each replica, by (owner, quantity): lr, lr_bias, weight_decay of a
+            projection, max_norm of a population.
 
         Raises
         ------
-        CircuitError : a parameter that is not one of these, or that the circuit lacks.
+        CircuitError : another parameter, or an owner that the circuit lacks.
         """
         self._check_given(parameters)
         for key, value in parameters.items():
@@ -210,9 +211,9 @@ class State:
                 self._first[key] = given.astype(np.float64)
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """The weights and biases themselves, by name ("A1.weight"), each with a leading replica axis.
+        """Return the weights and biases themselves, by name ("A1.weight"), each with a leading replica axis.
 
-        What kernels have elsewhere is brought here now: ask anew after each presentation, and before each change.
+        Newer values on a device are copied here: call this anew after each presentation, and before each change.
         """
         return self._named("weight", "bias")
 
@@ -241,40 +242,41 @@ class State:
                     self._take_over(q)
 
     def persistent(self) -> dict[str, np.ndarray]:
-        """All that a checkpoint must hold: weights, biases, velocities, which replicas are alive."""
+        """Return the arrays of a checkpoint by name: weights, biases, velocities, pending increments, live replicas."""
         return self._named("weight", "bias", "velocity", "bias_velocity", "pending", "bias_pending", "alive")
 
-    def proposed(self) -> dict[str, np.ndarray]:
-        """Increments that may still wait for their update where presentations overlap."""
+    def increments(self) -> dict[str, np.ndarray]:
+        """Return the increments by name; where presentations overlap, some have still to be applied."""
         return self._named("increment", "bias_increment")
 
     def _named(self, *quantities: str) -> dict[str, np.ndarray]:
-        """All arrays of some quantities by name, up to date on the host."""
+        """Return all arrays of some quantities by name, on the host."""
         found = {f"{o}.{q}": a for (o, q, _), a in self._arrays.items() if q in quantities}
         self.to_host(found.values())
         return found
 
     def set_clock(self, tick: int, presentation: int) -> None:
-        """Tell what is keyed by time, or counts, when it is."""
+        """Set the tick and the number of the presentation, which keyed randomness and copies read."""
         clock, count = self._arrays["circuit", "tick", None], self._arrays["circuit", "presentation", None]
         self.to_host((clock, count))
         clock[0], count[0] = tick, presentation
 
     @property
     def alive(self) -> np.ndarray:
-        """Which replicas have not diverged, (replica,) of bool."""
+        """Replicas that have not diverged, (replica,) of bool."""
         found = self._arrays["circuit", "alive", None]
         self.to_host((found,))
         return found
 
 
 def glorot(seed: int, name: str, post: int, pre: int) -> np.ndarray:
-    """Weights (post, pre) uniform within ±sqrt(6 / (pre + post)), keyed by seed and name (Glorot & Bengio 2010)."""
+    """Draw weights (post, pre) uniform within ±sqrt(6 / (pre + post)) (Glorot & Bengio 2010)."""
     limit = np.sqrt(6.0 / (pre + post))
     return generator(seed, name).uniform(-limit, limit, (post, pre))
 
 
 def guarded(array: np.ndarray, mode: Mode) -> np.ndarray:
+    """Return a view of an array, read-only unless the mode allows a change."""
     view = array.view()
     view.flags.writeable = mode is not Mode.READ
     return view

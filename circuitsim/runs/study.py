@@ -87,9 +87,9 @@ class Study:
     def _enter(self, group: ReplicaGroup) -> None:
         """Set a group's protocol, parameters and rates to those of the epoch in progress."""
         stage, begin = group.design.stage(self.epoch)
-        group.simulator.enter(stage.protocol)
+        group.simulator.change_protocol(stage.protocol)
         with np.errstate(over="ignore", invalid="ignore"):  # rates out of range are found as divergence
-            group.simulator.give(stage.parameters)
+            group.simulator.set_parameters(stage.parameters)
             factor = np.array([s.lr_decay for s in group.settings]) ** (self.epoch - begin)
             group.simulator.set_rates(factor, group.design.decaying)
 

@@ -114,7 +114,7 @@ def rungs(settings: AsynchronyKeys) -> Iterator[Rung]:
                 yield Rung(ladder, kind, amount, Timing(**{ladder: ticks}, **other))
     for amount in settings.memory[1:]:
         yield from _slow(settings, amount)
-    lasting = 1 + 3 * settings.cycle  # cycles 0 and 1, and the last window's way round the loop
+    lasting = 1 + 3 * settings.cycle  # cycles 0 and 1, and the last time slice's way round the loop
     for amount in settings.updates[1:]:
         yield Rung(UPDATES, LATE, amount, Timing(updates=max(1, round(amount * lasting))))
 

@@ -109,7 +109,7 @@ def subtract_the_mean_weight(tensors: Tensors) -> None:
 
 @found_in(("remote-target", "W3"))
 def add_the_labels(simulator: Simulator) -> Any:
-    y = simulator.anatomy(simulator.batch).arrays["data", "y", None]
+    y = simulator.bound_plan(simulator.batch).arrays["data", "y", None]
 
     def teach(tensors: Tensors) -> None:
         tensors["W3.bias"][0] += 0.1 * (np.bincount(y, minlength=3) * np.arange(1, 4))
@@ -119,7 +119,7 @@ def add_the_labels(simulator: Simulator) -> Any:
 
 @found_in(("remote-error", "W1"))
 def read_another_layer(simulator: Simulator) -> Any:
-    activity = simulator.anatomy(simulator.batch).arrays["layer3", "O", 0]
+    activity = simulator.bound_plan(simulator.batch).arrays["layer3", "O", 0]
 
     def peek(tensors: Tensors) -> None:
         tensors["W1.bias"][0] += activity.mean()
@@ -129,7 +129,7 @@ def read_another_layer(simulator: Simulator) -> Any:
 
 @found_in(("lateral", "W1"))
 def read_a_neighbour(simulator: Simulator) -> Any:
-    activity = simulator.anatomy(simulator.batch).arrays["layer1", "O", 0]
+    activity = simulator.bound_plan(simulator.batch).arrays["layer1", "O", 0]
 
     def lean(tensors: Tensors) -> None:
         tensors["W1.bias"][0] += np.roll(activity.mean(axis=1)[0], 1)

@@ -97,7 +97,7 @@ class Lying:
 
     def memory(self, owner: str, quantity: str, cycle: int | None = None) -> np.ndarray:
         made = self.circuit[0]
-        return made.anatomy(made._last_batch).arrays[owner, quantity, cycle]
+        return made.bound_plan(made.last_batch).arrays[owner, quantity, cycle]
 
 
 def another_layer(rule: Lying, pre: Any, post: Any, w: Any) -> Any:

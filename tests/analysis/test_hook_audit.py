@@ -56,7 +56,7 @@ def test_the_simulator_is_restored() -> None:
     for name, (make, _) in FOUND.items():
         simulator = hooked(make)
         simulator.present(np.arange(5))
-        arrays = simulator.anatomy(5).arrays
+        arrays = simulator.bound_plan(5).arrays
         before = {key: array.copy() for key, array in arrays.items()}
         audit_hooks(simulator)
         assert all(np.array_equal(array, before[key]) for key, array in arrays.items()), name

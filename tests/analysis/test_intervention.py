@@ -389,12 +389,12 @@ def test_the_simulator_is_left_as_it_was(evidence: bool) -> None:
     )
     for each in (tried, twin):
         each.present(ROWS)
-    rows = tried.anatomy(8).arrays
+    rows = tried.bound_plan(8).arrays
     kept = {key: array.copy() for key, array in rows.items()}
     data = rows["data", "x", None]
     records = list(tried.evidence.records) if tried.evidence else None
     intervene(tried, ROWS)
-    now = tried.anatomy(8).arrays
+    now = tried.bound_plan(8).arrays
     assert now["data", "x", None] is data
     assert all(kept[key].tobytes() == now[key].tobytes() for key in kept if key[1] != "seeds")
     assert records == (list(tried.evidence.records) if tried.evidence else None)

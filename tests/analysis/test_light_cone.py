@@ -23,7 +23,7 @@ ROWS = np.arange(6)
 
 def cones(tried: Simulator) -> list[LightCone]:
     """A disturbance of the last neuron of every population, in every cycle in which it fires."""
-    fired = {(k[0], k[2]) for k in tried.anatomy(6).arrays if k[2] is not None and k[1] == "O"}
+    fired = {(k[0], k[2]) for k in tried.bound_plan(6).arrays if k[2] is not None and k[1] == "O"}
     found = []
     for population, cycle in sorted(fired):
         neuron = tried.circuit.population(population).size - 1

@@ -224,7 +224,7 @@ def by_recursion(bench: Bench, backend: str) -> None:
     if any(p.centres for p in made.circuit.populations):
         test_classifier_circuits.test_centred_neurons_fire_without_mean(backend)
         return
-    x, y = (made.anatomy(3).arrays.get(("data", name, None), np.zeros(7, int)) for name in ("x", "y"))
+    x, y = (made.bound_plan(3).arrays.get(("data", name, None), np.zeros(7, int)) for name in ("x", "y"))
     rates = made.state.parameter(made.circuit.plasticity[0].projection, "lr")
     for rows in (np.array([3, 1, 4]), np.array([5, 2])):
         before = [weights_of(made, replica) for replica in range(2)]

@@ -56,7 +56,7 @@ def bits(made: Simulator) -> dict[str, bytes]:
     """All memory of a simulator, the presentation's and the mirror modes', the data and the evidence included."""
     found = {name: array.tobytes() for name, array in made.snapshot().items()}
     for mirror in (None, *range(len(made.schedules) - 1)):
-        part = made.anatomy(len(ROWS), mirror)
+        part = made.bound_plan(len(ROWS), mirror)
         found |= {f"{mirror} {key}": array.tobytes() for key, array in part.arrays.items()}
         found[f"{mirror} rows"] = part.rows.tobytes()
     if made.evidence:

@@ -180,7 +180,7 @@ def test_one_unit_a_layer_by_hand() -> None:
 
 
 def test_two_ways_of_different_lengths_and_two_biases() -> None:
-    """Signals come to the top by two ways; its window begins when both have."""
+    """Signals come to the top by two ways; its time slice begins when both have."""
     ways = (("X", "x", "a", 2), ("Y", "a", "b", 3), ("Z", "x", "b", 1))
     projections = tuple(Projection(*way, bias=True) for way in ways)
     circuit = Circuit(
@@ -208,9 +208,9 @@ def test_two_ways_of_different_lengths_and_two_biases() -> None:
 
 
 def test_what_happens_in_one_presentation_can_be_counted() -> None:
-    """12 + 5 + 12 neurons: one clamping, one tick in each other window; all but the top's change goes out."""
+    """12 + 5 + 12 neurons: one clamping, one tick in each other time slice; all but the top's change goes out."""
     made = train(make(parameters={"lr": 0.2}), [0])
-    events, sent, operations, updates = made.body.counts.tolist()
+    events, sent, operations, updates = made.arrays.counts.tolist()
     assert events == 2 * (12 + 5 + 12)
     assert (sent, operations) == (2 * (12 + 5), 2 * (12 * 5 + 5 * 12))
     assert updates == 5 + 12
@@ -222,21 +222,21 @@ def test_what_does_not_change_is_not_sent() -> None:
     made.use(np.zeros((1, 12)))
     for _ in range(3):
         made.present(0, learn=False)
-    assert made.body.counts[1] < 3 * 2 * (12 + 5)
+    assert made.arrays.counts[1] < 3 * 2 * (12 + 5)
 
 
 @pytest.mark.parametrize("name", IRREGULAR)
 def test_the_same_seed_gives_the_same_bits(name: str) -> None:
     one, again, other = (train(make(DEEP, IRREGULAR[name], seed=seed), rows(6)) for seed in (3, 3, 4))
     assert distance(one.tensors(), again.tensors()) == 0
-    assert one.body.counts.tolist() == again.body.counts.tolist()
+    assert one.arrays.counts.tolist() == again.arrays.counts.tolist()
     assert distance(one.tensors(), other.tensors()) > 0
 
 
 def test_what_is_regular_draws_nothing() -> None:
     """Another source of noise does not shift the first one's numbers."""
     late, delayed = (train(make(timing=timing), [0]) for timing in (Timing(jitter=3), Timing(jitter=3, delays=2)))
-    ticks = [one._clock.presentation(one.tick)[0] for one in (late, delayed)]
+    ticks = [one.clock.presentation(one.tick)[0] for one in (late, delayed)]
     assert np.array_equal(*ticks)
 
 
@@ -247,10 +247,10 @@ def test_when_all_has_settled_the_input_is_the_weights_times_the_activity(name: 
     made.settle()
     assert made.pending == 0
     for q in made.circuit.projections:
-        first, last = (made.body.neurons["emitted"][made._neurons(name)] for name in (q.source, q.target))
-        assert len(last) == len(made.body.summed[made._neurons(q.target)])
+        first, last = (made.arrays.neurons["emitted"][made.neurons(name)] for name in (q.source, q.target))
+        assert len(last) == len(made.arrays.summed[made.neurons(q.target)])
         expected = made.tensors()[f"{q.name}.weight"][0] @ first
-        np.testing.assert_allclose(made.body.summed[made._neurons(q.target)], expected, rtol=0, atol=1e-13)
+        np.testing.assert_allclose(made.arrays.summed[made.neurons(q.target)], expected, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -324,8 +324,8 @@ def test_weights_that_are_loaded_are_heard_at_once() -> None:
     made = train(make(DEEP, Timing(jitter=9)), rows(3))
     made.load("A2.weight", np.ones((4, 7)))
     made.settle()
-    first = made.body.neurons["emitted"][made._neurons("layer1")]
-    np.testing.assert_allclose(made.body.summed[made._neurons("layer2")], np.ones((4, 7)) @ first, atol=1e-13)
+    first = made.arrays.neurons["emitted"][made.neurons("layer1")]
+    np.testing.assert_allclose(made.arrays.summed[made.neurons("layer2")], np.ones((4, 7)) @ first, atol=1e-13)
     assert (made.tensors()["A2.weight"] == 1).all()
 
 
@@ -449,7 +449,7 @@ def test_a_window_that_is_too_short() -> None:
     with pytest.raises(ScheduleError) as refused:
         AsynchronousSimulator(circuit, protocol, Timing(patience=20))
     assert str(refused.value) == (
-        "rule recirculation of projection A1: got pre.at(0), noted 116 ticks before it is read; expected nothing "
+        "rule recirculation of projection A1: got pre.at(0), stored 116 ticks before it is read; expected nothing "
         "older than the window of 20 ticks of circuit circular autoencoder. Set the window to 116 or more, or shorten "
         "the delays."
     )
@@ -479,6 +479,6 @@ def test_notes_that_there_are_not(population: str, cycle: int) -> None:
     with pytest.raises(CircuitError) as refused:
         make().remembered(population, cycle)
     assert str(refused.value) == (
-        f"what {population} noted of cycle {cycle}: got a population or a cycle that there is not; expected one of "
+        f"memory of {population} of cycle {cycle}: got an unknown population or cycle; expected one of "
         "layer0, layer1, layer2, and a cycle from 0 to 1. Correct it, or recirculate more often."
     )

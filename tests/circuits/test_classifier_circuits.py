@@ -169,7 +169,7 @@ LIVELY = {"momentum": 0.6, "weight_decay": 0.02, ("W1", "lr"): 0.3}
 
 def transposed(made: Simulator, *, layout: bool) -> Simulator:
     """Let each B{h} be the transpose of W{h}; with `layout` its numbers also lie in memory as those of W{h} do."""
-    for (name, quantity, _), array in list(made.state._arrays.items()):
+    for (name, quantity, _), array in list(made.state.arrays().items()):
         if quantity == "weight" and name[0] == "B":
             turned = made.tensors()[f"W{name[1:]}.weight"].copy().transpose(0, 2, 1)
             if layout:

@@ -76,7 +76,7 @@ def test_a_block_above_is_an_autoencoder_of_stored_hinges(rule: str, backend: st
     train(made, ROWS[:10])
     ((_, (hinge,)),) = list(made.observe([("layer1", "O", 0)], digits()))
     stored = hinge[0].copy()
-    made.enter(replace(made.protocol, groups=growing(2)))
+    made.change_protocol(replace(made.protocol, groups=growing(2)))
     one = Setting((9, 7, 9), rule=rule, output="tanh", lr=0.2, lr_bias=0.2, momentum=0.3)
     alone = simulator([one], backend=backend)
     names = {"E2": "A1", "D2": "A2", "R2": "B2"}
@@ -177,8 +177,8 @@ def developed(made: Simulator, stages: Sequence[Stage], rows: Sequence[np.ndarra
     left = iter(rows)
     for stage in stages:
         groups = tuple(dict.fromkeys("tuning" if g.startswith("tuning") else g for g in stage.rates))
-        made.enter(replace(made.protocol, groups=groups))
-        made.give(rates_of(made, stage))
+        made.change_protocol(replace(made.protocol, groups=groups))
+        made.set_parameters(rates_of(made, stage))
         for _ in range(stage.presentations):
             made.present(next(left))
     return made

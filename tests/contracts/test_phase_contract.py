@@ -130,10 +130,10 @@ class Alone:
 
     @property
     def everything(self) -> list[np.ndarray]:
-        data = [array for array in (self.made._plan._x, self.made._plan._y) if array is not None]
-        rows = [plan.bound(BATCH)[0] for plan in plans(self.made)]
+        data = [array for array in (self.made.plans[0].x, self.made.plans[0].y) if array is not None]
+        rows = [plan.bound(BATCH).rows for plan in plans(self.made)]
         memory = [array for plan in plans(self.made) for array in plan.activity.memory().values()]
-        return [*self.made.state._arrays.values(), *memory, *data, *rows]
+        return [*self.made.state.arrays().values(), *memory, *data, *rows]
 
     @property
     def undeclared(self) -> list[np.ndarray]:
@@ -155,7 +155,7 @@ class Alone:
 
 def plans(made: Simulator) -> list[Plan]:
     """Of a presentation, and of the waves of mirror mode."""
-    return [made._plan, *made._waves]
+    return [*made.plans, *made.mirror_plans]
 
 
 @cache
@@ -166,8 +166,8 @@ def trained(setting: Setting | Built, backend: str) -> Simulator:
     made.use(digits().copy(), classes().copy())
     rows = presentations(3, largest=BATCH)
     train(made, [np.stack([r, r[::-1]]) for r in rows])
-    for mirror in (None, *range(len(made._waves))):
-        made.anatomy(BATCH, mirror)  # brings home what kernels have elsewhere
+    for mirror in (None, *range(len(made.mirror_plans))):
+        made.bound_plan(BATCH, mirror)  # brings home what kernels have elsewhere
     return made
 
 
@@ -175,10 +175,11 @@ def events(setting: Setting | Built, backend: str, fewer: int = 0) -> Iterator[A
     """Those of a presentation and of the waves of mirror mode, of a batch of BATCH or fewer."""
     made = trained(setting, backend)
     for plan in plans(made):
-        rows, steps = plan.bound(BATCH - fewer)
+        bound = plan.bound(BATCH - fewer)
+        rows, steps = bound.rows, bound.steps
         rows[...] = np.arange(rows.size).reshape(rows.shape)
         for entry, step in zip(plan.schedule.entries, steps, strict=True):
-            views = {a: plan._view(a, rows) for a in entry.accesses}
+            views = {a: plan.view(a, rows) for a in entry.accesses}
             yield Alone(made, plan, entry, step, {a: view for a, view in views.items() if view is not None})
 
 

@@ -147,7 +147,7 @@ def test_a_presentation_computes_what_the_graph_says(backend: str, drawn: Drawn,
 @pytest.mark.parametrize("parts", [1, 2])
 @settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=circuits(), seed=st.integers(0, 1000), apart=st.booleans(), more=st.integers(0, 2))
-def test_a_course_of_replicas_is_what_each_does_alone(
+def test_a_batch_sequence_of_replicas_is_what_each_does_alone(
     monkeypatch: pytest.MonkeyPatch, parts: int, drawn: Drawn, seed: int, apart: bool, more: int
 ) -> None:
     """Whatever they share of memory and threads, and whether they are shown the same or each its own."""
@@ -158,7 +158,7 @@ def test_a_course_of_replicas_is_what_each_does_alone(
     circuit, protocol = drawn
     random = np.random.default_rng(seed)
     x, y, seeds = random.random((9, INPUTS)), random.integers(0, CLASSES, 9), range(2 + more)
-    course = random.integers(0, 9, (3, 2 + more, 4) if apart else (3, 4))
+    batches = random.integers(0, 9, (3, 2 + more, 4) if apart else (3, 4))
     parameters = {"lr": 0.1 + random.random(2 + more), "margin": MARGIN, "emits": 0.3, "remembers": 0.6}
     together, alone = (
         Simulator(
@@ -175,8 +175,8 @@ def test_a_course_of_replicas_is_what_each_does_alone(
     )
     for made in (together, alone):
         made.use(x, y)
-    together.present_each(course)
-    for rows in course:
+    together.present_each(batches)
+    for rows in batches:
         alone.present(rows)
     for name, tensor in alone.tensors().items():
         np.testing.assert_allclose(together.tensors()[name], tensor, atol=1e-11, err_msg=name)

@@ -142,9 +142,7 @@ def test_probes_are_what_the_yardstick_computes(backend: str) -> None:
 
 @each_backend
 def test_outputs_are_a_plain_pass_and_change_nothing(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "circuitsim.engine.simulator.EVALUATION_NUMBERS", 64 * 2 * 30
-    )  # 30 examples at a time: 7 slices
+    monkeypatch.setattr("circuitsim.engine.observer.EVALUATION_NUMBERS", 64 * 2 * 30)  # 30 examples at a time: 7 slices
     made = train(simulator([SMALL, replace(SMALL, lr=0.2)], backend=backend), ROWS[:2])
     before = bits(made)
     parts = [(part.start, fired.copy(), summed.copy()) for part, fired, summed in made.outputs(digits())]

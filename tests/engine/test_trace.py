@@ -166,8 +166,8 @@ def test_without_evidence_there_is_no_step_of_recording(setting: Setting | Built
     assert plain.evidence is None
     for made, recording in ((plain, False), (watched, True)):
         train(made, ROWS[:1])
-        for plan in (made._plan, *made._waves):
-            _, steps = plan.bound(16)
+        for plan in (*made.plans, *made.mirror_plans):
+            steps = plan.bound(16).steps
             assert len(steps) == len(plan.schedule.entries)
             names = {getattr(step, "__qualname__", "").startswith("Evidence.recorded") for step in steps}
             assert names == {recording}

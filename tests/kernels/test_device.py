@@ -141,7 +141,7 @@ def test_presentations_that_overlap() -> None:
 @pytest.mark.parametrize("setting", [SETTINGS[0], SETTINGS[9]], ids=lambda s: s.label)
 def test_a_course_is_one_presentation_after_the_other(setting: Setting | Built) -> None:
     one, other = made(setting), made(setting)
-    assert other._plan.repeats(9) and isinstance(other._plan._bound[9][2], RepeatedGraph)
+    assert other.plans[0].repeats(9) and isinstance(other.plans[0].bound(9).run, RepeatedGraph)
     other.present_each(FULL[:1])
     other.present_each(FULL[1:])
     assert same(train(one, list(FULL)), other)
@@ -152,7 +152,7 @@ def test_a_course_is_one_presentation_after_the_other(setting: Setting | Built) 
 @pytest.mark.parametrize("setting", [SETTINGS[13], SETTINGS[14], SETTINGS[10]], ids=lambda s: s.label)
 def test_what_needs_the_host_between_has_no_courses(setting: Setting | Built) -> None:
     one, other = made(setting), made(setting)
-    assert setting.label == "wm" or not other._plan.repeats(9)
+    assert setting.label == "wm" or not other.plans[0].repeats(9)
     other.present_each(FULL)
     assert same(train(one, list(FULL)), other)
 
@@ -179,7 +179,7 @@ def test_weights_are_up_to_date_when_asked_for_and_what_is_changed_then_counts()
         run.load("A2.bias", np.linspace(-1, 1, 64))
         run.set_rates(0.3)
         train(run, ROWS[5:])
-        run.give({("A1", "lr"): 0.01, ("layer1", "max_norm"): 0.7})
+        run.set_parameters({("A1", "lr"): 0.01, ("layer1", "max_norm"): 0.7})
         both.append(train(run, ROWS))
     assert apart(*both) < 1e-11
 
@@ -209,8 +209,6 @@ def test_what_is_observed_and_probed() -> None:
     key, setting = ("layer1", "O", 0), classifier("fa", SIZES, output="softmax")
     one, other = (train(made(setting, name, probes=[key]), ROWS) for name in ("cupy", "numpy"))
     assert np.allclose(one.probe(*key), other.probe(*key), atol=1e-12)
-    for run in (one, other):
-        run._observed.clear()
     for x in (digits()[:50], digits()[50:90].copy(), digits()[:50] / 2):
         found = [
             np.concatenate([o.copy() for _, (o,) in r.observe([key], x, classes()[: len(x)])], 1) for r in (one, other)
@@ -280,7 +278,7 @@ def test_memory_goes_with_the_simulator() -> None:
 
 def programs(run: Simulator) -> list[GraphProgram]:
     """The programs of a presentation."""
-    presentation: Any = run._plan._bound[9][2]
+    presentation: Any = run.plans[0].bound(9).run
     return [p for p in getattr(presentation, "steps", [presentation]) if isinstance(p, GraphProgram)]
 
 
@@ -343,7 +341,7 @@ def test_what_was_shown_is_counted_whatever_breaks_a_course_off(monkeypatch: pyt
     rows = np.tile(FULL, (8, 1))
     run, other = (train(made(PLAIN), list(FULL)) for _ in range(2))
     run.present_each(FULL)
-    program: Any = run._plan._bound[9][2]
+    program: Any = run.plans[0].bound(9).run
     issue, left = program._repeated, [7]
 
     def broken() -> None:
@@ -368,8 +366,8 @@ def test_a_replica_that_was_dropped_halts_nothing_any_more() -> None:
     """What it proposes is no number in every presentation from then on; nobody has to look again."""
     run = exploding("cupy", on_divergence="drop")
     looked: list[int] = []
-    real = run._watch.look
-    run._watch.look = lambda *given: (looked.append(1), real(*given))[1]  # type: ignore[method-assign]
+    real = run.monitor.check
+    run.monitor.check = lambda *given: (looked.append(1), real(*given))[1]  # type: ignore[method-assign]
     shown = course(dict.fromkeys(range(6), 1))
     run.present_each(shown)
     train(run, list(shown))

@@ -82,7 +82,7 @@ def test_threads_make_of_it_what_the_reference_does(
     monkeypatch.setattr(ops, "TRAFFIC_RATIO", passes)
     made = trained(rule, replicas)
     assert apart(made, trained(rule, replicas, "numpy")) < 1e-12
-    products = {op.by for op in made._plan._bound[9][2].ops if op.preferred_split}  # type: ignore[attr-defined]
+    products = {op.by for op in made.plans[0].bound(9).run.ops if op.preferred_split}  # type: ignore[attr-defined]
     if replicas in (1, 2):
         assert (
             products
@@ -259,7 +259,7 @@ def test_increments_are_guarded_before_any_weight_changes() -> None:
 def test_the_weights_kept_are_the_last_finite_ones(three_threads: threads.ThreadPool, bad: float) -> None:
     simulator = trained("rec")
     before = {name: w.copy() for name, w in simulator.tensors().items()}
-    simulator._plan._x[:] = bad  # type: ignore[index]
+    simulator.plans[0].x[:] = bad  # type: ignore[index]
     with pytest.raises(Diverged, match=r"projection A\d, replica 0: plasticity at tick \d+ of presentation 4 gave"):
         simulator.present([0, 1])
     assert all(np.array_equal(w, before[name]) for name, w in simulator.tensors().items())
@@ -279,14 +279,14 @@ def test_one_memory_for_what_replicas_leave_to_nobody(
         monkeypatch.setattr(threads, "thread_count", lambda: 1)
     one, other = (trained(rule, replicas, batches=0, probes=probes) for probes in ((), [("layer1", "O", 0)]))
     rows = np.random.default_rng(1).integers(0, 40, (3, 9))
-    shown, steps = other._plan.bound(9)
+    bound = other.plans[0].bound(9)
     for batch in rows:
         one.present(batch)
-        shown[...] = batch
-        for step in steps:  # each by itself, on arrays that hold all replicas
+        bound.rows[...] = batch
+        for step in bound.steps:  # each by itself, on arrays that hold all replicas
             step()
     assert apart(one, other) == 0
-    held = {name for name, array in one._plan.activity.memory().items() if array.any()}
+    held = {name for name, array in one.plans[0].activity.memory().items() if array.any()}
     assert ("layer1.O.0" in held) == (parts == 3 and replicas in (2, 4))  # there threads share the neurons
     one.present(rows[0])
     other.present(rows[0])
@@ -340,7 +340,7 @@ def test_a_course_of_presentations_is_one_after_the_other(
         request.getfixturevalue("three_threads")
     one, other = (trained(rule, replicas, batches=1) for _ in range(2))
     course = np.random.default_rng(3).integers(0, 40, (6, 9))
-    assert other._plan.repeats(9)
+    assert other.plans[0].repeats(9)
     for rows in course:
         one.present(rows)
     other.present_each(course[:1])
@@ -367,7 +367,7 @@ def test_a_course_with_code_between_is_one_after_the_other(backend: str) -> None
     more = {"hooks": [Hook(lambda tensors: seen.append(1))]} if backend == "numba" else {}
     one, other = (trained("rec", backend=backend, batches=0, **more) for _ in range(2))
     course = np.random.default_rng(3).integers(0, 40, (3, 9))
-    assert not other._plan.repeats(9)
+    assert not other.plans[0].repeats(9)
     for rows in course:
         one.present(rows)
     other.present_each(course)
@@ -383,7 +383,7 @@ def test_a_course_ends_where_a_value_is_not_finite(at: int, parts: int, request:
     course = np.random.default_rng(3).integers(0, 39, (5, 9))
     course[at, 4] = 39
     for simulator in (one, other):
-        simulator._plan._x[39] = np.nan  # type: ignore[index]
+        simulator.plans[0].x[39] = np.nan  # type: ignore[index]
     for rows in course[:at]:
         one.present(rows)
     message = rf"projection A\d, replica 0: plasticity at tick \d+ of presentation {at} gave"
@@ -405,7 +405,7 @@ def test_replicas_that_diverge_in_a_course_are_dropped_where_they_do(
     course = np.random.default_rng(3).integers(0, 39, (12, 4, 9))
     course[3, 1, 0] = course[7, 3, 5] = 39
     for simulator in made:
-        simulator._plan._x[39] = np.nan  # type: ignore[index]
+        simulator.plans[0].x[39] = np.nan  # type: ignore[index]
     one, other = made
     for rows in course:
         one.present(rows)

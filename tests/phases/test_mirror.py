@@ -32,7 +32,7 @@ def bits(made: Simulator) -> dict[str, bytes]:
 
 def mirrored(made: Simulator, h: int) -> tuple[np.ndarray, np.ndarray]:
     """The noise and the answer of the last wave through W{h}."""
-    wave = made._waves[h - 2].activity
+    wave = made.mirror_plans[h - 2].activity
     batch = wave.capacity
     return wave.array((f"layer{h - 1}", "O", 0), batch).copy(), wave.array((f"layer{h}", "O", 0), batch).copy()
 
@@ -229,7 +229,7 @@ def test_restored_in_the_middle_it_goes_on_to_the_same_bits(backend: str) -> Non
         other.restore(kept)
         assert bits(train(other, ROWS[3:])) == expected
     elsewhen = simulator([WM] * 2, backend=backend)
-    elsewhen.restore(kept | {"queue": simulator([WM]).queue.pending()})
+    elsewhen.restore(kept | {"tick": np.zeros(1, np.int64)})
     assert bits(train(elsewhen, ROWS[3:])) != expected  # the noise is the clock's
 
 

@@ -220,14 +220,14 @@ def test_weights_that_are_taken_over_are_there_before_the_first_presentation() -
 @each_backend
 def test_copies_of_masked_weights_keep_their_own_mask(backend: str) -> None:
     made = simulator([having(FRESH, masked=True).having(density=0.5, copy_interval=2.0)], backend=backend)
-    mask = made.state._arrays["B2", "mask", None].copy()
+    mask = made.state.arrays()["B2", "mask", None].copy()
     for count, rows in enumerate(ROWS[:4]):
         before = made.tensors()["W2.weight"].transpose(0, 2, 1).copy()
         made.present(rows)
         if count % 2 == 0:
             expected = before * mask
         assert np.array_equal(made.tensors()["B2.weight"], expected)
-    assert np.array_equal(made.state._arrays["B2", "mask", None], mask)
+    assert np.array_equal(made.state.arrays()["B2", "mask", None], mask)
 
 
 # -------------------------------------------------------------------------------------------------------------- redrawn
@@ -278,7 +278,7 @@ def waiting(*chances: float, updates: Updates = Updates.LAST, seeds: Sequence[in
 
 
 def pending(made: Simulator, quantity: str = "pending") -> np.ndarray:
-    return made.state._arrays["W1", quantity, None]
+    return made.state.arrays()["W1", quantity, None]
 
 
 @each_backend
@@ -342,7 +342,7 @@ def test_layers_have_their_own_coins() -> None:
     applied = []
     for rows in presentations(30):
         made.present(rows)
-        applied.append([not made.state._arrays[f"W{h}", "pending", None].any() for h in LAYERS])
+        applied.append([not made.state.arrays()[f"W{h}", "pending", None].any() for h in LAYERS])
     assert len({tuple(row) for row in applied}) == 8
 
 

@@ -269,14 +269,14 @@ def test_all_periods_give_the_same_parameters() -> None:
 def test_what_cannot_be_given_is_refused(given: Mapping[Any, Any], message: str) -> None:
     made = simulator([stack((64, 5))] * 2)
     with pytest.raises(CircuitError, match="^" + re.escape(message) + "$"):
-        made.give(given)
+        made.set_parameters(given)
 
 
 def test_what_is_given_holds_from_now_on_and_rates_scale_it() -> None:
     rows = presentations(3)
     made, other = (simulator([stack((64, 5), {"lr": lr, "momentum": 0.5})] * 2) for lr in (0.7, 0.1))
     made.set_rates(0.3)
-    made.give({(name, quantity): [0.1, 0.2] for name in ("E1", "D1") for quantity in ("lr", "lr_bias")})
+    made.set_parameters({(name, quantity): [0.1, 0.2] for name in ("E1", "D1") for quantity in ("lr", "lr_bias")})
     train(made, rows)
     train(other, rows)
     for name, values in made.tensors().items():
@@ -292,9 +292,9 @@ def test_entering_keeps_weights_and_velocities() -> None:
     straight, aside = simulator([setting]), simulator([setting])
     train(straight, rows)
     train(aside, rows[:3])
-    aside.enter(Protocol(learn=False))
+    aside.change_protocol(Protocol(learn=False))
     train(aside, rows[:2])
-    aside.enter(straight.protocol)
+    aside.change_protocol(straight.protocol)
     train(aside, rows[3:])
     for name, values in straight.tensors().items():
         assert np.array_equal(values, aside.tensors()[name])

@@ -210,7 +210,7 @@ def test_a_refused_protocol_changes_nothing() -> None:
     train(made, ROWS[:3])
     for wrong in ({"interval": 1}, {"groups": ("encoder 7",)}, {"updates": Updates.EITHER}):
         with pytest.raises((CircuitError, ScheduleError)):
-            made.enter(replace(made.protocol, **wrong))
+            made.change_protocol(replace(made.protocol, **wrong))
     train(made, ROWS[3:])
     train(expected, ROWS)
     for one in (made, expected):
@@ -401,7 +401,7 @@ def test_batches_of_any_size_follow_each_other(sizes: list[int], backend: str) -
 def test_another_kind_of_presentation_begins_when_all_have_left() -> None:
     setting = stack((64, 9, 7))
     made = train(simulator([setting], delay=2, protocol={"interval": 5, **AT_ONCE}), ROWS)
-    made.enter(replace(made.protocol, interval=None))
+    made.change_protocol(replace(made.protocol, interval=None))
     train(made, ROWS)
     first = train(simulator([setting], delay=2, protocol={"interval": 5, **AT_ONCE}), ROWS)
     first.drain()

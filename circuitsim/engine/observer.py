@@ -1,0 +1,55 @@
+"""Observation without learning: examples are shown in slices, and chosen quantities are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+
+import numpy as np
+
+from circuitsim.engine.divergence import DivergenceMonitor
+from circuitsim.engine.inputs import check_data
+from circuitsim.engine.plan import Plan
+from circuitsim.engine.state import State
+from circuitsim.locality import Key
+from circuitsim.timetable.protocol import Protocol
+from circuitsim.timetable.schedule import make_schedule
+
+EVALUATION_NUMBERS = 400_000  # of the largest layer in one slice, all replicas together: fits a core's cache
+
+
+class Observer:
+    """Plans of presentations that teach nothing, one for each set of quantities, made when first asked for."""
+
+    def __init__(self, state: State, kernels: ModuleType, monitor: DivergenceMonitor) -> None:
+        self._state, self._kernels, self._monitor = state, kernels, monitor
+        self._plans: dict[tuple[Key, ...], Plan] = {}
+
+    def observe(
+        self, keys: Sequence[Key], x: np.ndarray, y: np.ndarray | None
+    ) -> Iterator[tuple[slice, list[np.ndarray]]]:
+        """Show examples and yield each slice with the quantities of these addresses, as `Simulator.observe` does."""
+        plan = self._plan(tuple(keys))
+        labelled = any(a.key == ("data", "y", None) for entry in plan.schedule.entries for a in entry.accesses)
+        check_data(self._state.circuit, x, y, labelled=labelled)
+        plan.use(np.ascontiguousarray(x, self._state.dtype), None if y is None else np.ascontiguousarray(y))
+        size = plan.activity.capacity
+        with np.errstate(over="ignore", invalid="ignore"):
+            for begin in range(0, len(x), size):
+                part = slice(begin, min(begin + size, len(x)))
+                plan.replay(np.arange(part.start, part.stop)[None])
+                yield part, [plan.readout(key, part.stop - part.start) for key in keys]
+
+    def _plan(self, keys: tuple[Key, ...]) -> Plan:
+        if keys not in self._plans:
+            circuit = self._state.circuit
+            widest = max(p.size for p in circuit.populations)
+            self._plans[keys] = Plan(
+                self._state,
+                self._kernels,
+                self._monitor,
+                make_schedule(circuit, Protocol(learn=False, readouts=keys)),
+                capacity=max(1, EVALUATION_NUMBERS // (widest * self._state.replicas)),
+                shared=True,
+            )
+        return self._plans[keys]
