@@ -80,20 +80,17 @@ def layered_classifier(
     ------
     Akrout et al. 2019 (weight mirrors, Kolen-Pollack); Kunin et al. 2020 (primitives); Amit 2019 (urfb).
     """
-    _check(sizes, feedback, primitives, loss)
-    top = len(sizes) - 1
-    plain = [Projection(f"W{h}", f"layer{h - 1}", f"layer{h}", delay, bias) for h in range(1, top + 1)]
-    forward = [replace(q, masked=masked, deferred=deferred) for q in plain]
+    top, chosen = _checked(sizes, feedback, primitives, loss)
     back = delay if feedback_delay is None else feedback_delay
+    forward = [Projection(f"W{h}", f"layer{h - 1}", f"layer{h}", delay, bias) for h in range(1, top + 1)]
     down = _feedback(feedback, top, back, normalise=normalise, copied=copied, redrawn=redrawn)
-    down = [replace(q, masked=masked and q.has_tensor) for q in down]
-    chosen = tuple(primitives or PRIMITIVES.get(feedback, ()))
-    extra, carriers = _echoes(chosen, sizes, back)
+    synapses = [replace(q, masked=masked and q.has_tensor, deferred=deferred and q in forward) for q in forward + down]
     mirrored = range(2, top + 1) if feedback == "wm" else ()
+    extra, carriers = _echoes(chosen, sizes, back)
     return Circuit(
         f"classifier with {feedback}",
         (*_populations(sizes, hidden, output, bounded), *extra),
-        (*forward, *down, *carriers),
+        (*synapses, *carriers),
         inputs="layer0",
         outputs=f"layer{top}",
         exchanges=_exchanges(top, Carries.MARGIN if loss == "hinge" else Carries.ACTUAL),
@@ -103,7 +100,10 @@ def layered_classifier(
     ), Protocol(window=window, passes=passes if mirrored else 0, updates=updates)
 
 
-def _check(sizes: Sequence[int], feedback: str, primitives: Sequence[str] | None, loss: str) -> None:
+def _checked(
+    sizes: Sequence[int], feedback: str, primitives: Sequence[str] | None, loss: str
+) -> tuple[int, tuple[str, ...]]:
+    """Return the number of the top layer and the primitives, once all arguments have been checked."""
     if len(sizes) < 2:
         refuse_sizes("a classifier", sizes, "at least two layers", "Add the classes.")
     require_choice("feedback", "a classifier", feedback, FEEDBACK)
@@ -117,6 +117,7 @@ def _check(sizes: Sequence[int], feedback: str, primitives: Sequence[str] | None
             expected=f"feedback one of {', '.join(PRIMITIVES)}",
             remedy="Leave primitives out, or choose one of these.",
         )
+    return len(sizes) - 1, tuple(primitives or PRIMITIVES.get(feedback, ()))
 
 
 def _populations(sizes: Sequence[int], hidden: str, output: str, bounded: bool) -> list[Population]:

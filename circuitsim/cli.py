@@ -140,7 +140,7 @@ def _show_timetable(plan: Schedule, passes: int) -> None:
 
 
 def _following(plan: Schedule) -> str:
-    """When the next example enters, and how soon it could."""
+    """Return a sentence on the interval between examples and the shortest possible one."""
     alone, together = plan.shortest_interval(1), plan.shortest_interval()
     more = f"; after {together} where they remember several" if together < alone else ""
     now = f"the next example enters after {plan.duration} ticks"

@@ -69,7 +69,7 @@ class DevelopmentSettings(LayeredSettings):
 
     @property
     def bounded(self) -> bool:
-        """Whether any hinge's incoming synapses are bounded."""
+        """Return whether any hinge's incoming synapses are bounded."""
         return any(element(self.bounds, b) for b in range(1, self.blocks + 1))
 
 

@@ -71,7 +71,7 @@ class NestSettings(LayeredSettings):
 
     @property
     def bounded(self) -> bool:
-        """Whether any core's incoming synapses are bounded."""
+        """Return whether any core's incoming synapses are bounded."""
         return any(element(self.bounds, h) for h in range(1, len(self.sizes) - 1))
 
 

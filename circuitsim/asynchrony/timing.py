@@ -58,7 +58,7 @@ class Timing:
 
     @property
     def slow(self) -> bool:
-        """Whether any neuron takes time to follow."""
+        """True if any neuron integrates slowly."""
         values = [v for f in (self.membrane, self.trace) for v in (f.values() if isinstance(f, Mapping) else [f])]
         return any(value < 1 for value in values)
 

@@ -24,7 +24,7 @@ _READERS: dict[str, Callable[[Path, Form, str, Limits], Raw]] = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class DatasetEntry:
     """One line of the list of data sets: its name, what it is, and where it is found now."""
 
     name: str
@@ -85,11 +85,11 @@ def load(
     return finished(name, _READERS[place.form.reader](place.folder, place.form, name, limits), kind)
 
 
-def names() -> tuple[Entry, ...]:
+def names() -> tuple[DatasetEntry, ...]:
     """Every data set, in alphabetical order, and where it is found now; nothing is downloaded."""
     locate.data_folder()  # a wrong folder is one error, not one on every line
-    entries = [Entry(name, row.what, row.where) for name, row in _FILELESS.items()]
-    entries += [Entry(name, source.what, _where(name)) for name, source in SOURCES.items()]
+    entries = [DatasetEntry(name, row.what, row.where) for name, row in _FILELESS.items()]
+    entries += [DatasetEntry(name, source.what, _where(name)) for name, source in SOURCES.items()]
     return tuple(sorted(entries, key=lambda entry: entry.name))
 
 
@@ -109,7 +109,7 @@ def path(name: str) -> Path:
 
 
 def missing(name: str) -> DataError | None:
-    """What says that `name` is not here and how to get it; None where it is, or needs no files."""
+    """Return the error for missing files of `name`, with the way to get them; None if nothing is missing."""
     if name in _FILELESS:
         return None
     if not _is_npz(name) and locate.find(SOURCES[_known(name)]) is not None:

@@ -1,4 +1,4 @@
-"""What a loaded data set is, and the steps that every loader ends with: cut to a limit, scale, freeze."""
+"""Loaded data sets, and the last steps of every loader: cut to a limit, scale, freeze."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Limits(NamedTuple):
 
 
 class Raw(NamedTuple):
-    """What a reader returns: both splits, already cut to the limits, and the shape of an image."""
+    """Result of a reader: both splits, cut to the limits, and the shape of an image."""
 
     train: Split
     test: Split

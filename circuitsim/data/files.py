@@ -38,7 +38,7 @@ def read_file(path: Path, what: str) -> bytes:
 
 
 def present(folder: Path, pinned: PinnedFile) -> Path | None:
-    """Where `pinned` lies in `folder`, packed or not, or None."""
+    """Return the path of `pinned` in `folder`, packed or not, or None."""
     return next((folder / name for name in pinned.candidates if _exists(folder / name)), None)
 
 

@@ -1,4 +1,4 @@
-"""Where the files of a data set lie: the folder that CIRCUITSIM_DATA names, then the user's cache folder."""
+"""Locations of data sets: the folder that CIRCUITSIM_DATA names, then the user's cache folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from circuitsim.errors import DataError
 VARIABLE = "CIRCUITSIM_DATA"
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """A folder that holds a data set completely, and the layout that it is in."""
 
     folder: Path
@@ -44,8 +44,8 @@ def cache_folder() -> Path:
     return Path(pooch.os_cache("circuitsim"))
 
 
-def find(source: Source) -> Place | None:
-    """Where `source` lies, None where it is nowhere; raise DataError where the user's own folder holds a part of it."""
+def find(source: Source) -> Location | None:
+    """Return the location of `source` or None; raise DataError if the user's own folder holds only a part of it."""
     own = data_folder()
     if own is not None:
         folder = own / source.name
@@ -57,8 +57,8 @@ def find(source: Source) -> Place | None:
     return _complete(cache_folder() / source.name, source)
 
 
-def _complete(folder: Path, source: Source) -> Place | None:
-    return next((Place(folder, form) for form in source.forms if not _missing(folder, form)), None)
+def _complete(folder: Path, source: Source) -> Location | None:
+    return next((Location(folder, form) for form in source.forms if not _missing(folder, form)), None)
 
 
 def _missing(folder: Path, form: Form) -> list[str]:

@@ -32,7 +32,7 @@ def loaded(source: str) -> tuple[Any, bool]:
 
 
 def written(source: str, name: str) -> Path | None:
-    """Where a source is kept, written if need be; None where nothing can be."""
+    """Return the path of a kept source, written if need be; None if nothing can be written."""
     try:
         folder = user_cache_path("circuitsim") / "kernels"
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,1 +1,1 @@
-"""From a scalar rule to matrix products or generated loops."""
+"""Lowering of scalar rules to matrix products or generated loops."""

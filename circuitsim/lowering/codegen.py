@@ -63,7 +63,7 @@ def kernel({arguments}, out, first, last, low, high, begin, end):
 ROWS = {"[b, i]": ("b, low, high", "[i]"), "[i, j]": ("i, 0, out.shape[2]", "[j]")}
 
 
-class _Printer(PythonCodePrinter):  # type: ignore[misc]
+class _NumbaPrinter(PythonCodePrinter):  # type: ignore[misc]
     """Prints an expression for Numba with every constant in the type T."""
 
     def _print_Integer(self, expr: sympy.Integer) -> str:
@@ -122,7 +122,7 @@ def bound(
 
 
 def _operands(arrays: Sequence[tuple[sympy.Symbol, str, np.ndarray]]) -> list[Operand]:
-    """How a thread uses each: its own neurons' or examples' memories, its own rows of synapses, all of the rest."""
+    """Return each operand with the share that a thread uses: its neurons, examples or rows of synapses, or all."""
     uses = {"[b, i]": (2, 1), "[i, j]": (1, None), "[i, 0]": (1, None)}
     rest = (None, None)
     return [Operand(a, *(uses.get(where, rest) if a.flags.c_contiguous else rest)) for _, where, a in arrays]
@@ -160,7 +160,7 @@ def generate(
         else:
             name = f"v{name}"
         spelled[symbol] = sympy.Symbol(f"{name}{where}", real=True)
-    value = _Printer({"fully_qualified_modules": True}).doprint(expression.xreplace(spelled))
+    value = _NumbaPrinter({"fully_qualified_modules": True}).doprint(expression.xreplace(spelled))
     body = template.format(
         arguments=", ".join(names), loads="\n".join(loads), rows="\n".join(rows), value=value, **fills
     )

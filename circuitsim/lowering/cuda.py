@@ -45,7 +45,7 @@ PLACES = {
 }
 
 
-class _Printer(C99CodePrinter):  # type: ignore[misc]
+class _CudaPrinter(C99CodePrinter):  # type: ignore[misc]
     """Prints an expression with every constant in the type REAL."""
 
     def _print_Integer(self, expr: sympy.Integer) -> str:
@@ -114,6 +114,6 @@ def written(form: str, expression: sympy.Expr, operands: Sequence[tuple[sympy.Sy
         operands="\n".join(f"    READS(a{k}, {k});" for k in range(len(operands))),
         last=len(operands),
         loads="\n".join(loads),
-        value=_Printer({"math_macros": {}}).doprint(expression.xreplace(names)),
+        value=_CudaPrinter({"math_macros": {}}).doprint(expression.xreplace(names)),
         **{"assign": "=", **fills},
     )

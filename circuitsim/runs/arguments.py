@@ -45,7 +45,7 @@ def _seeds(scenario: AnyScenario, seed: int) -> dict[str, Any]:
 
 
 def vary_of(scenario: AnyScenario, varies: list[str] | None, values: dict[str, Any]) -> dict[str, Any]:
-    """What to vary: the user's wishes, and of the scenario's own those keys that are not given."""
+    """Return the keys to vary: the user's, and those of the scenario that the user did not set."""
     asked = parse_vary(varies or [])
     own = {key: list(v) for key, v in scenario.vary.items() if key not in asked and key not in values}
     for key in asked:

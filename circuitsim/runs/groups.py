@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from circuitsim.engine.simulator import Simulator
-from circuitsim.errors import Diverged
+from circuitsim.errors import ConfigError, Diverged
 from circuitsim.runs.base import LearningScenario
 from circuitsim.runs.config import TrainingSettings
 from circuitsim.runs.design import Design
@@ -94,3 +94,17 @@ def _group(
         on_divergence=own[0].on_divergence,
     )
     return ReplicaGroup(tuple(i for i, _ in members), own, replace(first, stages=stages), simulator, shared)
+
+
+def common_epochs(groups: Sequence[ReplicaGroup], common: TrainingSettings) -> int:
+    """Return the epochs of a run: those of all stages, or the key `epochs`; ConfigError if groups differ."""
+    each = [group.design.stages for group in groups]
+    lengths = sorted({sum(s.epochs for s in stages) if stages else common.epochs for stages in each})
+    if len(lengths) > 1:
+        raise ConfigError(
+            "stages of the replicas' circuits",
+            got=f"{' and '.join(map(str, lengths))} epochs in all",
+            expected="as many in every replica",
+            remedy="Vary keys that leave the length of the development as it is, or make several runs.",
+        )
+    return lengths[0]

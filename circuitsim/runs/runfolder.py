@@ -52,7 +52,7 @@ def check_free(folder: Path, overwrite: bool) -> None:
 
 
 def _foreign(folder: Path) -> Iterator[Path]:
-    """What no run of any kind writes into its folder."""
+    """Yield the files that no run writes into its folder."""
     for path in sorted(folder.iterdir()):
         if path.name in (*FILES, CHECKPOINTS, KEPT) or path.name.endswith(".partial"):
             continue
@@ -88,7 +88,7 @@ def describe(
     backend: str,
     used_instead: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """What config.json holds: every key with the value used (a list where varied), the seed, and versions.
+    """Return the content of config.json: every key with the value used (a list if varied), the seed, and versions.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What Ctrl-C and a request to terminate do while work goes on."""
+"""Handling of Ctrl-C and requests to terminate during a run."""
 
 from __future__ import annotations
 

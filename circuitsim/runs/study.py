@@ -17,12 +17,12 @@ import numpy as np
 
 from circuitsim.data import Dataset
 from circuitsim.engine.simulator import Simulator
-from circuitsim.errors import ConfigError, Diverged
+from circuitsim.errors import Diverged
 from circuitsim.randomness import generator
 from circuitsim.runs import tables
 from circuitsim.runs.base import Figures, LearningScenario
 from circuitsim.runs.config import TrainingSettings
-from circuitsim.runs.groups import ReplicaGroup, make_groups, order_key, renumbering
+from circuitsim.runs.groups import ReplicaGroup, common_epochs, make_groups, order_key, renumbering
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ class Study:
         self.common = settings[0]
         capacity = min(self.common.batch, len(data.train))
         self.groups = make_groups(scenario, settings, partial(Simulator, batch=capacity, backend=backend))
-        self.epochs = _epochs(self.groups, self.common)
+        self.epochs = common_epochs(self.groups, self.common)
         for group in self.groups:
             group.simulator.use(data.train, data.train_labels)
         self._prepare()
@@ -293,17 +293,3 @@ class Study:
                 f"gave values that are not finite. Lower lr, or set max_norm."
             )
         state.alive[lost] = False
-
-
-def _epochs(found: Sequence[ReplicaGroup], common: TrainingSettings) -> int:
-    """Epochs of a run: those of all stages, or the key `epochs` without stages."""
-    each = [group.design.stages for group in found]
-    lengths = sorted({sum(s.epochs for s in stages) if stages else common.epochs for stages in each})
-    if len(lengths) > 1:
-        raise ConfigError(
-            "stages of the replicas' circuits",
-            got=f"{' and '.join(map(str, lengths))} epochs in all",
-            expected="as many in every replica",
-            remedy="Vary keys that leave the length of the development as it is, or make several runs.",
-        )
-    return lengths[0]

@@ -1,1 +1,1 @@
-"""When things happen: the protocol of a presentation, its events, and the schedule that follows from delays."""
+"""Timing: the protocol of a presentation, its events, and the schedule that follows from delays."""

@@ -1,1 +1,1 @@
-"""Which irregularity of time breaks recirculation first?"""
+"""Experiment: which irregularity of time breaks recirculation first?"""

@@ -1,1 +1,1 @@
-"""How well does a layered classifier learn with backpropagation or with other feedback?"""
+"""Experiment: how well does a layered classifier learn with backpropagation or with other feedback?"""

@@ -1,1 +1,1 @@
-"""How do five problems of learning in a physical circuit grow with depth (Tavakoli, Sadowski & Baldi)?"""
+"""Experiment: how do five problems of learning in a physical circuit grow with depth (Tavakoli, Sadowski & Baldi)?"""

@@ -1,1 +1,1 @@
-"""Which learning channels does a standard autoencoder need (Baldi & Sadowski 2018, Table 5)?"""
+"""Experiment: which learning channels does a standard autoencoder need (Baldi & Sadowski 2018, Table 5)?"""

@@ -33,7 +33,7 @@ _LEFT_OUT = ("seconds", "running_loss")
 Parameters = Mapping[str, float]
 
 
-class Row(NamedTuple):
+class TrialRow(NamedTuple):
     """A row of the table of numbers."""
 
     epoch: int
@@ -109,7 +109,7 @@ class Runs:
             expected = "a fraction that leaves at least one example on either side"
             refuse("held_out", self.settings.held_out, expected, f"There are {count} training examples.")
 
-    def trial(self, name: str, number: int, parameters: Parameters) -> tuple[float, list[Row]]:
+    def trial(self, name: str, number: int, parameters: Parameters) -> tuple[float, list[TrialRow]]:
         """Train without the examples held out; return the mean error on these in percent, and the rows."""
         first = self.settings.seed
         case = Case("search", name, number, name, "wm", parameters)
@@ -117,7 +117,7 @@ class Runs:
         rows = [row._replace(split=HELD_OUT) for row in rows if row.split == "test"]
         return float(np.mean([row.value for row in rows if row.metric == "error"])), rows
 
-    def transfer(self, name: str, found: Mapping[str, Parameters]) -> list[Row]:
+    def transfer(self, name: str, found: Mapping[str, Parameters]) -> list[TrialRow]:
         """Train at a depth with the parameters found at every depth, and with bp and fa, on all training examples.
 
         No seed was used in the search.
@@ -135,13 +135,13 @@ class Runs:
         labels = [y.max() for y in (self.data.train_labels, self.data.test_labels) if y is not None]
         return 1 + int(max(labels, default=0))
 
-    def _rows(self, cases: Sequence[Case], seeds: Sequence[int], dataset: Dataset) -> list[Row]:
+    def _rows(self, cases: Sequence[Case], seeds: Sequence[int], dataset: Dataset) -> list[TrialRow]:
         """Train each case with each seed, all in step; return a row for each metric at the end."""
         settings = [one for case in cases for one in self._replicas(case, seeds)]
         found = []
         for replica, split, metric, value in ended(settings, dataset, self.backend):
             case, seed = cases[replica // len(seeds)], seeds[replica % len(seeds)]
-            found.append(Row(self.settings.epochs, split, metric, value, *case.columns(seed)))
+            found.append(TrialRow(self.settings.epochs, split, metric, value, *case.columns(seed)))
         return found
 
     def _replicas(self, case: Case, seeds: Sequence[int]) -> list[ClassifierSettings]:

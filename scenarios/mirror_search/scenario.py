@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from circuitsim.kernels import BACKENDS
 from circuitsim.runs.scenario import Computation
 from circuitsim.scenarios.mirror_search.report import finish
-from circuitsim.scenarios.mirror_search.runs import Row, Runs
+from circuitsim.scenarios.mirror_search.runs import Runs, TrialRow
 from circuitsim.scenarios.mirror_search.settings import SEARCHED, MirrorSearchKeys
 from circuitsim.scenarios.mirror_search.study import FILE, Notebook, Search, Trial, require_optuna
 
@@ -36,8 +36,8 @@ def compute(settings: MirrorSearchKeys, kept: Path, backend: str, show: Callable
         found = {name: _searched(settings, runs, notebook, name, show) for name in runs.depths}
         best = {name: min(trials, key=lambda trial: trial.value) for name, trials in found.items()}
         transfer = [row for name in runs.depths for row in _transferred(runs, notebook, name, best, show)]
-    searched = [Row(*row) for trials in found.values() for trial in trials for row in trial.rows]
-    return pd.DataFrame([*searched, *transfer], columns=list(Row._fields))
+    searched = [TrialRow(*row) for trials in found.values() for trial in trials for row in trial.rows]
+    return pd.DataFrame([*searched, *transfer], columns=list(TrialRow._fields))
 
 
 def _searched(
@@ -57,14 +57,14 @@ def _searched(
 
 def _transferred(
     runs: Runs, notebook: Notebook, name: str, best: Mapping[str, Trial], show: Callable[[str], None]
-) -> list[Row]:
+) -> list[TrialRow]:
     """Return the results of each depth's best settings, bp and fa at one depth."""
     rows = notebook.kept(name)
     if rows is None:
         made = runs.transfer(name, {source: trial.parameters for source, trial in best.items()})
         notebook.keep(name, rows := [list(row) for row in made])
         show(f"{name}: settings of all depths evaluated on test examples")
-    return [Row(*row) for row in rows]
+    return [TrialRow(*row) for row in rows]
 
 
 QUICK: Mapping[str, Any] = {

@@ -1,1 +1,1 @@
-"""What do stacks of circular autoencoders learn (Tavakoli, Sadowski & Baldi, Figures 3 to 9 and Table 1)?"""
+"""Experiment: what do stacks of circular autoencoders learn (Tavakoli, Sadowski & Baldi, figures 3 to 9, table 1)?"""

@@ -1,1 +1,1 @@
-"""Which of the ten kinds of feedback learn as well as backpropagation's transposed weights, and at which depth?"""
+"""Experiment: which of ten kinds of feedback learn as well as backpropagation's transposed weights, at which depth?"""

@@ -24,7 +24,7 @@ UNPACKED = ("SkylakeX", "Cooperlake", "SapphireRapids")
 
 @cache
 def gemm(dtype: str) -> np.ndarray:
-    """What kernels that multiply need to know, (2,): the address of SciPy's gemm, and what is better done in pieces.
+    """Return (2,): the address of SciPy's gemm, and the number of multiplications above which it works in pieces.
 
     Measured on an AMD EPYC with AVX-512, one thread: (64, 784) by (784, 128) takes 85 GFLOP/s as a whole, 111 in pieces
     of 16 columns. 0: in one piece.
@@ -57,7 +57,7 @@ def product(how, a, b, c, kept):
 
 @njit(nogil=True, error_model="numpy")
 def _pieces(small, m, n, k, turned):
-    """How many rows and columns of the product to compute at a time; pieces too narrow do not pay."""
+    """Return the rows and columns of one piece of a product; narrow pieces do not pay."""
     if m * n * k <= small or small == 0 or (turned and k < 256):  # b lies by columns, and these are short
         return m, max(n, 1)
     if n <= 32:

@@ -32,7 +32,7 @@ SIGNATURE = types.void(types.CPointer(types.int64), *[types.int64] * 6)  # type:
 
 
 def address_of(kernel: Any, arrays: Sequence[np.ndarray]) -> tuple[int, np.ndarray]:
-    """Where a kernel is for operands of these types, and the table of these operands."""
+    """Return the address of a kernel for operands of these types, and the table of these operands."""
     kinds = tuple((a.dtype.name, a.ndim, "C" if a.flags.c_contiguous else "A") for a in arrays)
     words = [[a.ctypes.data, *a.shape, *a.strides] for a in arrays]
     return _entry(kernel, kinds).address, np.array([word for array in words for word in array], np.int64)
@@ -60,7 +60,7 @@ def _entry(kernel: Any, kinds: tuple[tuple[str, int, str], ...]) -> Any:
 
 @cache
 def _digest() -> str:
-    """What changes when any kernel does."""
+    """Return a digest of all kernels' sources."""
     found = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         found.update(path.read_bytes())

@@ -1,4 +1,4 @@
-"""What Numba does not offer as a function: arrays at an address, calls by address, atomic words, and giving way."""
+"""Intrinsics that Numba lacks: arrays at an address, calls by address, atomic words, and yielding the core."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _compiled_block(array, r, low, high):
 
 @intrinsic
 def address(typingctx: Any, array):
-    """Where an array begins."""
+    """Return the address of an array."""
 
     def codegen(context, builder, signature, args):
         return builder.ptrtoint(make_array(array)(context, builder, args[0]).data, Word)
@@ -225,8 +225,7 @@ def call_gemm(typingctx: Any, gemm, across_a, across_b, m, n, k, alpha, a, lda, 
             return builder.inttoptr(address, number.as_pointer())
 
         values = [
-            turned(args[1]),
-            turned(args[2]),
+            *(turned(flag) for flag in args[1:3]),
             *(whole(value) for value in args[3:6]),
             kept(args[6]),
             at(args[7]),
