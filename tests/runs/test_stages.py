@@ -203,8 +203,8 @@ def test_a_checkpoint_has_what_is_under_way(tmp_path: Path, kill_after: dict[str
     assert isinstance(content, dict)
     counters = json.loads(content["counters"].tobytes())
     assert (counters["epoch"], counters["batch"]) == (2, 2)
-    assert any(name.startswith("group0/under way/1.") and array.any() for name, array in content.items())
-    assert content["group0/proposed/E1.increment"].any()
+    assert any(name.startswith("group0/memory/1.") and array.any() for name, array in content.items())
+    assert content["group0/state/E1.increment"].any()
 
 
 def test_divergence_while_examples_leave_names_the_replica(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
