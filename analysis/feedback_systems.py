@@ -87,6 +87,11 @@ class Trajectory:
     reached: np.ndarray
 
 
+def flat(weights: Sequence[np.ndarray]) -> np.ndarray:
+    """Return all weights as one vector."""
+    return np.concatenate([w.ravel() for w in weights])
+
+
 def integrate(
     system: MatrixSystem, times: np.ndarray, levels: Sequence[float] = (), *, rtol: float = 1e-10, atol: float = 1e-12
 ) -> Trajectory:
@@ -104,9 +109,6 @@ def integrate(
     from scipy.integrate import solve_ivp
 
     ends = np.cumsum([w.size for w in system.weights])[:-1]
-
-    def flat(weights: Sequence[np.ndarray]) -> np.ndarray:
-        return np.concatenate([w.ravel() for w in weights])
 
     def shaped(vector: np.ndarray) -> Matrices:
         return tuple(part.reshape(w.shape) for part, w in zip(np.split(vector, ends), system.weights, strict=True))

@@ -48,7 +48,7 @@ def check_features(settings: LayeredSettings, data: Dataset) -> None:
     """Refuse an autoencoder whose input and output do not fit the data."""
     features = data.features
     if settings.sizes[0] != features:
-        expected = f"{features} units in layers 0 and {len(settings.sizes) - 1}, as {data.name} has features"
+        expected = f"{features} units in layers 0 and {len(settings.sizes) - 1}, one for each feature of {data.name}"
         refuse("sizes", settings.sizes, expected, f"Set sizes=[{features},...,{features}].")
 
 
@@ -59,7 +59,7 @@ def check_classes(settings: LayeredSettings, data: Dataset) -> None:
         return
     n, classes = settings.sizes, 1 + int(max(data.train_labels.max(), data.test_labels.max()))
     if n[0] != data.features:
-        expected = f"{data.features} units in layer 0, as {data.name} has features"
+        expected = f"{data.features} units in layer 0, one for each feature of {data.name}"
         refuse("sizes", n, expected, f"Set sizes=[{data.features},...,{n[-1]}].")
     limited = settings.train_limit is not None or settings.test_limit is not None  # then there may be more classes
     if n[-1] < classes or (n[-1] > classes and not limited):

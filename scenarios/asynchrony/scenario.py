@@ -64,6 +64,8 @@ def compute(settings: AsynchronyKeys) -> pd.DataFrame:
 
 def train_and_measure(settings: AsynchronyKeys, rung: Rung, loaded: Dataset) -> Figures:
     """Train with a rung's timing, then measure; yield nothing where the circuit diverges."""
+    from circuitsim.asynchrony import AsynchronousSimulator
+
     circuit, protocol = circular_autoencoder(settings.sizes, delay=settings.delay)
     parameters = {"lr": settings.lr, **rung.coefficients}
     made = AsynchronousSimulator(circuit, protocol, rung.timing, seed=settings.seed, parameters=parameters)
@@ -96,6 +98,8 @@ def train_and_measure(settings: AsynchronyKeys, rung: Rung, loaded: Dataset) -> 
 
 def _baseline(settings: AsynchronyKeys, rule: str, loaded: Dataset, epochs: int) -> float:
     """Return the test error of another rule in regular time."""
+    from circuitsim.engine.simulator import Simulator
+
     circuit, protocol = circular_autoencoder(settings.sizes, rule)
     made = Simulator(circuit, protocol, batch=1, seeds=[settings.seed], parameters={"lr": settings.lr})
     _begin(made, settings, loaded)
@@ -106,6 +110,8 @@ def _baseline(settings: AsynchronyKeys, rule: str, loaded: Dataset, epochs: int)
 
 def _error(settings: AsynchronyKeys, tensors: Mapping[str, np.ndarray], loaded: Dataset) -> float:
     """Return the test error of weights in regular time."""
+    from circuitsim.engine.simulator import Simulator
+
     circuit, protocol = circular_autoencoder(settings.sizes)
     made = Simulator(circuit, protocol, batch=1)
     for name, tensor in tensors.items():

@@ -156,6 +156,8 @@ class Runs:
 
 def ended(settings: Sequence[ClassifierSettings], dataset: Dataset, backend: str) -> list[tuple[int, str, str, float]]:
     """Train; return the final metrics (replica, split, metric, value), the worst error of a replica that diverged."""
+    from circuitsim.runs.study import Study  # imports the engine
+
     study = Study(CLASSIFIER, settings, dataset, backend)
     with suppress(Diverged):  # all have
         _train(study)

@@ -65,7 +65,7 @@ REFUSED_ONE = {
     "compensate=true emits=[1,0]": r"key compensate: got true; expected mixing that leaves a part of the post terms",
     "compensate=true cycles=2": r"key cycles: got 2; expected 1 with compensate\. Only the",
     "rule=error-rec emits=[0.5,0]": r"key rule: got 'error-rec'; expected variant = pr and cycles = 1 beside error-rec",
-    "output=softmax loop_examples=5": r"key loop_examples: got 5; expected none with a softmax output\. Its neurons",
+    "output=softmax loop_examples=5": r"key loop_examples: got 5; expected none with a softmax output\. Its units",
     "loop_examples=0": r"key loop_examples: got 0; expected none, or a whole number >= 1",
 }
 

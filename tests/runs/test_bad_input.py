@@ -83,7 +83,7 @@ KEYS = {
     "sizes=[64,16.5,64]": r"key sizes: got \[64, 16\.5, 64\]; expected a list of at least two whole numbers",
     "sizes=[64,10000000000,64]": r"key sizes: got \[64, 10000000000, 64\]; expected .* from 1 to 10\^9",
     "sizes=[64,16,63]": r"key sizes: got \[64, 16, 63\]; expected the last size equal to the first",
-    "sizes=[65,16,65]": r"key sizes: got \[65, 16, 65\]; expected 64 units in layers 0 and 2, as digits has",
+    "sizes=[65,16,65]": r"key sizes: got \[65, 16, 65\]; expected 64 units in layers 0 and 2, one for each feature of digits",
     "lr=[0.1]": r"key lr: got \[0\.1\]; expected one number, or 2 for layers 1 to 2",
     "lr_bias=[]": r"key lr_bias: got \[\]; expected one number, or 2 for layers 1 to 2",
     "reference_cycle=1": r"key reference_cycle: got 1; expected a whole number below cycles = 1",

@@ -12,7 +12,7 @@ import pytest
 from running import circuitsim, metrics
 from scipy.integrate import solve_ivp
 
-from circuitsim.analysis.feedback_systems import FeedbackSystem, correlations, integrate
+from circuitsim.analysis.feedback_systems import FeedbackSystem, correlations, flat, integrate
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.engine.simulator import Simulator
 from circuitsim.scenarios.feedback_ode.scenario import FeedbackKeys, compute, system
@@ -93,7 +93,7 @@ def test_one_unit_a_layer_by_hand() -> None:
 def test_integrating_the_feedback_too_gives_the_same() -> None:
     """Eq. 7 as printed, forward and feedback weights side by side, without the conserved quantity."""
     one, times = _random(1, 0.6), np.linspace(0, 0.2, 5)
-    size = one.flat(one.weights).size
+    size = flat(one.weights).size
 
     def both(_: float, vector: np.ndarray) -> np.ndarray:
         weights = one.shaped(vector[:size])
@@ -106,13 +106,13 @@ def test_integrating_the_feedback_too_gives_the_same() -> None:
         for h in reversed(range(len(weights))):
             rates.insert(0, delta @ activities[h].T)
             delta = now[h] @ delta
-        return np.concatenate([one.flat(rates), *(one.step * rate.T.ravel() for rate in rates)])
+        return np.concatenate([flat(rates), *(one.step * rate.T.ravel() for rate in rates)])
 
-    first = np.concatenate([one.flat(one.weights), *(r.ravel() for r in one.feedback)])
+    first = np.concatenate([flat(one.weights), *(r.ravel() for r in one.feedback)])
     found = solve_ivp(both, (0, times[-1]), first, "DOP853", times, rtol=1e-11, atol=1e-13).y
     course = integrate(one, times)
     for column, weights in zip(found.T, course.weights, strict=True):
-        np.testing.assert_allclose(column[:size], one.flat(weights), atol=1e-8)
+        np.testing.assert_allclose(column[:size], flat(weights), atol=1e-8)
         feedback = np.concatenate([r.ravel() for r in one.feedback_at(weights)])
         np.testing.assert_allclose(column[size:], feedback, atol=1e-8)
 
@@ -135,7 +135,7 @@ def test_backpropagation_conserves_the_difference_of_adjacent_layers() -> None:
             np.testing.assert_allclose(one_later, first, atol=1e-8)
     errors = integrate(one, np.array([0.0, 1e-6])).weights
     slope = (one.error(errors[1]) - one.error(errors[0])) / 1e-6
-    np.testing.assert_allclose(slope, -2 * (one.flat(one.rates(one.weights)) ** 2).sum(), rtol=1e-3)
+    np.testing.assert_allclose(slope, -2 * (flat(one.rates(one.weights)) ** 2).sum(), rtol=1e-3)
 
 
 def test_levels_are_crossed_when_they_say() -> None:

@@ -246,15 +246,15 @@ def test_old_optuna(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pyte
 
 
 LISTS = "a list of at least two lists of whole numbers >= 1, hidden units by layer, no list twice and none empty"
-RANGE = "a list of two numbers above 0, the lower first. It is searched on a logarithmic scale."
+RANGE = "a list of two numbers above 0, the lower first. Correct the value of "
 REFUSED = {
-    "hidden=[[6]]": f"key hidden: got [[6]]; expected {LISTS}. Give hidden layers for each depth.",
-    "hidden=[[6],[6]]": f"key hidden: got [[6], [6]]; expected {LISTS}. Give hidden layers for each depth.",
-    "hidden=[[6],[]]": f"key hidden: got [[6], []]; expected {LISTS}. Give hidden layers for each depth.",
-    "hidden=[[6],[0]]": f"key hidden: got [[6], [0]]; expected {LISTS}. Give hidden layers for each depth.",
-    "rate=[0.0,1.0]": f"key rate: got [0.0, 1.0]; expected {RANGE}",
-    "decay=[1.0,0.1]": f"key decay: got [1.0, 0.1]; expected {RANGE}",
-    "scale=[0.1,0.5,1.0]": f"key scale: got [0.1, 0.5, 1.0]; expected {RANGE}",
+    "hidden=[[6]]": f"key hidden: got [[6]]; expected {LISTS}. Correct the value of hidden.",
+    "hidden=[[6],[6]]": f"key hidden: got [[6], [6]]; expected {LISTS}. Correct the value of hidden.",
+    "hidden=[[6],[]]": f"key hidden: got [[6], []]; expected {LISTS}. Correct the value of hidden.",
+    "hidden=[[6],[0]]": f"key hidden: got [[6], [0]]; expected {LISTS}. Correct the value of hidden.",
+    "rate=[0.0,1.0]": f"key rate: got [0.0, 1.0]; expected {RANGE}rate.",
+    "decay=[1.0,0.1]": f"key decay: got [1.0, 0.1]; expected {RANGE}decay.",
+    "scale=[0.1,0.5,1.0]": f"key scale: got [0.1, 0.5, 1.0]; expected {RANGE}scale.",
     "trials=0": "key trials: got 0; expected a whole number >= 1. Correct the value of trials.",
     "held_out=1.0": "key held_out: got 1.0; expected a number above 0 and below 1. Correct the value of held_out.",
     "held_out=0.001": "key held_out: got 0.001; expected a fraction that leaves at least one example on either side. "
