@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from circuitsim.errors import CircuitsimError
-from circuitsim.runs.lookup import circuit_descriptions, load_scenario, load_tool, scenario_names
+from circuitsim.runs.lookup import all_scenarios, circuit_descriptions, load_scenario, load_tool, scenario_names
 
 if TYPE_CHECKING:
     from circuitsim.runs.config import TrainingSettings
@@ -69,8 +69,7 @@ def options(
 def list_() -> None:
     """Show scenarios and circuits, a line each."""
     table = _table("name", "kind", "what it is")
-    for name in scenario_names():
-        found = load_scenario(name)
+    for name, found in all_scenarios().items():
         table.add_row(name, found.kind, found.description)
     for name, description in circuit_descriptions():
         table.add_row(name, "circuit", description)

@@ -20,6 +20,12 @@ def scenario_names() -> list[str]:
     return sorted({point.name for point in entry_points(group=SCENARIOS)})
 
 
+def all_scenarios() -> dict[str, AnyScenario]:
+    """Return all installed scenarios by name, in the order of their names."""
+    points = {point.name: point for point in entry_points(group=SCENARIOS)}
+    return {name: points[name].load() for name in sorted(points)}
+
+
 def circuit_descriptions() -> list[tuple[str, str]]:
     """Return the installed circuits: name, and the first line of the function's docstring."""
     found = {point.name: point.load() for point in entry_points(group=CIRCUITS)}

@@ -83,7 +83,7 @@ KEYS = {
     "sizes=[64,16.5,64]": r"key sizes: got \[64, 16\.5, 64\]; expected a list of at least two whole numbers",
     "sizes=[64,10000000000,64]": r"key sizes: got \[64, 10000000000, 64\]; expected .* from 1 to 10\^9",
     "sizes=[64,16,63]": r"key sizes: got \[64, 16, 63\]; expected the last size equal to the first",
-    "sizes=[65,16,65]": r"key sizes: got \[65, 16, 65\]; expected 64 units in layers 0 and 2, one for each feature of digits",
+    "sizes=[65,16,65]": r"key sizes: got \[65, 16, 65\]; expected 64 units in layers 0 and 2, one for each",
     "lr=[0.1]": r"key lr: got \[0\.1\]; expected one number, or 2 for layers 1 to 2",
     "lr_bias=[]": r"key lr_bias: got \[\]; expected one number, or 2 for layers 1 to 2",
     "reference_cycle=1": r"key reference_cycle: got 1; expected a whole number below cycles = 1",
@@ -275,7 +275,7 @@ CLASSIFIER = {
     "primitives={amp=nan}": r"key primitives\.amp: got nan; expected a number\. Correct the value of primitives\.amp",
     "feedback=ia primitives={rate=-1}": r"key primitives\.rate: got -1; expected a number >= 0",
     # what does not fit the data
-    "sizes=[63,32,10]": r"key sizes: got \[63, 32, 10\]; expected 64 units in layer 0, as digits .*\[64,\.\.\.,10\]",
+    "sizes=[63,32,10]": r"key sizes: got \[63, 32, 10\]; expected 64 units in layer 0, one for each.*\[64,\.\.\.,10\]",
     "sizes=[64,32,9]": r"key sizes: got \[64, 32, 9\]; expected 10 units in layer 2, a class of digits each\. Set si",
     "sizes=[64,16,64]": r"key sizes: got \[64, 16, 64\]; expected 10 units in layer 2",
     "train_limit=100 sizes=[64,9]": r"key sizes: got \[64, 9\]; expected at least 10 units in layer 1, a class of dig",

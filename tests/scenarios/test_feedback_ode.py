@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,15 +91,18 @@ def test_one_unit_a_layer_by_hand() -> None:
     assert [float(r[0, 0]) for r in one.feedback_at(later)] == [4.25, 5.5]
 
 
+def shaped(vector: np.ndarray, like: Sequence[np.ndarray]) -> list[np.ndarray]:
+    ends = np.cumsum([w.size for w in like])[:-1]
+    return [part.reshape(w.shape) for part, w in zip(np.split(vector, ends), like, strict=True)]
+
+
 def test_integrating_the_feedback_too_gives_the_same() -> None:
     """Eq. 7 as printed, forward and feedback weights side by side, without the conserved quantity."""
     one, times = _random(1, 0.6), np.linspace(0, 0.2, 5)
     size = flat(one.weights).size
 
     def both(_: float, vector: np.ndarray) -> np.ndarray:
-        weights = one.shaped(vector[:size])
-        ends = np.cumsum([r.size for r in one.feedback])[:-1]
-        now = [part.reshape(r.shape) for part, r in zip(np.split(vector[size:], ends), one.feedback, strict=True)]
+        weights, now = shaped(vector[:size], one.weights), shaped(vector[size:], one.feedback)
         activities = [one.inputs]
         for w in weights:
             activities.append(w @ activities[-1])
