@@ -18,7 +18,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
-from cases import CASES, MIXED, STUDY, Case
+from cases import CASES, MIXED, STUDY, BenchmarkCase
 
 from circuitsim import data
 from circuitsim.kernels.cpu import activations, backend, blas, ops, products, program
@@ -78,7 +78,7 @@ VARIANTS: dict[str, Callable[[], AbstractContextManager[object]]] = {
 }
 
 
-def measure(case: Case, x: np.ndarray, repetitions: int) -> dict[str, float]:
+def measure(case: BenchmarkCase, x: np.ndarray, repetitions: int) -> dict[str, float]:
     """Return each variant's median ratio to `all on`."""
     draw = np.random.default_rng(1)
     runs = {}

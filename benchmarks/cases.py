@@ -27,7 +27,7 @@ def own(pre: Any, post: Any, w: Any, *, c: float = DECAY) -> Any:
 
 
 @dataclass(frozen=True)
-class Case:
+class BenchmarkCase:
     """A circuit, a batch and a rule.
 
     Parameters
@@ -108,10 +108,10 @@ class Case:
 
 
 SHAPES = (((784, 20, 784), 100), ((784, 256, 784), 64), ((784, 100, 20, 100, 784), 100))
-MIXED = Case((784, 200, 64, 200, 784), 100, "own", ("relu", "tanh", "saturated", "logistic"))
-STUDY = Case((784, 20, 784), 100, "rec-rwcc", seeds=tuple(range(10)), lams=(0.0, 0.25, 0.5, 0.75, 0.9))
+MIXED = BenchmarkCase((784, 200, 64, 200, 784), 100, "own", ("relu", "tanh", "saturated", "logistic"))
+STUDY = BenchmarkCase((784, 20, 784), 100, "rec-rwcc", seeds=tuple(range(10)), lams=(0.0, 0.25, 0.5, 0.75, 0.9))
 CASES = (
-    *(Case(sizes, batch, rule) for sizes, batch in SHAPES for rule in RULES),
-    *(Case((784, 20, 784), 1, rule) for rule in RULES),
+    *(BenchmarkCase(sizes, batch, rule) for sizes, batch in SHAPES for rule in RULES),
+    *(BenchmarkCase((784, 20, 784), 1, rule) for rule in RULES),
     MIXED,
 )

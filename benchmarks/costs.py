@@ -17,7 +17,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from cases import Case
+from cases import BenchmarkCase
 from speed import measure
 
 from circuitsim import data
@@ -25,11 +25,13 @@ from circuitsim import data
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-AXES: dict[str, dict[int, Case]] = {
-    "hidden units": {n: Case((784, n, 784), 100, "rec-rwcc") for n in (8, 16, 32, 64, 128, 256, 512)},
-    "examples in a batch": {n: Case((784, 64, 784), n, "rec-rwcc") for n in (1, 4, 16, 64, 256)},
-    "hidden layers of 64": {n: Case((784, *[64] * n, 784), 100, "rec-rwcc") for n in (1, 2, 4, 8)},
-    "replicas": {n: Case((784, 20, 784), 100, "rec-rwcc", seeds=tuple(range(n))) for n in (1, 2, 4, 8, 16, 32)},
+AXES: dict[str, dict[int, BenchmarkCase]] = {
+    "hidden units": {n: BenchmarkCase((784, n, 784), 100, "rec-rwcc") for n in (8, 16, 32, 64, 128, 256, 512)},
+    "examples in a batch": {n: BenchmarkCase((784, 64, 784), n, "rec-rwcc") for n in (1, 4, 16, 64, 256)},
+    "hidden layers of 64": {n: BenchmarkCase((784, *[64] * n, 784), 100, "rec-rwcc") for n in (1, 2, 4, 8)},
+    "replicas": {
+        n: BenchmarkCase((784, 20, 784), 100, "rec-rwcc", seeds=tuple(range(n))) for n in (1, 2, 4, 8, 16, 32)
+    },
 }
 STYLES = {"engine": ("#0072B2", "o", "-"), "eager": ("#D55E00", "s", "--")}
 LABELS = {"engine": "engine", "eager": "PyTorch by hand", "floor": "floor"}

@@ -6,7 +6,7 @@ import time
 from functools import cache
 
 import numpy as np
-from cases import Case
+from cases import BenchmarkCase
 
 
 @cache
@@ -36,7 +36,7 @@ def bandwidth() -> float:
     return best
 
 
-def floor(case: Case) -> float:
+def floor(case: BenchmarkCase) -> float:
     """Seconds."""
     batch, top = case.batch, len(case.sizes) - 1
     seconds = 0.0

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from baselines import Net, present
-from cases import Case
+from cases import BenchmarkCase
 from speed import verify
 
 from circuitsim.errors import ConfigError
@@ -28,7 +28,7 @@ from circuitsim.kernels import backend
 
 EXAMPLES, REPLICAS = 20_000, 64
 LARGE, SMALL = ((784, 256, 784), 64), ((784, 20, 784), 100)
-CASES = tuple(Case(sizes, batch, rule) for sizes, batch in (LARGE, SMALL) for rule in ("rec-pr", "bp"))
+CASES = tuple(BenchmarkCase(sizes, batch, rule) for sizes, batch in (LARGE, SMALL) for rule in ("rec-pr", "bp"))
 Contender = tuple[Callable[[np.ndarray], None], Callable[[], list[np.ndarray]]]
 
 
@@ -81,7 +81,7 @@ def on(net: Net, device: str) -> Net:
     return Net(net.x.to(device), **moved, activations=net.activations, rule=net.rule, lam=net.lam, rate=net.rate)
 
 
-def contenders(case: Case, x: np.ndarray, device: str) -> dict[str, Contender]:
+def contenders(case: BenchmarkCase, x: np.ndarray, device: str) -> dict[str, Contender]:
     """What takes part: a name, how batches are shown, and the weights as they are."""
     kind = "cupy" if device == "cuda" else "numba"
     made, single = (case.engine(x, backend=kind) for _ in range(2))
@@ -112,7 +112,9 @@ def of_net(net: Net) -> Callable[[], list[np.ndarray]]:
     return lambda: [w.detach().cpu().numpy().copy() for w in (*net.weights, *net.biases)]
 
 
-def measure(parts: dict[str, tuple[Case, Contender]], repetitions: int, seconds: float, device: str) -> dict[str, Any]:
+def measure(
+    parts: dict[str, tuple[BenchmarkCase, Contender]], repetitions: int, seconds: float, device: str
+) -> dict[str, Any]:
     """Seconds of a presentation of each contender in each repetition, in turns."""
     random = np.random.default_rng(1)
     wait = torch.cuda.synchronize if device == "cuda" else (lambda: None)
@@ -185,7 +187,7 @@ def main() -> None:
         print(told(kept[case.label], case.label, columns), flush=True)
     print(f"\n| case | one, µs | {REPLICAS} replicas, µs | replicas ÷ one |\n|---|---|---|---|")
     for rule in ("rec-pr", "bp"):
-        one, many = (Case(*LARGE, rule, seeds=tuple(range(n))) for n in (1, REPLICAS))
+        one, many = (BenchmarkCase(*LARGE, rule, seeds=tuple(range(n))) for n in (1, REPLICAS))
         if given.only in one.label:
             pair = {"engine": (one, contenders(one, x, device)["engine"])}
             pair["replicas"] = many, contenders(many, x, device)["engine"]

@@ -10,7 +10,7 @@ no replica touches, because they have one memory for all, are counted too, thoug
 from __future__ import annotations
 
 import numpy as np
-from cases import CASES, STUDY, Case
+from cases import CASES, STUDY, BenchmarkCase
 
 from circuitsim import Simulator, data
 from circuitsim.kernels.cpu.operands import root
@@ -28,7 +28,7 @@ def bytes_of(made: Simulator, batch: int) -> tuple[int, int, int]:
     return sum(a.nbytes for a in own.values()) + of_rest, weights, sum(a.nbytes for a in fired.values())
 
 
-def row(case: Case, x: np.ndarray) -> str:
+def row(case: BenchmarkCase, x: np.ndarray) -> str:
     """A line of the table, in MB."""
     made = case.engine(x)
     rows = np.arange(2 * case.batch).reshape(2, -1)

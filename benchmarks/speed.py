@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import torch
 from baselines import Autograd, Loop
-from cases import CASES, STUDY, Case
+from cases import CASES, STUDY, BenchmarkCase
 from floor import floor
 
 from circuitsim import data
@@ -39,7 +39,9 @@ COLUMNS = ("engine", "eager", "compiled", "autograd")
 Run = Callable[[np.ndarray], None]
 
 
-def contenders(case: Case, x: np.ndarray, compiled: bool) -> dict[str, tuple[Run, Callable[[], list[np.ndarray]]]]:
+def contenders(
+    case: BenchmarkCase, x: np.ndarray, compiled: bool
+) -> dict[str, tuple[Run, Callable[[], list[np.ndarray]]]]:
     """What takes part: a name, how batches are shown, and the weights as they are."""
     made = case.engine(x)
     shared = torch.from_numpy(x.copy())  # the data are read-only, which PyTorch does not know
@@ -64,7 +66,7 @@ def contenders(case: Case, x: np.ndarray, compiled: bool) -> dict[str, tuple[Run
     return found
 
 
-def verify(case: Case, taking_part: dict[str, Any], x: np.ndarray) -> None:
+def verify(case: BenchmarkCase, taking_part: dict[str, Any], x: np.ndarray) -> None:
     """All must make of five batches the same weights, to what float32 allows, and of none other than they had."""
     batches = np.random.default_rng(0).integers(0, len(x), (5, case.batch))
     before = [w.copy() for w in taking_part["engine"][1]()]
@@ -79,7 +81,7 @@ def verify(case: Case, taking_part: dict[str, Any], x: np.ndarray) -> None:
 
 
 def measure(
-    case: Case,
+    case: BenchmarkCase,
     x: np.ndarray,
     repetitions: int,
     seconds: float,

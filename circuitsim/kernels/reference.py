@@ -25,12 +25,6 @@ def _logistic(s: Array) -> Array:
     return fired
 
 
-def _logistic_slope(s: Array) -> Array:
-    o = _logistic(s)
-    slope: Array = o * (1 - o)
-    return slope
-
-
 def _softmax(s: Array) -> Array:
     raised: Array = np.exp(s - s.max(axis=-1, keepdims=True))
     fired: Array = raised / raised.sum(axis=-1, keepdims=True)
@@ -40,7 +34,7 @@ def _softmax(s: Array) -> Array:
 ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
     "identity": (lambda s: s, np.ones_like),
     "tanh": (np.tanh, lambda s: 1 - np.tanh(s) ** 2),
-    "logistic": (_logistic, _logistic_slope),
+    "logistic": (_logistic, lambda s: _logistic(s) * (1 - _logistic(s))),
     "relu": (lambda s: np.maximum(s, 0), lambda s: (s > 0).astype(s.dtype)),
     "saturated": (lambda s: np.clip(s, -1, 1), lambda s: (np.abs(s) <= 1).astype(s.dtype)),
     "softmax": (_softmax, np.ones_like),  # only ever an output, where the error is T - O: its slope is not asked for
@@ -184,29 +178,17 @@ def hinge(target: Array, summed: Array, margin: Array, out: Array) -> Step:
 
 def subtract(target: Array, actual: Array, out: Array) -> Step:
     """out = target - actual."""
-
-    def difference() -> None:
-        out[...] = target - actual
-
-    return difference
+    return lambda: np.subtract(target, actual, out=out)
 
 
 def multiply(first: Array, second: Array, out: Array) -> Step:
     """out = first * second."""
-
-    def gate() -> None:
-        out[...] = first * second
-
-    return gate
+    return lambda: np.multiply(first, second, out=out)
 
 
 def add(more: Array, out: Array) -> Step:
     """out += more."""
-
-    def addition() -> None:
-        out[...] += more
-
-    return addition
+    return lambda: np.add(out, more, out=out)
 
 
 def guard(increments: Array, limit: Array, alive: Array, report: Callable[[Array], None]) -> Step:
