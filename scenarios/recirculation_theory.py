@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class TheoryKeys(Settings):
+class TheorySettings(Settings):
     """The settings of `recirculation-theory`."""
 
     part: Literal["all", "linear", "chain", "cycles", "earlier", "hidden"] = Field(
@@ -42,7 +42,7 @@ class TheoryKeys(Settings):
             refuse("rates", self.rates, "a list of at least three numbers from 0.0001 to 0.1", "A slope needs three.")
 
 
-def compute(settings: TheoryKeys) -> pd.DataFrame:
+def compute(settings: TheorySettings) -> pd.DataFrame:
     """Return `starts` and `agree` of each statement, and the numbers of the figures.
 
     Columns beside epoch (0), split, metric and value: case, x, y.
@@ -57,7 +57,7 @@ def compute(settings: TheoryKeys) -> pd.DataFrame:
     return frame
 
 
-def _linear(settings: TheoryKeys) -> list[Datum]:
+def _linear(settings: TheorySettings) -> list[Datum]:
     seed, systems = settings.seed, settings.systems
     return [
         *checks_linear.small_rates(seed, settings.rates, 1.0),
@@ -70,21 +70,21 @@ def _linear(settings: TheoryKeys) -> list[Datum]:
     ]
 
 
-def _chain(settings: TheoryKeys) -> list[Datum]:
+def _chain(settings: TheorySettings) -> list[Datum]:
     found = checks_chain.two_layers(settings.seed, settings.starts, settings.spread)
     found += checks_chain.constants(settings.seed, 5, 1.5, 8.0)
     return found + _theorems(settings, "Theorem 6.1") + checks_circuits.dead_synapse()
 
 
-def _cycles(settings: TheoryKeys) -> list[Datum]:
+def _cycles(settings: TheorySettings) -> list[Datum]:
     return _theorems(settings, "Theorem 6.2") + checks_circuits.reproductions("Theorem 6.2")
 
 
-def _earlier(settings: TheoryKeys) -> list[Datum]:
+def _earlier(settings: TheorySettings) -> list[Datum]:
     return _theorems(settings, "Theorem 6.3") + checks_circuits.reproductions("Theorem 6.3")
 
 
-def _theorems(settings: TheoryKeys, theorem: str) -> list[Datum]:
+def _theorems(settings: TheorySettings, theorem: str) -> list[Datum]:
     """Return the checks of all readings of a theorem."""
     given = (settings.seed, settings.starts, settings.depths, settings.spread)
     found: list[Datum] = []
@@ -93,7 +93,7 @@ def _theorems(settings: TheoryKeys, theorem: str) -> list[Datum]:
     return found
 
 
-def _hidden(settings: TheoryKeys) -> list[Datum]:
+def _hidden(settings: TheorySettings) -> list[Datum]:
     given = (settings.seed, settings.starts, settings.spread)
     return [*checks_hidden.theorem(*given), *checks_hidden.derivatives(*given), *checks_hidden.crossing(*given)]
 
@@ -104,7 +104,7 @@ QUICK: Mapping[str, Any] = {"starts": 300, "systems": 3, "depths": [2, 3]}
 SCENARIO = Computation(
     name="recirculation-theory",
     description="statements on recirculation in linear circuits, checked; counterexamples to those that fail",
-    settings=TheoryKeys,
+    settings=TheorySettings,
     compute=compute,
     finish=finish,
     quick=QUICK,

@@ -26,7 +26,7 @@ LATENESS = [0.0, 0.05, 0.25, 0.5, 1.0, 2.0, 4.0]
 _LISTED = "a list of different numbers >= 0, the first 0"
 
 
-class AsynchronyKeys(Settings):
+class AsynchronySettings(Settings):
     """The settings of `asynchrony`."""
 
     dataset: str = Field("digits", description="a data set's name or the path of an .npz file")
@@ -102,7 +102,7 @@ class Rung:
     coefficients: Mapping[Any, float] = field(default_factory=dict)
 
 
-def rungs(settings: AsynchronyKeys) -> Iterator[Rung]:
+def rungs(settings: AsynchronySettings) -> Iterator[Rung]:
     """Yield regular time, then the rungs of all four ladders upwards."""
     from circuitsim.asynchrony import Timing
 
@@ -119,7 +119,7 @@ def rungs(settings: AsynchronyKeys) -> Iterator[Rung]:
         yield Rung(UPDATES, LATE, amount, Timing(updates=max(1, round(amount * lasting))))
 
 
-def _slow(settings: AsynchronyKeys, amount: float) -> Iterator[Rung]:
+def _slow(settings: AsynchronySettings, amount: float) -> Iterator[Rung]:
     """Yield neurons that integrate, and neurons that combine two cycles by a coefficient."""
     from circuitsim.asynchrony import Timing
 

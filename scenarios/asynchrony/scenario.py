@@ -16,7 +16,7 @@ from circuitsim.errors import Diverged
 from circuitsim.randomness import generator
 from circuitsim.runs.config import build, refuse
 from circuitsim.runs.scenario import Computation
-from circuitsim.scenarios.asynchrony.ladder import BEFORE, BP, MEMORY, REGULAR, TOP, AsynchronyKeys, Rung, rungs
+from circuitsim.scenarios.asynchrony.ladder import BEFORE, BP, MEMORY, REGULAR, TOP, AsynchronySettings, Rung, rungs
 from circuitsim.scenarios.asynchrony.report import finish
 from circuitsim.scenarios.autoencoder import AutoencoderSettings, initial_bias
 
@@ -30,7 +30,7 @@ Figures = Iterator[tuple[str, str, float]]  # split, metric, value
 REPEATED = 3  # presentations of each example in a row: the last shows what the example before leaves
 
 
-def check(settings: AsynchronyKeys) -> None:
+def check(settings: AsynchronySettings) -> None:
     """Refuse settings that do not fit the data."""
     loaded = load_data(settings)
     if settings.sizes[0] != loaded.features:
@@ -41,7 +41,7 @@ def check(settings: AsynchronyKeys) -> None:
     _bias(settings, loaded)
 
 
-def compute(settings: AsynchronyKeys) -> pd.DataFrame:
+def compute(settings: AsynchronySettings) -> pd.DataFrame:
     """Return `mse` of the test split after training, and measurements of each hidden layer's recirculated error.
 
     angle : to backpropagation's error. disturbance : distance from the error in regular time. repeated : the
@@ -62,7 +62,7 @@ def compute(settings: AsynchronyKeys) -> pd.DataFrame:
     return frame
 
 
-def train_and_measure(settings: AsynchronyKeys, rung: Rung, loaded: Dataset) -> Figures:
+def train_and_measure(settings: AsynchronySettings, rung: Rung, loaded: Dataset) -> Figures:
     """Train with a rung's timing, then measure; yield nothing where the circuit diverges."""
     from circuitsim.asynchrony import AsynchronousSimulator
 
@@ -96,7 +96,7 @@ def train_and_measure(settings: AsynchronyKeys, rung: Rung, loaded: Dataset) -> 
         yield from (("train", metric, value) for metric, value in mixing(made, notes).items())
 
 
-def _baseline(settings: AsynchronyKeys, rule: str, loaded: Dataset, epochs: int) -> float:
+def _baseline(settings: AsynchronySettings, rule: str, loaded: Dataset, epochs: int) -> float:
     """Return the test error of another rule in regular time."""
     from circuitsim.engine.simulator import Simulator
 
@@ -108,7 +108,7 @@ def _baseline(settings: AsynchronyKeys, rule: str, loaded: Dataset, epochs: int)
     return float(reconstruction_errors(made, loaded.test, logistic=True)["mse"][0])
 
 
-def _error(settings: AsynchronyKeys, tensors: Mapping[str, np.ndarray], loaded: Dataset) -> float:
+def _error(settings: AsynchronySettings, tensors: Mapping[str, np.ndarray], loaded: Dataset) -> float:
     """Return the test error of weights in regular time."""
     from circuitsim.engine.simulator import Simulator
 
@@ -119,23 +119,23 @@ def _error(settings: AsynchronyKeys, tensors: Mapping[str, np.ndarray], loaded: 
     return float(reconstruction_errors(made, loaded.test, logistic=True)["mse"][0])
 
 
-def _begin(made: Simulator | AsynchronousSimulator, settings: AsynchronyKeys, loaded: Dataset) -> None:
+def _begin(made: Simulator | AsynchronousSimulator, settings: AsynchronySettings, loaded: Dataset) -> None:
     """Give a circuit its examples, and the top bias at which the output of a silent circuit is the training mean."""
     made.use(loaded.train)
     made.load(f"A{settings.top}.bias", _bias(settings, loaded))
 
 
-def _bias(settings: AsynchronyKeys, loaded: Dataset) -> np.ndarray:
+def _bias(settings: AsynchronySettings, loaded: Dataset) -> np.ndarray:
     return initial_bias(build(AutoencoderSettings, {"sizes": settings.sizes}), loaded)
 
 
-def _order(settings: AsynchronyKeys, loaded: Dataset, epochs: int) -> Iterator[int]:
+def _order(settings: AsynchronySettings, loaded: Dataset, epochs: int) -> Iterator[int]:
     """Yield the rows of all epochs, shuffled anew in each, alike for all rungs of a seed."""
     for epoch in range(epochs):
         yield from generator(settings.seed, "order of presentations", epoch).permutation(len(loaded.train)).tolist()
 
 
-def load_data(settings: AsynchronyKeys) -> Dataset:
+def load_data(settings: AsynchronySettings) -> Dataset:
     return data.load(settings.dataset, "float32", settings.train_limit, settings.test_limit)
 
 
@@ -151,7 +151,7 @@ QUICK: Mapping[str, Any] = {
 SCENARIO = Computation(
     name="asynchrony",
     description="neurons that keep their own time: which irregularity breaks recirculation first?",
-    settings=AsynchronyKeys,
+    settings=AsynchronySettings,
     compute=compute,
     finish=finish,
     check=check,

@@ -35,7 +35,7 @@ BACKEND = "numba"
 COLUMNS = ["epoch", "split", "metric", "value"]
 
 
-class DriftKeys(Settings):
+class DriftSettings(Settings):
     """The settings of `drifting-feedback`."""
 
     feedback: Annotated[
@@ -54,7 +54,7 @@ class DriftKeys(Settings):
     FIXED = ("dataset", "hidden", "batch", "epochs", "train_limit", "test_limit", "map_examples")
 
 
-def circuit_settings(settings: DriftKeys) -> autoencoder.AutoencoderSettings:
+def circuit_settings(settings: DriftSettings) -> autoencoder.AutoencoderSettings:
     """Return the settings of the circuit: tanh below a logistic output, one order of examples for all seeds."""
     n = FEATURES[settings.dataset]
     shared = settings.model_dump(include={"dataset", "lr", "batch", "epochs", "train_limit", "test_limit", "seed"})
@@ -97,7 +97,7 @@ def _orthogonal(b: np.ndarray, seed: int, name: str) -> np.ndarray:
     return np.asarray(drawn * (np.linalg.norm(b) / np.linalg.norm(drawn)))
 
 
-def check(settings: DriftKeys) -> None:
+def check(settings: DriftSettings) -> None:
     """Refuse missing data, and settings that no circuit can have."""
     lacking = missing(settings.dataset)
     if lacking is not None:
@@ -105,7 +105,7 @@ def check(settings: DriftKeys) -> None:
     circuit_settings(settings)
 
 
-def compute(settings: DriftKeys) -> pd.DataFrame:
+def compute(settings: DriftSettings) -> pd.DataFrame:
     """Return errors of both splits and angles of the maps that carry the error to each hidden layer h, by epoch.
 
     angle/map{h} : degrees to backpropagation's map. turn/map{h} : degrees to the map one epoch earlier.
@@ -123,7 +123,7 @@ def compute(settings: DriftKeys) -> pd.DataFrame:
     return pd.DataFrame(errors + rows, columns=COLUMNS)
 
 
-def _train(study: Study, settings: DriftKeys, rows: list[tuple[int, str, str, float]]) -> None:
+def _train(study: Study, settings: DriftSettings, rows: list[tuple[int, str, str, float]]) -> None:
     simulator, examples = study.groups[0].simulator, study.data.train[: settings.map_examples]
     drift = None
     if not isinstance(settings.feedback, str):
@@ -163,7 +163,7 @@ QUICK: Mapping[str, Any] = {
 SCENARIO = Computation(
     name="drifting-feedback",
     description="random feedback that rotates at a given speed, beside recirculation: how fast may it change?",
-    settings=DriftKeys,
+    settings=DriftSettings,
     compute=compute,
     finish=finish,
     check=check,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LEVELS = (1.0, 1e-2, 1e-4, 1e-6)
 
 
-class FeedbackKeys(Settings):
+class FeedbackSettings(Settings):
     """The settings of `feedback-ode`."""
 
     sizes: list[int] = Field([40, 100, 100, 10], description="a list of at least two whole numbers >= 1")
@@ -43,7 +43,7 @@ class FeedbackKeys(Settings):
             refuse("feedback", self.feedback, "bp, or epsilon, a number >= 0", "Feedback has no negative rate.")
 
 
-def system(settings: FeedbackKeys) -> FeedbackSystem:
+def system(settings: FeedbackSettings) -> FeedbackSystem:
     """Return the linear system; a seed has the same target and the same feedback for every epsilon.
 
     The target is a product of matrices of the network's shapes. Backpropagation starts from random weights; the others
@@ -61,7 +61,9 @@ def system(settings: FeedbackKeys) -> FeedbackSystem:
     return FeedbackSystem(zero, feedback, settings.feedback, unit, targets)
 
 
-def _drawn(settings: FeedbackKeys, what: str, scale: float, shapes: list[tuple[int, int]]) -> tuple[np.ndarray, ...]:
+def _drawn(
+    settings: FeedbackSettings, what: str, scale: float, shapes: list[tuple[int, int]]
+) -> tuple[np.ndarray, ...]:
     """Draw independent normal numbers for each layer."""
     return tuple(
         scale * generator(settings.seed, f"{what} {layer}").standard_normal(shape)
@@ -69,7 +71,7 @@ def _drawn(settings: FeedbackKeys, what: str, scale: float, shapes: list[tuple[i
     )
 
 
-def compute(settings: FeedbackKeys) -> pd.DataFrame:
+def compute(settings: FeedbackSettings) -> pd.DataFrame:
     """Return `error` and `correlation/W{h}` at sampled times, and `time_to/LEVEL`, the time at which it is reached.
 
     Columns beside epoch (the number of the sample), split, metric and value: time.
@@ -96,7 +98,7 @@ QUICK: Mapping[str, Any] = {"sizes": [20, 40, 40, 5], "scale_target": 0.3, "samp
 SCENARIO = Computation(
     name="feedback-ode",
     description="linear networks: errors vanish faster the more random feedback learns (continuous time)",
-    settings=FeedbackKeys,
+    settings=FeedbackSettings,
     compute=compute,
     finish=finish,
     vary={"feedback": ("bp", 0.0, 0.25, 0.5, 1.0), "seed": (0, 1, 2, 3, 4)},

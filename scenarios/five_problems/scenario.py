@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 EXAMPLES = 8
 
 
-class ProblemKeys(Settings):
+class ProblemSettings(Settings):
     """The settings of `five-problems`."""
 
     method: Literal["tourbillon", "fine-tuning", "fa", "bp"] = Field(
@@ -42,7 +42,7 @@ class ProblemKeys(Settings):
     FIXED: ClassVar[tuple[str, ...]] = ("blocks", "width", "delay")
 
 
-def described(settings: ProblemKeys, blocks: int) -> tuple[Circuit, Protocol]:
+def described(settings: ProblemSettings, blocks: int) -> tuple[Circuit, Protocol]:
     """Return a circuit with so many hidden layers, and a presentation in which they learn."""
     sizes = [64, *[settings.width] * blocks, 10]
     if settings.method in ("bp", "fa"):
@@ -52,7 +52,7 @@ def described(settings: ProblemKeys, blocks: int) -> tuple[Circuit, Protocol]:
     return circuit, replace(protocol, groups=(*grown, TOP))
 
 
-def compute(settings: ProblemKeys) -> pd.DataFrame:
+def compute(settings: ProblemSettings) -> pd.DataFrame:
     """Measure circuits of each depth; the column epoch is the number of hidden layers.
 
     window : ticks for which neurons must remember. hops : projections between an error and the synapses that use it.
@@ -92,7 +92,7 @@ QUICK: Mapping[str, Any] = {"blocks": [2, 4, 6], "width": 6}
 SCENARIO = Computation(
     name="five-problems",
     description="labels, locality, symmetry, distance, modularity against depth: Tourbillon, fine-tuning, fa, bp",
-    settings=ProblemKeys,
+    settings=ProblemSettings,
     compute=compute,
     finish=finish,
     vary={"method": ("tourbillon", "fine-tuning", "fa", "bp")},

@@ -22,7 +22,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class LearningChannelsKeys(CampaignSettings):
+class LearningChannelsSettings(CampaignSettings):
     """The settings of `learning-channels`."""
 
     datasets: Annotated[list[str], each_once(IMAGES)] = Field(["mnist"], description=expected_each_once(IMAGES))
@@ -30,7 +30,7 @@ class LearningChannelsKeys(CampaignSettings):
     lr: Positive = 0.01
 
 
-def members(settings: LearningChannelsKeys) -> list[Member]:
+def members(settings: LearningChannelsSettings) -> list[Member]:
     """Return, for each data set, a run of each group of layouts."""
     shared = settings.shared("lr")
     return [
@@ -50,7 +50,7 @@ QUICK: Mapping[str, Any] = {"datasets": ["digits"], "units": 16, "seeds": 2, "ep
 SCENARIO = Campaign(
     name="learning-channels",
     description="Table 5: the learning channels that a standard autoencoder needs, beside circular layouts",
-    settings=LearningChannelsKeys,
+    settings=LearningChannelsSettings,
     members=members,
     finish=finish,
     quick=QUICK,

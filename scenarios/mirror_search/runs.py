@@ -18,7 +18,7 @@ from circuitsim.errors import Diverged
 from circuitsim.runs.config import refuse, replicas
 from circuitsim.scenarios.classifier.scenario import SCENARIO as CLASSIFIER
 from circuitsim.scenarios.classifier.settings import ClassifierSettings
-from circuitsim.scenarios.mirror_search.settings import SEARCHED, MirrorSearchKeys
+from circuitsim.scenarios.mirror_search.settings import SEARCHED, MirrorSearchSettings
 
 if TYPE_CHECKING:
     from circuitsim.runs.study import Study
@@ -85,7 +85,7 @@ class Runs:
     settings : of the search. backend : the kernels.
     """
 
-    def __init__(self, settings: MirrorSearchKeys, backend: str) -> None:
+    def __init__(self, settings: MirrorSearchSettings, backend: str) -> None:
         self.settings, self.backend = settings, backend
         self.data = data.load(settings.dataset, "float32", settings.train_limit, settings.test_limit)
         sizes = [[self.data.features, *hidden, self._classes()] for hidden in settings.hidden]

@@ -10,20 +10,20 @@ from circuitsim.kernels import BACKENDS
 from circuitsim.runs.scenario import Computation
 from circuitsim.scenarios.mirror_search.report import finish
 from circuitsim.scenarios.mirror_search.runs import Runs, TrialRow
-from circuitsim.scenarios.mirror_search.settings import SEARCHED, MirrorSearchKeys
+from circuitsim.scenarios.mirror_search.settings import SEARCHED, MirrorSearchSettings
 from circuitsim.scenarios.mirror_search.study import FILE, Notebook, Search, Trial, require_optuna
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def check(settings: MirrorSearchKeys) -> None:
+def check(settings: MirrorSearchSettings) -> None:
     """Refuse a search without optuna, or with data that do not fit."""
     require_optuna()
     Runs(settings, "numba").check()
 
 
-def compute(settings: MirrorSearchKeys, kept: Path, backend: str, show: Callable[[str], None]) -> pd.DataFrame:
+def compute(settings: MirrorSearchSettings, kept: Path, backend: str, show: Callable[[str], None]) -> pd.DataFrame:
     """Return the trials' errors on held-out examples, then those of each depth's best settings at every depth.
 
     Columns beside epoch, split, metric and value: stage (search or transfer), depth, trial (-1: none), source (the
@@ -41,7 +41,7 @@ def compute(settings: MirrorSearchKeys, kept: Path, backend: str, show: Callable
 
 
 def _searched(
-    settings: MirrorSearchKeys, runs: Runs, notebook: Notebook, name: str, show: Callable[[str], None]
+    settings: MirrorSearchSettings, runs: Runs, notebook: Notebook, name: str, show: Callable[[str], None]
 ) -> list[Trial]:
     """Return all trials at a depth; those in the notebook are not repeated."""
     ranges = {key: (float(getattr(settings, key)[0]), float(getattr(settings, key)[1])) for key in SEARCHED}
@@ -81,7 +81,7 @@ QUICK: Mapping[str, Any] = {
 SCENARIO = Computation(
     name="mirror-search",
     description="weight mirrors: the best rate, decay and noise at each of several depths (TPE), and how they transfer",
-    settings=MirrorSearchKeys,
+    settings=MirrorSearchSettings,
     compute=compute,
     finish=finish,
     check=check,

@@ -21,7 +21,7 @@ def _depths(hidden: list[list[int]]) -> bool:
     return len({tuple(one) for one in hidden}) >= max(2, len(hidden)) and all(one and min(one) >= 1 for one in hidden)
 
 
-class MirrorSearchKeys(Settings):
+class MirrorSearchSettings(Settings):
     """The settings of `mirror-search`."""
 
     dataset: str = Field("digits", description="a data set's name or the path of an .npz file")

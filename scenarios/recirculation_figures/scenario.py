@@ -11,7 +11,7 @@ from typing import Any
 from circuitsim.runs.scenario import Campaign
 from circuitsim.scenarios.recirculation_figures.members import members
 from circuitsim.scenarios.recirculation_figures.report import finish
-from circuitsim.scenarios.recirculation_figures.settings import RecirculationFiguresKeys
+from circuitsim.scenarios.recirculation_figures.settings import RecirculationFiguresSettings
 
 QUICK: Mapping[str, Any] = {
     "dataset": "digits",
@@ -35,7 +35,7 @@ QUICK: Mapping[str, Any] = {
 SCENARIO = Campaign(
     name="recirculation-figures",
     description="Baldi & Sadowski 2018, figures 4 to 10; mixtures of activities, pairs of cycles, loops that diverge",
-    settings=RecirculationFiguresKeys,
+    settings=RecirculationFiguresSettings,
     members=members,
     finish=finish,
     quick=QUICK,

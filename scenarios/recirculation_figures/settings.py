@@ -28,7 +28,7 @@ def _bounds(bounds: list[float | str]) -> bool:
     return distinct(bounds) and all(bound == "none" if isinstance(bound, str) else bound > 0 for bound in bounds)
 
 
-class RecirculationFiguresKeys(CampaignSettings):
+class RecirculationFiguresSettings(CampaignSettings):
     """The settings of `recirculation-figures`."""
 
     figures: Annotated[list[int | str], each_once(PARTS)] = Field(list(PARTS), description=expected_each_once(PARTS))

@@ -31,7 +31,7 @@ def _probabilities(values: list[float]) -> bool:
     return values[:1] == [1] and values == sorted(set(values), reverse=True) and values[-1] > 0
 
 
-class StaleFeedbackKeys(CampaignSettings):
+class StaleFeedbackSettings(CampaignSettings):
     """The settings of `stale-feedback`."""
 
     dataset: Annotated[str, among(IMAGES)] = Field("mnist", description=f"one of {', '.join(IMAGES)}")
@@ -50,7 +50,7 @@ class StaleFeedbackKeys(CampaignSettings):
     angle_examples: Count = 1000
 
 
-def members(settings: StaleFeedbackKeys) -> list[Member]:
+def members(settings: StaleFeedbackSettings) -> list[Member]:
     """Return a run of all copy intervals, one of all update probabilities, and one of fixed random feedback."""
     shared = settings.shared("dataset", "lr", "angle_examples")
     shared |= {"sizes": [IMAGES[settings.dataset], *settings.hidden, CLASSES]}
@@ -78,7 +78,7 @@ QUICK: Mapping[str, Any] = {
 SCENARIO = Campaign(
     name="stale-feedback",
     description="backpropagation through old copies of the weights, or with deferred updates: how stale may they be?",
-    settings=StaleFeedbackKeys,
+    settings=StaleFeedbackSettings,
     members=members,
     finish=finish,
     quick=QUICK,

@@ -12,7 +12,7 @@ from circuitsim.runs.config import build
 from circuitsim.runs.scenario import Member
 from circuitsim.scenarios.fields import CLASSES, IMAGES
 from circuitsim.scenarios.tourbillon import TourbillonSettings, design
-from circuitsim.scenarios.tourbillon_figures.settings import PARTS, TourbillonFiguresKeys
+from circuitsim.scenarios.tourbillon_figures.settings import PARTS, TourbillonFiguresSettings
 
 PAPERS = (0.01, 0.001)  # rates of a block's encoder and decoder (section 6.2)
 RULES = ("rec", "rec-symmetric")
@@ -20,12 +20,12 @@ LEARNS = ("both", "tuned", "inner", "outer")
 Values = dict[str, Any]
 
 
-def _stack(settings: TourbillonFiguresKeys, dataset: str) -> list[int]:
+def _stack(settings: TourbillonFiguresSettings, dataset: str) -> list[int]:
     """Return the units of all layers of a stack of two blocks below the classes."""
     return [IMAGES[dataset], *settings.hinges, CLASSES]
 
 
-def _single(settings: TourbillonFiguresKeys, dataset: str, rates: tuple[float, ...], **own: Any) -> Values:
+def _single(settings: TourbillonFiguresSettings, dataset: str, rates: tuple[float, ...], **own: Any) -> Values:
     """Return the settings of one block below a top layer that does not learn: a circular autoencoder."""
     found = settings.shared() | {"dataset": dataset, "sizes": [IMAGES[dataset], settings.hinges[0], CLASSES]}
     found |= {"epochs": settings.single_epochs, "top_epochs": 0, "tuning_epochs": 0, "channel": "none"}
@@ -33,20 +33,20 @@ def _single(settings: TourbillonFiguresKeys, dataset: str, rates: tuple[float, .
     return found | own
 
 
-def grown(settings: TourbillonFiguresKeys, dataset: str, **own: Any) -> Values:
+def grown(settings: TourbillonFiguresSettings, dataset: str, **own: Any) -> Values:
     """Return the settings of a whole Tourbillon with our rates and bounds."""
     keys = ("top_epochs", "tuning_epochs", "lr", "decoder_lr", "bounds", "lr_decay", "tuning_lr")
     return settings.shared(*keys) | {"dataset": dataset, "sizes": _stack(settings, dataset)} | own
 
 
-def _others(settings: TourbillonFiguresKeys, dataset: str, **own: Any) -> Values:
+def _others(settings: TourbillonFiguresSettings, dataset: str, **own: Any) -> Values:
     """Return settings for learning from errors from the start, with as many epochs as a Tourbillon develops."""
     whole = 2 * settings.epochs + settings.top_epochs + settings.tuning_epochs
     found = settings.shared("momentum") | {"dataset": dataset, "epochs": whole, "lr": settings.other_lr}
     return found | {"lr_decay": settings.other_decay} | own
 
 
-def _blocks(settings: TourbillonFiguresKeys) -> list[Member]:
+def _blocks(settings: TourbillonFiguresSettings) -> list[Member]:
     """Return runs of a single block on each data set, by both rules, at the paper's rates and at ours."""
     return [
         settings.member(f"figure-3-{dataset}-{name}", "tourbillon", own, {"block_rule": RULES})
@@ -56,7 +56,7 @@ def _blocks(settings: TourbillonFiguresKeys) -> list[Member]:
     ]
 
 
-def _figure_3(settings: TourbillonFiguresKeys) -> list[Member]:
+def _figure_3(settings: TourbillonFiguresSettings) -> list[Member]:
     rates = (settings.other_lr, settings.other_lr)
     compared = [
         settings.member(f"figure-3-{dataset}-others", "tourbillon", own, {"block_rule": ["rbp", "bp"]})
@@ -66,20 +66,20 @@ def _figure_3(settings: TourbillonFiguresKeys) -> list[Member]:
     return _blocks(settings) + compared
 
 
-def _figure_4(settings: TourbillonFiguresKeys) -> list[Member]:
+def _figure_4(settings: TourbillonFiguresSettings) -> list[Member]:
     return [one for dataset in settings.datasets for one in (_whole(settings, dataset), _layered(settings, dataset))]
 
 
-def _whole(settings: TourbillonFiguresKeys, dataset: str) -> Member:
+def _whole(settings: TourbillonFiguresSettings, dataset: str) -> Member:
     return settings.member(f"figure-4-{dataset}-tourbillon", "tourbillon", grown(settings, dataset))
 
 
-def _layered(settings: TourbillonFiguresKeys, dataset: str) -> Member:
+def _layered(settings: TourbillonFiguresSettings, dataset: str) -> Member:
     own = _others(settings, dataset, sizes=_stack(settings, dataset), angle_examples=100)
     return settings.member(f"figure-4-{dataset}-others", "classifier", own, {"feedback": ["fa", "bp"]})
 
 
-def _figure_7(settings: TourbillonFiguresKeys) -> list[Member]:
+def _figure_7(settings: TourbillonFiguresSettings) -> list[Member]:
     """Return a run of one seed, which is drawn, on each data set."""
     return [
         settings.member(f"figure-7-{dataset}", "tourbillon", own, seeds=1)
@@ -88,7 +88,7 @@ def _figure_7(settings: TourbillonFiguresKeys) -> list[Member]:
     ]
 
 
-def _table_1(settings: TourbillonFiguresKeys) -> list[Member]:
+def _table_1(settings: TourbillonFiguresSettings) -> list[Member]:
     dataset = settings.datasets[0]
     units = IMAGES[dataset]
     folded = [units, *settings.unet, *settings.unet[-2::-1], units]
@@ -108,7 +108,7 @@ def _table_1(settings: TourbillonFiguresKeys) -> list[Member]:
 _ENDS = {False: "", True: "-output-block"}
 
 
-def _unet(settings: TourbillonFiguresKeys, dataset: str, sizes: list[int], output_block: bool) -> Values:
+def _unet(settings: TourbillonFiguresSettings, dataset: str, sizes: list[int], output_block: bool) -> Values:
     """Return the settings of a U-Net: the second block's rates and bound for all above it, the top's for the output."""
     layers = len(sizes) - 1
     blocks = layers if output_block else layers - 1
@@ -125,7 +125,7 @@ def _unet(settings: TourbillonFiguresKeys, dataset: str, sizes: list[int], outpu
     return grown(settings, dataset, **own, sizes=sizes, original="autoencoder", output_block=output_block)
 
 
-def _tuning(settings: TourbillonFiguresKeys) -> list[Member]:
+def _tuning(settings: TourbillonFiguresSettings) -> list[Member]:
     """Return runs that fine-tune by several channels, all from the same start and random numbers.
 
     Decoders are fixed or learn; other channels have the same rates or their own. Then the top, or all blocks, have
@@ -150,7 +150,7 @@ def _tuning(settings: TourbillonFiguresKeys) -> list[Member]:
     ]
 
 
-def _bounds(settings: TourbillonFiguresKeys) -> list[Member]:
+def _bounds(settings: TourbillonFiguresSettings) -> list[Member]:
     dataset, first, last = settings.datasets[0], settings.lr[0], settings.lr[-1]
     own = grown(settings, dataset, top_epochs=0, tuning_epochs=0, channel="none")
     vary = {
@@ -164,7 +164,7 @@ def _without(values: Values, vary: Mapping[str, Any]) -> Values:
     return {key: value for key, value in values.items() if key not in vary}
 
 
-def _schedules(settings: TourbillonFiguresKeys) -> list[Member]:
+def _schedules(settings: TourbillonFiguresSettings) -> list[Member]:
     """Return the sequential run of figure 4, growth with a lag and all at once, and examples that overlap."""
     dataset = settings.datasets[0]
     found = [_whole(settings, dataset)]
@@ -191,7 +191,7 @@ def intervals(values: Values) -> list[int]:
     return list(dict.fromkeys(growth.shortest_interval(most) for most in (1, None)))
 
 
-def _nest(settings: TourbillonFiguresKeys) -> list[Member]:
+def _nest(settings: TourbillonFiguresSettings) -> list[Member]:
     dataset = settings.datasets[0]
     units, (outer, core) = IMAGES[dataset], settings.hinges
     shared = settings.shared() | {"dataset": dataset, "epochs": settings.nest_epochs}
@@ -209,7 +209,7 @@ def _nest(settings: TourbillonFiguresKeys) -> list[Member]:
     ]
 
 
-_MEMBERS: Mapping[int | str, Callable[[TourbillonFiguresKeys], list[Member]]] = {
+_MEMBERS: Mapping[int | str, Callable[[TourbillonFiguresSettings], list[Member]]] = {
     3: _figure_3,
     4: _figure_4,
     5: _blocks,
@@ -224,12 +224,12 @@ _MEMBERS: Mapping[int | str, Callable[[TourbillonFiguresKeys], list[Member]]] = 
 }
 
 
-def by_part(settings: TourbillonFiguresKeys) -> dict[int | str, list[Member]]:
+def by_part(settings: TourbillonFiguresSettings) -> dict[int | str, list[Member]]:
     """Return the runs of each chosen part, in the order of the paper."""
     return {part: _MEMBERS[part](settings) for part in PARTS if part in settings.figures}
 
 
-def members(settings: TourbillonFiguresKeys) -> list[Member]:
+def members(settings: TourbillonFiguresSettings) -> list[Member]:
     """Return all runs, each once."""
     found = [one for part in by_part(settings).values() for one in part]
     return list({one.name: one for one in found}.values())

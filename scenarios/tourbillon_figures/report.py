@@ -15,7 +15,7 @@ from circuitsim.scenarios.tourbillon_figures.members import by_part
 from circuitsim.scenarios.tourbillon_figures.samples import figure_6, figure_7, figure_9
 from circuitsim.scenarios.tourbillon_figures.schedules import bounds, schedules
 from circuitsim.scenarios.tourbillon_figures.series import Developed
-from circuitsim.scenarios.tourbillon_figures.settings import TourbillonFiguresKeys
+from circuitsim.scenarios.tourbillon_figures.settings import TourbillonFiguresSettings
 from circuitsim.scenarios.tourbillon_figures.tables import table_1, tuning
 
 TITLE = "tourbillon-figures – stacks of circular autoencoders, figure by figure"
@@ -38,7 +38,7 @@ _MAKERS: Mapping[int | str, _Maker] = {
 def finish(folder: Path, runs: Sequence[MemberRun], config: Mapping[str, Any]) -> None:
     """Write figures, tables and report of the members that ran."""
     ran = {one.name: one for one in measured(folder, runs, Developed)}
-    settings = build(TourbillonFiguresKeys, {key: config[key] for key in TourbillonFiguresKeys.model_fields})
+    settings = build(TourbillonFiguresSettings, {key: config[key] for key in TourbillonFiguresSettings.model_fields})
     exhibits = []
     for part, members in by_part(settings).items():
         own = [ran[member.name] for member in _complete(members, ran)]

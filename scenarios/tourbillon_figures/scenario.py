@@ -12,7 +12,7 @@ from typing import Any
 from circuitsim.runs.scenario import Campaign
 from circuitsim.scenarios.tourbillon_figures.members import members
 from circuitsim.scenarios.tourbillon_figures.report import finish
-from circuitsim.scenarios.tourbillon_figures.settings import TourbillonFiguresKeys
+from circuitsim.scenarios.tourbillon_figures.settings import TourbillonFiguresSettings
 
 QUICK: Mapping[str, Any] = {
     "datasets": ["digits"],
@@ -44,7 +44,7 @@ QUICK: Mapping[str, Any] = {
 SCENARIO = Campaign(
     name="tourbillon-figures",
     description="Tourbillon, figures 3 to 9 and table 1; fine-tuning, bounds, schedules, loops within loops",
-    settings=TourbillonFiguresKeys,
+    settings=TourbillonFiguresSettings,
     members=members,
     finish=finish,
     quick=QUICK,

@@ -45,7 +45,7 @@ def _pair(value: Rates) -> list[float]:
     return value if isinstance(value, list) else [value, value]
 
 
-class TourbillonFiguresKeys(CampaignSettings):
+class TourbillonFiguresSettings(CampaignSettings):
     """The settings of `tourbillon-figures`."""
 
     figures: Annotated[list[int | str], each_once(PARTS)] = Field(list(PARTS), description=expected_each_once(PARTS))

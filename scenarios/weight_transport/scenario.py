@@ -34,7 +34,7 @@ MIRROR: Mapping[str, Any] = {
 }
 
 
-class WeightTransportKeys(CampaignSettings):
+class WeightTransportSettings(CampaignSettings):
     """The settings of `weight-transport`."""
 
     datasets: Annotated[list[str], each_once(IMAGES)] = Field(
@@ -53,7 +53,7 @@ class WeightTransportKeys(CampaignSettings):
     angle_examples: Count = 1000
 
 
-def members(settings: WeightTransportKeys) -> list[Member]:
+def members(settings: WeightTransportSettings) -> list[Member]:
     """Return, for each data set and depth, a run of the methods without weight decay and one of that with it."""
     return [
         _member(settings, dataset, sizes, part, suffix)
@@ -63,14 +63,16 @@ def members(settings: WeightTransportKeys) -> list[Member]:
     ]
 
 
-def _parts(settings: WeightTransportKeys) -> list[tuple[list[str], str]]:
+def _parts(settings: WeightTransportSettings) -> list[tuple[list[str], str]]:
     """Return the methods whose settings agree, and the suffix of their member's name."""
     steady = [method for method in settings.methods if method != DECAYING]
     decaying = [method for method in settings.methods if method == DECAYING]
     return [(part, suffix) for part, suffix in ((steady, ""), (decaying, f"-{DECAYING}")) if part]
 
 
-def _member(settings: WeightTransportKeys, dataset: str, sizes: list[int], methods: list[str], suffix: str) -> Member:
+def _member(
+    settings: WeightTransportSettings, dataset: str, sizes: list[int], methods: list[str], suffix: str
+) -> Member:
     values = settings.shared("lr", "angle_examples") | {"dataset": dataset, "sizes": sizes, "mirror": dict(MIRROR)}
     values |= {"weight_decay": settings.weight_decay if suffix else 0.0}
     return settings.member(
@@ -92,7 +94,7 @@ QUICK: Mapping[str, Any] = {
 SCENARIO = Campaign(
     name="weight-transport",
     description="all kinds of feedback of `classifier` on several data sets and depths: errors, angles, windows",
-    settings=WeightTransportKeys,
+    settings=WeightTransportSettings,
     members=members,
     finish=finish,
     quick=QUICK,

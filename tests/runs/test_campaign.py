@@ -29,13 +29,13 @@ from circuitsim.runs.study import Study
 CLASSES = {"sizes": [64, 5, 10], "train_limit": 40, "test_limit": 20, "batch": 8, "epochs": 2, "lr": 0.1}
 
 
-class TourKeys(Settings):
+class TourSettings(Settings):
     seeds: int = Field(2, ge=1, description="a whole number >= 1")
     lr: float = Field(0.1, ge=0, description="a number >= 0")
     missing: bool = Field(False, description="true or false")
 
 
-def _members(settings: TourKeys) -> list[Member]:
+def _members(settings: TourSettings) -> list[Member]:
     seeds = list(range(settings.seeds))
     found = [
         Member("first", "autoencoder", SMALL | {"lr": settings.lr}, {"rule": ["rec", "bp"], "seed": seeds}),
@@ -53,7 +53,7 @@ def _finish(folder: Path, runs: Sequence[MemberRun], config: Mapping[str, Any]) 
     (folder / "report.html").write_text(f"{config['scenario']}: {', '.join(told)}")
 
 
-TOUR = Campaign("tour", "three members", TourKeys, _members, _finish, quick={"seeds": 1})
+TOUR = Campaign("tour", "three members", TourSettings, _members, _finish, quick={"seeds": 1})
 NAMES = ("first", "rates", "last")
 ROWS = {"config.json", "metrics.parquet", "members.json", "members", "report.html"}
 
@@ -67,7 +67,7 @@ def _ready(monkeypatch: pytest.MonkeyPatch) -> None:
 def _wanting(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
     """Install the campaign with its first member changed."""
 
-    def members(settings: TourKeys) -> list[Member]:
+    def members(settings: TourSettings) -> list[Member]:
         first, *rest = _members(settings)
         return [replace(first, **changes), *rest]
 
@@ -196,7 +196,7 @@ def test_a_member_without_data_is_skipped_and_tried_again(
 
 
 def test_no_member_has_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    installed(monkeypatch, replace(TOUR, members=lambda _: _members(TourKeys(missing=True))[:1]))
+    installed(monkeypatch, replace(TOUR, members=lambda _: _members(TourSettings(missing=True))[:1]))
     assert circuitsim("run", "tour", "--out", tmp_path / "run") == 2
     assert capfd.readouterr().err == (
         "circuitsim: campaign: got data file nowhere.npz: got no such file; expected a file. Correct the path.; "

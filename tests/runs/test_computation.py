@@ -20,14 +20,14 @@ from circuitsim.runs.scenario import Computation
 OWN = {"config.json", "metrics.parquet", "report.html"}
 
 
-class PowerKeys(Settings):
+class PowerSettings(Settings):
     base: float = Field(2.0, gt=0, description="a number above 0")
     steps: int = Field(3, ge=1, description="a whole number >= 1")
     seed: int = Field(0, description="a whole number")
     FIXED = ("steps",)
 
 
-def _powers(settings: PowerKeys) -> pd.DataFrame:
+def _powers(settings: PowerSettings) -> pd.DataFrame:
     rows = [(n, "train", "power", settings.base**n + settings.seed, n / 2) for n in range(settings.steps)]
     return pd.DataFrame(rows, columns=["epoch", "split", "metric", "value", "time"])
 
@@ -36,7 +36,7 @@ def _finish(folder: Path, frame: pd.DataFrame, config: Any) -> None:
     (folder / "report.html").write_text(f"{config['scenario']}: {len(frame)} numbers, {frame['value'].sum():g} in all")
 
 
-POWERS = Computation("powers", "powers of a number", PowerKeys, _powers, _finish, quick={"steps": 1})
+POWERS = Computation("powers", "powers of a number", PowerSettings, _powers, _finish, quick={"steps": 1})
 
 
 @pytest.fixture(autouse=True)
@@ -136,14 +136,14 @@ def test_interrupted_and_resumed(
 ) -> None:
     """Nothing of the first replica is kept when the second is interrupted; `resume` computes both."""
 
-    def stop(settings: PowerKeys) -> pd.DataFrame:
+    def stop(settings: PowerSettings) -> pd.DataFrame:
         if settings.seed:
             os.kill(os.getpid(), number)
             time.sleep(5)
         return _powers(settings)
 
     out, options = tmp_path / "run", ["--vary", "seed=0,1"]
-    installed(monkeypatch, Computation("powers", "", PowerKeys, stop, _finish))
+    installed(monkeypatch, Computation("powers", "", PowerSettings, stop, _finish))
     assert circuitsim("run", "powers", "--out", out, *options) == 130
     assert capfd.readouterr().err == (
         "circuitsim: computation powers: interrupted before its numbers were complete, and none are kept; go on with: "
@@ -161,10 +161,10 @@ def test_resume_of_a_complete_one_draws_again(tmp_path: Path, monkeypatch: pytes
     before = tree(tmp_path / "run")
     (tmp_path / "run" / "report.html").unlink()
 
-    def again(settings: PowerKeys) -> pd.DataFrame:
+    def again(settings: PowerSettings) -> pd.DataFrame:
         raise AssertionError("computed again")
 
-    installed(monkeypatch, Computation("powers", "", PowerKeys, again, _finish))
+    installed(monkeypatch, Computation("powers", "", PowerSettings, again, _finish))
     assert circuitsim("resume", tmp_path / "run") == 0
     assert tree(tmp_path / "run") == before
 

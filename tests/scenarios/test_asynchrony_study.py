@@ -29,7 +29,7 @@ from circuitsim.scenarios.asynchrony.ladder import (
     RWCC,
     TOP,
     UPDATES,
-    AsynchronyKeys,
+    AsynchronySettings,
     rungs,
 )
 from circuitsim.scenarios.asynchrony.report import KINDS, clearly_worse, useless
@@ -147,14 +147,14 @@ def test_where_a_ladder_breaks() -> None:
 
 def test_the_rungs() -> None:
     """All four ladders, in ticks of a loop of two projections with a delay of ten each."""
-    found = {(r.ladder, r.kind, r.amount): r.timing for r in rungs(AsynchronyKeys())}
+    found = {(r.ladder, r.kind, r.amount): r.timing for r in rungs(AsynchronySettings())}
     assert found["", REGULAR, 0.0] == Timing()
     assert found[JITTER, ONCE, 0.05] == Timing(jitter=1)
     assert found[JITTER, PATIENT, 4.0] == Timing(jitter=80, patience=10)
     assert found[DELAYS, OFTEN, 0.5] == Timing(delays=10, ticks=4)
     assert found[MEMORY, MEMBRANES, 0.75] == Timing(membrane=0.25, hold=8)
     assert found[UPDATES, LATE, 1.0] == Timing(updates=61)
-    coefficients = {r.kind: r.coefficients for r in rungs(AsynchronyKeys()) if r.amount == 0.9}
+    coefficients = {r.kind: r.coefficients for r in rungs(AsynchronySettings()) if r.amount == 0.9}
     assert coefficients[RWCC] == variant_coefficients("rwcc", 0.9, 2)
 
 
@@ -184,7 +184,7 @@ GOLDEN = {  # mse, angle, disturbance: computed by this code, 2026-11-21
 
 @pytest.fixture(scope="module")
 def tiny() -> pd.DataFrame:
-    return compute(AsynchronyKeys(seed=1, **TINY))
+    return compute(AsynchronySettings(seed=1, **TINY))
 
 
 def test_golden_numbers_of_a_tiny_ladder(tiny: pd.DataFrame) -> None:
@@ -219,7 +219,7 @@ def test_the_scenario_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """One rung diverges in one seed: it is left out, and told."""
     original = scenario.train_and_measure
 
-    def lost(settings: AsynchronyKeys, rung: Any, loaded: Any) -> Any:
+    def lost(settings: AsynchronySettings, rung: Any, loaded: Any) -> Any:
         return [] if (rung.ladder, rung.kind, settings.seed) == (DELAYS, ONCE, 2) else original(settings, rung, loaded)
 
     monkeypatch.setattr(scenario, "train_and_measure", lost)
@@ -243,7 +243,9 @@ def test_the_scenario_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_rung_that_diverges_has_no_numbers() -> None:
-    keys = AsynchronyKeys(**TINY | {"lr": 3e38, "jitter": [0.0], "delays": [0.0], "memory": [0.0], "updates": [0.0]})
+    keys = AsynchronySettings(
+        **TINY | {"lr": 3e38, "jitter": [0.0], "delays": [0.0], "memory": [0.0], "updates": [0.0]}
+    )
     loaded = scenario.load_data(keys)
     assert list(scenario.train_and_measure(keys, next(iter(rungs(keys))), loaded)) == []
 

@@ -14,7 +14,7 @@ from running import circuitsim, metrics, skip_report
 from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.engine.simulator import Simulator
 from circuitsim.scenarios.drifting_feedback.scenario import SCENARIO as DRIFTING
-from circuitsim.scenarios.drifting_feedback.scenario import Drift, DriftKeys, circuit_settings, compute
+from circuitsim.scenarios.drifting_feedback.scenario import Drift, DriftSettings, circuit_settings, compute
 
 SMALL_DRIFT: dict[str, Any] = {
     "dataset": "digits", "hidden": [8, 6], "lr": 0.05, "batch": 20, "epochs": 2, "train_limit": 100, "test_limit": 40,
@@ -38,8 +38,8 @@ def test_drift_turns_as_fast_as_it_says() -> None:
 def test_drift_at_rest_is_fixed_random_feedback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To the bit the numbers of the scenario `autoencoder`."""
     skip_report(monkeypatch)
-    keys = DriftKeys(**SMALL_DRIFT, feedback=0.0, seed=4)
-    resting, turning = compute(keys), compute(DriftKeys(**SMALL_DRIFT, feedback=40.0, seed=4))
+    keys = DriftSettings(**SMALL_DRIFT, feedback=0.0, seed=4)
+    resting, turning = compute(keys), compute(DriftSettings(**SMALL_DRIFT, feedback=40.0, seed=4))
     sets = circuit_settings(keys).model_dump(
         include={"sizes", "rule", "lr", "batch", "epochs", "train_limit", "test_limit"}
     )

@@ -16,7 +16,7 @@ from scipy.integrate import solve_ivp
 from circuitsim.analysis.feedback_systems import FeedbackSystem, correlations, flat, integrate
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.engine.simulator import Simulator
-from circuitsim.scenarios.feedback_ode.scenario import FeedbackKeys, compute, system
+from circuitsim.scenarios.feedback_ode.scenario import FeedbackSettings, compute, system
 
 SIZES, EXAMPLES = (7, 6, 5, 4), 9
 LAYERS = range(1, len(SIZES))
@@ -143,7 +143,7 @@ def test_backpropagation_conserves_the_difference_of_adjacent_layers() -> None:
 
 
 def test_levels_are_crossed_when_they_say() -> None:
-    one = system(FeedbackKeys(sizes=[6, 8, 4], feedback=0.5, scale_target=0.5, scale_feedback=0.5))
+    one = system(FeedbackSettings(sizes=[6, 8, 4], feedback=0.5, scale_target=0.5, scale_feedback=0.5))
     start = one.error(one.weights)
     course = integrate(one, np.array([0.0, 1.0]), [start / 2, start / 4, start * 2])
     assert 0 < course.reached[0] < course.reached[1] < 1
@@ -153,7 +153,7 @@ def test_levels_are_crossed_when_they_say() -> None:
 
 
 def test_nothing_correlates_with_weights_of_nought() -> None:
-    one = system(FeedbackKeys(sizes=[4, 3, 2], feedback=0.0))
+    one = system(FeedbackSettings(sizes=[4, 3, 2], feedback=0.0))
     assert np.isnan(correlations(one, one.weights)).all()
 
 
@@ -180,7 +180,7 @@ GOLDEN = {  # error at times 0, 1, 2; time to 1e-2; final correlations of W1, W2
 
 @pytest.mark.parametrize("feedback", GOLDEN)
 def test_golden_numbers_of_a_tiny_system(feedback: float | str) -> None:
-    frame = compute(FeedbackKeys(feedback=feedback, samples=3, seed=1, **TINY))
+    frame = compute(FeedbackSettings(feedback=feedback, samples=3, seed=1, **TINY))
     errors = frame[frame["metric"] == "error"]["value"]
     last = frame[frame["epoch"] == 2].set_index("metric")["value"]
     found = [*errors, last["time_to/1e-02"], last["correlation/W1"], last["correlation/W2"]]
@@ -193,7 +193,7 @@ def test_more_learning_feedback_is_faster() -> None:
     for seed in range(5):
         ends = []
         for epsilon in (0.0, 0.5, 1.0):
-            frame = compute(FeedbackKeys(feedback=epsilon, seed=seed, **common))
+            frame = compute(FeedbackSettings(feedback=epsilon, seed=seed, **common))
             last = frame[frame["epoch"] == 4].set_index("metric")["value"]
             ends.append([-last["time_to/1e-02"], *(last[f"correlation/W{h}"] for h in (1, 2, 3))])
         assert (np.diff(np.array(ends), axis=0) > 0).all(), (seed, ends)

@@ -13,14 +13,14 @@ from running import circuitsim, final, metrics, skip_report
 from circuitsim.circuits.channels import ROWS
 from circuitsim.runs.config import build
 from circuitsim.scenarios.layouts import LAYOUTS, LayoutSettings, described
-from circuitsim.scenarios.learning_channels.scenario import GROUPS, SCENARIO, LearningChannelsKeys, members
+from circuitsim.scenarios.learning_channels.scenario import GROUPS, SCENARIO, LearningChannelsSettings, members
 from circuitsim.scenarios.learning_channels.verdicts import PAPER, Expected, agreement
 
 TINY = {"train_limit": 200, "test_limit": 60, "epochs": 2, "units": 6}
 
 
 def test_members_are_the_groups_of_each_data_set() -> None:
-    found = members(LearningChannelsKeys(datasets=["digits", "mnist"], units=7, seeds=2, seed=3, lr=0.2))
+    found = members(LearningChannelsSettings(datasets=["digits", "mnist"], units=7, seeds=2, seed=3, lr=0.2))
     assert [m.name for m in found] == [f"{d}-{group}" for d in ("digits", "mnist") for group in GROUPS]
     assert sorted(name for group in GROUPS.values() for name in group) == sorted(LAYOUTS)
     assert GROUPS["outputs"][0] == "row1" and GROUPS["mixed"][-1] == "row8-random"
@@ -172,5 +172,5 @@ def test_the_command_line_audits_a_row(capfd: pytest.CaptureFixture[str]) -> Non
 
 
 def test_quick_is_quick() -> None:
-    settings = LearningChannelsKeys(**SCENARIO.quick)
+    settings = LearningChannelsSettings(**SCENARIO.quick)
     assert settings.datasets == ["digits"] and settings.epochs * 1437 // settings.batch < 3000

@@ -22,7 +22,7 @@ from circuitsim.analysis.reports.maps import Matrix, draw_matrices
 from circuitsim.analysis.reports.search_plots import Searched, draw_history, draw_slices
 from circuitsim.scenarios.mirror_search.report import ERROR, command, paired, transfer_table
 from circuitsim.scenarios.mirror_search.runs import Runs
-from circuitsim.scenarios.mirror_search.settings import SEARCHED, MirrorSearchKeys
+from circuitsim.scenarios.mirror_search.settings import SEARCHED, MirrorSearchSettings
 from circuitsim.scenarios.mirror_search.study import Notebook, Search, Trial
 
 pytest.importorskip("optuna")
@@ -276,11 +276,11 @@ def test_bad_settings(given: str, tmp_path: Path, capfd: pytest.CaptureFixture[s
 def test_nothing_is_varied(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert circuitsim("run", "mirror-search", "--vary", "seed=0,1", "--out", tmp_path / "run") == 2
     assert "key seed: got '--vary seed'" in capfd.readouterr().err
-    assert set(MirrorSearchKeys.FIXED) == set(MirrorSearchKeys.model_fields)
+    assert set(MirrorSearchSettings.FIXED) == set(MirrorSearchSettings.model_fields)
 
 
-def keys(**own: Any) -> MirrorSearchKeys:
-    return MirrorSearchKeys(**(TINY | own))
+def keys(**own: Any) -> MirrorSearchSettings:
+    return MirrorSearchSettings(**(TINY | own))
 
 
 TOO_MUCH = {"rate": 1e38, "decay": 0.1, "scale": 1e30}

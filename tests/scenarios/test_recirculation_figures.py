@@ -18,14 +18,14 @@ from circuitsim.scenarios.recirculation_figures.curves import ran_away, without_
 from circuitsim.scenarios.recirculation_figures.divergence import onset
 from circuitsim.scenarios.recirculation_figures.members import halved, members
 from circuitsim.scenarios.recirculation_figures.scenario import SCENARIO
-from circuitsim.scenarios.recirculation_figures.settings import PARTS, RecirculationFiguresKeys
+from circuitsim.scenarios.recirculation_figures.settings import PARTS, RecirculationFiguresSettings
 from circuitsim.scenarios.recirculation_figures.tables import held_in, ordered
 
 GOLDEN = 1e-4  # relative: float32 sums differ in their last digits between machines and backends, by 1e-7 at the end
 
 
 def named(**keys: Any) -> dict[str, Any]:
-    return {member.name: member for member in members(RecirculationFiguresKeys(**keys))}
+    return {member.name: member for member in members(RecirculationFiguresSettings(**keys))}
 
 
 def test_settings_of_the_paper() -> None:
@@ -53,8 +53,10 @@ def test_what_each_figure_varies() -> None:
     found = named(seeds=2, lam=0.25)
     deep = found["figure-8-rec"]
     assert deep.values["sizes"] == [784, *[100] * 10, 784]
-    assert deep.vary["lr"] == [halved(RecirculationFiguresKeys()), 0.01]
-    assert halved(RecirculationFiguresKeys())[-1] == 0.01 and halved(RecirculationFiguresKeys())[0] == 0.01 / 2**10
+    assert deep.vary["lr"] == [halved(RecirculationFiguresSettings()), 0.01]
+    assert (
+        halved(RecirculationFiguresSettings())[-1] == 0.01 and halved(RecirculationFiguresSettings())[0] == 0.01 / 2**10
+    )
     assert found["figure-8-others"].vary["rule"] == ["bp", "top"]
     assert found["figure-9-tanh-3"].vary["variant"] == VARIANTS and found["figure-9-tanh-3"].values["lam"] == 0.25
     ten = found["figure-10-linear-1"]
@@ -86,8 +88,8 @@ def test_figures_that_are_not_asked_for_are_left_out() -> None:
         "figure-10-tanh-1",
         "lambdas",
     }
-    assert [m.optional for m in members(RecirculationFiguresKeys(figures=[4], dataset="mnist"))] == [False, False]
-    assert all(m.optional for m in members(RecirculationFiguresKeys(figures=[5, 6, 7])))
+    assert [m.optional for m in members(RecirculationFiguresSettings(figures=[4], dataset="mnist"))] == [False, False]
+    assert all(m.optional for m in members(RecirculationFiguresSettings(figures=[5, 6, 7])))
 
 
 def test_the_order_and_who_ran_away_by_hand() -> None:
@@ -254,7 +256,7 @@ def test_refusals(setting: str, tmp_path: Path, capfd: pytest.CaptureFixture[str
 
 
 def test_quick_is_quick() -> None:
-    settings = RecirculationFiguresKeys(**SCENARIO.quick)
+    settings = RecirculationFiguresSettings(**SCENARIO.quick)
     assert settings.figures == list(PARTS) and settings.dataset == "digits"
     presentations = settings.epochs * settings.train_limit // settings.batch  # type: ignore[operator]
     assert presentations <= 200 and settings.interval * settings.intervals <= 500

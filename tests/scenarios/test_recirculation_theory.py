@@ -10,7 +10,7 @@ from running import circuitsim, installed
 
 from circuitsim.analysis.theory.report import lead, verdicts
 from circuitsim.analysis.theory.statements import STATEMENTS
-from circuitsim.scenarios.recirculation_theory import SCENARIO, TheoryKeys, compute
+from circuitsim.scenarios.recirculation_theory import SCENARIO, TheorySettings, compute
 
 SMALL = {"starts": 60, "systems": 2, "depths": [2, 3], "rates": [0.02, 0.01, 0.005]}
 FALSE = {
@@ -38,7 +38,7 @@ def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def metrics() -> pd.DataFrame:
-    frame = compute(TheoryKeys(**SMALL))
+    frame = compute(TheorySettings(**SMALL))
     frame.insert(0, "replica", 0)
     return frame
 

@@ -11,13 +11,13 @@ import pytest
 from running import circuitsim, metrics, skip_report
 
 from circuitsim.scenarios.stale_feedback.report import Sweep
-from circuitsim.scenarios.stale_feedback.scenario import SCENARIO, StaleFeedbackKeys, members
+from circuitsim.scenarios.stale_feedback.scenario import SCENARIO, StaleFeedbackSettings, members
 
 INF = np.inf
 
 
 def test_members_are_as_few_runs_as_shapes_allow() -> None:
-    copies, deferred, random = members(StaleFeedbackKeys(seed=5, lr=0.2))
+    copies, deferred, random = members(StaleFeedbackSettings(seed=5, lr=0.2))
     assert copies.vary == {"copy_interval": [*(2**k for k in range(11)), "never"], "seed": [5, 6, 7]}
     assert deferred.vary == {"update_probability": [1.0, 0.5, 0.1, 0.02], "seed": [5, 6, 7]}
     assert random.vary == {"seed": [5, 6, 7]}
@@ -117,6 +117,6 @@ def test_refusals(setting: str, tmp_path: Path, capfd: pytest.CaptureFixture[str
 
 
 def test_quick_is_quick() -> None:
-    settings = StaleFeedbackKeys(**SCENARIO.quick)
+    settings = StaleFeedbackSettings(**SCENARIO.quick)
     presentations = settings.epochs * settings.train_limit // settings.batch  # type: ignore[operator]
     assert settings.dataset == "digits" and presentations <= 200

@@ -22,13 +22,13 @@ from circuitsim.scenarios.tourbillon import TourbillonSettings
 from circuitsim.scenarios.tourbillon_figures.members import by_part, intervals, members
 from circuitsim.scenarios.tourbillon_figures.samples import downward, upward
 from circuitsim.scenarios.tourbillon_figures.scenario import SCENARIO
-from circuitsim.scenarios.tourbillon_figures.settings import PARTS, TourbillonFiguresKeys
+from circuitsim.scenarios.tourbillon_figures.settings import PARTS, TourbillonFiguresSettings
 
 GOLDEN = 2e-4  # relative: float32 sums differ in their last digits between machines and backends
 
 
-def keys(**values: Any) -> TourbillonFiguresKeys:
-    return build(TourbillonFiguresKeys, values)
+def keys(**values: Any) -> TourbillonFiguresSettings:
+    return build(TourbillonFiguresSettings, values)
 
 
 def named(**values: Any) -> dict[str, Member]:
@@ -334,7 +334,7 @@ def test_refusals(setting: str, tmp_path: Path, capfd: pytest.CaptureFixture[str
 
 
 def test_quick_is_quick() -> None:
-    settings = build(TourbillonFiguresKeys, SCENARIO.quick)
+    settings = build(TourbillonFiguresSettings, SCENARIO.quick)
     assert settings.figures == list(PARTS) and settings.datasets == ["digits"] and len(members(settings)) <= 22
     presentations = settings.epochs * (settings.train_limit or 10**9) // settings.batch
     assert presentations <= 200

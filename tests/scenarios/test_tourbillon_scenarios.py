@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from circuitsim.runs.config import build, spell
 from circuitsim.runs.runfolder import read_tensors
 from circuitsim.runs.study import Study
-from circuitsim.scenarios.five_problems.scenario import ProblemKeys, described
+from circuitsim.scenarios.five_problems.scenario import ProblemSettings, described
 from circuitsim.scenarios.tourbillon import TourbillonSettings, design
 
 GOLDEN = 1e-6  # relative, of float64
@@ -259,7 +259,7 @@ def test_five_problems_against_depth(problems: Path) -> None:
 
 def _share_of_the_top(depth: int, width: int = 6) -> float:
     """Synapses and biases of the top among all that learn."""
-    circuit, _ = described(build(ProblemKeys, {"width": width}), depth)
+    circuit, _ = described(build(ProblemSettings, {"width": width}), depth)
     size = {p.name: p.size for p in circuit.populations}
     count = {q.name: size[q.target] * (size[q.source] + 1) for q in circuit.projections if q.name[0] in "EDW"}
     return count[f"W{depth + 1}"] / sum(count.values())

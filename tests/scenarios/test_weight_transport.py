@@ -11,13 +11,13 @@ from running import circuitsim, metrics, skip_report
 
 from circuitsim.circuits.classifier import FEEDBACK
 from circuitsim.scenarios.classifier.settings import ClassifierSettings
-from circuitsim.scenarios.weight_transport.scenario import SCENARIO, WeightTransportKeys, members
+from circuitsim.scenarios.weight_transport.scenario import SCENARIO, WeightTransportSettings, members
 
 METHODS = ("bp", "dfa", "kp", "wm")
 
 
 def test_members_are_as_few_runs_as_shapes_and_settings_allow() -> None:
-    found = members(WeightTransportKeys())
+    found = members(WeightTransportSettings())
     assert [member.name for member in found][:4] == [
         "digits-64-256-64-10",
         "digits-64-256-64-10-kp",
@@ -33,7 +33,7 @@ def test_members_are_as_few_runs_as_shapes_and_settings_allow() -> None:
 
 
 def test_the_settings_of_each_method() -> None:
-    steady, decaying = members(WeightTransportKeys(datasets=["mnist"], hidden=[[256, 64]], seed=7, seeds=2))
+    steady, decaying = members(WeightTransportSettings(datasets=["mnist"], hidden=[[256, 64]], seed=7, seeds=2))
     for member in (steady, decaying):
         built = ClassifierSettings(**member.values)
         assert (built.lr, built.batch, built.hidden, built.output, built.epochs) == (0.1, 100, "tanh", "softmax", 5)
