@@ -259,12 +259,12 @@ OF_RULES = [
     *table(
         "numba",
         cpu,
-        ("increments transposed", "loop", "ICH", "_outer", (OUTER, f"target[r][...] = turned(across @ {PRE})")),
-        ("another example's presynaptic activity", "loop", "IRH", "_outer", (PRE, f"rolled({PRE}, 0)")),
-        ("means over the batch", "loop", "IRH", "_outer", (PRE, f"0 * {PRE} + {PRE}.mean(axis=0, keepdims=True)")),
-        ("the last example left out", "loop", "IRH", "_outer", ("across, pre", "across[:, :-1], pre"), (PRE, f"{PRE}[:-1]")),
-        ("another replica's activity", "loop", "ICRH", "_outer", ("post[min(r, post.shape[0] - 1)]", "post[r - 1]")),
-        ("the neighbour's activity", "loop", "IRH", "_outer", (PRE, f"rolled({PRE}, 1)")),
+        ("increments transposed", "loop", "ICH", "outer_kernel", (OUTER, f"target[r][...] = turned(across @ {PRE})")),
+        ("another example's presynaptic activity", "loop", "IRH", "outer_kernel", (PRE, f"rolled({PRE}, 0)")),
+        ("means over the batch", "loop", "IRH", "outer_kernel", (PRE, f"0 * {PRE} + {PRE}.mean(axis=0, keepdims=True)")),
+        ("the last example left out", "loop", "IRH", "outer_kernel", ("across, pre", "across[:, :-1], pre"), (PRE, f"{PRE}[:-1]")),
+        ("another replica's activity", "loop", "ICRH", "outer_kernel", ("post[min(r, post.shape[0] - 1)]", "post[r - 1]")),
+        ("the neighbour's activity", "loop", "IRH", "outer_kernel", (PRE, f"rolled({PRE}, 1)")),
     ),
     *table(
         "numba",

@@ -13,7 +13,7 @@ from sample_rules import ALL, ENGINE, OWN, PRODUCTS, clipped, local_rule, oja, t
 
 from circuitsim.kernels import BACKENDS, backend, reference, sources
 from circuitsim.kernels.cpu import backend as cpu
-from circuitsim.kernels.cpu.products import _outer
+from circuitsim.kernels.cpu.products import outer_kernel
 from circuitsim.kernels.steps import flattened
 from circuitsim.locality import Place
 from circuitsim.lowering.compiler import RuleInputs, lower
@@ -118,7 +118,7 @@ def products(rule: Rule) -> int:
     """How many matrix products the lowered rule takes."""
     given = operands(rule, "weight", (1, 1, 1), "float64", 0)
     steps = flattened([lower(rule, "weight", given, np.empty((1, POST, PRE)), cpu)])
-    return sum(step.kernel is _outer for step in steps)
+    return sum(step.kernel is outer_kernel for step in steps)
 
 
 @pytest.mark.parametrize("rule", [*ENGINE, *OWN[:14], *OWN[15:]], ids=lambda rule: rule.name)

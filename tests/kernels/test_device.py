@@ -284,17 +284,17 @@ def programs(run: Simulator) -> list[GraphProgram]:
 
 def test_a_presentation_is_one_graph_and_one_more_wherever_the_host_must_look() -> None:
     run = train(made(PLAIN), list(FULL))
-    assert len(programs(run)) == 1 and programs(run)[0]._graph is not None
+    assert len(programs(run)) == 1 and programs(run)[0].graph is not None
     at_once = train(made(SETTINGS[14]), list(FULL))
     assert len(programs(at_once)) == 3  # an update after each layer's rule, before errors go on
-    assert all(p._graph is not None for p in programs(at_once))
+    assert all(p.graph is not None for p in programs(at_once))
 
 
 @pytest.mark.parametrize(("setting", "saved"), [(PLAIN, 6), (SETTINGS[7], 8)], ids=["bounded", "masked"])
 def test_what_does_the_same_with_several_arrays_is_one_launch(setting: Setting | Built, saved: int) -> None:
     """Guards; and updates, of which masks part those of different projections."""
     (program,) = programs(train(made(setting), list(FULL)))
-    assert len(program.launches) - len(program._issued) == saved
+    assert len(program.launches) - len(program.issued) == saved
 
 
 def exploding(name: str, **more: Any) -> Simulator:
@@ -342,7 +342,7 @@ def test_what_was_shown_is_counted_whatever_breaks_a_course_off(monkeypatch: pyt
     run, other = (train(made(PLAIN), list(FULL)) for _ in range(2))
     run.present_each(FULL)
     program: Any = run.plans[0].bound(9).run
-    issue, left = program._repeated, [7]
+    issue, left = program.repeated, [7]
 
     def broken() -> None:
         left[0] -= 1

@@ -164,7 +164,7 @@ def test_little_work_is_left_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def _copy(source: np.ndarray, out: np.ndarray) -> Op:
-    return Op(cpu._copy, read_part(source), write_part(out))
+    return Op(cpu.copy_kernel, read_part(source), write_part(out))
 
 
 def shares(

@@ -91,7 +91,7 @@ def _one_hot(y, rows, out, first, last, low, high, begin, end):
 
 
 @kernel
-def _copy(source, out, first, last, low, high, begin, end):
+def copy_kernel(source, out, first, last, low, high, begin, end):
     for r in range(first, last):
         for b in range(begin, end):
             o, s = line(out, r, b, low, high), line(source, min(r, source.shape[0] - 1), b, low, high)
@@ -129,7 +129,7 @@ def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope:
 def mix(coefficient: Array, held: Array, computed: Array, out: Array) -> Step:
     """out = c held + (1 - c) computed, with c for each replica; `out` may be `computed` itself."""
     if not coefficient.any():
-        return bind(_copy, read_part(computed), write_part(out))
+        return bind(copy_kernel, read_part(computed), write_part(out))
     return bind(_mix, read_all(coefficient), read_part(held), read_part(computed), write_part(out))
 
 

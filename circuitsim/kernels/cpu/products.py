@@ -35,11 +35,11 @@ def _deliver(how, kept, emitted, across, arriving, first, last, low, high, begin
 def outer(post: Array, pre: Array, target: Array) -> Step:
     """target[r, i, j] = sum_b post[r, b, i] pre[r, b, j]."""
     how, work = read_all(gemm(target.dtype.name)), target.size * post.shape[1]
-    return bind(_outer, how, read_part(post, examples=None), read_all(pre), write_part(target, 1), work=work)
+    return bind(outer_kernel, how, read_part(post, examples=None), read_all(pre), write_part(target, 1), work=work)
 
 
 @kernel
-def _outer(how, post, pre, target, first, last, low, high, begin, end):
+def outer_kernel(how, post, pre, target, first, last, low, high, begin, end):
     for r in range(first, last):
         across = post[min(r, post.shape[0] - 1)][:, low:high].T
         product(how, across, pre[min(r, pre.shape[0] - 1)], target[r][low:high], 0)

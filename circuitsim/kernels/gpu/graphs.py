@@ -44,17 +44,17 @@ class GraphProgram:
         self._kept = [launch for launch in launches[first:] if launch.keeps]
         self._buffers = list(dict.fromkeys(buffer for launch in launches for buffer in launch.buffers))
         self._written = list(dict.fromkeys(buffer for launch in launches for buffer in launch.written))
-        self._issued = _issuers(launches)
-        self._graph: Callable[[], None] | None = None
+        self.issued = _issuers(launches)
+        self.graph: Callable[[], None] | None = None
         self._warm = False
 
     def __call__(self) -> None:
         with device().working():
             self.to_device()
-            if self._graph is None:
+            if self.graph is None:
                 self.warm()
-                self._graph = device().capture(self.issue)
-            self._graph()
+                self.graph = device().capture(self.issue)
+            self.graph()
             if self.stopped():
                 self.look()
 
@@ -78,7 +78,7 @@ class GraphProgram:
 
     def issue(self) -> None:
         """Issue all launches."""
-        for issue in self._issued:
+        for issue in self.issued:
             issue()
 
     def stopped(self) -> bool:
@@ -106,7 +106,7 @@ class RepeatedGraph(GraphProgram):
         self._cursor = np.zeros(2, np.int64)  # address of the batches, and number of presentations shown
         self._uploaded_rows = np.zeros(0, np.int64)
         self._advance: Launch | None = None
-        self._repeated: Callable[[], None] | None = None
+        self.repeated: Callable[[], None] | None = None
 
     def repeat(self, rows: Array, batches: Array, reached: Callable[[int], None]) -> None:
         """Run once for each batch of a sequence.
@@ -153,13 +153,13 @@ class RepeatedGraph(GraphProgram):
     def _show(self, advance: Launch, count: int) -> None:
         """Issue presentations in order."""
         self.to_device()
-        if self._repeated is None:
-            self._repeated = self._captured(advance)
+        if self.repeated is None:
+            self.repeated = self._captured(advance)
         for buffer in advance.buffers:
             buffer.to_device()
             buffer.device_newer = buffer in advance.written
         for _ in range(count):
-            self._repeated()
+            self.repeated()
 
     def _captured(self, advance: Launch) -> Callable[[], None]:
         """Return a function that launches the next batch's presentation as a graph."""
