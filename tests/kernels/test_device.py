@@ -350,7 +350,7 @@ def test_what_was_shown_is_counted_whatever_breaks_a_course_off(monkeypatch: pyt
             raise KeyboardInterrupt
         issue()
 
-    monkeypatch.setattr(program, "_repeated", broken)
+    monkeypatch.setattr(program, "repeated", broken)
     with pytest.raises(KeyboardInterrupt):
         run.present_each(rows)
     monkeypatch.undo()
