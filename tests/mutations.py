@@ -150,9 +150,9 @@ def constant(module: ModuleType, name: str, old: str, new: str) -> Plant:
 
 SENT, THROUGH = "product(how, e[begin:end],", "across[r][:, low:high]"
 STALE = [
-    ("return bind(_deliver", "stale = emitted.copy()\n    return in_turn([bind(_deliver"),
-    ("seen(emitted)", "seen(stale)"),
-    ("work=work)", "work=work), lambda: np.copyto(stale, emitted)])"),
+    ("return bind(\n", "stale = emitted.copy()\n    return in_turn([bind(\n"),
+    ("read_examples(emitted)", "read_examples(stale)"),
+    ("work=work\n    )", "work=work\n    ), lambda: np.copyto(stale, emitted)])"),
 ]
 FIRES = "if room.shape[0] == 0:"
 OVER_BATCH = """
@@ -174,7 +174,7 @@ NUMBA = table(
     ("added to the presentation before", "loop", "IKPH", "deliver", ("1.0 if accumulate else 0.0", "1.0")),
     ("a second projection replaces the first", "skip", "KPH", "deliver", ("1.0 if accumulate else 0.0", "0.0")),
     ("the emission of the call before", "loop", "ICPH", "deliver", *STALE),
-    ("signs of the weights the other way", "ss", "H", "deliver_signed", ("own(other,", "own(turned(other),")),
+    ("signs of the weights the other way", "ss", "H", "deliver_signed", ("read_part(other,", "read_part(turned(other),")),
     ("magnitudes with a sign of their own", "ss", "KH", "_signed", ("abs(magnitude[r, i, j])", "magnitude[r, i, j]")),
     ("the next example", "loop", "IKH", "_gather", ("line(x, 0, rows[r, b],", "line(x, 0, (rows[r, b] + 1) % x.shape[1],")),
     ("classes shifted by one", "fa", "KH", "_one_hot", ("y[rows[r, b]])", "y[rows[r, b]]) - 1")),
@@ -243,8 +243,8 @@ NUMPY = table(
     ("the error's sign", "error", "KH", "mix_error", ("(held - returned)", "(returned - held)")),
     ("the other classes unweighted", "hinge", "KH", "hinge", ("1 / (out.shape[2] - 1)", "1")),
     ("the mean target of the batch", "fa", "ICKH", "subtract", ("target - actual", "target.mean(axis=1, keepdims=True) - actual")),
-    ("the neighbour's slope", "fa", "IKH", "multiply", ("* second", "* rolled(second, 2)")),
-    ("the gate left out", "fa", "KH", "multiply", ("* second", "")),
+    ("the neighbour's slope", "fa", "IKH", "multiply", ("multiply(first, second", "multiply(first, rolled(second, 2)")),
+    ("the gate left out", "fa", "KH", "multiply", ("np.multiply(first, second, out=out)", "np.copyto(out, first)")),
     ("another replica's velocity", "loop", "IKH", "apply", ("* velocity[r] +", "* velocity[r - 1] +")),
     ("decay in the velocity", "fast", "KH", "apply", ("scale)", "scale) - decay[r] * weight[r]"), ("- decay[r] * weight[r]\n", "\n")),
     ("the transposed increment", "loop", "IH", "apply", ("increment[r] *", "(turned(increment[r]) if increment.ndim == 3 else increment[r]) *")),
