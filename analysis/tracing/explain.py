@@ -66,7 +66,7 @@ def explain(
     Examples
     --------
     >>> import numpy as np
-    >>> from circuits.autoencoder import circular_autoencoder
+    >>> from circuitsim.circuits.autoencoder import circular_autoencoder
     >>> simulator = Simulator(*circular_autoencoder([4, 2, 4]), batch=3, evidence=True)
     >>> simulator.use(np.eye(4))
     >>> simulator.present([0, 1, 2])

@@ -41,7 +41,7 @@ class AsynchronousSimulator:
 
     Examples
     --------
-    >>> from circuits.autoencoder import circular_autoencoder
+    >>> from circuitsim.circuits.autoencoder import circular_autoencoder
     >>> circuit, protocol = circular_autoencoder([64, 16, 64], delay=10)
     >>> simulator = AsynchronousSimulator(circuit, protocol, Timing(jitter=3, patience=3), parameters={"lr": 0.05})
     >>> simulator.use(np.random.default_rng(0).random((100, 64)))

@@ -53,7 +53,7 @@ class Simulator:
 
     Examples
     --------
-    >>> from circuits.autoencoder import circular_autoencoder
+    >>> from circuitsim.circuits.autoencoder import circular_autoencoder
     >>> circuit, protocol = circular_autoencoder([64, 16, 64])
     >>> simulator = Simulator(circuit, protocol, batch=10, parameters={"lr": 0.1})
     >>> simulator.use(np.random.default_rng(0).random((100, 64)))
