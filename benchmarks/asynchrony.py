@@ -1,4 +1,4 @@
-"""What an event of a neuron that keeps its own time costs, here, in a SimPy process model and in Brian2.
+"""Cost of an event of a neuron that keeps its own time: here, in a SimPy process model and in Brian2.
 
 Run: python benchmarks/asynchrony.py [--packages DIR] [--brian2 PYTHON]
 

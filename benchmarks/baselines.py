@@ -1,4 +1,4 @@
-"""What a user would write instead of a simulator: the same learning in PyTorch, by hand and through autograd.
+"""Baselines: the same learning in PyTorch, written by hand and through autograd.
 
 `Loop` is the hand-written one, written as well as its authors know how: no gradients are recorded, biases enter with
 the product (`addmm`), and products of the update go into the weights in place (`addmm_`). `compiled` is the same
@@ -87,7 +87,7 @@ def backward(net: Net, fired: list[Tensor], x: Tensor) -> list[Tensor]:
 
 
 def recirculate(net: Net, fired: list[Tensor], x: Tensor) -> list[Tensor]:
-    """What cycle 1 leaves of the activities of cycle 0, subtracted from them."""
+    """Return the activities of cycle 0 minus those of cycle 1."""
     lam = net.lam
     returned = torch.lerp(fired[-1], x, lam) if lam else fired[-1]
     top, errors = x - returned, []

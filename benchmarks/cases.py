@@ -1,4 +1,4 @@
-"""What is measured: circuits, batches and rules, each for the engine and for PyTorch, from the same weights."""
+"""Cases to measure: circuits, batches and rules, each for the engine and for PyTorch, from the same weights."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class BenchmarkCase:
 
     @property
     def label(self) -> str:
-        """How the table calls it."""
+        """Name of the case in tables."""
         name = self.rule + (", mixed activations" if self.activations else "")
         return f"{'-'.join(map(str, self.sizes))}, batch {self.batch}, {name}"
 
@@ -74,7 +74,7 @@ class BenchmarkCase:
 
     @property
     def replicas(self) -> int:
-        """How many circuits are simulated together."""
+        """Number of circuits simulated together."""
         return len(self.seeds) * len(self.lams)
 
     def engine(self, x: np.ndarray, **more: Any) -> Simulator:

@@ -1,4 +1,4 @@
-"""What a presentation costs as circuits grow: against layer width, batch, depth and replicas; draws docs/costs.svg.
+"""Cost of a presentation as circuits grow: against layer width, batch, depth and replicas; draws docs/costs.svg.
 
 Run: python benchmarks/costs.py [--repetitions 7] [--cpu-time] [--out docs]
 

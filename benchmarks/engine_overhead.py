@@ -1,4 +1,4 @@
-"""What the engine costs beside its kernels, and what an event of the queue costs.
+"""Cost of the engine beside its kernels, and of an event of the queue.
 
 Run: python benchmarks/engine_overhead.py
 

@@ -82,7 +82,7 @@ def on(net: Net, device: str) -> Net:
 
 
 def contenders(case: BenchmarkCase, x: np.ndarray, device: str) -> dict[str, Contender]:
-    """What takes part: a name, how batches are shown, and the weights as they are."""
+    """A contender: its name, a function that shows batches, and its weights."""
     kind = "cupy" if device == "cuda" else "numba"
     made, single = (case.engine(x, backend=kind) for _ in range(2))
 

@@ -18,7 +18,7 @@ from circuitsim.kernels.cpu.program import Program
 
 
 def bytes_of(made: Simulator, batch: int) -> tuple[int, int, int]:
-    """Of all arrays, of weights and biases, of what neurons fire."""
+    """Return the bytes of all arrays, of weights and biases, and of activity."""
     program = made.plans[0].bound(batch).run
     assert isinstance(program, Program)
     own = {id(root(a)): root(a) for op in program.ops for a in op.arrays}

@@ -1,4 +1,4 @@
-"""What bounds a presentation: each of its ops by itself with operands in the cache, and all of them in their place.
+"""Bounds of a presentation: each op by itself with operands in the cache, and all ops in their place.
 
 Run: NUMBA_NUM_THREADS=1 python benchmarks/ops.py [--sizes 784 20 784] [--batch 100] [--rule rec] [--replicas 1]
 

@@ -42,7 +42,7 @@ Run = Callable[[np.ndarray], None]
 def contenders(
     case: BenchmarkCase, x: np.ndarray, compiled: bool
 ) -> dict[str, tuple[Run, Callable[[], list[np.ndarray]]]]:
-    """What takes part: a name, how batches are shown, and the weights as they are."""
+    """A contender: its name, a function that shows batches, and its weights."""
     made = case.engine(x)
     shared = torch.from_numpy(x.copy())  # the data are read-only, which PyTorch does not know
 

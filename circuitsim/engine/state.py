@@ -19,8 +19,12 @@ from circuitsim.randomness import generator
 
 Parameters = Mapping[str | tuple[str, str], Any]
 ToHost = Callable[[Iterable[np.ndarray]], None]
-DEFAULTS = {"lr": 0.01, "momentum": 0.0, "emits": 0.0, "remembers": 0.0, "max_norm": np.inf}
-DEFAULTS |= {
+DEFAULTS = {
+    "lr": 0.01,
+    "momentum": 0.0,
+    "emits": 0.0,
+    "remembers": 0.0,
+    "max_norm": np.inf,
     "weight_decay": 0.0,
     "noise_scale": 1.0,
     "margin": 1.0,

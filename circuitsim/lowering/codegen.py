@@ -16,6 +16,7 @@ from circuitsim.kernels.cpu.operands import Operand, write_part
 from circuitsim.kernels.cpu.program import bind
 from circuitsim.kernels.sources import loaded
 from circuitsim.kernels.steps import Step
+from circuitsim.lowering.printing import TypedConstants
 
 # Three shapes of loop over a share, replicas first to last and neurons low to high. `{loads}` binds the operands of
 # replica r, `{rows}` those of an example's or a neuron's row, `{value}` is the expression on them. Arrays shared by all
@@ -63,20 +64,10 @@ def kernel({arguments}, out, first, last, low, high, begin, end):
 ROWS = {"[b, i]": ("b, low, high", "[i]"), "[i, j]": ("i, 0, out.shape[2]", "[j]")}
 
 
-class _NumbaPrinter(PythonCodePrinter):  # type: ignore[misc]
-    """Prints an expression for Numba with every constant in the type T."""
+class _NumbaPrinter(TypedConstants, PythonCodePrinter):  # type: ignore[misc]
+    """Printer of expressions for Numba."""
 
-    def _print_Integer(self, expr: sympy.Integer) -> str:
-        return f"T({int(expr)}.0)"
-
-    def _print_Rational(self, expr: sympy.Rational) -> str:
-        return f"T({float(expr)!r})"
-
-    def _print_Float(self, expr: sympy.Float) -> str:
-        return f"T({float(expr)!r})"
-
-    def _print_NumberSymbol(self, expr: sympy.NumberSymbol) -> str:
-        return f"T({float(expr)!r})"
+    TYPE = "T"
 
     def _print_Pow(self, expr: sympy.Pow, **_: Any) -> str:
         base = self.parenthesize(expr.base, 100)
@@ -97,11 +88,6 @@ class _NumbaPrinter(PythonCodePrinter):  # type: ignore[misc]
 
     def _print_Min(self, expr: sympy.Min) -> str:
         return self._pairwise("np.minimum", expr.args)
-
-    def _pairwise(self, function: str, args: Sequence[sympy.Expr]) -> str:
-        # Python's own max and min would lose a value that is not a number
-        first, *rest = args
-        return f"{function}({self._print(first)}, {self._pairwise(function, rest)})" if rest else self._print(first)
 
     def _print_sign(self, expr: sympy.Expr) -> str:
         return f"np.sign({self._print(expr.args[0])})"

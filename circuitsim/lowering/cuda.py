@@ -11,6 +11,7 @@ import sympy
 from sympy.printing.c import C99CodePrinter
 
 from circuitsim.kernels.steps import Step
+from circuitsim.lowering.printing import TypedConstants
 
 # A kernel has its operands in `array`s (kernels/device.cuh) and goes through every element (r, x, y) of what it makes:
 # (replica, example, neuron), or (replica, post, pre). `{loads}` are the operands there, `{value}` is the expression.
@@ -45,20 +46,10 @@ PLACES = {
 }
 
 
-class _CudaPrinter(C99CodePrinter):  # type: ignore[misc]
-    """Prints an expression with every constant in the type REAL."""
+class _CudaPrinter(TypedConstants, C99CodePrinter):  # type: ignore[misc]
+    """Printer of expressions for CUDA C."""
 
-    def _print_Integer(self, expr: sympy.Integer) -> str:
-        return f"REAL({int(expr)}.0)"
-
-    def _print_Rational(self, expr: sympy.Rational) -> str:
-        return f"REAL({float(expr)!r})"
-
-    def _print_Float(self, expr: sympy.Float) -> str:
-        return f"REAL({float(expr)!r})"
-
-    def _print_NumberSymbol(self, expr: sympy.NumberSymbol) -> str:
-        return f"REAL({float(expr)!r})"
+    TYPE = "REAL"
 
     def _print_Pow(self, expr: sympy.Pow) -> str:
         base = f"({self._print(expr.base)})"
@@ -80,10 +71,6 @@ class _CudaPrinter(C99CodePrinter):  # type: ignore[misc]
 
     def _print_Min(self, expr: sympy.Min) -> str:
         return self._pairwise("smaller", expr.args)
-
-    def _pairwise(self, function: str, args: Sequence[sympy.Expr]) -> str:
-        first, *rest = args
-        return f"{function}({self._print(first)}, {self._pairwise(function, rest)})" if rest else self._print(first)
 
     def _print_Mod(self, expr: sympy.Mod) -> str:
         return f"modulo({', '.join(map(self._print, expr.args))})"

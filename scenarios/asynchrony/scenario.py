@@ -136,6 +136,7 @@ def _order(settings: AsynchronySettings, loaded: Dataset, epochs: int) -> Iterat
 
 
 def load_data(settings: AsynchronySettings) -> Dataset:
+    """Load the data set of the settings, with its limits."""
     return data.load(settings.dataset, "float32", settings.train_limit, settings.test_limit)
 
 
