@@ -18,7 +18,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
-from cases import CASES, MIXED, STUDY, BenchmarkCase
+from cases import CASES, STUDY, BenchmarkCase
 
 from circuitsim import data
 from circuitsim.kernels.cpu import activations, backend, blas, ops, products, program
@@ -104,7 +104,7 @@ def main() -> None:
     arguments.add_argument("--repetitions", type=int, default=60)
     repetitions = arguments.parse_args().repetitions
     x = data.load("mnist", "float32", 20000, 1).train
-    chosen = [c for c in (*CASES, MIXED, STUDY) if c.rule in ("rec-rwcc", "bp", "own")]
+    chosen = [c for c in (*CASES, STUDY) if c.rule in ("rec-rwcc", "bp", "own")]
     print("| case | " + " | ".join(list(VARIANTS)[1:]) + " |")
     for case in chosen:
         ratios = measure(case, x, repetitions if case.replicas == 1 else max(10, repetitions // 4))
