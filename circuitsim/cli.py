@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import sys
-from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -97,8 +96,7 @@ def run(
     defaults, given = values_of(found, set_, config_file, seed, quick)
     varied = vary_of(found, vary, defaults | given)
     values = {key: value for key, value in defaults.items() if key not in varied} | given
-    folder = out or Path("runs") / f"{scenario}-{datetime.now():%Y%m%d-%H%M%S}"
-    _conclude(start_run(found, values, varied, backend, folder, _out(), init=init, overwrite=overwrite))
+    _conclude(start_run(found, values, varied, backend, out, _out(), init=init, overwrite=overwrite))
 
 
 @app.command()

@@ -18,6 +18,7 @@ from circuitsim.runs import runfolder, signals, tables, training
 from circuitsim.runs.config import replicas
 from circuitsim.runs.files import remove_partial
 from circuitsim.runs.lookup import load_scenario
+from circuitsim.runs.ownership import owned
 from circuitsim.runs.run import Run
 from circuitsim.runs.scenario import Campaign, Member, MemberRun, Scenario, expect_circuits
 
@@ -97,8 +98,9 @@ class CampaignRun(Run[Campaign]):
         folder, scenario = self._folder(member), _scenario(member)
         try:
             if (folder / runfolder.CONFIG).exists():
-                config = runfolder.read_config(folder)
-                ended = training.TrainingRun.resume(scenario, folder, config, self.console, interrupted)
+                with owned(folder):
+                    config = runfolder.read_config(folder)
+                    ended = training.TrainingRun.resume(scenario, folder, config, self.console, interrupted)
             else:
                 request = (scenario, member.values, member.vary, self.backend, folder, self.console)
                 ended = training.TrainingRun.start(*request, overwrite=True, interrupted=interrupted)

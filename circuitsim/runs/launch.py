@@ -12,6 +12,7 @@ from circuitsim.runs.base import AnyScenario
 from circuitsim.runs.campaigning import CampaignRun
 from circuitsim.runs.computing import ComputationRun
 from circuitsim.runs.lookup import load_scenario
+from circuitsim.runs.ownership import owned
 from circuitsim.runs.run import Run
 from circuitsim.runs.scenario import Campaign, Computation
 from circuitsim.runs.training import TrainingRun
@@ -23,10 +24,12 @@ def start_run(scenario: AnyScenario, *arguments: Any, **options: Any) -> Run[Any
 
 
 def resume_run(folder: Path, console: Console) -> Run[Any]:
-    """Continue the run in a folder."""
-    config = runfolder.read_config(folder)
-    scenario = load_scenario(str(config["scenario"]))
-    return _kind(scenario).resume(scenario, folder, config, console)
+    """Continue the run in a folder, and own it meanwhile."""
+    runfolder.read_config(folder)  # refused before anything is written
+    with owned(folder):
+        config = runfolder.read_config(folder)
+        scenario = load_scenario(str(config["scenario"]))
+        return _kind(scenario).resume(scenario, folder, config, console)
 
 
 def _kind(scenario: AnyScenario) -> type[Run[Any]]:

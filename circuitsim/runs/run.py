@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
@@ -14,7 +15,9 @@ from circuitsim.errors import ConfigError
 from circuitsim.runs import runfolder
 from circuitsim.runs.base import AnyScenario
 from circuitsim.runs.config import replicas
+from circuitsim.runs.ownership import check_unowned, make_new
 
+RUNS = Path("runs")  # where new run folders lie whose names nobody gave
 K = TypeVar("K", bound=AnyScenario)
 
 
@@ -50,7 +53,7 @@ class Run(ABC, Generic[K]):
         values: Mapping[str, Any],
         vary: Mapping[str, Sequence[Any]],
         backend: str,
-        folder: Path,
+        folder: Path | None,
         console: Console,
         *,
         init: Path | None = None,
@@ -62,17 +65,24 @@ class Run(ABC, Generic[K]):
         Parameters
         ----------
         values, vary : the keys that are set, and those that are crossed into replicas.
+        folder : None: a new one, named after the scenario and the time.
         init : a file of first weights. overwrite : whether an earlier run in the folder may be replaced.
         """
-        runfolder.check_free(folder, overwrite)
+        if folder is None:
+            runfolder.check_place(RUNS)
+        else:
+            runfolder.check_free(folder, overwrite)
+            check_unowned(folder)
         cls.check_options(scenario, vary, backend, init)
-        made = cls(scenario, replicas(scenario.settings, values, vary), vary, backend, folder, console, interrupted)
+        wanted = folder or RUNS / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
+        made = cls(scenario, replicas(scenario.settings, values, vary), vary, backend, wanted, console, interrupted)
         made.check(init)
         made.config = made.describe()
-        runfolder.clear(folder)
-        made.write_first()
-        runfolder.write_json(folder / runfolder.CONFIG, made.config)
-        made.carry_out()
+        made.folder = folder or make_new(wanted)
+        with runfolder.claimed(made.folder, overwrite):
+            made.write_first()
+            runfolder.write_json(made.folder / runfolder.CONFIG, made.config)
+            made.carry_out()
         return made
 
     @classmethod

@@ -7,6 +7,7 @@ import json
 import platform
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from threadpoolctl import threadpool_info
 from circuitsim.errors import RunFolderError, TensorError
 from circuitsim.runs.config import Settings, build
 from circuitsim.runs.files import remove_partial, write_bytes
+from circuitsim.runs.ownership import LOCK, check_unowned, owned
 
 CONFIG, METRICS, INITIAL, FINAL = "config.json", "metrics.parquet", "initial.safetensors", "final.safetensors"
 PROGRESS = "members.json"  # of a campaign
@@ -31,14 +33,10 @@ _VERSIONED = ("circuitsim", "numpy", "numba", "scipy", "sympy", "networkx", "pan
 
 
 def check_free(folder: Path, overwrite: bool) -> None:
-    """Refuse a folder that cannot be written to, or that holds something; with `overwrite`, only an earlier run may be
+    """Refuse a folder that cannot be made, or that holds something; with `overwrite`, only an earlier run may be
     replaced. Changes nothing."""
-    if folder.exists() and not folder.is_dir():
-        raise refused(folder, "a file", "a folder, or nothing", "Choose another --out.")
-    parent = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
-    if not parent.is_dir():
-        raise refused(folder, f"{parent}, which is a file", "folders all the way", "Choose another --out.")
-    held = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    check_place(folder)
+    held = {path.name for path in folder.iterdir()} - {LOCK} if folder.exists() else set()
     if held and not overwrite:
         raise refused(folder, f"a folder with {len(held)} files", "a new or empty folder", "Add --overwrite.")
     foreign = next(_foreign(folder), None) if held else None
@@ -51,10 +49,19 @@ def check_free(folder: Path, overwrite: bool) -> None:
         )
 
 
+def check_place(folder: Path) -> None:
+    """Refuse a path on which a file lies where a folder must be."""
+    if folder.exists() and not folder.is_dir():
+        raise refused(folder, "a file", "a folder, or nothing", "Choose another --out.")
+    parent = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    if not parent.is_dir():
+        raise refused(folder, f"{parent}, which is a file", "folders all the way", "Choose another --out.")
+
+
 def _foreign(folder: Path) -> Iterator[Path]:
     """Yield the files that no run writes into its folder."""
     for path in sorted(folder.iterdir()):
-        if path.name in (*FILES, CHECKPOINTS, KEPT) or path.name.endswith(".partial"):
+        if path.name in (*FILES, CHECKPOINTS, KEPT, LOCK) or path.name.endswith(".partial"):
             continue
         if path.name == FIGURES and path.is_dir():
             yield from (one for one in sorted(path.iterdir()) if one.suffix not in (*_DRAWN, ".partial"))
@@ -65,9 +72,19 @@ def _foreign(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def clear(folder: Path) -> None:
-    """Make the folder, and remove what an earlier run left in it; config.json goes first."""
+@contextmanager
+def claimed(folder: Path, overwrite: bool) -> Iterator[None]:
+    """Own a folder, made if need be, and empty it of an earlier run; RunFolderError where another run was faster."""
     folder.mkdir(parents=True, exist_ok=True)
+    check_unowned(folder)  # members of a campaign, which may be resumed by themselves
+    with owned(folder):
+        check_free(folder, overwrite)
+        _clear(folder)
+        yield
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier run left in a folder; config.json goes first."""
     (folder / CONFIG).unlink(missing_ok=True)
     for name in FOLDERS:
         shutil.rmtree(folder / name, ignore_errors=True)
