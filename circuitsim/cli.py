@@ -100,11 +100,14 @@ def run(
 
 
 @app.command()
-def resume(folder: Annotated[Path, typer.Argument(metavar="DIR")]) -> None:
+def resume(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    trust: Annotated[bool, typer.Option("--trust", help="Execute the files with rules that the run names.")] = False,
+) -> None:
     """Go on where a run in DIR stopped."""
     from circuitsim.runs.launch import resume_run
 
-    _conclude(resume_run(folder, _out()))
+    _conclude(resume_run(folder, _out(), trusted=trust))
 
 
 @app.command()
