@@ -198,7 +198,7 @@ def test_resume_finds_data_from_another_folder(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "here").mkdir()
     (tmp_path / "there").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    np.savez("own.npz", x=np.random.default_rng(0).random((60, 64)))
+    np.savez("own.npz", x=np.random.default_rng(0).random((100, 64)))
     assert run(Path("run"), dataset="own.npz") == 0
     expected = measured(Path("run"))
     for name in ("checkpoint", "metrics.parquet", "final.safetensors"):
@@ -213,7 +213,7 @@ def test_resume_finds_data_from_another_folder(tmp_path: Path, monkeypatch: pyte
 def test_resume_finds_data_that_moved_with_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    np.savez("own.npz", x=np.random.default_rng(0).random((60, 64)))
+    np.savez("own.npz", x=np.random.default_rng(0).random((100, 64)))
     assert run(Path("run"), dataset="own.npz") == 0
     monkeypatch.chdir((tmp_path / "here").rename(tmp_path / "there"))
     assert circuitsim("resume", "run") == 0
