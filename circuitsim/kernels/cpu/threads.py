@@ -27,6 +27,7 @@ FIRST, LAST, LOW, HIGH, FROM, TO, TABLE, REBASED, EACH = range(9)
 JOB, CODE, START, TIMES, BATCHES = range(5)
 """Words of the control block's first line; a line for each part follows: barriers reached, awake."""
 PATIENCE, YIELDS = 4000, 400  # looks before the first yield, and yields before sleep
+HALF = np.uint64(2**63)
 MOST_THREADS = 8  # with more, parts of a layer get too small
 
 
@@ -34,7 +35,7 @@ MOST_THREADS = 8  # with more, parts of a layer get too small
 def _await(address, value):
     """Wait until a word has reached a value; both wrap around after 2^64 steps, so their difference decides."""
     looked = 0
-    while load_word(address) - value < 0:
+    while np.uint64(load_word(address)) - np.uint64(value) >= HALF:  # unsigned, since compilers let nothing else wrap
         looked += 1
         if looked > PATIENCE:
             give_way()
@@ -117,7 +118,7 @@ def _run_presentations(control, code, part, start, times, source):
     """Run a part of presentations from a kernel on; return the kernel where all parts stopped."""
     count, parts = load_word(code), load_word(code + 8 * PARTS)
     width = 8 * (FIXED + EACH * parts)
-    turn = load_word(control + 8 * JOB) << 32
+    turn = np.int64(np.uint64(load_word(control + 8 * JOB)) << np.uint64(32))
     time, first = start // count, start % count
     while True:
         k = first
