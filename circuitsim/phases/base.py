@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -60,6 +60,20 @@ class Binding:
 def emission(circuit: Circuit, population: str, cycle: int) -> str:
     """Return the quantity that a population sends out in a cycle: E if it mixes, else O."""
     return "E" if cycle and circuit.population(population).mixes else "O"
+
+
+def bias_inputs(b: Binding, names: Iterable[str]) -> tuple[list[np.ndarray], list[Step]]:
+    """Return the biases of projections as (replica, neuron), and the steps that copy shared ones to their neurons."""
+    found, steps = [], []
+    for name in names:
+        bias, target = b.view(name, "bias"), b.circuit.population(b.circuit.projection(name).target)
+        flat = bias.reshape(bias.shape[0], -1)
+        if flat.shape[1] < target.size:
+            spread = np.empty((flat.shape[0], target.size), flat.dtype)
+            steps.append(b.kernels.spread(flat, spread))
+            flat = spread
+        found.append(flat)
+    return found, steps
 
 
 def biases(circuit: Circuit, population: str) -> list[str]:

@@ -13,7 +13,7 @@ from circuitsim.circuit.parts import Carries
 from circuitsim.events import Event
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
-from circuitsim.phases.base import Binding, Step, adds, biases, reads, writes
+from circuitsim.phases.base import Binding, Step, adds, bias_inputs, biases, reads, writes
 
 NAME = "forward pass"
 
@@ -44,9 +44,9 @@ def bind(b: Binding) -> Step:
         return b.kernels.one_hot(b.view("data", "y"), b.view("data", "rows"), fired)  # type: ignore[no-any-return]
     if cycle == 0 and b.circuit.exchanged(p.name, Carries.INPUT):
         return in_turn([])  # both populations have one memory, see plan.py
-    bias = [b.view(name, "bias") for name in biases(b.circuit, p.name)]
+    bias, steps = bias_inputs(b, biases(b.circuit, p.name))
     arriving, slope = b.view(p.name, "S", cycle), b.optional(p.name, "slope", cycle)
     # if only the summed input or the slope is needed, S must not be overwritten
     out = np.empty_like(arriving) if fired is None else fired
-    fire: Step = b.kernels.activate(p.activation, arriving, bias, out, slope)
-    return in_turn([fire, b.kernels.centre(out)]) if p.centres else fire
+    steps.append(b.kernels.activate(p.activation, arriving, bias, out, slope))
+    return in_turn([*steps, b.kernels.centre(out)] if p.centres else steps)

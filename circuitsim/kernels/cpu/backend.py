@@ -213,10 +213,10 @@ def _multiply(one, other, out, first, last, low, high, begin, end):
 
 
 def refresh(other: Array, count: Array, every: Array, weight: Array, alive: Array) -> Step:
-    """w[r, i, j] = other[r, j, i] where count is a multiple of every[r], for the replicas that are alive."""
+    """w = other where count is a multiple of every[r], for the replicas that are alive."""
     return reference.refresh(other, count, every, weight, alive)
 
 
-def magnitudes(seeds: Array, tick: Array, name: str, weight: Array, alive: Array) -> Step:
-    """w[r] uniform from 0 to sqrt(6 / (pre + post)), drawn for (seed, name, tick), for the replicas that are alive."""
-    return reference.magnitudes(seeds, tick, name, weight, alive)
+def magnitudes(seeds: Array, tick: Array, name: str, weight: Array, limit: float, alive: Array) -> Step:
+    """w[r] uniform from 0 to a limit, drawn for (seed, name, tick), for the replicas that are alive."""
+    return reference.magnitudes(seeds, tick, name, weight, limit, alive)

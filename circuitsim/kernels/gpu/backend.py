@@ -165,13 +165,13 @@ def clear(pending: Array, due: Array) -> Step:
 
 
 def refresh(other: Array, count: Array, every: Array, weight: Array, alive: Array) -> Step:
-    """w[r, i, j] = other[r, j, i] where count is a multiple of every[r], for the replicas that are alive."""
+    """w = other where count is a multiple of every[r], for the replicas that are alive."""
     return _keeping("refresh", reads(other), reads(count), reads(every), reads(alive), writes(weight), timed=True)
 
 
-def magnitudes(seeds: Array, tick: Array, name: str, weight: Array, alive: Array) -> Step:
-    """w[r] uniform from 0 to sqrt(6 / (pre + post)), drawn for (seed, name, tick), for the replicas that are alive."""
-    return OnHost(reference.magnitudes(seeds, tick, name, weight, alive), [tick, weight, alive])
+def magnitudes(seeds: Array, tick: Array, name: str, weight: Array, limit: float, alive: Array) -> Step:
+    """w[r] uniform from 0 to a limit, drawn for (seed, name, tick), for the replicas that are alive."""
+    return OnHost(reference.magnitudes(seeds, tick, name, weight, limit, alive), [tick, weight, alive])
 
 
 def normalise(weight: Array, alive: Array) -> Step:
