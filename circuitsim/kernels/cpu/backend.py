@@ -16,6 +16,15 @@ from circuitsim.kernels import reference
 from circuitsim.kernels.cpu import activations
 from circuitsim.kernels.cpu.native import line, soon
 from circuitsim.kernels.cpu.operands import read_all, read_part, write_part
+from circuitsim.kernels.cpu.pairs import (
+    bound_grouped,
+    deliver_along,
+    deliver_winners,
+    largest,
+    outer_along,
+    signed,
+    spread,
+)
 from circuitsim.kernels.cpu.products import deliver, outer
 from circuitsim.kernels.cpu.program import bind, fuse
 from circuitsim.kernels.cpu.synapses import accumulate, add, apply, bound, clear, guard, mask, normalise
@@ -30,7 +39,8 @@ AHEAD = 4  # examples
 kernel = njit(nogil=True, error_model="numpy")
 
 __all__ = [
-    "accumulate", "add", "apply", "bound", "clear", "deliver", "fuse", "guard", "mask", "normalise", "outer",
+    "accumulate", "add", "apply", "bound", "bound_grouped", "clear", "deliver", "deliver_along", "deliver_winners",
+    "fuse", "guard", "largest", "mask", "normalise", "outer", "outer_along", "signed", "spread",
 ]  # fmt: skip
 
 
