@@ -10,6 +10,15 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from circuitsim.kernels import reference
+from circuitsim.kernels.gpu.along import (
+    bound_grouped,
+    deliver_along,
+    deliver_winners,
+    largest,
+    outer_along,
+    signed,
+    spread,
+)
 from circuitsim.kernels.gpu.device import device
 from circuitsim.kernels.gpu.graphs import fuse
 from circuitsim.kernels.gpu.launch import (
@@ -29,7 +38,10 @@ NAME = "cupy"
 COMPILED = True
 Array = np.ndarray
 KINDS = {"identity": 0, "tanh": 1, "logistic": 2, "relu": 3, "saturated": 4}
-__all__ = ["fuse", "generated"]
+__all__ = [
+    "bound_grouped", "deliver_along", "deliver_winners", "fuse", "generated", "largest", "outer_along", "signed",
+    "spread",
+]  # fmt: skip
 
 device()  # an import without a device fails at once
 
