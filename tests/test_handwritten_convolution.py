@@ -186,7 +186,7 @@ def against_numbers(net: Network, x: Array, y: Labels, w: Weights, how: dict[str
 def test_backpropagation_is_the_gradient(kind: str, stride: int, padding: str) -> None:
     how = {"hidden": "tanh", "output": "softmax"}
     first = f"{kind} 3 3/{stride} {padding}"
-    layers = [first, "maxpool 3/2 same", "conv 2 2", f"dense {CLASSES}"]
+    layers = [first, "maxpool 3/2 same", "conv 2 5", f"dense {CLASSES}"]
     if kind == "local":
         layers = [first, "local 3 3", "sum", "local 2 2", f"dense {CLASSES}"]
     against_numbers(*setting((2, 7, 6), layers), how)
@@ -297,7 +297,8 @@ RECIRCULATION = [
         ("rec-symmetric", "rwcc", (0.2, 0.5), 2, 1, "own"),
     ]
 ]
-RULES = [*RECIRCULATION, *({"rule": rule} for rule in ("error-rec", "bp", "rbp", "srbp", "arbp", "top"))]
+WITHOUT_BIAS = [{"rule": "rec", "bias": False}, {"rule": "error-rec", "bias": False}]
+RULES = [*RECIRCULATION, *WITHOUT_BIAS, *({"rule": rule} for rule in ("error-rec", "bp", "rbp", "srbp", "arbp", "top"))]
 
 
 @pytest.mark.parametrize("how", RULES, ids=lambda how: "-".join(str(v) for v in how.values()))
@@ -342,7 +343,7 @@ def test_a_circle_with_upsampling_emits_and_remembers_in_every_hidden_layer() ->
 CLASSIFIERS: list[dict[str, Any]] = [
     {"feedback": "bp", "weight_decay": 0.01},
     {"feedback": "fa", "output": "logistic", "hidden": "logistic"},
-    {"feedback": "fa", "feedback_step": 0.5},
+    {"feedback": "fa", "feedback_step": 0.5, "weight_decay": 0.01},
     {"feedback": "dfa", "hidden": "relu"},
     {"feedback": "kp", "weight_decay": 0.02},
     {"feedback": "urfb", "loss": "hinge", "hinge_margin": "mu", "hidden": "saturated"},
@@ -350,6 +351,7 @@ CLASSIFIERS: list[dict[str, Any]] = [
     {"feedback": "ss", "magnitudes": True},
     {"feedback": "wm", "mirror": {"rate": 0.1, "decay": 0.05, "centre": True}},
     {"feedback": "wm", "mirror": {"rate": 0.1, "block_bias": True, "normalise": True}},
+    {"feedback": "wm", "mirror": {"rate": 0.1}, "bias": False},
 ]
 
 
@@ -502,21 +504,28 @@ def test_sign_symmetry_takes_signs_of_w_and_magnitudes_of_b() -> None:
 
 @pytest.mark.parametrize("kind", ["conv", "local"])
 def test_a_mirror_learns_the_transpose_once_for_each_synapse_of_a_slot(kind: str) -> None:
-    """Noise with ⟨x xᵀ⟩ = 1, linear neurons: B becomes rate · W, times the number of synapses that share the slot."""
-    net, _, _, w = setting((1, 4, 5), ["conv 2 1", f"{kind} 3 3", f"dense {CLASSES}"])
-    noise = {2: np.sqrt(40) * np.eye(40), 3: np.sqrt(60) * np.eye(60)}
-    start = w | {f"B{h}.weight": np.zeros_like(w[f"B{h}.weight"]) for h in (2, 3)}
-    mirror = {"rate": 0.5, "block_bias": True}
-    rules.mirror_pass(net, start, noise, mirror, "identity", "softmax", True)
-    synapses = np.array([[(4 - abs(u - 1)) * (5 - abs(v - 1)) for v in range(3)] for u in range(3)])
-    count = synapses if kind == "conv" else exists(net.places[1])
-    expected = swapped(net.places[1], count * w["W2.weight"])
-    np.testing.assert_allclose(start["B2.weight"], 0.5 * expected, atol=1e-13)
+    """Noise with ⟨x xᵀ⟩ = 1, linear neurons: B becomes rate · W, times the number of synapses that share the slot.
+
+    The kernel is larger than the image: what stands in slots without a synapse, here 7, moves and counts nowhere.
+    """
+    net, _, _, w = setting((1, 2, 3), ["conv 2 1", f"{kind} 3 5", f"dense {CLASSES}"])
+    noise = {2: np.sqrt(12) * np.eye(12), 3: np.sqrt(18) * np.eye(18)}
+    place, present = net.places[1], swapped(net.places[1], exists(net.places[1])) == 1
+    start = w | {"B2.weight": np.where(present, 0.0, 7.0), "B3.weight": np.zeros_like(w["B3.weight"])}
+    synapses = np.array([[max(0, 2 - abs(u - 2)) * max(0, 3 - abs(v - 2)) for v in range(5)] for u in range(5)])
+    expected = swapped(place, (synapses if kind == "conv" else exists(place)) * w["W2.weight"])
+
+    def after(**mirror: float) -> Array:
+        rules.mirror_pass(net, start, noise, {"block_bias": True, **mirror}, "identity", "softmax", True)
+        np.testing.assert_array_equal(start["B2.weight"][~present], 7.0)
+        return start["B2.weight"][present]
+
+    np.testing.assert_allclose(after(rate=0.5), 0.5 * expected[present], atol=1e-13)
     np.testing.assert_allclose(start["B3.weight"], 0.5 * w["W3.weight"].T, atol=1e-13)
-    rules.mirror_pass(net, start, noise, mirror | {"decay": 0.2}, "identity", "softmax", True)
-    np.testing.assert_allclose(start["B2.weight"], 0.9 * expected, atol=1e-13)  # 0.8 · 0.5 + 0.5
-    rules.mirror_pass(net, start, noise, mirror | {"normalise": True}, "identity", "softmax", True)
-    np.testing.assert_allclose(start["B2.weight"], expected / np.linalg.norm(expected), atol=1e-13)
+    np.testing.assert_allclose(after(rate=0.5, decay=0.2), 0.9 * expected[present], atol=1e-13)  # 0.8 · 0.5 + 0.5
+    normal = expected[present] / np.linalg.norm(expected[present])
+    np.testing.assert_allclose(after(rate=0.5, normalise=True), normal, atol=1e-13)
+    assert not present.all()
 
 
 def test_the_mirrors_answer_has_the_bias_and_the_mean_that_it_is_asked_for() -> None:
