@@ -39,7 +39,7 @@ class Population:
     Parameters
     ----------
     name : unique in the circuit.
-    size : number of neurons, >= 1.
+    size : number of neurons, >= 1; default the product of the shape.
     activation : identity, tanh, logistic, relu, saturated, or softmax, which is lateral and has no slope; ignored by
         feedback neurons, which are linear.
     site : name of the place; default the population's own name.
@@ -54,7 +54,7 @@ class Population:
     """
 
     name: str
-    size: int = 0
+    size: int = -1
     activation: str = "identity"
     site: str = ""
     mixes: bool = False
@@ -68,9 +68,9 @@ class Population:
     def __post_init__(self) -> None:
         if not self.site:
             object.__setattr__(self, "site", self.name)
-        if self.shape and not self.size:
-            object.__setattr__(self, "size", size_of(self.shape))
-        if not self.shape:
+        if self.size == -1:
+            object.__setattr__(self, "size", size_of(self.shape) if self.shape else 0)
+        if len(self.shape) < 2:  # a row of neurons follows the size
             object.__setattr__(self, "shape", (self.size,))
 
 

@@ -15,7 +15,7 @@ from circuitsim.circuit.parts import Projection
 from circuitsim.circuit.weights import Copied, Fixed
 from circuitsim.errors import CircuitError, TensorError
 from circuitsim.locality import Access, Key, Mode
-from circuitsim.lowering.links import across, constants, reversed_axes
+from circuitsim.lowering.links import across, constants, reversed_axes, used
 from circuitsim.randomness import generator
 
 Parameters = Mapping[str | tuple[str, str], Any]
@@ -95,6 +95,9 @@ class State:
             fan = q.connectivity.fan(*self.circuit.ends(q.name))
             for drawn, seed in zip(weight, seeds, strict=True):
                 drawn[...] = glorot(seed, f"{q.name}.weight", shape, fan)
+        exists = used(self.circuit, q)
+        if exists is not None:
+            weight *= exists  # slots without a synapse have no weight
         self._arrays[q.name, "weight", None] = weight
         if q.masked:
             density, kept = self.parameter(q.name, "density"), self._zeros(q, np.bool_)
@@ -103,9 +106,7 @@ class State:
             self._arrays[q.name, "mask", None] = kept
             weight *= kept
         if q.bias:
-            self._arrays[q.name, "bias", None] = np.zeros(
-                (self.replicas, *self.circuit.bias_shape(q.name)), self.dtype
-            )
+            self._arrays[q.name, "bias", None] = np.zeros((self.replicas, *self.circuit.bias_shape(q.name)), self.dtype)
         if q.name in self.circuit.rules:
             self._allocate_increments(q)
 
@@ -259,9 +260,11 @@ class State:
         if values.dtype.kind != "f" or not np.isfinite(values).all():
             _refuse_tensor(name, f"{values.dtype} with values that are not finite floats", "finite floats")
         tensors[name][...] = values
-        mask = self._arrays.get((name.removesuffix(".weight"), "mask", None))
-        if mask is not None:
-            tensors[name] *= mask  # synapses that do not exist have no weight
+        owner = name.removesuffix(".weight")
+        exists = used(self.circuit, self.circuit.projection(owner)) if owner != name else None
+        for mask in (self._arrays.get((owner, "mask", None)), exists):
+            if mask is not None:
+                tensors[name] *= mask  # synapses that do not exist have no weight
         if not self._arrays["circuit", "presentation", None][0]:
             for q in self.circuit.projections:
                 if f"{q.transposed_from}.weight" == name:

@@ -107,7 +107,12 @@ class Links:
             post, pre, slot = self.synapses
             count = int(np.prod(self.tensor_shape))
             if self.turned:
-                slot = np.arange(count).reshape(_exchanged(self.tensor_shape, self.turned)).swapaxes(*self.turned).ravel()[slot]
+                slot = (
+                    np.arange(count)
+                    .reshape(_exchanged(self.tensor_shape, self.turned))
+                    .swapaxes(*self.turned)
+                    .ravel()[slot]
+                )
             order = np.argsort(slot, kind="stable")
             self._sorted["slot"] = begins(slot, count), post[order], pre[order]
         return self._sorted["slot"]  # type: ignore[return-value]

@@ -118,9 +118,11 @@ def mapped_along(rule: Rule, quantity: str, operands: RuleInputs, out: np.ndarra
             synapse = out.dtype.type(1) if operands.synapse is None else stored(operands.synapse, r)
             for b in range(operands.batch):
                 dw = rule(
-                    lambda k, r=r, b=b: operands.pre[k][min(r, len(operands.pre[k]) - 1), b, pre]
-                    if quantity == "weight"
-                    else out.dtype.type(1),
+                    lambda k, r=r, b=b: (
+                        operands.pre[k][min(r, len(operands.pre[k]) - 1), b, pre]
+                        if quantity == "weight"
+                        else out.dtype.type(1)
+                    ),
                     lambda k, r=r, b=b: operands.post[k][min(r, len(operands.post[k]) - 1), b, post],
                     synapse,
                     stored(operands.w_remote, r),
@@ -145,7 +147,12 @@ def _lower_along(
     operands = replace(operands, synapse=_matrix(operands.synapse), w_remote=_matrix(operands.w_remote))
     products = separate(expression, rule.symbols)
     if products is None:
-        places = {Place.PRE: "[b, pres[k]]", Place.POST: "[b, posts[k]]", Place.SYNAPSE: "[i, 0]", Place.REMOTE: "[i, 0]"}
+        places = {
+            Place.PRE: "[b, pres[k]]",
+            Place.POST: "[b, posts[k]]",
+            Place.SYNAPSE: "[i, 0]",
+            Place.REMOTE: "[i, 0]",
+        }
         flat = replace(operands, synapse=_column(operands.synapse), w_remote=_column(operands.w_remote))
         arrays = _arrays(rule, expression, flat, places)
         target = _column(_matrix(out))

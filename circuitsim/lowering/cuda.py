@@ -60,7 +60,12 @@ KERNEL(rule) {{
 PLACES = {
     "factor": {"[b, i]": "x, y", "": "0, 0"},
     "synapse": {"[i, j]": "x, y", "[i, 0]": "x, 0", "": "0, 0"},
-    "pairs": {"[b, posts[k]]": "b, posts.at(0, k, 0)", "[b, pres[k]]": "b, pres.at(0, k, 0)", "[i, 0]": "x, 0", "": "0, 0"},
+    "pairs": {
+        "[b, posts[k]]": "b, posts.at(0, k, 0)",
+        "[b, pres[k]]": "b, pres.at(0, k, 0)",
+        "[i, 0]": "x, 0",
+        "": "0, 0",
+    },
     "every": {"[b, i]": "b, x", "[b, j]": "b, y", "[i, j]": "x, y", "": "0, 0"},
 }
 

@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from circuitsim.circuit.connectivity import Connectivity, Convolution, LocallyConnected, MaxPool, Reverse, Shape, size_of
+from circuitsim.circuit.connectivity import (
+    Connectivity,
+    Convolution,
+    LocallyConnected,
+    MaxPool,
+    Reverse,
+    Shape,
+    size_of,
+)
 from circuitsim.circuit.graph import Graph
 from circuitsim.circuit.parts import Projection
 from circuitsim.kernels.links import Links, Window
@@ -92,6 +100,18 @@ def in_rows(array: np.ndarray) -> np.ndarray:
     order = sorted(range(1, array.ndim), key=lambda axis: -array.strides[axis])
     found = array.transpose(0, *order)
     return found.reshape(*found.shape[:2], -1)
+
+
+def used(graph: Graph, q: Projection) -> np.ndarray | None:
+    """Return which slots have a synapse, bool of the tensor's shape; None: all of them."""
+    backwards = isinstance(q.connectivity, Reverse)
+    forwards = q.connectivity.of if isinstance(q.connectivity, Reverse) else q.connectivity
+    if not isinstance(forwards, Convolution):
+        return None
+    pre, post = graph.ends(q.name)
+    found = forwards.used(post, pre) if backwards else forwards.used(pre, post)
+    axes = forwards.channel_axes
+    return found.swapaxes(*axes) if backwards else found
 
 
 def groups(graph: Graph, q: Projection) -> np.ndarray:

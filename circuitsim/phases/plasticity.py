@@ -101,7 +101,9 @@ def _links(b: Binding, q: Projection, quantity: str) -> Links | None:
         return None
     if quantity == "weight":
         return links(b.circuit, q)
-    return bias_links(b.circuit, q) if size_of(b.circuit.bias_shape(q.name)) < size_of(b.circuit.ends(q.name)[1]) else None
+    return (
+        bias_links(b.circuit, q) if size_of(b.circuit.bias_shape(q.name)) < size_of(b.circuit.ends(q.name)[1]) else None
+    )
 
 
 def _remote(b: Binding, learning: Plasticity) -> np.ndarray | None:

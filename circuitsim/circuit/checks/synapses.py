@@ -70,4 +70,9 @@ def _check_bounded(graph: Graph, p: Population) -> None:
     filters = [q for q in shared if q.connectivity.channel_axes]
     if shared and (len(filters) < len(incoming)):
         got = f"{shared[0].name}, whose weights are shared, and {len(incoming) - 1} other projection(s)"
-        refuse(f"bounded population {p.name}", got, "filters of convolutions alone, or no shared weights", "Do not bound it.")
+        refuse(
+            f"bounded population {p.name}",
+            got,
+            "filters of convolutions alone, or no shared weights",
+            "Do not bound it.",
+        )

@@ -78,4 +78,3 @@ def whole_pair(what: str, value: object, least: int) -> tuple[int, int]:
             remedy="Correct it.",
         )
     return pair
-

@@ -157,7 +157,9 @@ class Upsample:
         if len(pre) != 3 or len(post) != 3:
             return "images (channel, row, column) at both ends"
         most, least = self.output_shape(pre), self.output_shape((pre[0], pre[1] - 1, pre[2] - 1))
-        fits = post[0] == pre[0] and all(low < n <= high for low, n, high in zip(least[1:], post[1:], most[1:], strict=True))
+        fits = post[0] == pre[0] and all(
+            low < n <= high for low, n, high in zip(least[1:], post[1:], most[1:], strict=True)
+        )
         return "" if fits else f"a target of shape {most}, or with the last block cut"
 
     def tensor_shape(self, pre: Shape, post: Shape) -> Shape:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -71,7 +72,7 @@ def taps_of(down: Axis, across: Axis) -> tuple[np.ndarray, ...]:
     """
     py, px, u, v = np.indices((down.windows, across.windows, down.taps, across.taps)).reshape(4, -1)
     y, x = py * down.stride + u - down.before, px * across.stride + v - across.before
-    inside = (0 <= y) & (y < down.cells) & (0 <= x) & (x < across.cells)
+    inside = (y >= 0) & (y < down.cells) & (x >= 0) & (x < across.cells)
     return tuple(found[inside] for found in (py, px, u, v, y, x))
 
 
@@ -148,6 +149,16 @@ class Convolution:
             self._slots(pre, post, o, i, py, px, u, v),
         )
 
+    def used(self, pre: Shape, post: Shape) -> np.ndarray:
+        """Return which slots have a synapse, bool of the tensor's shape: taps may never meet a cell of the image."""
+        found = np.zeros(self.tensor_shape(pre, post), np.bool_)
+        py, px, u, v, _, _ = taps_of(*self.axes(pre))
+        found[self._places(py, px, u, v)] = True
+        return found
+
+    def _places(self, py: np.ndarray, px: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[Any, ...]:
+        return slice(None), slice(None), u, v
+
     def _slots(self, pre: Shape, post: Shape, *places: np.ndarray) -> np.ndarray:
         o, i, _, _, u, v = places
         return np.ravel_multi_index((o, i, u, v), self.tensor_shape(pre, post))
@@ -181,6 +192,9 @@ class LocallyConnected(Convolution):
     def shared(self, pre: Shape, post: Shape) -> bool:
         """Return False: each synapse has a slot of its own."""
         return False
+
+    def _places(self, py: np.ndarray, px: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[Any, ...]:
+        return py, px, slice(None), slice(None), u, v
 
     def _slots(self, pre: Shape, post: Shape, *places: np.ndarray) -> np.ndarray:
         o, i, py, px, u, v = places

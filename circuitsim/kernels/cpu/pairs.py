@@ -146,9 +146,7 @@ def deliver_winners(
 
 
 @kernel
-def _deliver_winners(
-    rows, pre, slot, tap, how, emitted, winner, weight, arriving, first, last, low, high, begin, end
-):
+def _deliver_winners(rows, pre, slot, tap, how, emitted, winner, weight, arriving, first, last, low, high, begin, end):
     for r in range(first, last):
         w = weight[r]
         for b in range(begin, end):

@@ -42,9 +42,7 @@ def deliver(window: Window, emitted: Array, weight: Array, arriving: Array, *, a
     return bind(_forward, *head, Operand(stored, 1), room, out, work=work)
 
 
-def _deliver_untied(
-    window: Window, head: tuple[Operand, ...], stored: Array, arriving: Array, work: int
-) -> Step:
+def _deliver_untied(window: Window, head: tuple[Operand, ...], stored: Array, arriving: Array, work: int) -> Step:
     batch, dtype = arriving.shape[1], arriving.dtype
     rooms = workspace(dtype, batch, window.taps), workspace(dtype, batch, window.fields[0])
     if window.backwards:

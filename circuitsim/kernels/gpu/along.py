@@ -40,7 +40,9 @@ def largest(links: Links, emitted: Array, weight: Array, arriving: Array, winner
     competing = LaunchOperand(float(np.prod(links.tensor_shape)) if links.zero_fills else 0.0)
     how = LaunchOperand(TIES[links.ties]), competing
     flat = weight.reshape(weight.shape[0], -1)
-    return launch("largest", *_words(*links.by_post()), *how, reads(emitted), reads(flat), writes(winner), writes(arriving))
+    return launch(
+        "largest", *_words(*links.by_post()), *how, reads(emitted), reads(flat), writes(winner), writes(arriving)
+    )
 
 
 def deliver_winners(
