@@ -94,7 +94,7 @@ class Links:
         return slot if self.zero_fills else rank(post)
 
     def by_post(self) -> tuple[Array, Array, Array, Array]:
-        """Return the synapses sorted by postsynaptic neuron: first row of each neuron, then pre, slot and tap by row."""
+        """Return the synapses by postsynaptic neuron: first row of each neuron, then pre, slot and tap by row."""
         if "post" not in self._sorted:
             post, pre, slot = self.synapses
             order = np.argsort(post, kind="stable")
@@ -119,7 +119,7 @@ class Links:
 
 
 def _exchanged(shape: tuple[int, ...], axes: tuple[int, int]) -> tuple[int, ...]:
-    return np.empty(shape + (0,)).swapaxes(*axes).shape[:-1]
+    return np.empty((*shape, 0)).swapaxes(*axes).shape[:-1]
 
 
 def rank(numbers: Array) -> Array:

@@ -26,7 +26,7 @@ def deliver_along(links: Links, emitted: Array, weight: Array, arriving: Array, 
         for r in range(arriving.shape[0]):
             passed = emitted[min(r, emitted.shape[0] - 1)][:, pre] * _weights(links, weight[r])
             total = np.zeros_like(arriving[r])
-            np.add.at(total, (slice(None), post), passed)
+            np.add.at(total.T, post, passed.T)
             arriving[r] = arriving[r] + total if accumulate else total
 
     return delivery
@@ -101,7 +101,7 @@ def deliver_winners(
             won = (chosen >> taps) & 1 if forwards.ties == "all" else chosen == taps
             passed = emitted[min(r, emitted.shape[0] - 1)][:, pre] * _weights(links, weight[r]) * won
             total = np.zeros_like(arriving[r])
-            np.add.at(total, (slice(None), post), passed)
+            np.add.at(total.T, post, passed.T)
             arriving[r] = arriving[r] + total if accumulate else total
 
     return delivery

@@ -23,7 +23,8 @@ from circuitsim.kernels.links import Links, Window
 
 def links(graph: Graph, q: Projection) -> Links:
     """Return the links of a projection."""
-    return _links(q.connectivity, *graph.ends(q.name))
+    pre, post = graph.ends(q.name)
+    return _links(q.connectivity, pre, post)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=256)
@@ -94,8 +95,8 @@ def constants(graph: Graph, q: Projection) -> Any:
 
 
 def in_rows(array: np.ndarray) -> np.ndarray:
-    """Return a tensor (replica, ...) as (replica, row, column) in the order of memory: a view in one piece."""
-    if array.ndim <= 3 and array.flags.c_contiguous:
+    """Return a tensor of images (replica, ...) as (replica, row, column) in the order of memory; others as they are."""
+    if array.ndim <= 3:
         return array
     order = sorted(range(1, array.ndim), key=lambda axis: -array.strides[axis])
     found = array.transpose(0, *order)
@@ -110,8 +111,8 @@ def used(graph: Graph, q: Projection) -> np.ndarray | None:
         return None
     pre, post = graph.ends(q.name)
     found = forwards.used(post, pre) if backwards else forwards.used(pre, post)
-    axes = forwards.channel_axes
-    return found.swapaxes(*axes) if backwards else found
+    turned: np.ndarray = found.swapaxes(*forwards.channel_axes) if backwards else found
+    return turned
 
 
 def groups(graph: Graph, q: Projection) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Bound: a neuron scales its own incoming weights, w <- w min(1, max_norm / |w|), biases included.
 
-Neurons that share weights have one bound, that of their filter. It reads the neuron's own synapses and nothing else (Baldi & Sadowski 2018, section 7.2: a constraint that only
-requires local information).
+It reads the neuron's own synapses and nothing else (Baldi & Sadowski 2018, section 7.2: a constraint that only
+requires local information). Neurons that share weights have one bound, that of their filter.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Delivery: the emission of `delay` ticks ago arrives, weighted, at the target's neurons.
 
 S_i += sum_j w_ij e_j over the synapses that exist, in the order of the projections' index. For `Signs`,
-w_ij = |m_ij| sign(a_ji), with magnitudes m of the projection's own. Neurons that combine by product multiply the sums of
-their projections; neurons that combine by max take the largest w_ij e_j and remember which synapse won.
+w_ij = |m_ij| sign(a_ji), with magnitudes m of the projection's own. Neurons that combine by product multiply the sums
+of their projections; neurons that combine by max take the largest w_ij e_j and remember which synapse won.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ def _dense(b: Binding, q: Projection, emitted: np.ndarray, arriving: np.ndarray,
         other = b.view(q.weights.of, "weight")
         return b.kernels.deliver_signed(emitted, weight, other, arriving, accumulate=accumulate)  # type: ignore[no-any-return]
     # (replica, pre, post), as the product needs it; a transported weight already lies that way
-    turned = weight if isinstance(q.weights, Transposed) else weight.transpose(0, 2, 1)
-    return b.kernels.deliver(emitted, turned, arriving, accumulate=accumulate)  # type: ignore[no-any-return]
+    by_pre = weight if isinstance(q.weights, Transposed) else weight.transpose(0, 2, 1)
+    return b.kernels.deliver(emitted, by_pre, arriving, accumulate=accumulate)  # type: ignore[no-any-return]
 
 
 def _weights(b: Binding, q: Projection) -> tuple[np.ndarray, list[Step]]:

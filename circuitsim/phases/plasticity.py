@@ -1,7 +1,8 @@
 """Plasticity: a local rule proposes an increment for every synapse of a projection, summed over the batch.
 
-Where synapses share a weight their increments are summed as well, exactly as those of the batch's examples. It runs at the first tick at which all its readings exist; `update` applies the increments. Increments of several rules
-of one projection add up; an event's detail is the rule's index among them.
+Where synapses share a weight their increments are summed as well, exactly as those of the batch's examples. It runs at
+the first tick at which all its readings exist; `update` applies the increments. Increments of several rules of one
+projection add up; an event's detail is the rule's index among them.
 """
 
 from __future__ import annotations

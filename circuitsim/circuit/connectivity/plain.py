@@ -50,7 +50,7 @@ DENSE = Dense()
 
 @dataclass(frozen=True)
 class OneToOne:
-    """A synapse from each neuron to the one of the same number; tensor (neuron,). With fixed weights: a skip connection."""
+    """A synapse from each neuron to the one of the same number; tensor (neuron,). Fixed weights make it a skip."""
 
     channel_axes = None
 

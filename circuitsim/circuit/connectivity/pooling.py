@@ -69,10 +69,6 @@ class _Pool:
         """Return whether there is more than one window."""
         return size_of(post) > 1
 
-    def transposed(self) -> Reverse:
-        """Return the same synapses from the windows back to the image."""
-        return Reverse(self)
-
 
 @dataclass(frozen=True)
 class MaxPool(_Pool):
@@ -100,8 +96,12 @@ class MaxPool(_Pool):
     def synapses(self, pre: Shape, post: Shape) -> Synapses:
         """Return the synapses by channel, window and tap."""
         c, py, px, u, v, y, x = _within_channels(pre[0], taps_of(*self.axes(pre)))
-        slot = np.ravel_multi_index((u, v), self.size)  # type: ignore[arg-type]
+        slot = np.ravel_multi_index((u, v), self.size)
         return Synapses(np.ravel_multi_index((c, py, px), post), np.ravel_multi_index((c, y, x), pre), slot)
+
+    def transposed(self) -> Reverse:
+        """Return the same synapses from the windows back to the image."""
+        return Reverse(self)
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,10 @@ class MeanPool(_Pool):
         taps = size_of(self.size)  # type: ignore[arg-type]
         cells = np.bincount(window, minlength=size_of(post)) if self.fill == "none" else np.full(size_of(post), taps)
         return Synapses(window, np.ravel_multi_index((c, y, x), pre), cells[window] - 1)
+
+    def transposed(self) -> Reverse:
+        """Return the same synapses from the windows back to the image."""
+        return Reverse(self)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class Table:
     def __init__(self, post: Any, pre: Any, slot: Any = None) -> None:
         ends = [_numbers(name, values) for name, values in (("post", post), ("pre", pre))]
         slots = np.arange(len(ends[0])) if slot is None else _numbers("slot", slot)
-        if not len({len(ends[0]), len(ends[1]), len(slots)}) == 1 or not len(slots):
+        if len({len(ends[0]), len(ends[1]), len(slots)}) != 1 or not len(slots):
             lengths = f"{len(ends[0])}, {len(ends[1])} and {len(slots)} numbers"
             _refuse(f"post, pre and slot of {lengths}", "as many of each, at least one", "Give one row a synapse.")
         if len(np.unique(np.stack([*ends, slots]), axis=1)[0]) != len(slots):
@@ -43,7 +43,7 @@ class Table:
         missing = np.setdiff1d(np.arange(slots.max() + 1), slots)
         if missing.size:
             _refuse(f"slot {missing[0]} of no synapse", f"slots 0 to {slots.max()}, each used", "Number them anew.")
-        self._synapses = Synapses(*ends, slots)
+        self._synapses = Synapses(ends[0], ends[1], slots)
         for array in self._synapses:
             array.flags.writeable = False
         self._digest = hashlib.sha256(np.stack(self._synapses).tobytes()).hexdigest()[:10]

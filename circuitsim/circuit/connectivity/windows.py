@@ -59,10 +59,8 @@ def check_padding(what: str, padding: object) -> Padding:
 
 def axes(image: Shape, size: tuple[int, int], stride: tuple[int, int], padding: Padding) -> tuple[Axis, Axis]:
     """Return the windows along the rows and along the columns of an image (channel, row, column)."""
-    pads = (padding, padding) if isinstance(padding, str) else padding
-    assert isinstance(pads, tuple)
-    down, across = (axis(n, k, s, p) for n, k, s, p in zip(image[1:], size, stride, pads, strict=True))
-    return down, across
+    pads = padding if isinstance(padding, tuple) else (padding, padding)
+    return axis(image[1], size[0], stride[0], pads[0]), axis(image[2], size[1], stride[1], pads[1])
 
 
 def taps_of(down: Axis, across: Axis) -> tuple[np.ndarray, ...]:
@@ -82,7 +80,8 @@ class Convolution:
 
         S_o(p) = sum_{i,u,v} w_oiuv x_i(p stride + (u, v) - before)          (a cross-correlation: not flipped)
 
-    Its tensor is (out, in, kernel rows, kernel columns), its biases (out,). Shared weights are a declared non-local wire.
+    Its tensor is (out, in, kernel rows, kernel columns), its biases (out,). Shared weights are a declared non-local
+    wire.
 
     Parameters
     ----------
