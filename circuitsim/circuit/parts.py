@@ -51,6 +51,8 @@ class Population:
     shape : for example (channel, row, column), whose product is the size; default (size,). The neurons are numbered in
         C order; a shape changes nothing but what connectivities make of it.
     combine : how the neurons combine what arrives: sum, product of the projections, max of one projection's synapses.
+    dropout : fraction of these neurons, from 0 to below 1, that are silent in a presentation that teaches, drawn for
+        each example; the others fire 1 / (1 - dropout) times their activity (inverted dropout).
     """
 
     name: str
@@ -64,6 +66,7 @@ class Population:
     centres: bool = False
     shape: Shape = ()
     combine: Combine = Combine.SUM
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.site:

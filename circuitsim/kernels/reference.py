@@ -141,6 +141,19 @@ def noise(seeds: Array, name: str, tick: Array, scale: Array, out: Array, *, gau
     return draw
 
 
+def silence(seeds: Array, name: str, tick: Array, fraction: float, out: Array, slope: Array | None) -> Step:
+    """out and slope times m / (1 - p), with m drawn for (seed, name, tick): 0 with the probability p, else 1."""
+
+    def drop() -> None:
+        for r, seed in enumerate(seeds):
+            kept = generator(seed, name, int(tick[0])).random(out.shape[1:]) >= fraction
+            for array in (out, slope):
+                if array is not None:
+                    array[r] *= kept * out.dtype.type(1 / (1 - fraction))
+
+    return drop
+
+
 def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope: Array | None) -> Step:
     """S += b; slope = f'(S); out = f(S). `out` may be S itself."""
     function, derivative = ACTIVATIONS[name]

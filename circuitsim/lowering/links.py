@@ -125,4 +125,5 @@ def groups(graph: Graph, q: Projection) -> np.ndarray:
         found = np.zeros(shape, np.int64)
         found[np.unravel_index(slot, shape)] = post
     axes = reversed_axes(q)
-    return (found.swapaxes(*axes) if axes else found).ravel()
+    memory: np.ndarray = found.swapaxes(*axes) if axes else found
+    return memory.ravel()

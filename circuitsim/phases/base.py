@@ -36,7 +36,8 @@ class Binding:
 
     `views` holds the declared arrays alone; those that the event only reads are read-only. `first` is true if no other
     event has added to the same array before. `report` takes increments that may reach `limit` (1,) in a replica that is
-    `alive`, before any is applied; it raises Diverged for a replica that must not diverge.
+    `alive`, before any is applied; it raises Diverged for a replica that must not diverge. `learns` is true if the
+    presentation teaches.
     """
 
     circuit: Circuit
@@ -47,6 +48,7 @@ class Binding:
     report: Callable[[np.ndarray], None]
     limit: np.ndarray
     alive: np.ndarray
+    learns: bool = True
 
     def view(self, owner: str, quantity: str, cycle: int | None = None) -> np.ndarray:
         """Return a declared array; KeyError for any other."""

@@ -74,17 +74,17 @@ LEARNING = [
 
 POOLS = [
     _pool("max-pool", MaxPool(2), (3, 4, 6)),
-    _pool("max-pool, overlapping", MaxPool(3, 2, "same"), (2, 7, 5)),
+    _pool("max-pool, overlapping", MaxPool(3, 2, "same", fill="none"), (2, 7, 5)),
     _pool("max-pool, borders compete", MaxPool(3, 2, "same", fill="zero"), (2, 7, 6)),
     _pool("max-pool, last tie", MaxPool(3, 2, 1, fill="zero", ties="last"), (2, 6, 5)),
     _pool("max-pool, all ties", MaxPool(3, 2, "same", fill="zero", ties="all"), (2, 7, 5)),
-    _pool("max-pool, all ties inside", MaxPool(2, 1, "same", ties="all"), (2, 4, 5)),
+    _pool("max-pool, all ties inside", MaxPool(2, 1, "same", fill="none", ties="all"), (2, 4, 5)),
 ]
 """What takes the largest of its window."""
 
 FIXED = [
     _pool("mean-pool", MeanPool(2), (3, 4, 6)),
-    _pool("mean-pool, uneven", MeanPool(3, 2, "same"), (2, 7, 5)),
+    _pool("mean-pool, uneven", MeanPool(3, 2, "same", fill="none"), (2, 7, 5)),
     _pool("mean-pool over the border", MeanPool(3, 2, "same", fill="zero"), (2, 7, 6)),
     Row("upsampling", Upsample((2, 3)), (2, 3, 2), (2, 6, 6)),
     Row("upsampling, cut", Upsample(2), (2, 3, 3), (2, 5, 6)),

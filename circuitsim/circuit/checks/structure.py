@@ -42,6 +42,8 @@ def check_names(graph: Graph) -> None:
         if not isinstance(p.combine, Combine):
             expected = ", ".join(map(str, Combine))
             refuse(f"population {p.name}", f"combine {p.combine!r}", expected, "Choose one of these.")
+        if p.dropout:
+            _check_dropout(graph, p)
         if p.activation not in ACTIVATIONS:
             refuse(
                 f"population {p.name}", f"activation {p.activation!r}", " ".join(ACTIVATIONS), "Choose one of these."
@@ -51,6 +53,18 @@ def check_names(graph: Graph) -> None:
             refuse(f"circuit {graph.name}", f"input or output {role!r}", "one of its populations", "Name one.")
     if graph.labels == graph.inputs:
         refuse(f"circuit {graph.name}", f"labels in the input {graph.labels}", "another one", "Add a population.")
+
+
+def _check_dropout(graph: Graph, p: Population) -> None:
+    label, plain = (
+        f"dropout of population {p.name}",
+        not (p.mixes or p.feedback or p.replaced or p.name in graph.clamped),
+    )
+    if not isinstance(p.dropout, (int, float)) or not 0 <= p.dropout < 1:
+        refuse(label, repr(p.dropout), "a fraction from 0 to below 1", "Correct it.")
+    if not plain:
+        expected = "neurons that are neither clamped, mixing, replaced nor feedback neurons"
+        refuse(label, "neurons of another kind", expected, "Drop out neurons of another layer.")
 
 
 def check_projections(graph: Graph) -> None:

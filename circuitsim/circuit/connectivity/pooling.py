@@ -26,7 +26,7 @@ class _Pool:
     size: int | tuple[int, int]
     stride: int | tuple[int, int] | None = None
     padding: Padding = "valid"
-    fill: str = "none"
+    fill: str = "zero"
 
     channel_axes = None
 

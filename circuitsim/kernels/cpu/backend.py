@@ -131,6 +131,11 @@ def noise(seeds: Array, name: str, tick: Array, scale: Array, out: Array, *, gau
     return reference.noise(seeds, name, tick, scale, out, gaussian=gaussian)  # all backends draw the same numbers
 
 
+def silence(seeds: Array, name: str, tick: Array, fraction: float, out: Array, slope: Array | None) -> Step:
+    """out and slope times m / (1 - p), with m drawn for (seed, name, tick): 0 with the probability p, else 1."""
+    return reference.silence(seeds, name, tick, fraction, out, slope)  # all backends draw the same numbers
+
+
 def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope: Array | None) -> Step:
     """S += b; slope = f'(S); out = f(S). `out` may be S itself."""
     return activations.activate(name, arriving, biases, out, slope)

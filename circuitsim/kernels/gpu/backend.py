@@ -97,6 +97,12 @@ def noise(seeds: Array, name: str, tick: Array, scale: Array, out: Array, *, gau
     return OnHost(reference.noise(seeds, name, tick, scale, out, gaussian=gaussian), [tick, scale, out])
 
 
+def silence(seeds: Array, name: str, tick: Array, fraction: float, out: Array, slope: Array | None) -> Step:
+    """out and slope times m / (1 - p), with m drawn for (seed, name, tick): 0 with the probability p, else 1."""
+    changed = [out] if slope is None else [out, slope]
+    return OnHost(reference.silence(seeds, name, tick, fraction, out, slope), [tick, *changed])
+
+
 def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope: Array | None) -> Step:
     """S += b; slope = f'(S); out = f(S). `out` may be S itself."""
     first = biases[0] if biases else None
