@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from circuitsim.analysis.blackbox.judge import judge
 from circuitsim.analysis.blackbox.program import Program, State, Step
 from circuitsim.analysis.blackbox.result import StepAudit
 from circuitsim.analysis.blackbox.states import Draws
-from circuitsim.analysis.blackbox.wiring import End, make_wiring
+from circuitsim.analysis.blackbox.wiring import End, Wiring, make_wiring
 from circuitsim.errors import StepError
 from circuitsim.randomness import generator
 
@@ -26,6 +26,7 @@ def audit_step(
     wiring: Mapping[str, tuple[End, End]],
     batch: Mapping[str, Any],
     *,
+    activities: Sequence[str] = (),
     labels: Mapping[str, str] | None = None,
     returns: str = "weights",
     pre_axis: int = 1,
@@ -49,6 +50,10 @@ def audit_step(
     wiring : for each weight array its (pre, post), for example {"W1": ("x", "h"), "B2": ("y", "h"), "b1": (None, "h")}.
         A tuple of names, ("h", "delta_h"), says that they are activities of the same neurons.
     batch : arrays of examples by name. Names that the wiring has are the activities of input neurons.
+    activities : names of activities in the wiring that the step offers to be held. It is then called as
+        step(weights, batch, hold) and passes each through `hold`: h = hold("h", numpy.tanh(...)). The audit holds the
+        activities of a synapse's two neurons and changes all others, which tests every reading to the bit. Gradients
+        do not flow through `hold`.
     labels : the site at which each other entry is presented; by default the site furthest from the inputs.
     returns : "weights" or "updates". pre_axis : 0 if matrices are (pre, post).
     third_factor : weights whose update may be multiplied by one number that is broadcast to all (a reward).
@@ -75,9 +80,10 @@ def audit_step(
     True
     """
     _check_options(returns, pre_axis, runs, calls)
-    program = Program(step, weights, batch, returns, pre_axis)
+    program = Program(step, weights, batch, returns=returns, pre_axis=pre_axis, activities=activities)
     _check_batch(program.given)
     declared = make_wiring(wiring, labels, program.given.weights, program.given.batch)
+    _check_activities(activities, declared)
     chosen = secrets.randbits(32) if seed is None else seed
     random = generator(chosen, "audit of a step")
     bench = Bench(program, declared, Draws(declared, program.given, random), Comparison(program), random)
@@ -93,6 +99,17 @@ def _check_options(returns: str, pre_axis: int, runs: int, calls: int) -> None:
     ):
         if not fits:
             raise StepError(name, got=repr(value), expected=expected, remedy="See help(circuitsim.audit_step).")
+
+
+def _check_activities(activities: Sequence[str], wiring: Wiring) -> None:
+    unknown = [name for name in activities if name not in wiring.places or name in wiring.inputs]
+    if unknown:
+        raise StepError(
+            "activities",
+            got=", ".join(map(repr, unknown)),
+            expected="names that the wiring has and the batch has not: " + ", ".join(map(repr, wiring.places)),
+            remedy='Name activities of the same neurons together, for example "W1": ("x", ("h", "delta_h")).',
+        )
 
 
 def _check_batch(given: State) -> None:

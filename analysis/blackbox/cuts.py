@@ -15,9 +15,9 @@ from circuitsim.analysis.blackbox.program import State
 
 
 def unwired(bench: Bench, state: State) -> Iterator[tuple[str, str, str]]:
-    """Yield (weights, site, what was changed) where an update follows a change at a site that its synapses do not touch.
+    """Yield (weights, site, what was changed) where an update follows a change at a site without its synapses.
 
-    What is changed are the synapses into the site, or the examples' activity there, one array at a time.
+    The synapses into the site, or the examples' activity there, are changed, one array at a time.
     """
     for site in bench.wiring.sizes:
         base = bench.cut(state, site)

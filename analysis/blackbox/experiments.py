@@ -9,6 +9,7 @@ import numpy as np
 
 from circuitsim.analysis.blackbox.bench import Bench
 from circuitsim.analysis.blackbox.cuts import labelled, lateral, unwired
+from circuitsim.analysis.blackbox.held import Reading, read_while_held
 from circuitsim.analysis.blackbox.program import State
 from circuitsim.analysis.blackbox.sums import SumReport, mixed_examples, origin_of_statistics
 from circuitsim.analysis.blackbox.twins import Transport, read_weights
@@ -31,6 +32,7 @@ class Evidence:
     statistics: dict[str, set[str]] = field(default_factory=dict)  # site: updates that mix examples
     depends: set[tuple[str, str]] = field(default_factory=set)  # (update, array), by whatever way
     silent: set[str] = field(default_factory=set)  # weights that never changed
+    held: dict[tuple[str, str], Reading] = field(default_factory=dict)  # (update or activity, array read)
     uncovered: dict[str, str] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     remembers: int = 0  # the first call whose update differs from the one before it; 0: none
@@ -122,6 +124,8 @@ def _experiments(bench: Bench, state: State, found: Evidence) -> None:
         known = found.transports.get((transport.target, transport.source))
         if known is None or (known.signs_only and not transport.signs_only):
             found.transports[transport.target, transport.source] = transport
+    for reading in read_while_held(bench, state) if bench.program.activities else ():
+        found.held.setdefault((reading.reader, reading.source), reading)
     found.rows.update(twins.lateral)
     found.uncovered.update(twins.uncovered)
 

@@ -31,6 +31,7 @@ def judge(bench: Bench, found: Evidence, third_factor: tuple[str, ...], seed: in
         *_unwired(bench, found, cells, permitted),
         *_lateral(bench, found, cells),
         *_mixed(bench, found, cells),
+        *_held(bench, found, cells, permitted),
         *_labels(bench, found, cells),
     )
     return StepAudit(
@@ -113,6 +114,25 @@ def _mixed(bench: Bench, found: Evidence, cells: Cells) -> Iterator[Finding]:
             )
 
 
+def _held(bench: Bench, found: Evidence, cells: Cells, permitted: set[str]) -> Iterator[Finding]:
+    """Yield what only the experiments with held activities found."""
+    for (reader, source), reading in found.held.items():
+        at = bench.wiring.places.get(reader)
+        touching = {reader} if at is None else {wire.name for wire in bench.wiring.wires if wire.ends_at(at)}
+        explained = any((name, source) in cells for name in touching) or (
+            reading.kind == "lateral"
+            and any(
+                touching & names
+                for names in (*found.lateral.values(), *found.statistics.values(), found.sums.all_layers)
+            )
+        )
+        if explained or reader in permitted:
+            continue
+        if at is None and source in (*bench.program.given.weights, *bench.program.given.batch):
+            cells[reader, source] = reading.kind
+        yield _finding(reading.kind, reader, reading.text)
+
+
 def _labels(bench: Bench, found: Evidence, cells: Cells) -> Iterator[Finding]:
     for label, site in bench.wiring.labels.items():
         for wire in bench.wiring.into(site):
@@ -159,9 +179,14 @@ def _coverage(bench: Bench, found: Evidence) -> str:
     assumed = "".join(f" {label} is taken to be presented at {site}." for label, site in bench.wiring.labels.items())
     return (
         f"all {synapses} synapses as sources and as targets, {found.states} states, batch of {size}, "
-        f"{bench.program.made} calls. {memory}. No activity was held: wires were cut, and weights exchanged between "
-        f"twins.{assumed if bench.wiring.assumed else ''}"
+        f"{bench.program.made} calls. {memory}. Wires were cut and weights exchanged between twins; {_kept(bench)}."
+        f"{assumed if bench.wiring.assumed else ''}"
     )
+
+
+def _kept(bench: Bench) -> str:
+    names = bench.program.activities
+    return f"activities {', '.join(names)} were held" if names else "no activity was held"
 
 
 def _limits(bench: Bench, found: Evidence) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,11 @@ Step = Callable[..., Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class State:
-    """All that a step is given: weights as (post, pre), and the batch."""
+    """All that a step is given: weights as (post, pre), the batch, and values that take the place of activities."""
 
     weights: Arrays
     batch: Arrays
+    held: Arrays = field(default_factory=dict)
 
     def with_weights(self, **changed: np.ndarray) -> State:
         """Return the state with some weight arrays exchanged."""
@@ -31,13 +32,18 @@ class State:
         """Return the state with some batch entries exchanged."""
         return replace(self, batch={**self.batch, **changed})
 
+    def with_held(self, **changed: np.ndarray) -> State:
+        """Return the state with some activities held at other values."""
+        return replace(self, held={**self.held, **changed})
+
 
 @dataclass(frozen=True)
 class Run:
-    """Changes of all weights in consecutive calls from one state, and the state."""
+    """Changes of all weights in consecutive calls from one state, and activities as the step computed them last."""
 
     state: State
     calls: tuple[Arrays, ...]
+    activities: Arrays
 
 
 class Program:
@@ -48,12 +54,21 @@ class Program:
     step : the user's callable. weights, batch : arrays of any library, which every call gets in the same library.
     returns : "weights" (new weights) or "updates" (their changes).
     pre_axis : the axis of weight matrices that counts presynaptic neurons.
+    activities : names of the activities that the step passes through `hold`.
     """
 
     def __init__(
-        self, step: Step, weights: Mapping[str, Any], batch: Mapping[str, Any], returns: str, pre_axis: int
+        self,
+        step: Step,
+        weights: Mapping[str, Any],
+        batch: Mapping[str, Any],
+        *,
+        returns: str = "weights",
+        pre_axis: int = 1,
+        activities: Sequence[str] = (),
     ) -> None:
-        self._step, self._returns, self._pre_axis = step, returns, pre_axis
+        self._step, self._pre_axis = step, pre_axis
+        self.activities = tuple(activities)
         self._models = {"weights": dict(weights), "batch": dict(batch)}
         self.given = State(
             {name: self._turned(to_numpy(f"weights {name!r}", value)) for name, value in weights.items()},
@@ -62,6 +77,7 @@ class Program:
         self.eps = {name: float(np.finfo(w.dtype).eps) for name, w in self.given.weights.items()}
         self.rounding = returns == "weights"
         self.made = 0
+        self._seen: Arrays = {}
 
     def run(self, state: State, calls: int = 1) -> Run:
         """Return the changes of weights in consecutive calls with the same arguments, by a fresh copy of the step.
@@ -72,7 +88,8 @@ class Program:
         """
         call = self.session()
         with same_random_numbers():
-            return Run(state, tuple(call(state) for _ in range(calls)))
+            changes = tuple(call(state) for _ in range(calls))
+        return Run(state, changes, self._seen)
 
     def session(self) -> Callable[[State], Arrays]:
         """Return a function that calls one fresh copy of the step, which remembers from call to call."""
@@ -85,7 +102,9 @@ class Program:
         batch = {name: like(self._models["batch"][name], x) for name, x in state.batch.items()}
         try:
             with np.errstate(all="ignore"):  # large values are drawn on purpose; results are checked below
-                returned = step(weights, batch)
+                returned = step(weights, batch, self._holder(state)) if self.activities else step(weights, batch)
+        except StepError:
+            raise
         except Exception as fault:
             raise StepError(
                 "step",
@@ -94,7 +113,27 @@ class Program:
                 remedy="Correct the step; the audit calls it with weights and examples drawn anew.",
             ) from fault
         self._check_arguments(state, weights, batch)
+        self._check_held()
         return self._changes(state, returned)
+
+    def _holder(self, state: State) -> Callable[[str, Any], Any]:
+        """Return the function through which a step passes its activities."""
+        self._seen = seen = {}
+
+        def hold(name: str, value: Any) -> Any:
+            seen[name] = to_numpy(f"activity {name!r}", value)
+            return like(value, state.held[name].astype(seen[name].dtype)) if name in state.held else value
+
+        return hold
+
+    def _check_held(self) -> None:
+        if self.activities and set(self._seen) != set(self.activities):
+            raise StepError(
+                "activities",
+                got=f"{_listed(self._seen) or 'none'} passed through hold",
+                expected=f"{_listed(self.activities)}, all in each call",
+                remedy='Let the step take a third argument and write for each, say, h = hold("h", h).',
+            )
 
     def _check_arguments(self, state: State, weights: Mapping[str, Any], batch: Mapping[str, Any]) -> None:
         for kind, given, before in (("weights", weights, state.weights), ("batch", batch, state.batch)):
@@ -106,16 +145,16 @@ class Program:
                         "step",
                         got=f"a change of its argument {kind}[{name!r}] in place",
                         expected="arguments left as they are",
-                        remedy="Work on a copy, for example w = w + dw in place of w += dw, and return the new weights.",
+                        remedy="Work on a copy, for example w = w + dw in place of w += dw, and return the result.",
                     )
 
     def _changes(self, state: State, returned: Any) -> Arrays:
         if not isinstance(returned, Mapping) or not set(returned) <= set(state.weights):
-            names = ", ".join(map(repr, returned)) if isinstance(returned, Mapping) else type(returned).__name__
+            names = _listed(returned) if isinstance(returned, Mapping) else type(returned).__name__
             raise StepError(
                 "step",
                 got=f"a result of {names}",
-                expected="a mapping whose names are among " + ", ".join(map(repr, state.weights)),
+                expected=f"a mapping whose names are among {_listed(state.weights)}",
                 remedy="Return {name: array}; a name that is left out is not changed.",
             )
         return {name: self._change(name, w, returned) for name, w in state.weights.items()}
@@ -148,3 +187,7 @@ def _where(fault: Exception) -> str:
             place = f" (line {trace.tb_lineno} of {code.co_name})"
         trace = trace.tb_next
     return place
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))

@@ -2,7 +2,8 @@
 
 Two groups of examples are exchanged, each alone and both together. Contributions that add up leave no mixed
 difference. Where they do not add up, the four updates tell why: a nonlinear function of each synapse's own sum (Adam),
-a bound on a neuron's own synapses, one factor for a layer or for all layers (a clipped norm), or statistics of the batch.
+a bound on a neuron's own synapses, one factor for a layer or for all layers (a clipped norm), or statistics over the
+batch.
 """
 
 from __future__ import annotations

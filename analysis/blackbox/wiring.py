@@ -38,6 +38,7 @@ class Wiring:
     inputs: Mapping[str, str]
     labels: Mapping[str, str]
     assumed: bool
+    places: Mapping[str, str]  # the site of each activity
 
     def into(self, site: str) -> tuple[Wire, ...]:
         """Return the wires, biases included, that end at the site."""
@@ -98,7 +99,7 @@ def make_wiring(
             expected="input neurons that the wiring names, and a place for each other entry",
             remedy='Name the place of each label, for example labels={"t": "y"}; the wiring names the input neurons.',
         )
-    return Wiring(wires, sizes, inputs, placed, assumed=labels is None and bool(rest))
+    return Wiring(wires, sizes, inputs, placed, assumed=labels is None and bool(rest), places=names)
 
 
 def distances(wires: Iterable[Wire], starts: Iterable[str]) -> dict[str, int]:
