@@ -20,12 +20,14 @@ class Comparison:
     """Compares runs of one program.
 
     `common_factor` is set once the audit knows that one number scales all updates (a clipped gradient norm). Changes
-    of an update along itself and along its weights are then no further finding.
+    of an update along itself and along its weights are then no further finding. `own` names the weights whose updates
+    are no sum over examples for reasons of their own neuron; a bound on a neuron's synapses is one.
     """
 
     def __init__(self, program: Program) -> None:
         self._eps, self._rounding = program.eps, program.rounding
         self.common_factor = False
+        self.own: set[str] = set()
 
     def differing(
         self, name: str, before: Run, after: Run, where: np.ndarray | None = None, *, loose: bool = False
@@ -36,13 +38,31 @@ class Comparison:
         ----------
         where : entries to compare; their own weights must be equal in both runs. loose : see `LOOSE`.
         """
+        return self._differing(name, before, after, where, loose)
+
+    def differing_within_rows(
+        self, name: str, before: Run, after: Run, where: np.ndarray, *, loose: bool = False
+    ) -> np.ndarray:
+        """Return the same mask, but permit each neuron of `own` to scale its synapses and their updates."""
+        found = self.differing(name, before, after, where, loose=loose)
+        if name not in self.own or found.ndim == 1:
+            return found
+        for row in np.flatnonzero(found.any(axis=1)):
+            only = np.zeros_like(found)
+            only[row] = where[row]
+            found[row] = self._differing(name, before, after, only, loose, factor=True)[row]
+        return found
+
+    def _differing(
+        self, name: str, before: Run, after: Run, where: np.ndarray | None, loose: bool, factor: bool = False
+    ) -> np.ndarray:
         chosen = np.ones(before.state.weights[name].shape, bool) if where is None else where
         found = np.zeros(chosen.shape, bool)
         if not chosen.any():
             return found
         for first, second in zip(before.calls, after.calls, strict=True):
             old, new = first[name][chosen], second[name][chosen]
-            if self.common_factor:
+            if factor or self.common_factor:
                 new = new - fitted(new, old, before.state.weights[name][chosen])
                 old = np.zeros_like(old)
             limit = self.limit(name, before.state, max(_largest(first[name]), _largest(second[name])), loose)

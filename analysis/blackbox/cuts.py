@@ -55,7 +55,9 @@ def lateral(bench: Bench, state: State) -> Iterator[tuple[str, str]]:
             before, after = bench.run(base), bench.run(_changed_neurons(bench, base, site, neurons))
             for wire in bench.wiring.wires:
                 where = ~bench.touches(wire, site, neurons)
-                if wire.ends_at(site) and bench.comparison.differing(wire.name, before, after, where).any():
+                compare = bench.comparison
+                differing = compare.differing if wire.post == site else compare.differing_within_rows
+                if wire.ends_at(site) and differing(wire.name, before, after, where).any():
                     yield wire.name, site
 
 

@@ -16,6 +16,7 @@ from circuitsim.analysis.blackbox.twins import Transport, read_weights
 from circuitsim.errors import StepError
 
 PROBED = 1000  # calls from one state, to see whether the step remembers earlier ones
+LONGEST = 24  # calls compared at most where weights are not read directly
 PATIENCE = 1.0  # seconds that these calls may take
 
 
@@ -47,12 +48,12 @@ def gather(bench: Bench, runs: int, calls: int) -> Evidence:
     drawn = list(bench.draws.states(runs))
     _repeat(bench, bench.program.given)
     _probe(bench, drawn[0][2], found)
-    found.calls = calls if found.remembers else 1
+    found.calls = max(calls, found.remembers + 1) if found.remembers else 1
     states = [(1.0, 1.0, bench.program.given), *drawn]
     sound = [entry for entry in states if _sound(bench, entry, found)]
     for _, _, state in sound:  # first, because one common factor explains differences in all later experiments
         _examples(bench, state, found)
-    bench.comparison.common_factor = bool(found.sums.all_layers)
+    bench.comparison.common_factor, bench.comparison.own = bool(found.sums.all_layers), found.sums.own
     for number, (_, _, state) in enumerate(sound):
         bench.calls = found.calls if number == 1 else min(found.calls, 2)
         _experiments(bench, state, found)
@@ -113,13 +114,14 @@ def _examples(bench: Bench, state: State, found: Evidence) -> None:
 
 def _experiments(bench: Bench, state: State, found: Evidence) -> None:
     _plain(bench, state, found)
+    twins = read_weights(bench, state)
+    bench.calls = min(bench.calls, LONGEST)
     for name, site, source in unwired(bench, state):
         found.unwired.setdefault((name, site), set()).add(source)
     for name, label, carriers in labelled(bench, state):
         found.labelled.setdefault((name, label), set()).update(carriers)
     for name, site in lateral(bench, state):
         found.lateral.setdefault(site, set()).add(name)
-    twins = read_weights(bench, state)
     for transport in twins.transports:
         known = found.transports.get((transport.target, transport.source))
         if known is None or (known.signs_only and not transport.signs_only):
