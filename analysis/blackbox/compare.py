@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from circuitsim.analysis.blackbox.program import Program, Run, State
+from circuitsim.analysis.blackbox.program import Arrays, Program, Run, State
 
 EXACT = 64  # roundings allowed where both runs should compute the same bits
 LOOSE = 2e3  # and where contributions that cancel were added,
@@ -65,9 +65,18 @@ class Comparison:
             if factor or self.common_factor:
                 new = new - fitted(new, old, before.state.weights[name][chosen])
                 old = np.zeros_like(old)
-            limit = self.limit(name, before.state, max(_largest(first[name]), _largest(second[name])), loose)
+            scale = max(_largest(first[name]), _largest(second[name]))
+            every = max(_largest(change) for change in first.values())
+            limit = max(self.limit(name, before.state, scale, loose), EXACT * self._eps[name] * every)
             found[chosen] |= np.abs(new - old) > limit
         return found
+
+    def rounding(self, name: str, state: State, updates: list[Arrays]) -> float:
+        """Return the rounding error that an entry of one weight array's updates may have."""
+        scale = max(_largest(update[name]) for update in updates)
+        every = max(_largest(change) for update in updates for change in update.values())
+        own = _largest(state.weights[name]) if self._rounding else 0.0
+        return self._eps[name] * (8 * scale + every + own)
 
     def limit(self, name: str, state: State, scale: float, loose: bool) -> float:
         """Return the difference of two changes of that scale that rounding explains."""

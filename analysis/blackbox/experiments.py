@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -50,11 +51,14 @@ def gather(bench: Bench, runs: int, calls: int) -> Evidence:
     _probe(bench, drawn[0][2], found)
     found.calls = max(calls, found.remembers + 1) if found.remembers else 1
     states = [(1.0, 1.0, bench.program.given), *drawn]
-    sound = [entry for entry in states if _sound(bench, entry, found)]
-    for _, _, state in sound:  # first, because one common factor explains differences in all later experiments
+    sound = [state for entry in states for state in _sound(bench, entry, found)]
+    for state in sound:  # first, because one common factor explains differences in all later experiments
         _examples(bench, state, found)
+    found.sums.batch |= found.sums.unclear - found.sums.all_layers - found.sums.layer - found.sums.own
+    for name in found.sums.batch if not found.statistics else ():
+        found.statistics.setdefault("", set()).add(name)
     bench.comparison.common_factor, bench.comparison.own = bool(found.sums.all_layers), found.sums.own
-    for number, (_, _, state) in enumerate(sound):
+    for number, state in enumerate(sound):
         bench.calls = found.calls if number == 1 else min(found.calls, 2)
         _experiments(bench, state, found)
     found.states = len(sound)
@@ -89,23 +93,27 @@ def _probe(bench: Bench, state: State, found: Evidence) -> None:
             return
 
 
-def _sound(bench: Bench, entry: tuple[float, float, State], found: Evidence) -> bool:
-    """Return whether a state can be used; only one with enlarged values may be left out."""
+def _sound(bench: Bench, entry: tuple[float, float, State], found: Evidence) -> Iterator[State]:
+    """Yield the state if the step can be run from it; one with enlarged values may be changed or left out."""
     scale, data, state = entry
-    try:
-        run = bench.program.run(state, min(found.calls, 2))
-    except StepError:
-        if scale == data == 1:
-            raise
-        found.skipped.append(f"weights x {scale:g} with data x {data:g}, for which the step fails")
-        return False
-    found.silent -= {name for call in run.calls for name, change in call.items() if change.any()}
-    return True
+    tried = [state] if scale == data == 1 else [state, bench.draws.with_usual_labels(state)]
+    for number, one in enumerate(tried, start=1):
+        try:
+            run = bench.program.run(one, min(found.calls, 2))
+        except StepError:
+            if scale == data == 1:
+                raise
+            if number == len(tried):
+                found.skipped.append(f"weights x {scale:g} with data x {data:g}, for which the step fails")
+            continue
+        found.silent -= {name for call in run.calls for name, change in call.items() if change.any()}
+        yield one
+        return
 
 
 def _examples(bench: Bench, state: State, found: Evidence) -> None:
     sums = mixed_examples(bench, state)
-    for name in ("all_layers", "layer", "batch", "own"):
+    for name in ("all_layers", "layer", "batch", "unclear", "own"):
         getattr(found.sums, name).update(getattr(sums, name))
     if sums.batch:
         site, updates = origin_of_statistics(bench, state)

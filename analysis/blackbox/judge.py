@@ -52,7 +52,7 @@ def _transports(found: Evidence, cells: Cells) -> Iterator[Finding]:
         yield _finding(
             kind,
             name,
-            f"{what} of {source}: {name}{list(transport.reached)} follows {source}[{transport.row}, {first}] or "
+            f"{what} of {source}: {name}{list(transport.reached or '')} follows {source}[{transport.row}, {first}] or "
             f"{source}[{transport.row}, {second}] although no activity does",
         )
     for (name, label), carriers in found.labelled.items():

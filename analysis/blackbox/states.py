@@ -27,6 +27,10 @@ class Draws:
             weights = {name: self.weight(name, scale) for name in self._given.weights}
             yield scale, data, State(weights, self.examples(data))
 
+    def with_usual_labels(self, state: State) -> State:
+        """Return the state with labels in the range of the given ones."""
+        return state.with_batch(**{key: self.entry(key) for key in self._wiring.labels})
+
     def weight(self, name: str, scale: float = 1.0) -> np.ndarray:
         """Return random weights with the deviation of the given ones."""
         like = self._given.weights[name]
@@ -37,22 +41,27 @@ class Draws:
         return {key: self.entry(key, scale) for key in self._given.batch}
 
     def entry(self, key: str, scale: float = 1.0) -> np.ndarray:
-        """Return new examples of one batch entry."""
+        """Return new examples of one batch entry, in the range of the given ones times the scale.
+
+        Inputs take each feature from another example, labels are taken whole or, if they are numbers of classes, drawn.
+        Noise is added to both, but zeros of inputs stay zeros.
+        """
         given = self._given.batch[key]
         if key in self._wiring.labels:
-            return self._label(key, given, scale)
-        flat = self._random.permuted(given.reshape(len(given), -1), axis=0)
-        noise = 0.1 * flat.std() * self._random.standard_normal(flat.shape) * (flat != 0)
-        return (scale * (flat + noise)).astype(given.dtype).reshape(given.shape)
+            size = self._wiring.sizes[self._wiring.labels[key]]
+            if given.dtype.kind in "iu":
+                numbers = given.ndim == 1 and given.min() >= 0 and given.max() < size
+                found = self._random.integers(0, size, given.shape) if numbers else self._random.permutation(given)
+                return np.asarray(found, given.dtype)
+            return self._noisy(self._random.permutation(given), given, scale, np.ones(given.shape, bool))
+        mixed = self._random.permuted(given.reshape(len(given), -1), axis=0).reshape(given.shape)
+        return self._noisy(mixed, given, scale, mixed != 0)
 
-    def _label(self, key: str, given: np.ndarray, scale: float) -> np.ndarray:
-        size = self._wiring.sizes[self._wiring.labels[key]]
-        if given.dtype.kind in "iu" and given.ndim == 1 and given.max(initial=0) < size:
-            return self._random.integers(0, size, given.shape).astype(given.dtype)
-        flat = given[self._random.permutation(len(given))]
-        if given.dtype.kind == "f":
-            flat = np.asarray(scale * (flat + 0.1 * (flat.std() or 1.0) * self._random.standard_normal(flat.shape)))
-        return flat.astype(given.dtype)
+    def _noisy(self, values: np.ndarray, given: np.ndarray, scale: float, where: np.ndarray) -> np.ndarray:
+        low, high, spread = given.min(), given.max(), float(given.std()) or 1.0
+        noise = 0.1 * spread * self._random.standard_normal(values.shape) * where
+        limited = np.clip(values + noise, low, high) if low < high else values + noise
+        return np.asarray(scale * limited, given.dtype)
 
     def _deviation(self, name: str, weight: np.ndarray) -> float:
         spread = float(np.abs(weight).mean()) * 1.25 if weight.size else 0.0

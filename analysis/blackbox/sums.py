@@ -14,7 +14,6 @@ from itertools import product
 import numpy as np
 
 from circuitsim.analysis.blackbox.bench import Bench, halves
-from circuitsim.analysis.blackbox.compare import relaxed
 from circuitsim.analysis.blackbox.program import Arrays, State
 
 FACTOR = 5  # columns that four updates and the weights must have at least, so that a common factor is no accident
@@ -27,6 +26,7 @@ class SumReport:
     all_layers: set[str] = field(default_factory=set)
     layer: set[str] = field(default_factory=set)
     batch: set[str] = field(default_factory=set)
+    unclear: set[str] = field(default_factory=set)
     own: set[str] = field(default_factory=set)  # the synapse's or the neuron's own affair
 
 
@@ -73,24 +73,21 @@ def _four(bench: Bench, state: State, other: Arrays, group: np.ndarray) -> list[
 
 
 def _judge(bench: Bench, state: State, four: list[Arrays], report: SumReport) -> None:
-    strange = [
-        name for name in state.weights if _mixed(bench, state, name, four) and not _monotone(bench, state, name, four)
-    ]
-    report.own |= {name for name in state.weights if _mixed(bench, state, name, four)} - set(strange)
-    tables = {name: _table(state.weights[name], [one[name] for one in four]) for name in strange}
-    tolerance = 100 * relaxed(max(bench.program.eps.values()))
-    if len(strange) > 1 and _one_factor(np.concatenate(list(tables.values()), axis=1), tolerance):
-        report.all_layers |= set(strange)
+    mixed = [name for name in state.weights if _mixed(bench, state, name, four)]
+    strange = [name for name in mixed if not _monotone(bench, state, name, four)]
+    report.own |= set(mixed) - set(strange)
+    tables = {name: _table(bench, state, name, four) for name in strange}
+    joint = _one_factor(list(tables.values())) if len(strange) > 1 else False
+    if joint is not False:
+        (report.unclear if joint is None else report.all_layers).update(strange)
         return
     for name in strange:
-        rows = [_table(w, [one[name][k] for one in four]) for k, w in enumerate(state.weights[name])]
-        if state.weights[name].ndim > 1 and all(_one_factor(row, tolerance) for row in rows):
-            same = _one_factor(tables[name], tolerance)
-            (report.layer if same else report.own).add(name)
-        elif _one_factor(tables[name], tolerance):
-            report.layer.add(name)
-        else:
-            report.batch.add(name)
+        whole = _one_factor([tables[name]])
+        rows = state.weights[name].ndim > 1 and all(
+            _one_factor([_table(bench, state, name, four, row)]) is not False for row in range(len(state.weights[name]))
+        )
+        reason = report.layer if whole else report.own if rows else report.batch if whole is False else report.unclear
+        reason.add(name)
 
 
 def _mixed(bench: Bench, state: State, name: str, four: list[Arrays]) -> bool:
@@ -110,19 +107,31 @@ def _monotone(bench: Bench, state: State, name: str, four: list[Arrays]) -> bool
     )
 
 
-def _table(weight: np.ndarray, four: list[np.ndarray]) -> np.ndarray:
-    """Return the four updates as rows, each without its part along the weights (decay), at a common scale."""
-    rows = np.stack([update.reshape(-1) for update in four])
-    own = weight.reshape(-1).astype(np.float64)
+def _table(
+    bench: Bench, state: State, name: str, four: list[Arrays], row: int | None = None
+) -> tuple[np.ndarray, float]:
+    """Return the four updates as rows, at a common scale and without their part along the weights (decay), and the
+    norm of their rounding errors.
+    """
+    chosen = slice(None) if row is None else row
+    rows = np.stack([update[name][chosen].reshape(-1) for update in four])
+    own = state.weights[name][chosen].reshape(-1).astype(np.float64)
     rows = rows - np.outer(rows @ own, own) / max(float(own @ own), 1e-300)
-    found: np.ndarray = rows / max(float(np.abs(rows).max(initial=0.0)), 1e-300)
-    return found
+    scale = max(float(np.abs(rows).max(initial=0.0)), 1e-300)
+    rounding = bench.comparison.rounding(name, state, four) / scale
+    return rows / scale, rounding * float(np.sqrt(rows.shape[1]))
 
 
-def _one_factor(table: np.ndarray, tolerance: float) -> bool:
-    """Return whether four sums that should add up do so once each has a factor of its own: exactly one relation."""
+def _one_factor(tables: list[tuple[np.ndarray, float]]) -> bool | None:
+    """Return whether four sums that should add up do so once each has a factor of its own: exactly one relation.
+
+    None stands for four updates that are too few numbers, or too much alike, to tell.
+    """
+    table = np.concatenate([rows for rows, _ in tables], axis=1)
+    noise = 3 * float(np.linalg.norm([rounding for _, rounding in tables])) + 1e-12
     if table.shape[1] < FACTOR:
-        return False
+        return None
     left, size, _ = np.linalg.svd(table, full_matrices=False)
-    relation = np.abs(left[:, -1])
-    return bool(size[3] < tolerance * size[0] and size[2] > 10 * tolerance * size[0] and relation.min() > 0.01)
+    if size[2] < 10 * noise:
+        return None
+    return bool(size[3] < noise and np.abs(left[:, -1]).min() > 0.01)
