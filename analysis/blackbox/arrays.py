@@ -24,9 +24,7 @@ def to_numpy(what: str, value: Any) -> np.ndarray:
     for attribute in ("detach", "cpu"):  # tensors that record gradients or live on a device refuse a direct reading
         value = getattr(value, attribute)() if callable(getattr(value, attribute, None)) else value
     try:
-        found = np.array(value)
-        if found.dtype.kind not in "fiub" and hasattr(value, "__dlpack__"):
-            found = np.array(np.from_dlpack(value))
+        found = np.array(np.from_dlpack(value) if hasattr(value, "__dlpack__") else value)
     except Exception as fault:
         raise _refused(what, f"{type(value).__name__} ({fault})") from fault
     if found.dtype.kind not in "fiub":

@@ -83,7 +83,7 @@ def audit_step(
     program = Program(step, weights, batch, returns=returns, pre_axis=pre_axis, activities=activities)
     _check_batch(program.given)
     declared = make_wiring(wiring, labels, program.given.weights, program.given.batch)
-    _check_activities(activities, declared)
+    _check_names(activities, third_factor, declared)
     chosen = secrets.randbits(32) if seed is None else seed
     random = generator(chosen, "audit of a step")
     bench = Bench(program, declared, Draws(declared, program.given, random), Comparison(program), random)
@@ -101,15 +101,22 @@ def _check_options(returns: str, pre_axis: int, runs: int, calls: int) -> None:
             raise StepError(name, got=repr(value), expected=expected, remedy="See help(circuitsim.audit_step).")
 
 
-def _check_activities(activities: Sequence[str], wiring: Wiring) -> None:
-    unknown = [name for name in activities if name not in wiring.places or name in wiring.inputs]
-    if unknown:
-        raise StepError(
+def _check_names(activities: Sequence[str], third_factor: Sequence[str], wiring: Wiring) -> None:
+    weights = [wire.name for wire in wiring.wires]
+    free = [name for name in wiring.places if name not in wiring.inputs]
+    for what, given, known, expected, remedy in (
+        (
             "activities",
-            got=", ".join(map(repr, unknown)),
-            expected="names that the wiring has and the batch has not: " + ", ".join(map(repr, wiring.places)),
-            remedy='Name activities of the same neurons together, for example "W1": ("x", ("h", "delta_h")).',
-        )
+            activities,
+            free,
+            "names that the wiring has and the batch has not",
+            'Name activities of the same neurons together, for example "W1": ("x", ("h", "delta_h")).',
+        ),
+        ("third_factor", third_factor, weights, "names of weights", "Name the weights whose updates it multiplies."),
+    ):
+        unknown = ", ".join(repr(name) for name in given if name not in known)
+        if unknown:
+            raise StepError(what, got=unknown, expected=f"{expected}: {', '.join(map(repr, known))}", remedy=remedy)
 
 
 def _check_batch(given: State) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from circuitsim.analysis.blackbox.bench import Bench
 from circuitsim.analysis.blackbox.cuts import labelled, lateral, unwired
+from circuitsim.analysis.blackbox.fresh import same_random_numbers
 from circuitsim.analysis.blackbox.held import Reading, read_while_held
 from circuitsim.analysis.blackbox.program import State
 from circuitsim.analysis.blackbox.sums import SumReport, mixed_examples, origin_of_statistics
@@ -82,15 +83,14 @@ def _probe(bench: Bench, state: State, found: Evidence) -> None:
     """Find out whether the step remembers: call one copy of it many times with the same arguments."""
     until = time.monotonic() + PATIENCE
     session = bench.program.session()
-    before = session(state)
-    for call in range(2, PROBED + 1):
-        after = session(state)
-        found.probed = call
-        if any(not np.array_equal(after[name], before[name]) for name in after):
-            found.remembers = call
-            return
-        if time.monotonic() > until:
-            return
+    with same_random_numbers():
+        before = session(state)
+        while found.probed < PROBED and time.monotonic() < until:
+            after = session(state)
+            found.probed += 1
+            if any(not np.array_equal(after[name], before[name]) for name in after):
+                found.remembers = found.probed + 1
+                return
 
 
 def _sound(bench: Bench, entry: tuple[float, float, State], found: Evidence) -> Iterator[State]:
@@ -117,7 +117,8 @@ def _examples(bench: Bench, state: State, found: Evidence) -> None:
         getattr(found.sums, name).update(getattr(sums, name))
     if sums.batch:
         site, updates = origin_of_statistics(bench, state)
-        found.statistics.setdefault(site, set()).update(updates or sums.batch)
+        if site:
+            found.statistics.setdefault(site, set()).update(updates)
 
 
 def _experiments(bench: Bench, state: State, found: Evidence) -> None:

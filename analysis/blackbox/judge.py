@@ -69,6 +69,12 @@ def _unwired(bench: Bench, found: Evidence, cells: Cells, permitted: set[str]) -
     for (name, site), sources in found.unwired.items():
         if any((name, wire.name) in carried for wire in bench.wiring.into(site)):
             continue  # what happens at the site arrives through the synapses that are used backwards
+        biases = {wire.name for wire in bench.wiring.into(site) if wire.pre is None}
+        if biases and not biases & sources and not sources & set(bench.wiring.inputs):  # a bias would change activities
+            for source in sorted(sources):
+                cells[name, source] = "weight-transport"
+                yield _finding("weight-transport", name, f"the weights of {source}")
+            continue
         cells.update({(name, source): "third factor" if name in permitted else "remote-error" for source in sources})
         if name not in permitted:
             yield _finding(
@@ -86,12 +92,12 @@ def _unwired(bench: Bench, found: Evidence, cells: Cells, permitted: set[str]) -
 def _lateral(bench: Bench, found: Evidence, cells: Cells) -> Iterator[Finding]:
     for site, names in found.lateral.items():
         into = {wire.name for wire in bench.wiring.into(site)}
-        for name in sorted(names & into or names):
+        for name in sorted((names & into or names) - found.sums.layer):
             sources = into | {key for key, at in bench.wiring.inputs.items() if at == site}
             cells.update({(name, source): "lateral" for source in sources})
             yield _finding("lateral", name, f"other neurons of {site}")
     for name, source in sorted(found.rows):
-        if name not in found.lateral.get(bench.wiring.wire(source).post, ()):
+        if name not in found.lateral.get(bench.wiring.wire(source).post, found.sums.layer):
             cells[name, source] = "lateral"
             yield _finding("lateral", name, f"synapses {source} of other neurons")
 

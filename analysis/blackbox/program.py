@@ -74,7 +74,7 @@ class Program:
             {name: self._turned(to_numpy(f"weights {name!r}", value)) for name, value in weights.items()},
             {name: to_numpy(f"batch {name!r}", value) for name, value in batch.items()},
         )
-        self.eps = {name: float(np.finfo(w.dtype).eps) for name, w in self.given.weights.items()}
+        self.eps = {name: float(np.finfo(w.dtype).eps) for name, w in self.given.weights.items() if w.dtype.kind == "f"}
         self.rounding = returns == "weights"
         self.made = 0
         self._seen: Arrays = {}

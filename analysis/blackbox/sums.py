@@ -53,7 +53,7 @@ def origin_of_statistics(bench: Bench, state: State) -> tuple[str, set[str]]:
         for group in halves(size):
             if not group[0]:
                 _judge(bench, base, _four(bench, base, other, group), found)
-        touched = {wire.name for wire in bench.wiring.wires if wire.ends_at(site)} & found.batch
+        touched = {wire.name for wire in bench.wiring.wires if wire.ends_at(site)} & (found.batch | found.unclear)
         if touched:
             return site, {w.name for w in bench.wiring.into(site)} & touched or touched
     return "", set()

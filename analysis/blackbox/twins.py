@@ -45,11 +45,11 @@ def read_weights(bench: Bench, state: State) -> TwinReport:
     for source in bench.wiring.wires:
         if source.pre is None:
             continue
-        made = _twins(bench, state, source.pre)
-        if made is None:
+        made = list(_twins(bench, state, source.pre))
+        if not made:
             report.uncovered[source.name] = f"no two neurons of {source.pre} can be made alike"
-        else:
-            _Experiment(bench, source, *made).report(report)
+        for twins in made:
+            _Experiment(bench, source, *twins).report(report)
     return report
 
 
@@ -153,24 +153,33 @@ class _Experiment:
         return chosen
 
 
-def _twins(bench: Bench, state: State, site: str) -> tuple[State, np.ndarray] | None:
-    """Return a state in which neurons of a site are equal two by two, and the pairs; None if there are none."""
+def _twins(bench: Bench, state: State, site: str) -> Iterator[tuple[State, np.ndarray]]:
+    """Yield states in which neurons of a site are equal two by two, and the pairs; together they cover all neurons.
+
+    Of an odd number the last three are equal. Where labels are numbers of classes, neurons of classes that are shown
+    have no twin: these are the last ones first, then the first ones.
+    """
     size = bench.wiring.sizes[site]
-    spare, batch = 0, {}
-    for key, at in bench.wiring.labels.items():
-        label = state.batch[key]
-        if at == site and label.ndim == 1 and label.dtype.kind in "iu":  # classes: shown are those without a twin
-            spare = 2 if size > 3 else 1
-            batch[key] = (size - 1 - label % spare).astype(label.dtype)
-    pairs = np.arange((size - spare) // 2 * 2).reshape(-1, 2)
-    if not len(pairs):
-        return None
-    alike = np.arange(size)
-    alike[pairs[:, 1]] = pairs[:, 0]
-    for key, values in _examples_at(bench, state, site):
-        batch[key] = values.reshape(len(values), -1)[:, alike].reshape(values.shape)
-    weights = {wire.name: state.weights[wire.name][alike] for wire in bench.wiring.into(site)}
-    return state.with_weights(**weights).with_batch(**batch), pairs
+    classes = [key for key, at in bench.wiring.labels.items() if at == site and _numbers(state.batch[key])]
+    spare = (2 if size > 3 else 1) if classes else 0
+    for low in (0, spare) if spare else (0,):
+        alike, neurons = np.arange(size), np.arange(low, low + size - spare)
+        if len(neurons) < 2:
+            return
+        pairs = np.stack([neurons[:-1], neurons[1:]], axis=1)
+        pairs = np.concatenate([pairs[::2], pairs[-1:]]) if len(neurons) % 2 else pairs[::2]
+        for first, second in pairs:
+            alike[second] = alike[first]
+        shown = np.setdiff1d(np.arange(size), neurons)
+        batch = {key: shown[state.batch[key] % spare].astype(state.batch[key].dtype) for key in classes}
+        for key, values in _examples_at(bench, state, site):
+            batch[key] = values.reshape(len(values), -1)[:, alike].reshape(values.shape)
+        weights = {wire.name: state.weights[wire.name][alike] for wire in bench.wiring.into(site)}
+        yield state.with_weights(**weights).with_batch(**batch), pairs
+
+
+def _numbers(label: np.ndarray) -> bool:
+    return label.ndim == 1 and label.dtype.kind in "iu"
 
 
 def _examples_at(bench: Bench, state: State, site: str) -> Iterator[tuple[str, np.ndarray]]:
