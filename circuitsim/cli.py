@@ -153,11 +153,13 @@ def audit(
     config_file: ConfigFile = None,
     backend: Backend = "numba",
     quick: Quick = False,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the experiments; default: drawn anew.")] = None,
+    runs: Annotated[int, typer.Option("--runs", min=1, help="Repetitions with other random values.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="The whole audit, for programs.")] = False,
 ) -> None:
     """Audit the locality of a scenario's circuit, without training."""
     settings, design = _designed("audit", scenario, set_, config_file, quick)
-    found = load_tool("audit")(design, settings, backend)
+    found = load_tool("audit")(design, settings, backend, seed, runs)
     if as_json:
         print(json.dumps(found, indent=2))
     else:
