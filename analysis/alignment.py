@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from circuitsim.circuit.parts import Projection
 from circuitsim.analysis.backpropagation import Backpropagation
+from circuitsim.circuit.parts import Projection
 from circuitsim.circuit.weights import Signs
 from circuitsim.lowering.links import across
 
@@ -38,7 +38,8 @@ def weight_alignment(simulator: Simulator) -> Figures:
 def delta_alignment(simulator: Simulator, x: np.ndarray, y: np.ndarray) -> Figures:
     """Compare the errors that arrive with those of backpropagation through the same weights, for each hidden layer h.
 
-    angle/delta{h} : degrees between error{h} and the error that is passed down through all forward synapses, the mean over examples; angle_spread/delta{h} : its standard deviation. Examples with zero error are left out.
+    angle/delta{h} : degrees between error{h} and the error that is passed down through all forward synapses, the mean
+        over examples; angle_spread/delta{h} : its standard deviation. Examples with zero error are left out.
 
     Parameters
     ----------

@@ -100,5 +100,6 @@ class Backpropagation:
         """Return a projection's weights (replica, *tensor) in double precision."""
         if not q.constant:
             return np.ascontiguousarray(tensors[f"{q.name}.weight"], np.float64)
-        shape = replicas, *self.circuit.tensor_shape(q.name)
-        return np.full(shape, constants(self.circuit, q) * q.weights.value, np.float64)  # type: ignore[union-attr]
+        found = np.ones((replicas, *self.circuit.tensor_shape(q.name)))
+        found *= constants(self.circuit, q) * q.weights.value  # type: ignore[union-attr]
+        return found

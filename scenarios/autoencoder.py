@@ -166,9 +166,9 @@ def check(settings: AutoencoderSettings, data: Dataset) -> None:
 
 
 def initial_bias(settings: AutoencoderSettings, data: Dataset) -> np.ndarray:
-    """Return the top bias at which the output of a silent circuit is the training mean, of a channel where it is shared.
+    """Return the top bias at which the output of a silent circuit is the training mean: f_L(b) = mean.
 
-    f_L(b) = mean
+    Where neurons of a channel share their bias, it is the channel's mean.
     """
     mean = data.train.mean(axis=0, dtype=np.float64)
     shape = layered_shapes(settings.row, "A")[f"A{settings.top}.bias"]

@@ -38,8 +38,9 @@ class LayeredSettings(TrainingSettings):
     FIXED: ClassVar[tuple[str, ...]] = (*TrainingSettings.FIXED, "sizes")
     SHAPING: ClassVar[tuple[str, ...]] = ("sizes",)
 
-    def model_post_init(self, _: Any) -> None:
+    def model_post_init(self, context: Any) -> None:
         """Check keys against each other; lr_bias equals lr unless it is given."""
+        super().model_post_init(context)
         if len(self.sizes) < 2 or not all(1 <= size <= 10**9 for size in self.sizes):
             refuse("sizes", self.sizes, expectation(type(self), "sizes"), "Give units for each layer, input first.")
         for key in ("lr", "lr_bias"):
@@ -92,7 +93,7 @@ class ImageSettings(LayeredSettings):
         if self.layers is None:
             return
         try:
-            sizes = parse_layers(self.layers, shape_of(self.dataset)).sizes
+            sizes = parse_layers(self.layers, self._shape()).sizes
         except CircuitError as error:
             refuse("layers", self.layers, error.expected, f"{error.remedy} Got {error.got}.")
         if "sizes" in self.model_fields_set and self.sizes != sizes:
@@ -102,4 +103,9 @@ class ImageSettings(LayeredSettings):
     @property
     def row(self) -> Layers:
         """The layers."""
-        return dense_layers(self.sizes) if self.layers is None else parse_layers(self.layers, shape_of(self.dataset))
+        return dense_layers(self.sizes) if self.layers is None else parse_layers(self.layers, self._shape())
+
+    def _shape(self) -> tuple[int, ...]:
+        """Return the shape of an example as it is shown."""
+        shape = shape_of(self.dataset)
+        return shape if len(shape) < 3 else (shape[0], shape[1] // self.downsample, shape[2] // self.downsample)

@@ -88,7 +88,7 @@ def synapse_table(circuit: Circuit, projection: str) -> SynapseTable:
     """Return the synapses of a projection."""
     q = circuit.projection(projection)
     pre, post = circuit.ends(projection)
-    return _dense(size_of(post), size_of(pre)) if q.dense else _listed(q.connectivity, pre, post)
+    return _dense(size_of(post), size_of(pre)) if q.dense else _listed(q.connectivity, pre, post)  # type: ignore[arg-type]
 
 
 def bias_slots(circuit: Circuit, projection: str) -> Array:
@@ -111,4 +111,5 @@ def _dense(posts: int, pres: int) -> SynapseTable:
 @lru_cache(64)
 def _listed(connectivity: Any, pre: Shape, post: Shape) -> SynapseTable:
     sizes = size_of(post), size_of(pre)
-    return SynapseTable(*connectivity.synapses(pre, post), sizes, connectivity.tensor_shape(pre, post))
+    found = connectivity.synapses(pre, post)
+    return SynapseTable(found.post, found.pre, found.slot, sizes, connectivity.tensor_shape(pre, post))

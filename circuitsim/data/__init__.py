@@ -8,5 +8,17 @@ from __future__ import annotations
 
 from circuitsim.data.catalogue import DatasetEntry, fetch, load, missing, names, path, shape_of
 from circuitsim.data.dataset import Dataset
+from circuitsim.data.preprocessing import preprocessed, shifted
 
-__all__ = ["Dataset", "DatasetEntry", "fetch", "load", "missing", "names", "path", "shape_of"]
+__all__ = [
+    "Dataset",
+    "DatasetEntry",
+    "fetch",
+    "load",
+    "missing",
+    "names",
+    "path",
+    "preprocessed",
+    "shape_of",
+    "shifted",
+]
