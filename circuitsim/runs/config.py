@@ -61,7 +61,8 @@ class TrainingSettings(Settings):
     checkpoint_every: int | None = Field(None, ge=1, description="none, or a whole number of presentations >= 1")
 
     FIXED: ClassVar[tuple[str, ...]] = (
-        "dataset", "downsample", "scale", "standardise", "augment_shift", "batch", "drop_last", "epochs", "train_limit", "test_limit", "dtype", "on_divergence",
+        "dataset", "downsample", "scale", "standardise", "augment_shift",
+        "batch", "drop_last", "epochs", "train_limit", "test_limit", "dtype", "on_divergence",
         "checkpoint_every",
     )  # fmt: skip
     SHAPING: ClassVar[tuple[str, ...]] = ()
