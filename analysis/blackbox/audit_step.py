@@ -31,6 +31,7 @@ def audit_step(
     returns: str = "weights",
     pre_axis: int = 1,
     third_factor: tuple[str, ...] = (),
+    window: int | None = None,
     runs: int = 4,
     calls: int = 24,
     seed: int | None = None,
@@ -57,6 +58,7 @@ def audit_step(
     labels : the site at which each other entry is presented; by default the site furthest from the inputs.
     returns : "weights" or "updates". pre_axis : 0 if matrices are (pre, post).
     third_factor : weights whose update may be multiplied by one number that is broadcast to all (a reward).
+    window : calls for which an update may remember examples in the step's own memory (a velocity, a trace); None: any.
     runs : random states in addition to the given one. calls : consecutive calls of a step that has memory.
     seed : of all that is drawn; by default a new one, which the result records.
 
@@ -87,7 +89,7 @@ def audit_step(
     chosen = secrets.randbits(32) if seed is None else seed
     random = generator(chosen, "audit of a step")
     bench = Bench(program, declared, Draws(declared, program.given, random), Comparison(program), random)
-    return judge(bench, gather(bench, runs, calls), third_factor, chosen)
+    return judge(bench, gather(bench, runs, calls), third_factor, window, chosen)
 
 
 def _check_options(returns: str, pre_axis: int, runs: int, calls: int) -> None:

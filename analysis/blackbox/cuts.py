@@ -21,9 +21,8 @@ def unwired(bench: Bench, state: State) -> Iterator[tuple[str, str, str]]:
     """
     for site in bench.wiring.sizes:
         base = bench.cut(state, site)
-        before = bench.run(base)
         for source, changed in _changes_at(bench, base, site):
-            after = bench.run(changed)
+            before, after = bench.run_both(base, changed, site)
             for wire in bench.wiring.wires:
                 if not wire.ends_at(site) and bench.comparison.differing(wire.name, before, after).any():
                     yield wire.name, site, source
@@ -52,7 +51,7 @@ def lateral(bench: Bench, state: State) -> Iterator[tuple[str, str]]:
     for site, size in bench.wiring.sizes.items():
         for neurons in halves(size):
             base = bench.cut(state, site, neurons)
-            before, after = bench.run(base), bench.run(_changed_neurons(bench, base, site, neurons))
+            before, after = bench.run_both(base, _changed_neurons(bench, base, site, neurons), site, neurons)
             for wire in bench.wiring.wires:
                 where = ~bench.touches(wire, site, neurons)
                 compare = bench.comparison
@@ -85,7 +84,7 @@ def _changed_neurons(bench: Bench, base: State, site: str, neurons: np.ndarray) 
 
 
 def _reached(bench: Bench, base: State, label: str, other: np.ndarray, site: str) -> list[str]:
-    before, after = bench.run(base), bench.run(base.with_batch(**{label: other}))
+    before, after = bench.run_both(base, base.with_batch(**{label: other}), site)
     return [
         wire.name
         for wire in bench.wiring.wires

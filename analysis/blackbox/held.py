@@ -105,7 +105,7 @@ class _Update(_Held):
         own = (self._wire.pre, self._wire.post)
         beside = [w.name for w in self._bench.wiring.into(self._wire.post)]
         away = [s for s in self._sources() if s not in beside and (s in self._base.weights or self._site(s) not in own)]
-        for source in self._one_by_one(away, lambda state: self._differs(state).any()):
+        for source in self._one_by_one(away, lambda state: bool(self._differs(state).any())):
             yield Reading(
                 self._wire.name, source, self._kind(source), f"{source} although its neurons' activity is held"
             )
@@ -147,7 +147,7 @@ class _Activity(_Held):
             for source in self._sources()
             if (source not in brought if source in self._base.weights else self._site(source) not in wired)
         ]
-        for source in self._one_by_one(away, lambda state: self._differs(state).any()):
+        for source in self._one_by_one(away, lambda state: bool(self._differs(state).any())):
             yield Reading(self._name, source, self._kind(source), f"{source}, which no wire brings to {self._at}")
         for neurons in halves(self._bench.wiring.sizes[self._at]):
             if self._differs(self._own(neurons)).reshape(len(self._value), -1)[:, ~neurons].any():
@@ -182,4 +182,5 @@ class _Activity(_Held):
         new = after.activities[self._name]
         eps = float(np.finfo(new.dtype).eps) if new.dtype.kind == "f" else 0.0
         scale = max(float(np.abs(new).max(initial=0)), float(np.abs(self._value).max(initial=0)))
-        return np.abs(new - self._value) > EXACT * eps * scale
+        differs: np.ndarray = np.abs(new - self._value) > EXACT * eps * scale
+        return differs

@@ -17,12 +17,12 @@ Cells = dict[tuple[str, str], str]
 UNLISTED = "; if unlisted synapses carry it, list them in weights and wiring"
 
 
-def judge(bench: Bench, found: Evidence, third_factor: tuple[str, ...], seed: int) -> StepAudit:
+def judge(bench: Bench, found: Evidence, third_factor: tuple[str, ...], window: int | None, seed: int) -> StepAudit:
     """Return the result of an audit from its evidence.
 
     Parameters
     ----------
-    third_factor : weights whose update may follow one broadcast number.
+    third_factor : weights whose update may follow one broadcast number. window : calls that an update may remember.
     """
     permitted = {name for name in third_factor if is_broadcast(bench, name)}
     cells: Cells = {}
@@ -32,6 +32,7 @@ def judge(bench: Bench, found: Evidence, third_factor: tuple[str, ...], seed: in
         *_lateral(bench, found, cells),
         *_mixed(bench, found, cells),
         *_held(bench, found, cells, permitted),
+        *_old(found, window),
         *_labels(bench, found, cells),
     )
     return StepAudit(
@@ -139,6 +140,17 @@ def _held(bench: Bench, found: Evidence, cells: Cells, permitted: set[str]) -> I
         yield _finding(reading.kind, reader, reading.text)
 
 
+def _old(found: Evidence, window: int | None) -> Iterator[Finding]:
+    for name, age in found.ages.items():
+        if window is not None and age > window:
+            read = f"examples of {_age(found, age)}, with a window of {window}"
+            yield Finding("time-window", name, "step", read, "synapse", age, REMEDIES["time-window"])
+
+
+def _age(found: Evidence, age: int) -> str:
+    return f"{age} calls ago" + (" or more" if age == found.calls - 1 else "")
+
+
 def _labels(bench: Bench, found: Evidence, cells: Cells) -> Iterator[Finding]:
     for label, site in bench.wiring.labels.items():
         for wire in bench.wiring.into(site):
@@ -179,6 +191,7 @@ def _coverage(bench: Bench, found: Evidence) -> str:
     size = len(next(iter(given.batch.values())))
     memory = (
         f"The step remembers earlier calls (seen at call {found.remembers}); {found.calls} calls in a row were compared"
+        + "".join(f"; {name} follows examples of {_age(found, age)}" for name, age in found.ages.items())
         if found.remembers
         else f"No memory seen in {found.probed} calls"
     )
