@@ -15,7 +15,10 @@ from circuitsim.analysis.blackbox.wiring import Wire, Wiring
 
 @dataclass
 class Bench:
-    """A program, its wiring, and the means to change and compare."""
+    """A program, its wiring, and the means to change and compare.
+
+    `calls` are compared in each experiment; `first` is the number of the first call that changes a weight.
+    """
 
     program: Program
     wiring: Wiring
@@ -23,6 +26,7 @@ class Bench:
     comparison: Comparison
     random: np.random.Generator
     calls: int = 1
+    first: int = 0
 
     def run(self, state: State) -> Run:
         """Run the step from a state, for as many calls as its memory asks for."""

@@ -51,8 +51,10 @@ def gather(bench: Bench, runs: int, calls: int) -> Evidence:
     drawn = list(bench.draws.states(runs))
     _repeat(bench, bench.program.given)
     _uses_weights(bench, bench.program.given)
-    _probe(bench, drawn[0][2], found)
+    _probe(bench, drawn[0][2], calls, found)
     found.calls = max(calls, found.remembers + 1) if found.remembers else 1
+    learning = [any(map(np.any, call.values())) for call in bench.program.run(bench.program.given, found.calls).calls]
+    bench.first = learning.index(True) if any(learning) else 0
     states = [(1.0, 1.0, bench.program.given), *drawn]
     sound = [state for entry in states for state in _sound(bench, entry, found)]
     if found.silent == set(bench.program.given.weights):
@@ -71,7 +73,7 @@ def gather(bench: Bench, runs: int, calls: int) -> Evidence:
         found.statistics.setdefault("", set()).add(name)
     bench.comparison.common_factor, bench.comparison.own = bool(found.sums.all_layers), found.sums.own
     for number, state in enumerate(sound):
-        bench.calls = found.calls if number == 1 else min(found.calls, 2)
+        bench.calls = found.calls if number == 1 else min(found.calls, bench.first + 2)
         _experiments(bench, state, found)
     found.states = len(sound)
     return found
@@ -107,13 +109,13 @@ def _uses_weights(bench: Bench, state: State) -> None:
         )
 
 
-def _probe(bench: Bench, state: State, found: Evidence) -> None:
-    """Find out whether the step remembers: call one copy of it many times with the same arguments."""
+def _probe(bench: Bench, state: State, calls: int, found: Evidence) -> None:
+    """Find out whether the step remembers: call one copy of it many times, at least `calls`, with the same arguments."""
     until = time.monotonic() + PATIENCE
     session = bench.program.session()
     with same_random_numbers():
         before = session(state)
-        while found.probed < PROBED and time.monotonic() < until:
+        while found.probed < calls or (found.probed < PROBED and time.monotonic() < until):
             after = session(state)
             found.probed += 1
             if any(not np.array_equal(after[name], before[name]) for name in after):
@@ -143,7 +145,7 @@ def _sound(bench: Bench, entry: tuple[float, float, State], found: Evidence) -> 
     tried = [state] if scale == data == 1 else [state, bench.draws.with_usual_labels(state)]
     for number, one in enumerate(tried, start=1):
         try:
-            run = bench.program.run(one, min(found.calls, 2))
+            run = bench.program.run(one, min(found.calls, bench.first + 2))
         except StepError:
             if scale == data == 1:
                 raise

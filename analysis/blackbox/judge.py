@@ -48,7 +48,8 @@ def _transports(found: Evidence, cells: Cells) -> Iterator[Finding]:
     for (name, source), transport in found.transports.items():
         kind = "weight-sharing" if transport.shared else "weight-transport"
         cells[name, source] = kind
-        what = "the signs of the weights" if transport.signs_only else "the weights"
+        hidden = name in found.sums.own  # Adam's first steps, for example, keep the sign of a sum and lose its size
+        what = "the signs of the weights" if transport.signs_only and not hidden else "the weights"
         first, second = transport.columns
         yield _finding(
             kind,
@@ -147,6 +148,10 @@ def _old(found: Evidence, window: int | None) -> Iterator[Finding]:
             yield Finding("time-window", name, "step", read, "synapse", age, REMEDIES["time-window"])
 
 
+def _by_age(found: Evidence) -> list[tuple[int, list[str]]]:
+    return [(age, [name for name in found.ages if found.ages[name] == age]) for age in sorted({*found.ages.values()})]
+
+
 def _age(found: Evidence, age: int) -> str:
     return f"{age} calls ago" + (" or more" if age == found.calls - 1 else "")
 
@@ -191,7 +196,7 @@ def _coverage(bench: Bench, found: Evidence) -> str:
     size = len(next(iter(given.batch.values())))
     memory = (
         f"The step remembers earlier calls (seen at call {found.remembers}); {found.calls} calls in a row were compared"
-        + "".join(f"; {name} follows examples of {_age(found, age)}" for name, age in found.ages.items())
+        + "".join(f"; {', '.join(names)} follow examples of {_age(found, age)}" for age, names in _by_age(found))
         if found.remembers
         else f"No memory seen in {found.probed} calls"
     )
