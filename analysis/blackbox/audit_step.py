@@ -50,7 +50,8 @@ def audit_step(
         NumPy arrays, or arrays or tensors of any library that NumPy can read.
     wiring : for each weight array its (pre, post), for example {"W1": ("x", "h"), "B2": ("y", "h"), "b1": (None, "h")}.
         A tuple of names, ("h", "delta_h"), says that they are activities of the same neurons.
-    batch : arrays of examples by name. Names that the wiring has are the activities of input neurons.
+    batch : arrays of examples by name, (example, neuron…) or (example, time, neuron). Names that the wiring has are
+        the activities of input neurons.
     activities : names of activities in the wiring that the step offers to be held. It is then called as
         step(weights, batch, hold) and passes each through `hold`: h = hold("h", numpy.tanh(...)). The audit holds the
         activities of a synapse's two neurons and changes all others, which tests every reading to the bit. Gradients

@@ -65,6 +65,13 @@ class Bench:
         return found
 
 
+def by_neuron(values: np.ndarray, size: int) -> np.ndarray | None:
+    """Return examples' values with the neurons of their site as the last axis; None if they have no value a neuron."""
+    if values.ndim > 1 and values[0].size == size:
+        return values.reshape(len(values), size)
+    return values if values.ndim > 2 and values.shape[-1] == size else None
+
+
 def halves(size: int) -> Iterator[np.ndarray]:
     """Yield the neurons whose number has a bit set, and those that have not, for each bit of the number.
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from circuitsim.analysis.blackbox.bench import Bench, halves
+from circuitsim.analysis.blackbox.bench import Bench, by_neuron, halves
 from circuitsim.analysis.blackbox.program import State
 
 
@@ -77,9 +77,9 @@ def _changed_neurons(bench: Bench, base: State, site: str, neurons: np.ndarray) 
         weights[wire.name] = np.where(where, bench.draws.weight(wire.name), base.weights[wire.name])
     for key, at in bench.wiring.inputs.items():
         if at == site:
-            shape = base.batch[key].shape
-            other, old = (values.reshape(shape[0], -1) for values in (bench.draws.entry(key), base.batch[key]))
-            batch[key] = np.where(neurons[None, :], other, old).reshape(shape)
+            other, old = (by_neuron(values, len(neurons)) for values in (bench.draws.entry(key), base.batch[key]))
+            if other is not None and old is not None:
+                batch[key] = np.where(neurons, other, old).reshape(base.batch[key].shape)
     return base.with_weights(**weights).with_batch(**batch)
 
 

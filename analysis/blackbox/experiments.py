@@ -110,7 +110,7 @@ def _uses_weights(bench: Bench, state: State) -> None:
 
 
 def _probe(bench: Bench, state: State, calls: int, found: Evidence) -> None:
-    """Find out whether the step remembers: call one copy of it many times, at least `calls`, with the same arguments."""
+    """Find out whether the step remembers: call one copy of it often, at least `calls` times, in one state."""
     until = time.monotonic() + PATIENCE
     session = bench.program.session()
     with same_random_numbers():

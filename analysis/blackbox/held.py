@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from circuitsim.analysis.blackbox.bench import Bench, halves
+from circuitsim.analysis.blackbox.bench import Bench, by_neuron, halves
 from circuitsim.analysis.blackbox.compare import EXACT
 from circuitsim.analysis.blackbox.program import Run, State
 from circuitsim.analysis.blackbox.wiring import Wire
@@ -78,10 +78,11 @@ class _Held:
 
     def _columns(self, base: State, source: str, neurons: np.ndarray) -> State:
         """Return the state with an activity or batch entry changed in the columns of some neurons."""
-        shape = (base.held if source in base.held else base.batch)[source].shape
-        if len(shape) < 2 or int(np.prod(shape[1:])) != len(neurons):
-            return base  # a label that has no column for each neuron
-        return self._changed(base, source, np.broadcast_to(neurons.reshape(shape[1:]), shape))
+        values = (base.held if source in base.held else base.batch)[source]
+        seen = by_neuron(values, len(neurons))
+        if seen is None:
+            return base  # a label that has no value for each neuron
+        return self._changed(base, source, np.broadcast_to(neurons, seen.shape).reshape(values.shape))
 
     def _one_by_one(self, names: list[str], differs: Callable[[State], bool]) -> Iterator[str]:
         """Yield the arrays that make a difference; all are changed together first."""

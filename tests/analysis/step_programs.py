@@ -255,6 +255,32 @@ def deep(direct: bool, transposed: bool = False) -> Callable[..., Arrays]:
     return step
 
 
+def recurrent(output: str, through_time: bool) -> Callable[..., Arrays]:
+    """Return a recurrent network whose error at the end goes back through V or B, and through time or not."""
+
+    def step(w: Arrays, batch: Arrays) -> Arrays:
+        x, h = batch["x"], [np.zeros((len(batch["x"]), 6))]
+        for k in range(x.shape[1]):
+            h.append(np.tanh(x[:, k] @ w["W"].T + h[k] @ w["R"].T))
+        e = batch["t"] - h[-1] @ w["V"].T
+        delta = e @ (w["V"] if output == "V" else w["B"].T)
+        new = {"W": w["W"], "R": w["R"], "V": w["V"] + 0.01 * e.T @ h[-1]}
+        for k in reversed(range(x.shape[1])):
+            s = delta * (1 - h[k + 1] ** 2)
+            new = {**new, "W": new["W"] + 0.01 * s.T @ x[:, k], "R": new["R"] + 0.01 * s.T @ h[k]}
+            delta = s @ w["R"] if through_time else delta
+        return new
+
+    return step
+
+
+SEQUENCES = {
+    "weights": drawn({"W": (6, 4), "R": (6, 6), "V": (3, 6), "B": (6, 3)}),
+    "wiring": {"W": ("x", "h"), "R": ("h", "h"), "V": ("h", "y"), "B": ("y", "h")},
+    "batch": {"x": _random.normal(size=(7, 5, 4)), "t": _random.normal(size=(7, 3))},
+}
+
+
 DEEP = {"W1": (6, 7), "W2": (5, 6), "W3": (4, 5), "B3": (5, 4)}
 DEEP_WIRING = {"W1": ("x", "h"), "W2": ("h", "g"), "W3": ("g", "y"), "B3": ("y", "g")}
 DIRECT = Case(deep(True), weights=drawn({**DEEP, "D1": (6, 4)}), wiring={**DEEP_WIRING, "D1": ("y", "h")})
@@ -326,6 +352,7 @@ HONEST = {
         wiring={"W": ("x", "h"), "V": ("h", "x"), "B": ("x", "h")},
         batch={"x": BATCH["x"]},
     ),
+    "recurrent, error at each step": Case(recurrent("B", False), **SEQUENCES),
     "declared third factor": Case(reward_modulated, more={"third_factor": ("W1", "b1")}),
     "updates by columns": Case(by_columns, weights={n: w.T for n, w in WEIGHTS.items()}, more={"pre_axis": 0}),
 }
@@ -488,6 +515,14 @@ CHEATS = {
         {("weight-transport", "W1"), ("weight-transport", "W2")},
         weights=LAYERED.weights,
         wiring=LAYERED.wiring,
+    ),
+    "backpropagation through time": Case(
+        recurrent("V", True),
+        {("weight-transport", "R"), ("weight-transport", "W")},
+        **SEQUENCES,
+    ),
+    "through time, from random feedback": Case(
+        recurrent("B", True), {("weight-transport", "R"), ("lateral", "R"), ("lateral", "W")}, **SEQUENCES
     ),
     "softmax": Case(Network(output=softmax), LATERAL_OUTPUT),
     "softmax of class numbers": Case(classes(softmax), LATERAL_OUTPUT, batch=NUMBERED),
