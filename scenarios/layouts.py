@@ -90,7 +90,8 @@ def prepare(settings: LayoutSettings, data: Dataset) -> dict[str, np.ndarray]:
     channels = ROWS[settings.layout].identities if settings.layout in ROWS else ()
     found = {f"{name}.weight": np.eye(settings.sizes[0]) for name in channels} | _start(settings, data)
     if settings.layout == "conjoined-mirrored":
-        found["A1.weight"] = glorot(settings.seed, "A2.weight", settings.sizes[0], settings.sizes[1]).T
+        visible, inner = settings.sizes[:2]
+        found["A1.weight"] = glorot(settings.seed, "A2.weight", (visible, inner), (inner, visible)).T
     return found
 
 

@@ -6,11 +6,14 @@ Bengio 2010, anew for each presentation. Masked synapses stay zero.
 
 from __future__ import annotations
 
+import numpy as np
+
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.weights import Signs
 from circuitsim.events import Event
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
+from circuitsim.lowering.links import across, in_rows
 from circuitsim.phases.base import Binding, Step, adds, reads
 
 NAME = "refresh"
@@ -37,8 +40,11 @@ def bind(b: Binding) -> Step:
     weight, alive = b.view(q.name, "weight"), b.view("circuit", "alive")
     if isinstance(q.weights, Signs):
         clock = b.view("circuit", "seeds"), b.view("circuit", "tick")
-        step: Step = b.kernels.magnitudes(*clock, f"magnitudes of {q.name}", weight, alive)
+        limit = np.sqrt(6.0 / sum(q.connectivity.fan(*b.circuit.ends(q.name))))
+        step: Step = b.kernels.magnitudes(*clock, f"magnitudes of {q.name}", weight, float(limit), alive)
     else:
         count, interval = b.view("circuit", "presentation"), b.view(q.name, "copy_interval")
-        step = b.kernels.refresh(b.view(str(q.transposed_from), "weight"), count, interval, weight, alive)
-    return in_turn([step, b.kernels.mask(weight, b.view(q.name, "mask"))]) if q.masked else step
+        other = across(b.view(str(q.transposed_from), "weight"), q.connectivity)
+        pair = (other, weight) if q.dense else (in_rows(other), in_rows(weight))
+        step = b.kernels.refresh(pair[0], count, interval, pair[1], alive)
+    return in_turn([step, b.kernels.mask(in_rows(weight), in_rows(b.view(q.name, "mask")))]) if q.masked else step

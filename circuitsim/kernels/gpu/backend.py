@@ -10,6 +10,15 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from circuitsim.kernels import reference
+from circuitsim.kernels.gpu.along import (
+    bound_grouped,
+    deliver_along,
+    deliver_winners,
+    largest,
+    outer_along,
+    signed,
+    spread,
+)
 from circuitsim.kernels.gpu.device import device
 from circuitsim.kernels.gpu.graphs import fuse
 from circuitsim.kernels.gpu.launch import (
@@ -29,7 +38,10 @@ NAME = "cupy"
 COMPILED = True
 Array = np.ndarray
 KINDS = {"identity": 0, "tanh": 1, "logistic": 2, "relu": 3, "saturated": 4}
-__all__ = ["fuse", "generated"]
+__all__ = [
+    "bound_grouped", "deliver_along", "deliver_winners", "fuse", "generated", "largest", "outer_along", "signed",
+    "spread",
+]  # fmt: skip
 
 device()  # an import without a device fails at once
 
@@ -83,6 +95,12 @@ def centre(out: Array) -> Step:
 def noise(seeds: Array, name: str, tick: Array, scale: Array, out: Array, *, gaussian: bool) -> Step:
     """out[r] = scale[r] times numbers drawn for (seed, name, tick): standard normal, or uniform within ±1."""
     return OnHost(reference.noise(seeds, name, tick, scale, out, gaussian=gaussian), [tick, scale, out])
+
+
+def silence(seeds: Array, name: str, tick: Array, fraction: float, out: Array, slope: Array | None) -> Step:
+    """out and slope times m / (1 - p), with m drawn for (seed, name, tick): 0 with the probability p, else 1."""
+    changed = [out] if slope is None else [out, slope]
+    return OnHost(reference.silence(seeds, name, tick, fraction, out, slope), [tick, *changed])
 
 
 def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope: Array | None) -> Step:
@@ -165,13 +183,13 @@ def clear(pending: Array, due: Array) -> Step:
 
 
 def refresh(other: Array, count: Array, every: Array, weight: Array, alive: Array) -> Step:
-    """w[r, i, j] = other[r, j, i] where count is a multiple of every[r], for the replicas that are alive."""
+    """w = other where count is a multiple of every[r], for the replicas that are alive."""
     return _keeping("refresh", reads(other), reads(count), reads(every), reads(alive), writes(weight), timed=True)
 
 
-def magnitudes(seeds: Array, tick: Array, name: str, weight: Array, alive: Array) -> Step:
-    """w[r] uniform from 0 to sqrt(6 / (pre + post)), drawn for (seed, name, tick), for the replicas that are alive."""
-    return OnHost(reference.magnitudes(seeds, tick, name, weight, alive), [tick, weight, alive])
+def magnitudes(seeds: Array, tick: Array, name: str, weight: Array, limit: float, alive: Array) -> Step:
+    """w[r] uniform from 0 to a limit, drawn for (seed, name, tick), for the replicas that are alive."""
+    return OnHost(reference.magnitudes(seeds, tick, name, weight, limit, alive), [tick, weight, alive])
 
 
 def normalise(weight: Array, alive: Array) -> Step:

@@ -231,7 +231,7 @@ KERNEL(refresh) {
     EACH(weight) {
         const double turns = every.at(r, 0, 0);
         if (alive.at(r, 0, 0) && fmod((double)count, turns < 1 ? 1.0 : turns) == 0)
-            weight.at(r, x, y) = other.at(r, y, x);
+            weight.at(r, x, y) = other.at(r, x, y);
     }
 }
 
