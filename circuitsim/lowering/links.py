@@ -89,9 +89,13 @@ def reversed_axes(q: Projection) -> tuple[int, int] | None:
 
 
 def constants(graph: Graph, q: Projection) -> Any:
-    """Return what a fixed weight multiplies: 1, or numbers of the connectivity's own by slot."""
+    """Return what a fixed weight multiplies: 1, or numbers of the connectivity's own by slot, read either way."""
+    pre, post = graph.ends(q.name)
+    if isinstance(q.connectivity, Reverse):
+        own = getattr(q.connectivity.of, "constants", None)
+        return own(post, pre) if own else 1.0
     own = getattr(q.connectivity, "constants", None)
-    return own(*graph.ends(q.name)) if own else 1.0
+    return own(pre, post) if own else 1.0
 
 
 def in_rows(array: np.ndarray) -> np.ndarray:
