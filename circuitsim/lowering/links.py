@@ -102,7 +102,8 @@ def in_rows(array: np.ndarray) -> np.ndarray:
     """Return a tensor of images (replica, ...) as (replica, row, column) in the order of memory; others as they are."""
     if array.ndim <= 3:
         return array
-    order = sorted(range(1, array.ndim), key=lambda axis: -array.strides[axis])
+    # axes of length one last: their strides say nothing, and differ between arrays that lie alike
+    order = sorted(range(1, array.ndim), key=lambda axis: (array.shape[axis] == 1, -array.strides[axis]))
     found = array.transpose(0, *order)
     return found.reshape(*found.shape[:2], -1)
 
