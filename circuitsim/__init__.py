@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # the module of each public name; imported when first asked for, so that the command line starts quickly
 _MODULES = {
     **dict.fromkeys(("AsynchronousSimulator", "Timing"), "asynchrony"),
+    "audit_step": "analysis.blackbox.audit_step",
     "Circuit": "circuit.circuit",
     **dict.fromkeys(("Carries", "Exchange", "Plasticity", "Population", "Projection"), "circuit.parts"),
     "Hook": "engine.hooks",
@@ -49,6 +50,7 @@ __all__ = [
     "Simulator",
     "Timing",
     "Updates",
+    "audit_step",
     "local_rule",
     "make_schedule",
 ]

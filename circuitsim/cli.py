@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import sys
-from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -97,16 +96,18 @@ def run(
     defaults, given = values_of(found, set_, config_file, seed, quick)
     varied = vary_of(found, vary, defaults | given)
     values = {key: value for key, value in defaults.items() if key not in varied} | given
-    folder = out or Path("runs") / f"{scenario}-{datetime.now():%Y%m%d-%H%M%S}"
-    _conclude(start_run(found, values, varied, backend, folder, _out(), init=init, overwrite=overwrite))
+    _conclude(start_run(found, values, varied, backend, out, _out(), init=init, overwrite=overwrite))
 
 
 @app.command()
-def resume(folder: Annotated[Path, typer.Argument(metavar="DIR")]) -> None:
+def resume(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    trust: Annotated[bool, typer.Option("--trust", help="Execute the files with rules that the run names.")] = False,
+) -> None:
     """Go on where a run in DIR stopped."""
     from circuitsim.runs.launch import resume_run
 
-    _conclude(resume_run(folder, _out()))
+    _conclude(resume_run(folder, _out(), trusted=trust))
 
 
 @app.command()
@@ -153,11 +154,13 @@ def audit(
     config_file: ConfigFile = None,
     backend: Backend = "numba",
     quick: Quick = False,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the experiments; default: drawn anew.")] = None,
+    runs: Annotated[int, typer.Option("--runs", min=1, help="Repetitions with other random values.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="The whole audit, for programs.")] = False,
 ) -> None:
     """Audit the locality of a scenario's circuit, without training."""
     settings, design = _designed("audit", scenario, set_, config_file, quick)
-    found = load_tool("audit")(design, settings, backend)
+    found = load_tool("audit")(design, settings, backend, seed, runs)
     if as_json:
         print(json.dumps(found, indent=2))
     else:

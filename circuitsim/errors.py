@@ -63,6 +63,10 @@ class RunFolderError(BadInput):
     """A run folder, or a checkpoint in it."""
 
 
+class StepError(BadInput):
+    """A training step, or its weights, wiring or batch, that cannot be audited."""
+
+
 class Diverged(CircuitsimError):
     """A value became infinite or not a number; `replica` is the simulator's number of the one concerned."""
 

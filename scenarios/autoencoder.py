@@ -102,6 +102,10 @@ class AutoencoderSettings(LayeredSettings):
         if min(self.losses) <= 0:
             refuse("compensate", True, "mixing that leaves a part of the post terms", "Mix with less than 1.")
 
+    def code_files(self) -> list[str]:
+        """Return the file of a rule of the user's own."""
+        return [] if self.rule in RULES else [self.rule.rpartition(":")[0]]
+
     @property
     def mixing(self) -> dict[str | tuple[str, str], float]:
         """`emits` and `remembers` of layers 0 ... L - 1: the variant's, or those given in the settings."""
@@ -127,7 +131,7 @@ def design(settings: AutoencoderSettings) -> Design:
     """Return the circuit, protocol and parameters of settings."""
     circuit, protocol = circular_autoencoder(
         settings.sizes,
-        settings.rule if settings.rule in RULES else own_rule(settings.rule),
+        settings.rule if settings.rule in RULES else own_rule(settings.rule, settings.located),
         hidden=settings.hidden,
         output=settings.output,
         bias=settings.bias,

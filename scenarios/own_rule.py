@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -13,9 +14,14 @@ from circuitsim.rules import Rule, local_rule
 from circuitsim.runs.config import refuse
 
 
-def own_rule(reference: str) -> Rule:
-    """Load a local rule from FILE.py:FUNCTION."""
-    path = Path(reference.rpartition(":")[0])
+def own_rule(reference: str, located: Callable[[str], str] = str) -> Rule:
+    """Load a local rule from FILE.py:FUNCTION.
+
+    Parameters
+    ----------
+    located : returns where the file is found.
+    """
+    path = Path(located(reference.rpartition(":")[0]))
     if not path.is_file():
         refuse("rule", reference, "the path of a Python file, a colon and a function in it", "Correct the path.")
     return _rule_in(reference, path.read_bytes())

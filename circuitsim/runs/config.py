@@ -8,9 +8,10 @@ from __future__ import annotations
 import difflib
 import itertools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from circuitsim.errors import ConfigError
 
@@ -22,6 +23,20 @@ class Settings(BaseModel):
 
     FIXED: ClassVar[tuple[str, ...]] = ()
     """Keys that have one value for all replicas, since they change shapes or the course of the run."""
+
+    _base: str = PrivateAttr("")
+    """The folder in which relative paths among the values begin; empty: the working folder."""
+
+    def located(self, path: str) -> str:
+        """Return a path among the values as it is found from the working folder."""
+        if self._base in ("", str(Path.cwd())) or not path.endswith(_FILES):
+            return path  # the name of a data set may be that of a file as well
+        there = Path(self._base) / path
+        return str(there) if there.is_file() else path
+
+    def code_files(self) -> list[str]:
+        """Return the files, as the values name them, of which the run executes code."""
+        return []
 
 
 class TrainingSettings(Settings):
@@ -49,6 +64,7 @@ class TrainingSettings(Settings):
     """Keys that decide the shapes of tensors."""
 
 
+_FILES = (".npz", ".py")
 M = TypeVar("M", bound=BaseModel)
 S = TypeVar("S", bound=Settings)
 
@@ -94,6 +110,13 @@ def expectation(model: type[BaseModel], key: str) -> str:
 
 def _optional(model: type[BaseModel], key: str) -> bool:
     return key in model.model_fields and "None" in str(model.model_fields[key].annotation)
+
+
+def based(settings: Sequence[S], folder: str) -> Sequence[S]:
+    """Let relative paths among the values of settings begin in a folder."""
+    for one in settings:
+        one._base = folder
+    return settings
 
 
 def replicas(model: type[S], values: Mapping[str, Any], vary: Mapping[str, Sequence[Any]]) -> list[S]:

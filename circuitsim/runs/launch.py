@@ -12,6 +12,7 @@ from circuitsim.runs.base import AnyScenario
 from circuitsim.runs.campaigning import CampaignRun
 from circuitsim.runs.computing import ComputationRun
 from circuitsim.runs.lookup import load_scenario
+from circuitsim.runs.ownership import owned
 from circuitsim.runs.run import Run
 from circuitsim.runs.scenario import Campaign, Computation
 from circuitsim.runs.training import TrainingRun
@@ -22,11 +23,13 @@ def start_run(scenario: AnyScenario, *arguments: Any, **options: Any) -> Run[Any
     return _kind(scenario).start(scenario, *arguments, **options)
 
 
-def resume_run(folder: Path, console: Console) -> Run[Any]:
-    """Continue the run in a folder."""
-    config = runfolder.read_config(folder)
-    scenario = load_scenario(str(config["scenario"]))
-    return _kind(scenario).resume(scenario, folder, config, console)
+def resume_run(folder: Path, console: Console, *, trusted: bool = False) -> Run[Any]:
+    """Continue the run in a folder, and own it meanwhile; only if `trusted`, execute code from files that it names."""
+    runfolder.read_config(folder)  # refused before anything is written
+    with owned(folder):
+        config = runfolder.read_config(folder)
+        scenario = load_scenario(config["scenario"])
+        return _kind(scenario).resume(scenario, folder, config, console, trusted=trusted)
 
 
 def _kind(scenario: AnyScenario) -> type[Run[Any]]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ConfigDict
+
 from circuitsim.errors import ConfigError
 from circuitsim.runs.base import AnyScenario, LearningScenario, nothing
 
@@ -64,6 +66,8 @@ class Member:
     values: Mapping[str, Any]
     vary: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     optional: bool = False
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # where they are read from config.json
 
 
 @dataclass(frozen=True)

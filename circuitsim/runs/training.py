@@ -26,7 +26,7 @@ CHECK_INTERVAL = 0.05  # seconds between looks at progress and signals: too shor
 def make_study(scenario: LearningScenario, settings: Sequence[TrainingSettings], backend: str) -> Study:
     """Load the data, check the settings against it, and build the circuits."""
     first = settings[0]
-    loaded = data.load(first.dataset, first.dtype, first.train_limit, first.test_limit)
+    loaded = data.load(first.located(first.dataset), first.dtype, first.train_limit, first.test_limit)
     for one in settings:
         scenario.check(one, loaded)
     return Study(scenario, settings, loaded, backend)

@@ -580,10 +580,10 @@ def test_a_backend_with_a_dishonest_kernel_is_found(
     assert found(made) == expected
 
 
-def test_a_kernel_whose_cheat_shows_seldom_takes_more_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_whose_cheat_shows_seldom_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """One label neuron changes seldom when another example's class does."""
     made = trained(running(square(), backend_with(monkeypatch, one_hot=classes_of_others)))
-    tried = intervene(made, ROWS, samples=20)
+    tried = intervene(made, ROWS)
     assert {(f.kind, f.projection) for f in tried.findings} >= {("remote-target", "labels")}
 
 

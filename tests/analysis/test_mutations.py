@@ -62,7 +62,6 @@ class Bench:
     first: Setting | Built
     second: Setting | Built
     by_hand: ByHand | None = None
-    samples: int = 4  # more where a threshold hides small changes
 
 
 def looped(**changes: Any) -> Bench:
@@ -129,7 +128,7 @@ PRIMITIVES = {"decay.c": 0.4, "amp.c": 0.6, "null.c": 0.3}
 def hinged() -> Bench:
     """Replicas with the two margins of the literature."""
     bench = fed("fa", {"margin": 1 / 9}, loss="hinge", output="logistic")
-    return replace(bench, second=bench.first.having(margin=1.0), samples=20)
+    return replace(bench, second=bench.first.having(margin=1.0))
 
 
 def replaced() -> Bench:
@@ -184,7 +183,7 @@ def small(bench: Bench, backend: str) -> Simulator:
 def intervention(bench: Bench, backend: str) -> None:
     made = small(bench, backend)
     static = [finding for schedule in made.schedules for finding in schedule.findings]
-    found = intervene(made, np.array([0, 1, 2]), samples=bench.samples, seed=SEED).undeclared(static)
+    found = intervene(made, np.array([0, 1, 2]), seed=SEED).undeclared(static)
     assert not found, found
 
 

@@ -1,0 +1,104 @@
+"""Synapses of a projection as rows (post, pre, slot): the only place where audits learn which synapses exist."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from circuitsim.circuit.circuit import Circuit
+
+Array = np.ndarray
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class SynapseTable:
+    """The synapses of a projection, one at each index.
+
+    Parameters
+    ----------
+    post, pre : numbers of the postsynaptic and presynaptic neurons, (synapse,).
+    slot : number of the stored weight in the tensor, in C order, (synapse,).
+    sizes : numbers of postsynaptic and presynaptic neurons. shape : of the tensor, without replicas.
+    """
+
+    post: Array
+    pre: Array
+    slot: Array
+    sizes: tuple[int, int]
+    shape: Shape
+
+    @cached_property
+    def dense(self) -> bool:
+        """True if slot i n + j is the only synapse from neuron j to neuron i, and every pair has one."""
+        posts, pres = self.sizes
+        return self.shape == (posts, pres) and np.array_equal(self.slot, self.post * pres + self.pre)
+
+    @cached_property
+    def single(self) -> bool:
+        """True if every slot has at most one synapse, and no two synapses join the same neurons."""
+        pairs = self.post * self.sizes[1] + self.pre
+        return all(len(np.unique(a)) == len(a) for a in (self.slot, pairs))
+
+    def among(self, posts: Array, pres: Array) -> Array:
+        """Return the slots all of whose synapses join neurons of these masks, (*shape) of bool."""
+        if self.dense:
+            return np.asarray(posts[:, None] & pres)
+        found = np.ones(int(np.prod(self.shape)), bool)
+        found[self.slot[~(posts[self.post] & pres[self.pre])]] = False
+        return found.reshape(self.shape)
+
+    def into(self, posts: Array) -> Array:
+        """Return the slots of the synapses into these neurons, broadcastable to the tensor."""
+        if self.dense:
+            return posts[:, None]
+        found = np.zeros(int(np.prod(self.shape)), bool)
+        found[self.slot[posts[self.post]]] = True
+        return found.reshape(self.shape)
+
+    def sources(self, posts: Array) -> Array:
+        """Return the presynaptic neurons of these neurons, (presynaptic neuron,) of bool."""
+        if self.dense:
+            return np.full(self.sizes[1], bool(posts.any()))
+        found = np.zeros(self.sizes[1], bool)
+        found[self.pre[posts[self.post]]] = True
+        return found
+
+    def reached_only(self, pres: Array) -> Array:
+        """Return the postsynaptic neurons all of whose synapses come from these neurons, of bool."""
+        if self.dense:
+            return np.full(self.sizes[0], bool(pres.all()))
+        found = np.ones(self.sizes[0], bool)
+        found[self.post[~pres[self.pre]]] = False
+        return found
+
+    def ends(self, index: tuple[int, ...]) -> tuple[list[int], list[int]]:
+        """Return the postsynaptic and the presynaptic neurons of the slot at an index of the tensor."""
+        if self.dense:
+            return [index[0]], [index[1]]
+        chosen = self.slot == np.ravel_multi_index(index, self.shape)
+        return np.unique(self.post[chosen]).tolist(), np.unique(self.pre[chosen]).tolist()
+
+
+def synapse_table(circuit: Circuit, projection: str) -> SynapseTable:
+    """Return the synapses of a projection."""
+    q = circuit.projection(projection)
+    return _dense(circuit.population(q.target).size, circuit.population(q.source).size)
+
+
+def bias_slots(circuit: Circuit, projection: str) -> Array:
+    """Return the number of the stored bias of each postsynaptic neuron, in C order."""
+    return np.arange(circuit.population(circuit.projection(projection).target).size)
+
+
+def bias_shape(circuit: Circuit, projection: str) -> Shape:
+    """Return the shape of a projection's biases, without replicas."""
+    return (circuit.population(circuit.projection(projection).target).size,)
+
+
+@lru_cache(64)
+def _dense(posts: int, pres: int) -> SynapseTable:
+    ends = np.indices((posts, pres), np.int32).reshape(2, -1)
+    return SynapseTable(ends[0], ends[1], np.arange(ends.shape[1]), (posts, pres), (posts, pres))
