@@ -9,6 +9,7 @@ import numpy as np
 
 from circuitsim import phases
 from circuitsim.analysis.audits.cuts import cuts, pair_cuts
+from circuitsim.analysis.audits.fields import channel_cuts, field_cuts
 from circuitsim.analysis.audits.memory import Array
 from circuitsim.analysis.audits.permitted import ArrivalGroup, Group, NeuronGroup, SynapseGroup
 from circuitsim.analysis.audits.recording import Recording
@@ -108,6 +109,10 @@ def _of_synapses(extent: _Extent, name: str) -> Iterator[SynapseGroup]:
     if not table.single:  # slots that their neurons do not part
         for slots in cuts(int(np.prod(table.shape)), random):
             yield SynapseGroup(name, all_, posts, pres, slots.reshape(table.shape))
+        for neurons in channel_cuts(table, table.post, len(posts), random):
+            yield SynapseGroup(name, all_, neurons, pres)
+        for neurons in channel_cuts(table, table.pre, len(pres), random):
+            yield SynapseGroup(name, all_, posts, neurons)
 
 
 def _of_arrivals(extent: _Extent, name: str, cycle: int) -> Iterator[ArrivalGroup]:
@@ -121,9 +126,9 @@ def _of_arrivals(extent: _Extent, name: str, cycle: int) -> Iterator[ArrivalGrou
         yield ArrivalGroup(name, cycle, replicas, some, posts, pres)
     for some in extent.parted(q.target):
         yield ArrivalGroup(name, cycle, replicas, examples, some, pres)
-    if not synapse_table(extent.circuit, name).dense:
-        for some in extent.parted(q.source):
-            yield ArrivalGroup(name, cycle, replicas, examples, posts, some)
+    table = synapse_table(extent.circuit, name)
+    for some in () if table.dense else field_cuts(table, random):
+        yield ArrivalGroup(name, cycle, replicas, examples, some, pres)
 
 
 def _of_neurons(extent: _Extent, name: str, *, owners: bool) -> Iterator[NeuronGroup]:
