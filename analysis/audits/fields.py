@@ -50,7 +50,7 @@ def _disjoint_fields(table: SynapseTable) -> list[list[Array]]:
     posts, pres = table.post[order], table.pre[order]
     members: dict[bytes, list[int]] = {}
     for post, sources in zip(*_split(posts, pres), strict=True):
-        members.setdefault(np.unique(sources).tobytes(), []).append(post)
+        members.setdefault(sources.tobytes(), []).append(post)
     unions: list[Array] = []
     found: list[list[Array]] = []
     for sources, neurons in members.items():
