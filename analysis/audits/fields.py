@@ -53,8 +53,8 @@ def _disjoint_fields(table: SynapseTable) -> list[list[Array]]:
         members.setdefault(sources.tobytes(), []).append(post)
     unions: list[Array] = []
     found: list[list[Array]] = []
-    for sources, neurons in members.items():
-        read = np.frombuffer(sources, pres.dtype)
+    for read_by, neurons in members.items():
+        read = np.frombuffer(read_by, pres.dtype)
         place = next((k for k, union in enumerate(unions) if not union[read].any()), len(unions))
         if place == len(unions):
             unions.append(np.zeros(table.sizes[1], bool))
