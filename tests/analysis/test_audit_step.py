@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from running import nightly
 from step_programs import BATCH, CHEATS, HONEST, WEIGHTS, WIRING, Arrays, Case, Network, softmax
 
 import circuitsim as cs
@@ -39,13 +40,13 @@ def test_an_honest_step_is_not_accused(name: str) -> None:
     assert str(audit).startswith("No violation of locality found.\n")
 
 
-@pytest.mark.parametrize("name", CHEATS)
+@pytest.mark.parametrize("name", [nightly(name) if name == "copy after 500 calls" else name for name in CHEATS])
 def test_a_cheat_is_named_with_its_layer(name: str) -> None:
     audit = audited(CHEATS[name])
     assert violations(audit) == CHEATS[name].expected and not audit.local
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [0, 1, 2, *(nightly(seed) for seed in range(3, 20))])
 def test_one_entry_is_found_and_named_whichever_it_is(seed: int) -> None:
     row, column = seed % 4, seed % 5
 

@@ -33,6 +33,7 @@ from building import (
     weights_of,
 )
 from mutations import FAULTS, OF_RULES, SILENT, Fault
+from running import nightly
 from sample_rules import covariance, oja, saturating, three_products
 from test_classifier_against_handwritten import fired
 from test_random_circuits import Recursion
@@ -325,18 +326,6 @@ def catching(bench: str, backend: str, letters: str) -> str:
     return found
 
 
-@pytest.mark.parametrize(("bench", "backend"), sorted({(f.bench, f.backend) for f in FAULTS}))
-def test_the_engine_as_it_is_passes(bench: str, backend: str) -> None:
-    for letter in "ICPH":
-        SUITES[letter](BENCHES[bench], backend)
-
-
-@pytest.mark.parametrize("backend", ["numba", "numpy"])
-def test_the_contracts_that_need_no_bench_pass(backend: str) -> None:
-    for letter in "KRM":
-        SUITES[letter](BENCHES["loop"], backend)
-
-
 def kept() -> set[Fault]:
     """One fault of each module and one that each suite catches, for each backend, chosen by a hash of the name."""
     groups: dict[tuple[str, str], list[Fault]] = {}
@@ -352,6 +341,25 @@ def planted() -> list[Any]:
     return [
         pytest.param(f, id=f"{f.backend}-{f.name}", marks=() if f in always else pytest.mark.nightly) for f in FAULTS
     ]
+
+
+def benches() -> list[Any]:
+    """Return all benches with their backends; those of which no fault is kept run nightly."""
+    always = {(f.bench, f.backend) for f in kept()}
+    every = sorted({(f.bench, f.backend) for f in FAULTS})
+    return [run if run in always else nightly(*run) for run in every]
+
+
+@pytest.mark.parametrize(("bench", "backend"), benches())
+def test_the_engine_as_it_is_passes(bench: str, backend: str) -> None:
+    for letter in "ICPH":
+        SUITES[letter](BENCHES[bench], backend)
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_the_contracts_that_need_no_bench_pass(backend: str) -> None:
+    for letter in "KRM":
+        SUITES[letter](BENCHES["loop"], backend)
 
 
 @pytest.mark.parametrize("fault", planted())
