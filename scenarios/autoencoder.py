@@ -24,7 +24,14 @@ from circuitsim.runs.design import Design
 from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.fields import Flag
 from circuitsim.scenarios.layered import ImageSettings
-from circuitsim.scenarios.networks import QUICK, Parameters, check_features, errors_of_output, layered_shapes
+from circuitsim.scenarios.networks import (
+    QUICK,
+    Parameters,
+    check_features,
+    errors_of_output,
+    layered_shapes,
+    which_are_read,
+)
 from circuitsim.scenarios.own_rule import own_rule
 from circuitsim.scenarios.reporting import finish_with_reconstructions
 
@@ -155,7 +162,7 @@ def design(settings: AutoencoderSettings) -> Design:
         parameters |= {(p.name, "max_norm"): settings.max_norm for p in circuit.populations if p.bounded}
     if settings.rule not in ERROR_DRIVEN:
         parameters |= settings.mixing
-    return Design(circuit, protocol, parameters)
+    return Design(circuit, protocol, which_are_read(circuit, parameters))
 
 
 def check(settings: AutoencoderSettings, data: Dataset) -> None:

@@ -18,7 +18,7 @@ from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.development import DevelopmentSettings, Grown, stages
 from circuitsim.scenarios.fields import Flag
 from circuitsim.scenarios.layered import Output
-from circuitsim.scenarios.networks import QUICK_STAGES, UPDATES, Shapes, check_classes
+from circuitsim.scenarios.networks import QUICK_STAGES, UPDATES, Shapes, check_classes, which_are_read
 from circuitsim.scenarios.reporting import finish
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ def design(settings: TourbillonSettings) -> Design:
     return Design(
         circuit,
         protocol,
-        {(q, "momentum"): settings.momentum for q in circuit.rules},
+        which_are_read(circuit, {(q, "momentum"): settings.momentum for q in circuit.rules}),
         decaying=(),  # the rates of each stage have decayed already
-        stages=stages(settings, protocol, blocks, f"W{n}", feedback, tuned=settings.channel != "none"),
+        stages=stages(circuit, settings, protocol, blocks, f"W{n}", feedback, tuned=settings.channel != "none"),
     )
 
 
