@@ -189,7 +189,7 @@ def _place(text: str, places: Sequence[Place], h: int) -> Place:
         pool: Connectivity = MaxPool(*window, ties=ties or "first") if kind == "maxpool" else MeanPool(*window)
         return _fitted(text, Place(_name(kind, places), shape, kind, None, (k,), pool), places)
     if text == "sum":
-        if k < 2 or places[k - 1].shape != shape:
+        if k < 1 or places[k - 1].shape != shape:
             below = [place.shape for place in places[max(0, k - 1) :]]
             _refuse(f'"sum" above layers of shapes {below}', "two layers of one shape below", "Match the layers.")
         return Place(_name("sum", places), shape, "sum", None, (k, k - 1), OneToOne())
