@@ -23,6 +23,8 @@ from circuitsim.circuits.layers import Layers, parse_layers
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import Diverged, TensorError
 from circuitsim.events import Event
+from circuitsim.lowering.links import in_rows
+from circuitsim.randomness import generator
 from circuitsim.rules import delta
 from circuitsim.timetable.protocol import Protocol
 
@@ -528,3 +530,184 @@ def test_weights_of_another_shape_are_refused(name: str, shape: tuple[int, ...],
     with pytest.raises(TensorError, match=text):
         made.load(name, np.zeros(shape))
     assert bits(made) == before
+
+
+# ------------------------------------------------------------------------------------------------------------ copies
+
+
+@each_backend
+@pytest.mark.parametrize("interval", [1, 3])
+def test_copied_feedback_is_the_transpose_of_some_time_ago(backend: str, interval: int) -> None:
+    """Copied in each presentation it is backpropagation; else it is fixed feedback that is loaded anew."""
+    parameters = {"lr": 0.1, "copy_interval": float(interval)}
+    copied = learner(classifier(PLAIN, copied=True), backend, parameters=parameters)
+    if interval == 1:
+        other = shown(learner(classifier(PLAIN), backend))
+    else:
+        other = learner(classifier(PLAIN, "fa"), backend)
+        for number, rows in enumerate(ROWS):
+            for h in (2, 3, 4):
+                if number % interval == 0:
+                    axes = other.circuit.projection(f"B{h}").connectivity.channel_axes
+                    assert axes is not None
+                    other.load(f"B{h}.weight", other.tensors()[f"W{h}.weight"][0].swapaxes(*axes).copy())
+            other.present(rows)
+    shown(copied)
+    forward = [{n: a for n, a in replica_of(made).items() if n[0] == "W"} for made in (copied, other)]
+    assert far(*forward) < 1e-12
+    assert far(*forward) == 0 or interval == 1  # the transposed product sums in another order
+
+
+# ----------------------------------------------------------------------------------------------------------- dropout
+
+
+def silenced(name: str, seed: int, tick: int, shape: tuple[int, ...], fraction: float) -> np.ndarray:
+    """The factor of each neuron of each example: 0, or what makes up for those that are silent."""
+    return (generator(seed, f"dropout of {name}", tick).random(shape) >= fraction) / (1 - fraction)
+
+
+@each_backend
+@pytest.mark.parametrize("feedback", ["bp", "dfa"])
+def test_dropout_by_hand(backend: str, feedback: str) -> None:
+    """tanh, then the mask, in activity and slope; two updates of two replicas with seeds of their own."""
+    made = learner(
+        classifier(["dense 9", "drop .4", "dense 6", "drop .25", "dense 5"], feedback), backend, seeds=(4, 9)
+    )
+    ends = [replica_of(made, r) for r in range(2)]
+    for rows in ROWS[1:3]:
+        tick = made.tick
+        made.present(rows)
+        for r, seed in enumerate((4, 9)):
+            w, x, batch = ends[r], X[rows][:, :60], len(rows)
+            masks = [silenced(f"layer{h}", seed, tick, (batch, n), p) for h, n, p in ((1, 9, 0.4), (2, 6, 0.25))]
+            s1 = x @ w["W1.weight"].T + w["W1.bias"]
+            o1 = np.tanh(s1) * masks[0]
+            s2 = o1 @ w["W2.weight"].T + w["W2.bias"]
+            o2 = np.tanh(s2) * masks[1]
+            s3 = o2 @ w["W3.weight"].T + w["W3.bias"]
+            fired = np.exp(s3 - s3.max(axis=1, keepdims=True))
+            d3 = (np.arange(5) == Y[rows][:, None]) - fired / fired.sum(axis=1, keepdims=True)
+            slopes = [(1 - np.tanh(s) ** 2) * mask for s, mask in zip((s1, s2), masks, strict=True)]
+            d2 = slopes[1] * (d3 @ (w["W3.weight"] if feedback == "bp" else w["D2.weight"].T))
+            d1 = slopes[0] * (d2 @ w["W2.weight"] if feedback == "bp" else d3 @ w["D1.weight"].T)
+            end = dict(w)
+            for h, (delta_h, below) in enumerate(((d1, x), (d2, o1), (d3, o2)), start=1):
+                end[f"W{h}.weight"] = w[f"W{h}.weight"] + 0.1 * delta_h.T @ below / batch
+                end[f"W{h}.bias"] = w[f"W{h}.bias"] + 0.1 * delta_h.mean(axis=0)
+            ends[r] = end
+            assert far(replica_of(made, r), end) < 1e-12
+
+
+@each_backend
+def test_dropout_silences_a_fraction_and_the_rest_makes_up_for_it(backend: str) -> None:
+    layers = parse_layers(["conv 4 3", "drop .3", "meanpool 2/1", "drop .6", "dense 5"], SHAPE)
+    probes = [("layer1", "O", 0), ("layer1_meanpool", "O", 0), ("error1", "O", 0)]
+    made = learner(layered_classifier(layers, "bp"), backend, batch=40, probes=probes, seeds=(0, 1))
+    plain = classifier(["conv 4 3", "meanpool 2/1", "dense 5"])
+    whole = learner(plain, backend, batch=40, probes=probes, seeds=(0, 1))
+    whole.present(np.arange(40))
+    full = whole.probe("layer1")
+    seen: list[np.ndarray] = []
+    for k in range(3):
+        made.present(np.arange(40))
+        fired = made.probe("layer1")
+        silent = fired == 0
+        assert abs(silent.mean() - 0.3) < 4 * np.sqrt(0.21 / silent.size)
+        assert k or np.allclose(fired[~silent], full[~silent] / 0.7, rtol=1e-12)
+        assert not made.probe("error1")[silent].any(), "silent neurons have no slope"
+        pooled = made.probe("layer1_meanpool")
+        assert abs((pooled == 0).mean() - 0.6) < 0.05
+        assert not np.array_equal(silent[0], silent[1]) and not np.array_equal(silent[0, 0], silent[0, 1])
+        assert all(not np.array_equal(silent, other) for other in seen), "every presentation draws anew"
+        seen.append(silent)
+
+
+@each_backend
+def test_dropout_is_off_where_nothing_is_learned(backend: str) -> None:
+    dropped, plain = (learner(classifier(texts), backend) for texts in (MIXED, PLAIN))
+    for made in (dropped, plain):
+        found = [fired.copy() for _, fired, _ in made.outputs(X[:, :60])]
+        again = [fired.copy() for _, fired, _ in made.outputs(X[:, :60])]
+        assert all(np.array_equal(a, b) for a, b in zip(found, again, strict=True))
+        if made is dropped:
+            wanted = found
+    assert all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
+    errors = [("error1", "O", 0)]
+    one, other = (
+        np.concatenate([values[0].copy() for _, values in made.observe(errors, X[:, :60], Y)], axis=1)
+        for made in (dropped, plain)
+    )
+    assert np.array_equal(one, other) and one.any()
+
+
+def test_dropout_of_mirror_mode_leaves_the_noise_whole() -> None:
+    """Noise and answers belong to no lesson: all neurons take part."""
+    wet, dry = (learner(classifier(["conv 4 3", *drop, "conv 4 3", "dense 5"], "wm")) for drop in (["drop .5"], []))
+    for made in (wet, dry):
+        made.mirror(3)
+    assert bits(wet) == bits(dry)
+
+
+# ---------------------------------------------------------------------------------------------------------- products
+
+
+@each_backend
+def test_a_product_of_sums_by_hand(backend: str) -> None:
+    """Three projections of different delays meet in one neuron; what is above learns from their product."""
+    size = {"x": 6, "a": 4, "p": 3}
+    neurons = (
+        Population("x", 6),
+        Population("a", 4, "tanh"),
+        Population("p", 3, "tanh", combine=Combine.PRODUCT),
+        Population("o", 5, "softmax"),
+        Population("t", 5, site="o"),
+        Population("e", 5, site="o", feedback=True),
+    )
+    synapses = (
+        Projection("W1", "x", "a", bias=True),
+        Projection("W2", "x", "p", delay=4),
+        Projection("W3", "a", "p"),
+        Projection("W4", "a", "p", delay=2),
+        Projection("W5", "p", "o", bias=True),
+    )
+    errors = (Exchange("t", "e", Carries.TARGET), Exchange("o", "e", Carries.ACTUAL))
+    learning = (Plasticity("W5", delta, post="e"), Plasticity("W2", oja))
+    circuit = Circuit("product", neurons, synapses, "x", "o", errors, learning, labels="t")
+    made = learner((circuit, Protocol()), backend, seeds=(1, 2), probes=[("p", "O", 0)])
+    ends = [replica_of(made, r) for r in range(2)]
+    for rows in ROWS:
+        made.present(rows)
+        x = X[rows][:, : size["x"]]
+        for r, w in enumerate(ends):
+            a = np.tanh(x @ w["W1.weight"].T + w["W1.bias"])
+            product = (x @ w["W2.weight"].T) * (a @ w["W3.weight"].T) * (a @ w["W4.weight"].T)
+            p = np.tanh(product)
+            s = p @ w["W5.weight"].T + w["W5.bias"]
+            fired = np.exp(s - s.max(axis=1, keepdims=True))
+            e = (np.arange(5) == Y[rows][:, None]) - fired / fired.sum(axis=1, keepdims=True)
+            assert np.allclose(made.probe("p")[r], p, rtol=0, atol=1e-12)
+            end = dict(w)
+            end["W5.weight"] = w["W5.weight"] + 0.1 * e.T @ p / len(rows)
+            end["W5.bias"] = w["W5.bias"] + 0.1 * e.mean(axis=0)
+            grown = (p.T @ x - 0.3 * (p**2).sum(axis=0)[:, None] * w["W2.weight"]) / len(rows)
+            end["W2.weight"] = w["W2.weight"] + 0.1 * grown
+            ends[r] = end
+            assert far(replica_of(made, r), end) < 1e-11
+    whole = np.concatenate([fired.copy() for _, fired, _ in made.outputs(X[:, :6])], axis=1)
+    assert whole.shape == (2, 40, 5) and np.allclose(whole.sum(axis=2), 1)
+
+
+# ----------------------------------------------------------------------------------------------------- shapes in memory
+
+
+def test_tensors_that_lie_alike_are_alike_as_rows() -> None:
+    """Also with axes of length one, whose strides say nothing: a weight and its increment are one shape of rows."""
+    for texts in (["conv 1 3", "conv 3 3", "conv 1 1", "dense 5"], ["local 1 3", "local 1 5 valid", "dense 5"]):
+        made = learner(classifier(texts, "kp"), parameters={"lr": 0.1, "momentum": 0.5})
+        arrays = made.state.arrays()
+        for q in made.circuit.projections:
+            if q.has_tensor:
+                found = {
+                    in_rows(arrays[q.name, quantity, None]).shape for quantity in ("weight", "increment", "velocity")
+                }
+                assert len(found) == 1, (q.name, found)
