@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from circuitsim.analysis.metrics import reconstruction_errors
+from circuitsim.circuit.connectivity import size_of
+from circuitsim.circuits.layers import Layers
 from circuitsim.data import Dataset
 from circuitsim.runs.config import refuse
 from circuitsim.scenarios.layered import LayeredSettings, Rates
@@ -67,14 +69,14 @@ def check_classes(settings: LayeredSettings, data: Dataset) -> None:
         refuse("sizes", n, expected, f"Set sizes=[{data.features},...,{classes}].")
 
 
-def layered_shapes(n: Sequence[int], forward: str) -> Shapes:
+def layered_shapes(row: Layers, forward: str) -> Shapes:
     """Return the shapes of all tensors of forward (A or W), backward (B) and direct (D) projections of layers."""
-    top = len(n) - 1
     shapes: Shapes = {}
-    for h in range(1, top + 1):
-        shapes |= {f"{forward}{h}.weight": (n[h], n[h - 1]), f"{forward}{h}.bias": (n[h],)}
-        shapes |= {f"B{h}.weight": (n[h - 1], n[h])} if h > 1 else {}
-        shapes |= {f"D{h}.weight": (n[h], n[top])} if h < top else {}
+    for h, place in row.weighted.items():
+        pre, post, made = row.source(h).shape, place.shape, place.connectivity
+        shapes |= {f"{forward}{h}.weight": made.tensor_shape(pre, post), f"{forward}{h}.bias": made.bias_shape(post)}
+        shapes |= {f"B{h}.weight": made.transposed().tensor_shape(post, pre)} if h > 1 else {}
+        shapes |= {f"D{h}.weight": (size_of(post), size_of(row.top.shape))} if place is not row.top else {}
     return shapes
 
 

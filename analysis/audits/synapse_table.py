@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
 from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.connectivity import size_of
 
 Array = np.ndarray
 Shape = tuple[int, ...]
@@ -85,20 +87,29 @@ class SynapseTable:
 def synapse_table(circuit: Circuit, projection: str) -> SynapseTable:
     """Return the synapses of a projection."""
     q = circuit.projection(projection)
-    return _dense(circuit.population(q.target).size, circuit.population(q.source).size)
+    pre, post = circuit.ends(projection)
+    return _dense(size_of(post), size_of(pre)) if q.dense else _listed(q.connectivity, pre, post)  # type: ignore[arg-type]
 
 
 def bias_slots(circuit: Circuit, projection: str) -> Array:
     """Return the number of the stored bias of each postsynaptic neuron, in C order."""
-    return np.arange(circuit.population(circuit.projection(projection).target).size)
+    neurons = size_of(circuit.ends(projection)[1])
+    return np.arange(neurons) // (neurons // size_of(circuit.bias_shape(projection)))
 
 
 def bias_shape(circuit: Circuit, projection: str) -> Shape:
     """Return the shape of a projection's biases, without replicas."""
-    return (circuit.population(circuit.projection(projection).target).size,)
+    return circuit.bias_shape(projection)
 
 
 @lru_cache(64)
 def _dense(posts: int, pres: int) -> SynapseTable:
     ends = np.indices((posts, pres), np.int32).reshape(2, -1)
     return SynapseTable(ends[0], ends[1], np.arange(ends.shape[1]), (posts, pres), (posts, pres))
+
+
+@lru_cache(64)
+def _listed(connectivity: Any, pre: Shape, post: Shape) -> SynapseTable:
+    sizes = size_of(post), size_of(pre)
+    found = connectivity.synapses(pre, post)
+    return SynapseTable(found.post, found.pre, found.slot, sizes, connectivity.tensor_shape(pre, post))

@@ -17,12 +17,12 @@ Cells = dict[tuple[str, str], str]
 UNLISTED = "; if unlisted synapses carry it, list them in weights and wiring"
 
 
-def judge(bench: Bench, found: Evidence, third_factor: tuple[str, ...], seed: int) -> StepAudit:
+def judge(bench: Bench, found: Evidence, third_factor: tuple[str, ...], window: int | None, seed: int) -> StepAudit:
     """Return the result of an audit from its evidence.
 
     Parameters
     ----------
-    third_factor : weights whose update may follow one broadcast number.
+    third_factor : weights whose update may follow one broadcast number. window : calls that an update may remember.
     """
     permitted = {name for name in third_factor if is_broadcast(bench, name)}
     cells: Cells = {}
@@ -32,6 +32,7 @@ def judge(bench: Bench, found: Evidence, third_factor: tuple[str, ...], seed: in
         *_lateral(bench, found, cells),
         *_mixed(bench, found, cells),
         *_held(bench, found, cells, permitted),
+        *_old(found, window),
         *_labels(bench, found, cells),
     )
     return StepAudit(
@@ -47,7 +48,8 @@ def _transports(found: Evidence, cells: Cells) -> Iterator[Finding]:
     for (name, source), transport in found.transports.items():
         kind = "weight-sharing" if transport.shared else "weight-transport"
         cells[name, source] = kind
-        what = "the signs of the weights" if transport.signs_only else "the weights"
+        hidden = name in found.sums.own  # Adam's first steps, for example, keep the sign of a sum and lose its size
+        what = "the signs of the weights" if transport.signs_only and not hidden else "the weights"
         first, second = transport.columns
         yield _finding(
             kind,
@@ -139,6 +141,21 @@ def _held(bench: Bench, found: Evidence, cells: Cells, permitted: set[str]) -> I
         yield _finding(reading.kind, reader, reading.text)
 
 
+def _old(found: Evidence, window: int | None) -> Iterator[Finding]:
+    for name, age in found.ages.items():
+        if window is not None and age > window:
+            read = f"examples of {_age(found, age)}, with a window of {window}"
+            yield Finding("time-window", name, "step", read, "synapse", age, REMEDIES["time-window"])
+
+
+def _by_age(found: Evidence) -> list[tuple[int, list[str]]]:
+    return [(age, [name for name in found.ages if found.ages[name] == age]) for age in sorted({*found.ages.values()})]
+
+
+def _age(found: Evidence, age: int) -> str:
+    return f"{age} calls ago" + (" or more" if age == found.calls - 1 else "")
+
+
 def _labels(bench: Bench, found: Evidence, cells: Cells) -> Iterator[Finding]:
     for label, site in bench.wiring.labels.items():
         for wire in bench.wiring.into(site):
@@ -179,6 +196,7 @@ def _coverage(bench: Bench, found: Evidence) -> str:
     size = len(next(iter(given.batch.values())))
     memory = (
         f"The step remembers earlier calls (seen at call {found.remembers}); {found.calls} calls in a row were compared"
+        + "".join(f"; {', '.join(names)} follow examples of {_age(found, age)}" for age, names in _by_age(found))
         if found.remembers
         else f"No memory seen in {found.probed} calls"
     )

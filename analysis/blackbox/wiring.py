@@ -85,7 +85,9 @@ def make_wiring(
         _measure(wire, weights[wire.name], sizes)
     inputs = {key: names[key] for key in batch if key in names and key not in (labels or {})}
     for key, site in inputs.items():
-        _fits(f"batch {key!r}", int(np.prod(batch[key].shape[1:])), sizes, site)
+        shape = batch[key].shape[1:]
+        over_time = len(shape) > 1 and shape[-1] == sizes.get(site)
+        _fits(f"batch {key!r}", shape[-1] if over_time else int(np.prod(shape)), sizes, site)
     rest = [key for key in batch if key not in inputs]
     far = distances(wires, inputs.values())
     outputs = [site for site in sizes if far.get(site, 0) == max(far.values(), default=0) > 0]

@@ -23,7 +23,7 @@ from circuitsim.kernels.links import Links, Window
 
 def links(graph: Graph, q: Projection) -> Links:
     """Return the links of a projection."""
-    pre, post = graph.ends(q.name)
+    pre, post = graph.population(q.source).shape, graph.population(q.target).shape
     return _links(q.connectivity, pre, post)  # type: ignore[arg-type]
 
 

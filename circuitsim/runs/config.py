@@ -43,6 +43,10 @@ class TrainingSettings(Settings):
     """The keys that every scenario which trains circuits has: data, batches, epochs, seeds."""
 
     dataset: str = Field("digits", description="a data set's name or the path of an .npz file")
+    downsample: int = Field(1, ge=1, le=64, description="a whole number of pixels from 1 to 64, the side of a block")
+    scale: list[float] | None = Field(None, description="none, or a list of the two numbers that 0 and 1 become")
+    standardise: Literal["none", "feature", "channel"] = Field("none", description="none, feature or channel")
+    augment_shift: float = Field(0.0, ge=0, lt=1, description="a fraction of an image's size, from 0 to below 1")
     lr_decay: float = Field(1.0, gt=0, description="a number above 0")
     batch: int = Field(100, ge=1, description="a whole number >= 1")
     drop_last: bool = Field(False, description="true or false")
@@ -57,11 +61,17 @@ class TrainingSettings(Settings):
     checkpoint_every: int | None = Field(None, ge=1, description="none, or a whole number of presentations >= 1")
 
     FIXED: ClassVar[tuple[str, ...]] = (
-        "dataset", "batch", "drop_last", "epochs", "train_limit", "test_limit", "dtype", "on_divergence",
+        "dataset", "downsample", "scale", "standardise", "augment_shift",
+        "batch", "drop_last", "epochs", "train_limit", "test_limit", "dtype", "on_divergence",
         "checkpoint_every",
     )  # fmt: skip
     SHAPING: ClassVar[tuple[str, ...]] = ()
     """Keys that decide the shapes of tensors."""
+
+    def model_post_init(self, _: Any) -> None:
+        """Check keys against each other."""
+        if self.scale is not None and (len(self.scale) != 2 or self.scale[0] >= self.scale[1]):
+            refuse("scale", self.scale, expectation(type(self), "scale"), "Give the lower number first.")
 
 
 _FILES = (".npz", ".py")

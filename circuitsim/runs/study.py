@@ -23,6 +23,7 @@ from circuitsim.runs import tables
 from circuitsim.runs.base import Figures, LearningScenario
 from circuitsim.runs.config import TrainingSettings
 from circuitsim.runs.groups import ReplicaGroup, common_epochs, make_groups, order_key, renumbering
+from circuitsim.runs.translations import images_of_epoch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,9 +86,12 @@ class Study:
                 group.simulator.drain()
 
     def _enter(self, group: ReplicaGroup) -> None:
-        """Set a group's protocol, parameters and rates to those of the epoch in progress."""
+        """Set a group's protocol, parameters, rates and images to those of the epoch in progress."""
         stage, begin = group.design.stage(self.epoch)
         group.simulator.change_protocol(stage.protocol)
+        if self.common.augment_shift:
+            shown = images_of_epoch(self.data, self.common, self.epoch)
+            group.simulator.use(shown, self.data.train_labels)
         with np.errstate(over="ignore", invalid="ignore"):  # rates out of range are found as divergence
             group.simulator.set_parameters(stage.parameters)
             factor = np.array([s.lr_decay for s in group.settings]) ** (self.epoch - begin)

@@ -47,11 +47,12 @@ def described(settings: ClassifierSettings) -> tuple[Circuit, Protocol]:
     """Return the circuit and one presentation of it."""
     mirror = settings.mirror
     return layered_classifier(
-        settings.sizes,
+        settings.row,
         _feedback(settings),
         loss=settings.loss,
         hidden=settings.hidden,
         output=settings.output,
+        bias=settings.bias,
         delay=settings.delay,
         feedback_delay=settings.feedback_delay,
         primitives=_chosen(settings) or None,
@@ -164,7 +165,7 @@ SCENARIO = Scenario(
     design=design,
     check=check_classes,
     prepare=prepare,
-    tensor_shapes=lambda settings: layered_shapes(settings.sizes, "W"),
+    tensor_shapes=lambda settings: layered_shapes(settings.row, "W"),
     evaluate=evaluate,
     inspect=inspect,
     presented=presented,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from circuitsim.circuits.classifier import FEEDBACK, KNOWN, PRIMITIVES
 from circuitsim.runs.config import build, refuse
 from circuitsim.scenarios.fields import Count, CountOrZero, Flag, NonNegative
-from circuitsim.scenarios.layered import LayeredSettings, Output
+from circuitsim.scenarios.layered import ImageSettings, Output
 
 Coefficient = Annotated[float, Field(description="a number")]
 _FRACTION = "a number above 0, up to 1"
@@ -48,7 +48,7 @@ class Mirroring(Table):
     passes_per_update: CountOrZero = 1
 
 
-class ClassifierSettings(LayeredSettings):
+class ClassifierSettings(ImageSettings):
     """The settings of `classifier`."""
 
     sizes: list[int] = Field(
@@ -62,6 +62,7 @@ class ClassifierSettings(LayeredSettings):
     hinge_margin: Literal["one", "mu"] = Field("one", description="one or mu")
     feedback_step: float | None = Field(None, ge=0, description="none, or a number >= 0")
     weight_decay: NonNegative = 0.0
+    bias: Flag = True
     ss_kind: Literal["uniform", "fixed", "batch"] = Field("uniform", description="uniform, fixed or batch")
     primitives: dict[str, Any] | None = Field(None, description=f"none, or a table of {', '.join(KNOWN)} and rate")
     mirror: dict[str, Any] = Field(default_factory=dict, description="a table")
@@ -76,7 +77,7 @@ class ClassifierSettings(LayeredSettings):
     )
     angle_examples: Count = 1000
 
-    FIXED: ClassVar[tuple[str, ...]] = (*LayeredSettings.FIXED, "angle_examples")
+    FIXED: ClassVar[tuple[str, ...]] = (*ImageSettings.FIXED, "angle_examples")
 
     def model_post_init(self, context: Any) -> None:
         """Check settings against each other; fill in those that follow from the kind of feedback."""

@@ -18,6 +18,8 @@ import circuitsim as cs
 from circuitsim.analysis.blackbox.fresh import fresh
 from circuitsim.errors import StepError
 
+ROOT = Path(__file__).parents[2]
+
 
 def audited(case: Case, seed: int = 1, **more: Any) -> Any:
     """Audit a case."""
@@ -137,7 +139,17 @@ def test_the_place_of_labels_can_be_declared() -> None:
 
 def test_a_step_that_remembers_is_followed_over_calls() -> None:
     text = audited(HONEST["momentum"]).coverage
-    assert "The step remembers earlier calls (seen at call 2); 24 calls in a row were compared." in text
+    assert (
+        "The step remembers earlier calls (seen at call 2); 24 calls in a row were compared; W1, b1, W2, b2 follow "
+        in text
+    )
+
+
+def test_memory_beyond_the_window_is_named() -> None:
+    within = audited(HONEST["traces"], window=23)
+    beyond = audited(HONEST["traces"], window=3)
+    assert violations(within) == set() and violations(beyond) == {("time-window", "W1")}
+    assert beyond.findings[0].read == "examples of 23 calls ago or more, with a window of 3"
 
 
 def test_updates_can_be_returned_in_place_of_weights() -> None:
@@ -228,7 +240,21 @@ class Unrepeatable:
         return {**Network()(w, batch), "W1": w["W1"] + noise}
 
 
+def own_weights(w: Arrays, batch: Arrays) -> Arrays:
+    return Network()(WEIGHTS, batch)
+
+
 REFUSED = {
+    "own weights": (
+        own_weights,
+        {},
+        r"step: got the same results for other weights; expected new weights computed from ",
+    ),
+    "no change": (
+        lambda w, b: w,
+        {},
+        r"step: got no change of any weight in 5 states; expected a step that learns\. Ret",
+    ),
     "raises": (
         raising,
         {},
@@ -379,8 +405,8 @@ def test_global_generators_go_on_as_if_nothing_had_run() -> None:
 
 def test_pytorch_programs_get_their_four_answers_in_time() -> None:
     pytest.importorskip("torch", reason="PyTorch is not installed, and circuitsim does not need it")
-    example = Path(__file__).parents[2] / "examples" / "audit_pytorch.py"
-    done = subprocess.run([sys.executable, str(example)], capture_output=True, text=True, timeout=200)
+    program = [sys.executable, "examples/audit_pytorch.py"]
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     answers = re.findall(r"^(.*) \((\d+\.\d) s\)\n((?:.+\n)+)", done.stdout, re.M)
     found = {name: set(re.findall(r"^- (\S+) in (.+?): reads", text, re.M)) for name, _, text in answers}
@@ -408,6 +434,30 @@ def test_torch_tensors_go_in_and_come_out() -> None:
     original = weights["W"].detach().clone()
     assert cs.audit_step(step, weights, {"W": ("x", "y")}, batch, seed=1).local
     assert torch.equal(weights["W"], original) and weights["W"].grad is None
+
+
+def test_jax_arrays_go_in_and_come_out() -> None:
+    jax = pytest.importorskip("jax", reason="JAX is not installed, and circuitsim does not need it")
+
+    def loss(w: Any, batch: Any) -> Any:
+        return ((batch["t"] - jax.numpy.tanh(jax.numpy.tanh(batch["x"] @ w["W1"].T) @ w["W2"].T)) ** 2).sum()
+
+    @jax.jit
+    def step(w: Any, batch: Any) -> Any:
+        gradients = jax.grad(loss)(w, batch)
+        return {name: w[name] - 0.1 * gradients[name] for name in w}
+
+    weights = {name: jax.numpy.asarray(WEIGHTS[name]) for name in ("W1", "W2")}
+    batch = {name: jax.numpy.asarray(value) for name, value in BATCH.items()}
+    audit = cs.audit_step(step, weights, {"W1": ("x", "h"), "W2": ("h", "y")}, batch, seed=1)
+    assert violations(audit) == {("weight-transport", "W1")}
+
+
+def test_the_example_says_that_pytorch_is_missing() -> None:
+    program = "import sys, runpy; sys.modules['torch'] = None; runpy.run_path('examples/audit_pytorch.py')"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr == "This example needs PyTorch, which circuitsim does not: pip install torch\n"
 
 
 class Foreign:

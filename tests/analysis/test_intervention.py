@@ -344,8 +344,8 @@ def test_planted_faults_are_found_and_named(
 def test_a_rule_that_reads_its_neighbours_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     true = plasticity.lower
 
-    def smeared(law: Any, quantity: str, operands: Any, out: np.ndarray, kernels: Any) -> Any:
-        step = true(law, quantity, operands, out, kernels)
+    def smeared(law: Any, quantity: str, operands: Any, out: np.ndarray, kernels: Any, along: Any) -> Any:
+        step = true(law, quantity, operands, out, kernels, along)
 
         def propose() -> None:
             step()
