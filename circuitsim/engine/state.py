@@ -93,6 +93,7 @@ class State:
             density, kept = self.parameter(q.name, "density"), self._zeros(q, np.bool_)
             for chosen, seed, share in zip(kept, seeds, density, strict=True):
                 chosen[...] = generator(seed, f"{q.name}.mask").random(shape) < share
+            kept &= True if exists is None else exists
             self._arrays[q.name, "mask", None] = kept
             weight *= kept
         if q.bias:
