@@ -174,7 +174,7 @@ def initial_bias(settings: AutoencoderSettings, data: Dataset) -> np.ndarray:
     shape = layered_shapes(settings.row, "A")[f"A{settings.top}.bias"]
     if size_of(shape) < mean.size:  # neurons of a channel share their bias
         mean = mean.reshape(shape[0], -1).mean(axis=1)
-    low, high = {"logistic": (0, 1), "tanh": (-1, 1), "saturated": (-1, 1), "relu": (0, np.inf), "softmax": (0, 1)}.get(
+    low, high = {"logistic": (0, 1), "tanh": (-1, 1), "saturated": (-1, 1), "saturated-half": (-1, 1), "relu": (0, np.inf), "softmax": (0, 1)}.get(
         settings.output, (-np.inf, np.inf)
     )
     sums = settings.output == "softmax" and not np.isclose(mean.sum(), 1, atol=1e-3)

@@ -12,10 +12,10 @@ from circuitsim.data import shape_of
 from circuitsim.errors import CircuitError
 from circuitsim.runs.config import TrainingSettings, expectation, refuse
 
-Hidden = Literal["identity", "tanh", "logistic", "relu", "saturated"]
-Output = Literal["identity", "tanh", "logistic", "relu", "saturated", "softmax"]
+Hidden = Literal["identity", "tanh", "logistic", "relu", "saturated", "saturated-half"]
+Output = Literal["identity", "tanh", "logistic", "relu", "saturated", "saturated-half", "softmax"]
 Rates = float | list[float]
-_HIDDEN = "identity, tanh, logistic, relu or saturated"
+_HIDDEN = "identity, tanh, logistic, relu, saturated or saturated-half"
 _RATES = "a number >= 0, or a list with one for each layer above the input"
 
 

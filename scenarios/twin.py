@@ -36,7 +36,7 @@ class TwinSettings(DevelopmentSettings):
     sizes: list[int] = Field(
         [64, 32, 16, 10], description="a list of at least three whole numbers from 1 to 10^9, units by layer"
     )
-    top: Output = Field("softmax", description="identity, tanh, logistic, relu or saturated; or softmax")
+    top: Output = Field("softmax", description="identity, tanh, logistic, relu, saturated or saturated-half; or softmax")
     output_block: Flag = False
     bias: Flag = True
 

@@ -10,7 +10,7 @@ from circuitsim.circuit.connectivity import DENSE, Connectivity, Shape, size_of
 from circuitsim.circuit.weights import OWN, Copied, Fixed, Signs, Tied, Transposed, Weights, origin
 from circuitsim.locality import Certificate
 
-ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated", "softmax")
+ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated", "saturated-half", "softmax")
 
 
 class Combine(str, Enum):
@@ -40,8 +40,8 @@ class Population:
     ----------
     name : unique in the circuit.
     size : number of neurons, >= 1; default the product of the shape.
-    activation : identity, tanh, logistic, relu, saturated, or softmax, which is lateral and has no slope; ignored by
-        feedback neurons, which are linear.
+    activation : identity, tanh, logistic, relu, saturated (S between -1 and 1), saturated-half (S / 2, likewise), or
+        softmax, which is lateral and has no slope; ignored by feedback neurons, which are linear.
     site : name of the place; default the population's own name.
     mixes : in a recirculation cycle these neurons combine their new activity with their activity of cycle 0.
     feedback : these neurons carry errors; they fire in the feedback phase.

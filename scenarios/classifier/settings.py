@@ -54,7 +54,7 @@ class ClassifierSettings(ImageSettings):
     sizes: list[int] = Field(
         [64, 32, 10], description="a list of at least two whole numbers from 1 to 10^9, units by layer"
     )
-    output: Output = Field("softmax", description="identity, tanh, logistic, relu or saturated; or softmax")
+    output: Output = Field("softmax", description="identity, tanh, logistic, relu, saturated or saturated-half; or softmax")
     feedback: Literal["bp", "fa", "dfa", "kp", "wm", "ss", "urfb", "ia", "sa", "aa"] = Field(
         "bp", description=f"one of {', '.join(FEEDBACK)}"
     )
