@@ -38,7 +38,7 @@ def activation(name: str, s: Array) -> Array:
 
 
 def derivative(name: str, s: Array) -> Array:
-    """f'(S); relu'(0) = 0, and saturated' = 1 where |S| <= 1, saturated-half' = 1/2 where |S| <= 2, the ends included."""
+    """f'(S); relu'(0) = 0; saturated' = 1 where |S| <= 1, that of its half 1/2 where |S| <= 2, the ends included."""
     if name == "identity":
         return np.ones_like(s)
     if name == "tanh":

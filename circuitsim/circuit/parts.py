@@ -21,6 +21,14 @@ class Combine(str, Enum):
     MAX = "max"  # of one projection's synapses; the neuron remembers which synapse won
 
 
+class Masks(str, Enum):
+    """How it is drawn which synapses of a masked projection exist."""
+
+    SYNAPSE = "synapse"  # each stored weight by itself
+    LOCATION = "location"  # one pattern of the kernel for all locations of an untied layer
+    SOURCE = "source"  # source neurons: those drawn reach all neurons above, the others none
+
+
 class LocalRule(Protocol):
     """The part of a rule that a circuit uses: its name, its certificate and its text."""
 
@@ -88,6 +96,7 @@ class Projection:
     bias : each target neuron also has a synapse from a unit whose activity is always 1.
     weights : the source of its weights; default weights of its own.
     masked : only some of its synapses exist, each with the probability `density` (a parameter); the others stay zero.
+    masks : how the synapses of a masked projection are drawn.
     deferred : its increments add up until a presentation at which they are applied, with the probability
         `update_probability` (a parameter).
     feedback : it joins replaced neurons, carries their feedback signal of cycle 1 down, and nothing else.
@@ -103,6 +112,7 @@ class Projection:
     bias: bool = False
     weights: Weights = OWN
     masked: bool = False
+    masks: Masks = Masks.SYNAPSE
     deferred: bool = False
     feedback: bool = False
     connectivity: Connectivity = DENSE

@@ -13,6 +13,7 @@ import numpy as np
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Projection
 from circuitsim.circuit.weights import Copied, Fixed
+from circuitsim.engine.masks import drawn_mask
 from circuitsim.errors import CircuitError, TensorError
 from circuitsim.locality import Access, Key, Mode
 from circuitsim.lowering.links import across, constants, reversed_axes, used
@@ -102,7 +103,7 @@ class State:
         if q.masked:
             density, kept = self.parameter(q.name, "density"), self._zeros(q, np.bool_)
             for chosen, seed, share in zip(kept, seeds, density, strict=True):
-                chosen[...] = generator(seed, f"{q.name}.mask").random(shape) < share
+                chosen[...] = drawn_mask(self.circuit, q, seed, share)
             self._arrays[q.name, "mask", None] = kept
             weight *= kept
         if q.bias:
