@@ -16,6 +16,7 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Projection
 from circuitsim.circuit.weights import Copied, Fixed
 from circuitsim.engine.inputs import taken_dtype, taken_seeds
+from circuitsim.engine.masks import drawn_mask
 from circuitsim.engine.parameters import (
     CHANGING,
     DEFAULTS,
@@ -92,7 +93,7 @@ class State:
         if q.masked:
             density, kept = self.parameter(q.name, "density"), self._zeros(q, np.bool_)
             for chosen, seed, share in zip(kept, seeds, density, strict=True):
-                chosen[...] = generator(seed, f"{q.name}.mask").random(shape) < share
+                chosen[...] = drawn_mask(self.circuit, q, seed, share)
             kept &= True if exists is None else exists
             self._arrays[q.name, "mask", None] = kept
             weight *= kept
