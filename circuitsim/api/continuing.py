@@ -11,7 +11,7 @@ import numpy as np
 from circuitsim.engine.simulator import Simulator
 from circuitsim.runs import checkpoint, runfolder
 from circuitsim.runs.base import AnyScenario
-from circuitsim.runs.config import TrainingSettings, based
+from circuitsim.runs.config import based
 from circuitsim.runs.groups import ReplicaGroup
 from circuitsim.runs.scenario import expect_circuits
 from circuitsim.runs.study import Study
@@ -19,7 +19,7 @@ from circuitsim.runs.training import make_study
 
 
 def simulator_of(
-    scenario: AnyScenario, settings: Sequence[TrainingSettings], folder: Path, config: Mapping[str, Any], replica: int
+    scenario: AnyScenario, settings: Sequence[Any], folder: Path, config: Mapping[str, Any], replica: int
 ) -> Simulator:
     """Return the simulator of a run's replica with weights, velocities, rates and clock as they were at its end.
 

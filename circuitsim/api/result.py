@@ -148,7 +148,12 @@ class Run:
         """The metrics by group of replicas that differ only in their seeds, the best group first."""
         from circuitsim.analysis.reports.groups import group_results, telling
 
-        return group_results(self.metrics, tuple(self.varied), telling(self.settings) or self.name)
+        frame, varied = self.metrics, tuple(self.varied)
+        if "member" in frame:  # of a campaign, whose members number their replicas each from 0
+            numbers = frame.groupby(["member", "replica"], sort=False).ngroup()
+            varied = tuple(key for key in frame if key not in tables.COLUMNS)
+            frame = frame.assign(replica=numbers)
+        return group_results(frame, varied, telling(self.settings) or self.name)
 
     def plot(self, metric: str | None = None, split: str | None = None) -> Figure:
         """Return a matplotlib figure of metrics against the epoch: means over seeds, bands from least to greatest.

@@ -11,7 +11,7 @@ WIDEST = 1000  # columns of output that goes into a file or a pipe
 
 
 def terminal() -> Console:
-    """Return the console of plain text (names of folders may have brackets). Without a terminal, a line stays a line."""
+    """Return the console of plain text, since folders may have brackets. Without a terminal, a line stays a line."""
     console = Console(markup=False, highlight=False)
     if not console.is_terminal:
         console.width = WIDEST
