@@ -341,5 +341,6 @@ def test_tables_come_from_sparse_matrices_and_graphs() -> None:
     graph = nx.DiGraph([("a", "x"), ("b", "x"), ("b", "y"), ("x", "a")])
     found = Table.from_graph(graph, pre=["a", "b"], post=["x", "y"]).synapses((2,), (2,))
     assert set(zip(found.post, found.pre, strict=True)) == {(0, 0), (0, 1), (1, 1)}
+    assert Table(drawn) == Table.from_sparse(drawn) and Table(graph) == Table.from_graph(graph)
     with pytest.raises(CircuitError, match="got a graph without an edge between these nodes"):
         Table.from_graph(graph, pre=["y"], post=["b"])

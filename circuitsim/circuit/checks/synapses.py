@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from circuitsim.circuit.checks.common import refuse
-from circuitsim.circuit.connectivity import MaxPool
+from circuitsim.circuit.connectivity import MaxPool, Reverse
 from circuitsim.circuit.graph import Graph
 from circuitsim.circuit.parts import Combine, Population, Projection
 
@@ -26,6 +26,12 @@ def check_connectivity(graph: Graph, q: Projection) -> None:
     if not hasattr(q.connectivity, "synapses"):
         expected = "Dense(), Convolution(...) or another connectivity"
         refuse(f"projection {q.name}", f"connectivity {q.connectivity!r}", expected, "Import one from circuitsim.")
+    backwards = isinstance(q.connectivity, Reverse) and isinstance(q.connectivity.of, MaxPool)
+    if backwards and not q.winners:
+        expected = "winners, the pooling population whose synapses pass the signal if they won"
+        refuse(
+            f"projection {q.name}", "a max-pool read backwards, and no winners", expected, "Name it, or use MeanPool."
+        )
     expected = q.connectivity.problem(pre, post)
     if expected:
         got = f"{q.connectivity} from {q.source} of shape {pre} to {q.target} of shape {post}"
