@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from circuitsim.analysis.loop import loop_figures
+from circuitsim.circuit.connectivity import size_of
 from circuitsim.circuits.autoencoder import (
     ERROR_DRIVEN,
     RULES,
@@ -22,8 +23,15 @@ from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Design
 from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.fields import Flag
-from circuitsim.scenarios.layered import LayeredSettings
-from circuitsim.scenarios.networks import QUICK, Parameters, check_features, errors_of_output, layered_shapes
+from circuitsim.scenarios.layered import ImageSettings
+from circuitsim.scenarios.networks import (
+    QUICK,
+    Parameters,
+    check_features,
+    errors_of_output,
+    layered_shapes,
+    which_are_read,
+)
 from circuitsim.scenarios.own_rule import own_rule
 from circuitsim.scenarios.reporting import finish_with_reconstructions
 
@@ -33,10 +41,14 @@ if TYPE_CHECKING:
 _LAMBDA = "a number from 0 to 1, or a list of two"
 _PAIR = "none, or a list of two numbers from 0 to 1: layer 0's and that of the hidden layers"
 _MIXED = ("emits", "remembers")
+RANGES = {
+    "logistic": (0, 1), "tanh": (-1, 1), "saturated": (-1, 1), "saturated-half": (-1, 1), "relu": (0, np.inf),
+    "softmax": (0, 1),
+}  # fmt: skip
 MEAN_MARGIN = 1e-6  # a logistic output cannot equal 0 or 1: the training mean is taken this far inside
 
 
-class AutoencoderSettings(LayeredSettings):
+class AutoencoderSettings(ImageSettings):
     """The settings of `autoencoder`."""
 
     rule: str = Field("rec", description=f"one of {', '.join(RULES)}; or FILE.py:FUNCTION, a local rule of your own")
@@ -52,7 +64,7 @@ class AutoencoderSettings(LayeredSettings):
     output_bias: Literal["data", "zero"] = Field("data", description="data or zero")
     loop_examples: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
 
-    FIXED: ClassVar[tuple[str, ...]] = (*LayeredSettings.FIXED, "loop_examples")
+    FIXED: ClassVar[tuple[str, ...]] = (*ImageSettings.FIXED, "loop_examples")
 
     def model_post_init(self, context: Any) -> None:
         """Check settings against each other."""
@@ -130,7 +142,7 @@ class AutoencoderSettings(LayeredSettings):
 def design(settings: AutoencoderSettings) -> Design:
     """Return the circuit, protocol and parameters of settings."""
     circuit, protocol = circular_autoencoder(
-        settings.sizes,
+        settings.row,
         settings.rule if settings.rule in RULES else own_rule(settings.rule, settings.located),
         hidden=settings.hidden,
         output=settings.output,
@@ -145,7 +157,7 @@ def design(settings: AutoencoderSettings) -> Design:
     parameters: Parameters = {}
     compensated = settings.compensate and settings.rule not in ERROR_DRIVEN
     left = settings.losses if compensated else [1.0] * settings.top
-    for q in circuit.projections:
+    for q in (q for q in circuit.projections if not q.constant):
         h = int(q.name[1:])
         parameters[q.name, "lr"] = settings.rate("lr", h) / left[h - 1]
         parameters[q.name, "lr_bias"] = settings.rate("lr_bias", h) / left[h - 1]
@@ -154,7 +166,7 @@ def design(settings: AutoencoderSettings) -> Design:
         parameters |= {(p.name, "max_norm"): settings.max_norm for p in circuit.populations if p.bounded}
     if settings.rule not in ERROR_DRIVEN:
         parameters |= settings.mixing
-    return Design(circuit, protocol, parameters)
+    return Design(circuit, protocol, which_are_read(circuit, parameters))
 
 
 def check(settings: AutoencoderSettings, data: Dataset) -> None:
@@ -165,11 +177,15 @@ def check(settings: AutoencoderSettings, data: Dataset) -> None:
 
 
 def initial_bias(settings: AutoencoderSettings, data: Dataset) -> np.ndarray:
-    """Return the top bias at which the output of a silent circuit is the training mean: f_L(b) = mean."""
+    """Return the top bias at which the output of a silent circuit is the training mean: f_L(b) = mean.
+
+    Where neurons of a channel share their bias, it is the channel's mean.
+    """
     mean = data.train.mean(axis=0, dtype=np.float64)
-    low, high = {"logistic": (0, 1), "tanh": (-1, 1), "saturated": (-1, 1), "relu": (0, np.inf), "softmax": (0, 1)}.get(
-        settings.output, (-np.inf, np.inf)
-    )
+    shape = layered_shapes(settings.row, "A")[f"A{settings.top}.bias"]
+    if size_of(shape) < mean.size:  # neurons of a channel share their bias
+        mean = mean.reshape(shape[0], -1).mean(axis=1)
+    low, high = RANGES.get(settings.output, (-np.inf, np.inf))
     sums = settings.output == "softmax" and not np.isclose(mean.sum(), 1, atol=1e-3)
     if sums or (mean < low).any() or (mean > high).any():
         refuse(
@@ -190,7 +206,9 @@ def initial_bias(settings: AutoencoderSettings, data: Dataset) -> np.ndarray:
 def prepare(settings: AutoencoderSettings, data: Dataset) -> dict[str, np.ndarray]:
     """Return the top bias, if it follows from the data."""
     if settings.bias and settings.output_bias == "data":
-        return {f"A{settings.top}.bias": initial_bias(settings, data)}
+        bias = initial_bias(settings, data)
+        shape = layered_shapes(settings.row, "A")[f"A{settings.top}.bias"]
+        return {f"A{settings.top}.bias": bias.reshape(shape)}
     return {}
 
 
@@ -209,7 +227,7 @@ SCENARIO = Scenario(
     design=design,
     check=check,
     prepare=prepare,
-    tensor_shapes=lambda settings: layered_shapes(settings.sizes, "A"),
+    tensor_shapes=lambda settings: layered_shapes(settings.row, "A"),
     evaluate=errors_of_output,
     inspect=inspect,
     finish=finish_with_reconstructions,

@@ -31,6 +31,7 @@ def audit_step(
     returns: str = "weights",
     pre_axis: int = 1,
     third_factor: tuple[str, ...] = (),
+    window: int | None = None,
     runs: int = 4,
     calls: int = 24,
     seed: int | None = None,
@@ -49,14 +50,16 @@ def audit_step(
         NumPy arrays, or arrays or tensors of any library that NumPy can read.
     wiring : for each weight array its (pre, post), for example {"W1": ("x", "h"), "B2": ("y", "h"), "b1": (None, "h")}.
         A tuple of names, ("h", "delta_h"), says that they are activities of the same neurons.
-    batch : arrays of examples by name. Names that the wiring has are the activities of input neurons.
+    batch : arrays of examples by name, (example, neuron…) or (example, time, neuron). Names that the wiring has are
+        the activities of input neurons.
     activities : names of activities in the wiring that the step offers to be held. It is then called as
         step(weights, batch, hold) and passes each through `hold`: h = hold("h", numpy.tanh(...)). The audit holds the
-        activities of a synapse's two neurons and changes all others, which tests every reading to the bit. Gradients
-        do not flow through `hold`.
+        activities of a synapse's two neurons and changes all others, which tests every reading to the rounding.
+        Gradients do not flow through `hold`.
     labels : the site at which each other entry is presented; by default the site furthest from the inputs.
     returns : "weights" or "updates". pre_axis : 0 if matrices are (pre, post).
     third_factor : weights whose update may be multiplied by one number that is broadcast to all (a reward).
+    window : calls for which an update may remember examples in the step's own memory (a velocity, a trace); None: any.
     runs : random states in addition to the given one. calls : consecutive calls of a step that has memory.
     seed : of all that is drawn; by default a new one, which the result records.
 
@@ -87,7 +90,7 @@ def audit_step(
     chosen = secrets.randbits(32) if seed is None else seed
     random = generator(chosen, "audit of a step")
     bench = Bench(program, declared, Draws(declared, program.given, random), Comparison(program), random)
-    return judge(bench, gather(bench, runs, calls), third_factor, chosen)
+    return judge(bench, gather(bench, runs, calls), third_factor, window, chosen)
 
 
 def _check_options(returns: str, pre_axis: int, runs: int, calls: int) -> None:

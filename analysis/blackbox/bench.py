@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,10 @@ from circuitsim.analysis.blackbox.wiring import Wire, Wiring
 
 @dataclass
 class Bench:
-    """A program, its wiring, and the means to change and compare."""
+    """A program, its wiring, and the means to change and compare.
+
+    `calls` are compared in each experiment; `first` is the number of the first call that changes a weight.
+    """
 
     program: Program
     wiring: Wiring
@@ -23,10 +26,26 @@ class Bench:
     comparison: Comparison
     random: np.random.Generator
     calls: int = 1
+    first: int = 0
 
     def run(self, state: State) -> Run:
         """Run the step from a state, for as many calls as its memory asks for."""
         return self.program.run(state, self.calls)
+
+    def run_both(self, before: State, after: State, site: str, neurons: np.ndarray | None = None) -> tuple[Run, Run]:
+        """Run two states with the synapses out of a site cut, as far as the cut holds.
+
+        A step with memory may compute with weights of its own, such as weights plus velocity. Later calls count only
+        while the synapses that were cut have not changed.
+        """
+        first, second = self.run(before), self.run(after)
+        chosen = slice(None) if neurons is None else neurons
+        out, calls = self.wiring.out_of(site), 1
+        while calls < len(first.calls) and not any(
+            run.calls[calls - 1][wire.name][:, chosen].any() for run in (first, second) for wire in out
+        ):
+            calls += 1
+        return replace(first, calls=first.calls[:calls]), replace(second, calls=second.calls[:calls])
 
     def cut(self, state: State, site: str, neurons: np.ndarray | None = None) -> State:
         """Return the state with all synapses out of a site, or out of some of its neurons, at zero."""
@@ -44,6 +63,13 @@ class Bench:
         if wire.pre == site:
             found |= neurons[None, :]
         return found
+
+
+def by_neuron(values: np.ndarray, size: int) -> np.ndarray | None:
+    """Return examples' values with the neurons of their site as the last axis; None if they have no value a neuron."""
+    if values.ndim > 1 and values[0].size == size:
+        return values.reshape(len(values), size)
+    return values if values.ndim > 2 and values.shape[-1] == size else None
 
 
 def halves(size: int) -> Iterator[np.ndarray]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from circuitsim.analysis.blackbox.bench import Bench, halves
+from circuitsim.analysis.blackbox.bench import Bench, by_neuron, halves
 from circuitsim.analysis.blackbox.program import State
 
 
@@ -21,9 +21,8 @@ def unwired(bench: Bench, state: State) -> Iterator[tuple[str, str, str]]:
     """
     for site in bench.wiring.sizes:
         base = bench.cut(state, site)
-        before = bench.run(base)
         for source, changed in _changes_at(bench, base, site):
-            after = bench.run(changed)
+            before, after = bench.run_both(base, changed, site)
             for wire in bench.wiring.wires:
                 if not wire.ends_at(site) and bench.comparison.differing(wire.name, before, after).any():
                     yield wire.name, site, source
@@ -52,7 +51,7 @@ def lateral(bench: Bench, state: State) -> Iterator[tuple[str, str]]:
     for site, size in bench.wiring.sizes.items():
         for neurons in halves(size):
             base = bench.cut(state, site, neurons)
-            before, after = bench.run(base), bench.run(_changed_neurons(bench, base, site, neurons))
+            before, after = bench.run_both(base, _changed_neurons(bench, base, site, neurons), site, neurons)
             for wire in bench.wiring.wires:
                 where = ~bench.touches(wire, site, neurons)
                 compare = bench.comparison
@@ -78,14 +77,14 @@ def _changed_neurons(bench: Bench, base: State, site: str, neurons: np.ndarray) 
         weights[wire.name] = np.where(where, bench.draws.weight(wire.name), base.weights[wire.name])
     for key, at in bench.wiring.inputs.items():
         if at == site:
-            shape = base.batch[key].shape
-            other, old = (values.reshape(shape[0], -1) for values in (bench.draws.entry(key), base.batch[key]))
-            batch[key] = np.where(neurons[None, :], other, old).reshape(shape)
+            other, old = (by_neuron(values, len(neurons)) for values in (bench.draws.entry(key), base.batch[key]))
+            if other is not None and old is not None:
+                batch[key] = np.where(neurons, other, old).reshape(base.batch[key].shape)
     return base.with_weights(**weights).with_batch(**batch)
 
 
 def _reached(bench: Bench, base: State, label: str, other: np.ndarray, site: str) -> list[str]:
-    before, after = bench.run(base), bench.run(base.with_batch(**{label: other}))
+    before, after = bench.run_both(base, base.with_batch(**{label: other}), site)
     return [
         wire.name
         for wire in bench.wiring.wires

@@ -12,7 +12,7 @@ from circuitsim.analysis.blackbox.bench import Bench
 from circuitsim.analysis.blackbox.cuts import labelled, lateral, unwired
 from circuitsim.analysis.blackbox.fresh import same_random_numbers
 from circuitsim.analysis.blackbox.held import Reading, read_while_held
-from circuitsim.analysis.blackbox.program import State
+from circuitsim.analysis.blackbox.program import Run, State
 from circuitsim.analysis.blackbox.sums import SumReport, mixed_examples, origin_of_statistics
 from circuitsim.analysis.blackbox.twins import Transport, read_weights
 from circuitsim.errors import StepError
@@ -38,6 +38,7 @@ class Evidence:
     held: dict[tuple[str, str], Reading] = field(default_factory=dict)  # (update or activity, array read)
     uncovered: dict[str, str] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
+    ages: dict[str, int] = field(default_factory=dict)  # calls for which an update remembers examples
     remembers: int = 0  # the first call whose update differs from the one before it; 0: none
     probed: int = 0
     calls: int = 1
@@ -49,10 +50,22 @@ def gather(bench: Bench, runs: int, calls: int) -> Evidence:
     found = Evidence(silent=set(bench.program.given.weights))
     drawn = list(bench.draws.states(runs))
     _repeat(bench, bench.program.given)
-    _probe(bench, drawn[0][2], found)
+    _uses_weights(bench, bench.program.given)
+    _probe(bench, drawn[0][2], calls, found)
     found.calls = max(calls, found.remembers + 1) if found.remembers else 1
+    learning = [any(map(np.any, call.values())) for call in bench.program.run(bench.program.given, found.calls).calls]
+    bench.first = learning.index(True) if any(learning) else 0
     states = [(1.0, 1.0, bench.program.given), *drawn]
     sound = [state for entry in states for state in _sound(bench, entry, found)]
+    if found.silent == set(bench.program.given.weights):
+        raise StepError(
+            "step",
+            got=f"no change of any weight in {len(sound)} states",
+            expected="a step that learns",
+            remedy="Return new weights or updates by name; raise a learning rate that is lost in rounding.",
+        )
+    if found.remembers:
+        _ages(bench, drawn[0][2], found)
     for state in sound:  # first, because one common factor explains differences in all later experiments
         _examples(bench, state, found)
     found.sums.batch |= found.sums.unclear - found.sums.all_layers - found.sums.layer - found.sums.own
@@ -60,7 +73,7 @@ def gather(bench: Bench, runs: int, calls: int) -> Evidence:
         found.statistics.setdefault("", set()).add(name)
     bench.comparison.common_factor, bench.comparison.own = bool(found.sums.all_layers), found.sums.own
     for number, state in enumerate(sound):
-        bench.calls = found.calls if number == 1 else min(found.calls, 2)
+        bench.calls = found.calls if number == 1 else min(found.calls, bench.first + 2)
         _experiments(bench, state, found)
     found.states = len(sound)
     return found
@@ -79,18 +92,51 @@ def _repeat(bench: Bench, state: State) -> None:
             )
 
 
-def _probe(bench: Bench, state: State, found: Evidence) -> None:
-    """Find out whether the step remembers: call one copy of it many times with the same arguments."""
+def _uses_weights(bench: Bench, state: State) -> None:
+    """Refuse a step that computes its results from weights of its own."""
+    names = [name for name, change in bench.program.run(state).calls[0].items() if change.any()]
+    other = State({name: bench.draws.weight(name) for name in state.weights}, state.batch)
+    first, second = (
+        {name: change + one.weights[name] for name, change in bench.program.run(one).calls[0].items()}
+        for one in (state, other)
+    )
+    if bench.program.rounding and names and all(np.allclose(first[name], second[name]) for name in names):
+        raise StepError(
+            "step",
+            got="the same results for other weights",
+            expected="new weights computed from the weights that are given",
+            remedy="Load them into the model first, for example with model.load_state_dict(weights).",
+        )
+
+
+def _probe(bench: Bench, state: State, calls: int, found: Evidence) -> None:
+    """Find out whether the step remembers: call one copy of it often, at least `calls` times, in one state."""
     until = time.monotonic() + PATIENCE
     session = bench.program.session()
     with same_random_numbers():
         before = session(state)
-        while found.probed < PROBED and time.monotonic() < until:
+        while found.probed < calls or (found.probed < PROBED and time.monotonic() < until):
             after = session(state)
             found.probed += 1
             if any(not np.array_equal(after[name], before[name]) for name in after):
                 found.remembers = found.probed + 1
                 return
+
+
+def _ages(bench: Bench, state: State, found: Evidence) -> None:
+    """Measure for how many calls each update remembers an example that was shown once."""
+    other = State(state.weights, bench.draws.examples())
+    with same_random_numbers():
+        session = bench.program.session()
+        usual = [session(state) for _ in range(found.calls)]
+    with same_random_numbers():
+        session = bench.program.session()
+        changed = [session(other if call == 0 else state) for call in range(found.calls)]
+    for age in range(1, found.calls):
+        before, after = (Run(state, (calls[age],), {}) for calls in (usual, changed))
+        found.ages.update(
+            {name: age for name in state.weights if bench.comparison.differing(name, before, after).any()}
+        )
 
 
 def _sound(bench: Bench, entry: tuple[float, float, State], found: Evidence) -> Iterator[State]:
@@ -99,7 +145,7 @@ def _sound(bench: Bench, entry: tuple[float, float, State], found: Evidence) -> 
     tried = [state] if scale == data == 1 else [state, bench.draws.with_usual_labels(state)]
     for number, one in enumerate(tried, start=1):
         try:
-            run = bench.program.run(one, min(found.calls, 2))
+            run = bench.program.run(one, min(found.calls, bench.first + 2))
         except StepError:
             if scale == data == 1:
                 raise

@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+COPYING = ("__deepcopy__", "__copy__", "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__slots__")
+"""Attributes of a class that has ways of its own to be copied."""
+
 
 def fresh(step: Callable[..., Any]) -> Callable[..., Any]:
     """Return a copy of a callable whose closure, attributes and module variables are copies too.
@@ -50,11 +53,29 @@ def _copy(value: Any, memo: dict[int, Any]) -> Any:
         return types.MethodType(_copy(value.__func__, memo), _copy(value.__self__, memo))
     if type(value) in (list, dict, tuple):  # they may hold functions, which deepcopy shares
         return _copy_container(value, memo)
+    if _plain_object(value):
+        made = object.__new__(type(value))
+        memo[id(value)] = made
+        made.__dict__.update(_copy(value.__dict__, memo))
+        return made
     try:
         return copy.deepcopy(value, memo)
     except Exception:  # a lock, a file, a compiled function: shared; a step that is disturbed shows as not repeatable
         memo[id(value)] = value
         return value
+
+
+def _plain_object(value: Any) -> bool:
+    """Return whether an object is nothing but its attributes, of a class of the user's; they may hold functions."""
+    kind = type(value)
+    custom = any(name in vars(base) for base in kind.__mro__[:-1] for name in COPYING)
+    return not custom and hasattr(value, "__dict__") and kind.__base__ is object and not _installed(kind.__module__)
+
+
+def _installed(module: str) -> bool:
+    """Return whether a module belongs to Python or to an installed library."""
+    place = getattr(sys.modules.get(module), "__file__", None) or ""
+    return module.partition(".")[0] in sys.stdlib_module_names or "site-packages" in place
 
 
 def _copy_container(value: Any, memo: dict[int, Any]) -> Any:
@@ -70,8 +91,7 @@ def _copy_container(value: Any, memo: dict[int, Any]) -> Any:
 
 
 def _copy_function(function: types.FunctionType, memo: dict[int, Any]) -> types.FunctionType:
-    installed = "site-packages" in function.__code__.co_filename or function.__module__ in sys.stdlib_module_names
-    if installed:
+    if _installed(function.__module__ or "") or "site-packages" in function.__code__.co_filename:
         return function
     cells = tuple(types.CellType() for _ in function.__closure__ or ())
     scope = memo.setdefault(id(function.__globals__), dict(function.__globals__))

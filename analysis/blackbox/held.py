@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from circuitsim.analysis.blackbox.bench import Bench, halves
+from circuitsim.analysis.blackbox.bench import Bench, by_neuron, halves
 from circuitsim.analysis.blackbox.compare import EXACT
 from circuitsim.analysis.blackbox.program import Run, State
 from circuitsim.analysis.blackbox.wiring import Wire
@@ -78,10 +78,11 @@ class _Held:
 
     def _columns(self, base: State, source: str, neurons: np.ndarray) -> State:
         """Return the state with an activity or batch entry changed in the columns of some neurons."""
-        shape = (base.held if source in base.held else base.batch)[source].shape
-        if len(shape) < 2 or int(np.prod(shape[1:])) != len(neurons):
-            return base  # a label that has no column for each neuron
-        return self._changed(base, source, np.broadcast_to(neurons.reshape(shape[1:]), shape))
+        values = (base.held if source in base.held else base.batch)[source]
+        seen = by_neuron(values, len(neurons))
+        if seen is None:
+            return base  # a label that has no value for each neuron
+        return self._changed(base, source, np.broadcast_to(neurons, seen.shape).reshape(values.shape))
 
     def _one_by_one(self, names: list[str], differs: Callable[[State], bool]) -> Iterator[str]:
         """Yield the arrays that make a difference; all are changed together first."""
@@ -105,7 +106,7 @@ class _Update(_Held):
         own = (self._wire.pre, self._wire.post)
         beside = [w.name for w in self._bench.wiring.into(self._wire.post)]
         away = [s for s in self._sources() if s not in beside and (s in self._base.weights or self._site(s) not in own)]
-        for source in self._one_by_one(away, lambda state: self._differs(state).any()):
+        for source in self._one_by_one(away, lambda state: bool(self._differs(state).any())):
             yield Reading(
                 self._wire.name, source, self._kind(source), f"{source} although its neurons' activity is held"
             )
@@ -147,7 +148,7 @@ class _Activity(_Held):
             for source in self._sources()
             if (source not in brought if source in self._base.weights else self._site(source) not in wired)
         ]
-        for source in self._one_by_one(away, lambda state: self._differs(state).any()):
+        for source in self._one_by_one(away, lambda state: bool(self._differs(state).any())):
             yield Reading(self._name, source, self._kind(source), f"{source}, which no wire brings to {self._at}")
         for neurons in halves(self._bench.wiring.sizes[self._at]):
             if self._differs(self._own(neurons)).reshape(len(self._value), -1)[:, ~neurons].any():
@@ -182,4 +183,5 @@ class _Activity(_Held):
         new = after.activities[self._name]
         eps = float(np.finfo(new.dtype).eps) if new.dtype.kind == "f" else 0.0
         scale = max(float(np.abs(new).max(initial=0)), float(np.abs(self._value).max(initial=0)))
-        return np.abs(new - self._value) > EXACT * eps * scale
+        differs: np.ndarray = np.abs(new - self._value) > EXACT * eps * scale
+        return differs

@@ -17,12 +17,12 @@ Cells = dict[tuple[str, str], str]
 UNLISTED = "; if unlisted synapses carry it, list them in weights and wiring"
 
 
-def judge(bench: Bench, found: Evidence, third_factor: tuple[str, ...], seed: int) -> StepAudit:
+def judge(bench: Bench, found: Evidence, third_factor: tuple[str, ...], window: int | None, seed: int) -> StepAudit:
     """Return the result of an audit from its evidence.
 
     Parameters
     ----------
-    third_factor : weights whose update may follow one broadcast number.
+    third_factor : weights whose update may follow one broadcast number. window : calls that an update may remember.
     """
     permitted = {name for name in third_factor if is_broadcast(bench, name)}
     cells: Cells = {}
@@ -32,10 +32,16 @@ def judge(bench: Bench, found: Evidence, third_factor: tuple[str, ...], seed: in
         *_lateral(bench, found, cells),
         *_mixed(bench, found, cells),
         *_held(bench, found, cells, permitted),
+        *_old(found, window),
         *_labels(bench, found, cells),
     )
     return StepAudit(
-        findings, _table(bench, found, cells), _angles(bench), _coverage(bench, found), _limits(bench, found), seed
+        findings,
+        _table(bench, found, cells),
+        _angles(bench),
+        _coverage(bench, found, seed),
+        _limits(bench, found),
+        seed,
     )
 
 
@@ -47,7 +53,8 @@ def _transports(found: Evidence, cells: Cells) -> Iterator[Finding]:
     for (name, source), transport in found.transports.items():
         kind = "weight-sharing" if transport.shared else "weight-transport"
         cells[name, source] = kind
-        what = "the signs of the weights" if transport.signs_only else "the weights"
+        hidden = name in found.sums.own  # Adam's first steps, for example, keep the sign of a sum and lose its size
+        what = "the signs of the weights" if transport.signs_only and not hidden else "the weights"
         first, second = transport.columns
         yield _finding(
             kind,
@@ -132,11 +139,27 @@ def _held(bench: Bench, found: Evidence, cells: Cells, permitted: set[str]) -> I
                 for names in (*found.lateral.values(), *found.statistics.values(), found.sums.all_layers)
             )
         )
-        if explained or reader in permitted:
+        broadcast = touching & permitted and reading.kind in ("remote-error", "remote-target")
+        if explained or broadcast:
             continue
         if at is None and source in (*bench.program.given.weights, *bench.program.given.batch):
             cells[reader, source] = reading.kind
         yield _finding(reading.kind, reader, reading.text)
+
+
+def _old(found: Evidence, window: int | None) -> Iterator[Finding]:
+    for name, age in found.ages.items():
+        if window is not None and age > window:
+            read = f"examples of {_age(found, age)}, with a window of {window}"
+            yield Finding("time-window", name, "step", read, "synapse", age, REMEDIES["time-window"])
+
+
+def _by_age(found: Evidence) -> list[tuple[int, list[str]]]:
+    return [(age, [name for name in found.ages if found.ages[name] == age]) for age in sorted({*found.ages.values()})]
+
+
+def _age(found: Evidence, age: int) -> str:
+    return f"{age} calls ago" + (" or more" if age == found.calls - 1 else "")
 
 
 def _labels(bench: Bench, found: Evidence, cells: Cells) -> Iterator[Finding]:
@@ -173,20 +196,21 @@ def _angles(bench: Bench) -> dict[str, float]:
     return found
 
 
-def _coverage(bench: Bench, found: Evidence) -> str:
+def _coverage(bench: Bench, found: Evidence, seed: int) -> str:
     given = bench.program.given
     synapses = sum(weight.size for weight in given.weights.values())
     size = len(next(iter(given.batch.values())))
     memory = (
         f"The step remembers earlier calls (seen at call {found.remembers}); {found.calls} calls in a row were compared"
+        + "".join(f"; {', '.join(names)} follow examples of {_age(found, age)}" for age, names in _by_age(found))
         if found.remembers
         else f"No memory seen in {found.probed} calls"
     )
     assumed = "".join(f" {label} is taken to be presented at {site}." for label, site in bench.wiring.labels.items())
     return (
         f"all {synapses} synapses as sources and as targets, {found.states} states, batch of {size}, "
-        f"{bench.program.made} calls. {memory}. Wires were cut and weights exchanged between twins; {_kept(bench)}."
-        f"{assumed if bench.wiring.assumed else ''}"
+        f"seed {seed}, {bench.program.made} calls. {memory}. Wires were cut and weights exchanged between "
+        f"twins; {_kept(bench)}.{assumed if bench.wiring.assumed else ''}"
     )
 
 

@@ -68,7 +68,7 @@ def _four(bench: Bench, state: State, other: Arrays, group: np.ndarray) -> list[
             key: np.where(chosen.reshape([-1] + [1] * (values.ndim - 1)), other[key], values)
             for key, values in state.batch.items()
         }
-        found.append(bench.program.run(State(state.weights, batch)).calls[0])
+        found.append(bench.program.run(State(state.weights, batch), bench.first + 1).calls[-1])
     return found
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from circuitsim.analysis.blackbox.bench import Bench, halves
+from circuitsim.analysis.blackbox.bench import Bench, by_neuron, halves
 from circuitsim.analysis.blackbox.program import Run, State
 from circuitsim.analysis.blackbox.wiring import Wire
 
@@ -74,11 +74,13 @@ class _Experiment:
         for wire in found:
             if wire.post == self._source.post and not self._between_neurons(wire):
                 continue  # a neuron reads its own incoming synapses
-            if wire.post == self._source.post:
+            if wire.post == self._source.post != self._source.pre:
                 report.lateral.append((wire.name, name))
             else:
                 report.transports.append(self._located(wire, not self._differing(wire, kept).any()))
-        if self._between_neurons(self._source):
+        if self._between_neurons(self._source) and self._source.pre == self._source.post:
+            report.transports.append(self._located(self._source, False))  # recurrent synapses, used backwards
+        elif self._between_neurons(self._source):
             report.lateral.append((name, name))
 
     def _after(self, chosen: np.ndarray, keep_signs: bool = False) -> Run:
@@ -173,7 +175,7 @@ def _twins(bench: Bench, state: State, site: str) -> Iterator[tuple[State, np.nd
         shown = np.setdiff1d(np.arange(size), neurons)
         batch = {key: shown[state.batch[key] % spare].astype(state.batch[key].dtype) for key in classes}
         for key, values in _examples_at(bench, state, site):
-            batch[key] = values.reshape(len(values), -1)[:, alike].reshape(values.shape)
+            batch[key] = values[..., alike].reshape(state.batch[key].shape)
         weights = {wire.name: state.weights[wire.name][alike] for wire in bench.wiring.into(site)}
         yield state.with_weights(**weights).with_batch(**batch), pairs
 
@@ -183,8 +185,8 @@ def _numbers(label: np.ndarray) -> bool:
 
 
 def _examples_at(bench: Bench, state: State, site: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the batch entries that have a column for each neuron of a site."""
+    """Yield the batch entries that have a value for each neuron of a site, neurons last."""
     for key, at in (*bench.wiring.inputs.items(), *bench.wiring.labels.items()):
-        values = state.batch[key]
-        if at == site and values.ndim > 1 and values[0].size == bench.wiring.sizes[site]:
+        values = by_neuron(state.batch[key], bench.wiring.sizes[site])
+        if at == site and values is not None:
             yield key, values

@@ -23,7 +23,7 @@ from circuitsim.kernels.links import Links, Window
 
 def links(graph: Graph, q: Projection) -> Links:
     """Return the links of a projection."""
-    pre, post = graph.ends(q.name)
+    pre, post = graph.population(q.source).shape, graph.population(q.target).shape
     return _links(q.connectivity, pre, post)  # type: ignore[arg-type]
 
 
@@ -89,16 +89,21 @@ def reversed_axes(q: Projection) -> tuple[int, int] | None:
 
 
 def constants(graph: Graph, q: Projection) -> Any:
-    """Return what a fixed weight multiplies: 1, or numbers of the connectivity's own by slot."""
+    """Return what a fixed weight multiplies: 1, or numbers of the connectivity's own by slot, read either way."""
+    pre, post = graph.ends(q.name)
+    if isinstance(q.connectivity, Reverse):
+        own = getattr(q.connectivity.of, "constants", None)
+        return own(post, pre) if own else 1.0
     own = getattr(q.connectivity, "constants", None)
-    return own(*graph.ends(q.name)) if own else 1.0
+    return own(pre, post) if own else 1.0
 
 
 def in_rows(array: np.ndarray) -> np.ndarray:
     """Return a tensor of images (replica, ...) as (replica, row, column) in the order of memory; others as they are."""
     if array.ndim <= 3:
         return array
-    order = sorted(range(1, array.ndim), key=lambda axis: -array.strides[axis])
+    # axes of length one last: their strides say nothing, and differ between arrays that lie alike
+    order = sorted(range(1, array.ndim), key=lambda axis: (array.shape[axis] == 1, -array.strides[axis]))
     found = array.transpose(0, *order)
     return found.reshape(*found.shape[:2], -1)
 

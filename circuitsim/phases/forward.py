@@ -55,6 +55,6 @@ def bind(b: Binding) -> Step:
     if p.centres:
         steps.append(b.kernels.centre(out))
     if p.dropout and b.learns:
-        clock = b.view("circuit", "seeds"), b.view("circuit", "tick")
-        steps.append(b.kernels.silence(*clock, f"dropout of {p.name}", p.dropout, out, slope))
+        seeds, tick = b.view("circuit", "seeds"), b.view("circuit", "tick")
+        steps.append(b.kernels.silence(seeds, f"dropout of {p.name}", tick, p.dropout, out, slope))
     return in_turn(steps)

@@ -19,6 +19,7 @@ from circuitsim.runs.progress import RunProgress
 from circuitsim.runs.run import Run
 from circuitsim.runs.scenario import Scenario
 from circuitsim.runs.study import Study
+from circuitsim.runs.translations import check_translations
 
 CHECK_INTERVAL = 0.05  # seconds between looks at progress and signals: too short to notice
 
@@ -26,7 +27,10 @@ CHECK_INTERVAL = 0.05  # seconds between looks at progress and signals: too shor
 def make_study(scenario: LearningScenario, settings: Sequence[TrainingSettings], backend: str) -> Study:
     """Load the data, check the settings against it, and build the circuits."""
     first = settings[0]
-    loaded = data.load(first.located(first.dataset), first.dtype, first.train_limit, first.test_limit)
+    stored = data.load(first.located(first.dataset), first.dtype, first.train_limit, first.test_limit)
+    scale = None if first.scale is None else (first.scale[0], first.scale[1])
+    loaded = data.preprocessed(stored, downsample=first.downsample, scale=scale, standardise=first.standardise)
+    check_translations(settings, loaded)
     for one in settings:
         scenario.check(one, loaded)
     return Study(scenario, settings, loaded, backend)

@@ -148,6 +148,57 @@ def annealing() -> Callable[..., Arrays]:
     return step
 
 
+def nesterov() -> Callable[..., Arrays]:
+    """Take gradients at the weights that the velocity leads to, so that no weight of zero is computed with."""
+    velocity: Arrays = {}
+
+    def step(w: Arrays, batch: Arrays) -> Arrays:
+        ahead = {name: value + 0.9 * velocity.get(name, 0) for name, value in w.items()}
+        for name, g in Network().gradients(ahead, batch).items():
+            velocity[name] = 0.9 * velocity.get(name, 0) + 0.1 * g
+        return {name: w[name] + v for name, v in velocity.items()}
+
+    return step
+
+
+def traces() -> Callable[..., Arrays]:
+    """Let presynaptic neurons keep a trace of their activity in earlier calls."""
+    trace = 0.0
+
+    def step(w: Arrays, batch: Arrays) -> Arrays:
+        nonlocal trace
+        h = np.tanh(batch["x"] @ w["W1"].T)
+        e = batch["t"] - logistic(h @ w["W2"].T)
+        trace = 0.5 * trace + batch["x"]
+        return {"W1": w["W1"] + 0.01 * ((e @ w["B2"].T) * (1 - h * h)).T @ trace, "W2": w["W2"] + 0.01 * e.T @ h}
+
+    return step
+
+
+def accumulating(network: Network) -> Callable[..., Arrays]:
+    """Apply the increments of four calls together."""
+    sums: Arrays = {}
+    count = 0
+
+    def step(w: Arrays, batch: Arrays) -> Arrays:
+        nonlocal count
+        count += 1
+        for name, g in network.gradients(w, batch).items():
+            sums[name] = sums.get(name, 0) + g
+        if count % 4:
+            return {}
+        new = {name: w[name] + 0.1 * value for name, value in sums.items()}
+        sums.clear()
+        return new
+
+    return step
+
+
+def normalised_neurons(w: Arrays, batch: Arrays) -> Arrays:
+    new = Network()(w, batch)
+    return {**new, "W1": new["W1"] / np.linalg.norm(new["W1"], axis=1, keepdims=True)}
+
+
 def kolen_pollack(w: Arrays, batch: Arrays) -> Arrays:
     g = Network().gradients(w, batch)
     g["B2"] = g["W2"].T
@@ -189,6 +240,25 @@ def symmetric(w: Arrays, batch: Arrays) -> Arrays:
     return {"V": w["V"] + step, "W": w["W"] + step.T}
 
 
+def targets_projected(w: Arrays, batch: Arrays) -> Arrays:
+    """Send the target, not the error, to the hidden layer."""
+    x, t = batch["x"], batch["t"]
+    h = np.tanh(x @ w["W1"].T)
+    d = (t @ w["D"].T) * (1 - h * h)
+    return {"W1": w["W1"] + 0.01 * d.T @ x, "W2": w["W2"] + 0.01 * (t - logistic(h @ w["W2"].T)).T @ h}
+
+
+def subspace(w: Arrays, batch: Arrays) -> Arrays:
+    """Learn the principal subspace, for which neurons subtract what the others have explained."""
+    y = batch["x"] @ w["W"].T
+    return {"W": w["W"] + 0.01 * y.T @ (batch["x"] - y @ w["W"])}
+
+
+def outgoing_norm(w: Arrays, batch: Arrays) -> Arrays:
+    new = Network()(w, batch)
+    return {**new, "W1": new["W1"] / np.linalg.norm(new["W1"], axis=0)}
+
+
 def deep(direct: bool, transposed: bool = False) -> Callable[..., Arrays]:
     """Return three layers with the error fed back layer by layer, or directly from the output."""
 
@@ -202,6 +272,32 @@ def deep(direct: bool, transposed: bool = False) -> Callable[..., Arrays]:
         return {"W1": w["W1"] + e_h.T @ x / 60, "W2": w["W2"] + e_g.T @ h / 60, "W3": w["W3"] + e.T @ g / 60}
 
     return step
+
+
+def recurrent(output: str, through_time: bool) -> Callable[..., Arrays]:
+    """Return a recurrent network whose error at the end goes back through V or B, and through time or not."""
+
+    def step(w: Arrays, batch: Arrays) -> Arrays:
+        x, h = batch["x"], [np.zeros((len(batch["x"]), 6))]
+        for k in range(x.shape[1]):
+            h.append(np.tanh(x[:, k] @ w["W"].T + h[k] @ w["R"].T))
+        e = batch["t"] - h[-1] @ w["V"].T
+        delta = e @ (w["V"] if output == "V" else w["B"].T)
+        new = {"W": w["W"], "R": w["R"], "V": w["V"] + 0.01 * e.T @ h[-1]}
+        for k in reversed(range(x.shape[1])):
+            s = delta * (1 - h[k + 1] ** 2)
+            new = {**new, "W": new["W"] + 0.01 * s.T @ x[:, k], "R": new["R"] + 0.01 * s.T @ h[k]}
+            delta = s @ w["R"] if through_time else delta
+        return new
+
+    return step
+
+
+SEQUENCES = {
+    "weights": drawn({"W": (6, 4), "R": (6, 6), "V": (3, 6), "B": (6, 3)}),
+    "wiring": {"W": ("x", "h"), "R": ("h", "h"), "V": ("h", "y"), "B": ("y", "h")},
+    "batch": {"x": _random.normal(size=(7, 5, 4)), "t": _random.normal(size=(7, 3))},
+}
 
 
 DEEP = {"W1": (6, 7), "W2": (5, 6), "W3": (4, 5), "B3": (5, 4)}
@@ -250,6 +346,10 @@ HONEST = {
     "synaptic noise": Case(synaptic_noise()),
     "dropout": Case(dropout()),
     "annealing": Case(annealing()),
+    "nesterov": Case(nesterov()),
+    "traces": Case(traces()),
+    "increments of four calls": Case(accumulating(Network())),
+    "normalised neurons": Case(normalised_neurons),
     "neurons with gains": Case(Network(hidden=lambda s: np.tanh(GAINS * s), slope=lambda h: GAINS * (1 - h * h))),
     "bound on each neuron's synapses": Case(max_norm),
     "kolen-pollack": Case(kolen_pollack),
@@ -257,6 +357,12 @@ HONEST = {
     "feedback from zero": Case(kolen_pollack, weights={**WEIGHTS, "B2": 0 * WEIGHTS["B2"]}),
     "direct feedback": DIRECT,
     "layer by layer": LAYERED,
+    "targets projected": Case(
+        targets_projected,
+        weights=drawn({"W1": (5, 7), "W2": (4, 5), "D": (5, 4)}),
+        wiring={"W1": ("x", "h"), "W2": ("h", "y"), "D": ("t", "h")},
+        more={"labels": {"t": "y"}},
+    ),
     "hebb": Case(hebb, weights=drawn({"W": (4, 7)}), wiring={"W": ("x", "y")}, batch={"x": BATCH["x"]}),
     "oja": Case(oja, weights=drawn({"W": (4, 7)}), wiring={"W": ("x", "y")}, batch={"x": BATCH["x"]}),
     "recirculation": Case(
@@ -271,6 +377,7 @@ HONEST = {
         wiring={"W": ("x", "h"), "V": ("h", "x"), "B": ("x", "h")},
         batch={"x": BATCH["x"]},
     ),
+    "recurrent, error at each step": Case(recurrent("B", False), **SEQUENCES),
     "declared third factor": Case(reward_modulated, more={"third_factor": ("W1", "b1")}),
     "updates by columns": Case(by_columns, weights={n: w.T for n, w in WEIGHTS.items()}, more={"pre_axis": 0}),
 }
@@ -345,6 +452,39 @@ def divisive(x: np.ndarray) -> np.ndarray:
     return x / (0.1 + x.sum(1, keepdims=True))
 
 
+class Kept:
+    """Copies the transpose at every third call into an attribute."""
+
+    def __init__(self) -> None:
+        self.count, self.back = 0, UNLISTED
+
+    def __call__(self, w: Arrays, batch: Arrays) -> Arrays:
+        self.count += 1
+        if self.count % 3 == 1:
+            self.back = w["W2"].T.copy()
+        return Network(back=lambda w: self.back)(w, batch)
+
+
+def averaged_transpose() -> Callable[..., Arrays]:
+    average = np.zeros((5, 4))
+
+    def step(w: Arrays, batch: Arrays) -> Arrays:
+        nonlocal average
+        average = 0.9 * average + 0.1 * w["W2"].T
+        return Network(back=lambda w: average)(w, batch)
+
+    return step
+
+
+def noisy_transpose() -> Callable[..., Arrays]:
+    random = np.random.default_rng(2)
+    return Network(back=lambda w: w["W2"].T + 0.5 * random.normal(size=(5, 4)))
+
+
+def winners(s: np.ndarray) -> np.ndarray:
+    return np.tanh(s) * (s >= np.sort(s, axis=1)[:, -2:-1])
+
+
 W1_AND_BIAS = {("weight-transport", "W1"), ("weight-transport", "b1")}
 LATERAL_OUTPUT = {("lateral", "W2"), ("lateral", "b2")}
 LATERAL_HIDDEN = {("lateral", "W1"), ("lateral", "b1")}
@@ -374,8 +514,20 @@ CHEATS = {
     "permuted copy": Case(Network(back=lambda w: w["W2"].T[::-1]), W1_AND_BIAS),
     "copy at every 20th call": Case(copying(20), W1_AND_BIAS),
     "copy at every 9th call, momentum": Case(copying(9, velocity=0.9), W1_AND_BIAS),
-    "copy after 500 calls": Case(copying(1, first=500), W1_AND_BIAS),
+    "copy after 300 calls": Case(copying(1, first=300), W1_AND_BIAS),
     "copy of the call before": Case(stashing, W1_AND_BIAS),
+    "copy in an attribute": Case(Kept(), W1_AND_BIAS),
+    "average of the transposes": Case(averaged_transpose(), W1_AND_BIAS),
+    "transpose with noise anew": Case(noisy_transpose(), W1_AND_BIAS),
+    "quantised": Case(Network(back=lambda w: np.round(4 * w["W2"].T) / 4), W1_AND_BIAS),
+    "gain by the sign": Case(Network(back=lambda w: w["B2"] * (1 + 0.5 * (w["W2"].T > 0))), W1_AND_BIAS),
+    "targets propagated": Case(Network(delta=lambda v: v["t"] @ np.linalg.pinv(v["w"]["W2"].T) - v["h"]), W1_AND_BIAS),
+    "mean of another layer": Case(
+        after(lambda g, w: {**g, "W1": g["W1"] + 0.01 * w["W2"].mean()}), {("weight-transport", "W1")}
+    ),
+    "feedback pulled to the transpose": Case(
+        lambda w, b: {**Network()(w, b), "B2": w["B2"] + 0.05 * (w["W2"].T - w["B2"])}, {("weight-transport", "B2")}
+    ),
     "feedback assigned": Case(assigned_transpose, {("weight-transport", "B2")}),
     "sparse transpose": Case(masked_transpose, W1_AND_BIAS),
     "norm of another layer": Case(
@@ -389,11 +541,35 @@ CHEATS = {
         weights=LAYERED.weights,
         wiring=LAYERED.wiring,
     ),
+    "backpropagation through time": Case(
+        recurrent("V", True),
+        {("weight-transport", "R"), ("weight-transport", "W")},
+        **SEQUENCES,
+    ),
+    "through time, from random feedback": Case(
+        recurrent("B", True), {("weight-transport", "R"), ("lateral", "R"), ("lateral", "W")}, **SEQUENCES
+    ),
     "softmax": Case(Network(output=softmax), LATERAL_OUTPUT),
     "softmax of class numbers": Case(classes(softmax), LATERAL_OUTPUT, batch=NUMBERED),
+    "winners take all": Case(Network(hidden=winners), LATERAL_HIDDEN),
+    "weights decorrelated": Case(
+        after(lambda g, w: {**g, "W1": g["W1"] - 0.01 * w["W1"] @ w["W1"].T @ w["W1"]}), {("lateral", "W1")}
+    ),
+    "errors of unit length": Case(
+        Network(error=lambda t, y: (t - y) / np.linalg.norm(t - y, axis=1, keepdims=True)), LATERAL_OUTPUT
+    ),
+    "principal subspace": Case(
+        subspace,
+        {("lateral", "W")},
+        weights=drawn({"W": (4, 7)}),
+        wiring={"W": ("x", "y")},
+        batch={"x": BATCH["x"]},
+    ),
+    "outgoing synapses normalised": Case(outgoing_norm, {("lateral", "W1")}),
     "layer normalisation": Case(Network(hidden=layer_norm), LATERAL_HIDDEN),
     "inputs divided by their sum": Case(Network(inputs=divisive), {("lateral", "W1")}),
     "batch normalisation": Case(Network(hidden=batch_norm), LATERAL_HIDDEN),
+    "batch normalisation, applied at every fourth call": Case(accumulating(Network(hidden=batch_norm)), LATERAL_HIDDEN),
     "batch normalisation at the output": Case(Network(output=batch_norm), LATERAL_OUTPUT),
     "errors centred over the batch": Case(Network(error=lambda t, y: t - y - (t - y).mean(0)), {("lateral", "W2")}),
     "inputs centred over the batch": Case(Network(inputs=lambda x: x - x.mean(0)), LATERAL_HIDDEN),

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 from running import nightly
-from step_programs import BATCH, CHEATS, HONEST, WEIGHTS, WIRING, Arrays, Case, Network, softmax
+from step_programs import BATCH, CHEATS, GAINS, HONEST, W1_AND_BIAS, WEIGHTS, WIRING, Arrays, Case, Network, softmax
 
 import circuitsim as cs
 from circuitsim.analysis.blackbox.fresh import fresh
 from circuitsim.errors import StepError
+
+ROOT = Path(__file__).parents[2]
 
 
 def audited(case: Case, seed: int = 1, **more: Any) -> Any:
@@ -69,8 +71,8 @@ def test_what_the_user_reads() -> None:
         r"- weight-transport in b1: .*\n"
         r"- label in W2: reads t, presented at y\. Remedy: none is needed: labels do not make a circuit non-local\.\n"
         r"Angle at the start, B2 and the transpose of W2: \d+\.\d degrees\.\n"
-        r"Tested: all 84 synapses as sources and as targets, 5 states, batch of 6, \d+ calls\. No memory seen in \d+ "
-        r"calls\. Wires were cut and weights exchanged between twins; no activity was held\. t is taken to be "
+        r"Tested: all 84 synapses as sources and as targets, 5 states, batch of 6, seed 1, \d+ calls\. No memory seen "
+        r"in \d+ calls\. Wires were cut and weights exchanged between twins; no activity was held\. t is taken to be "
         r"presented at y\.\n"
         r"Not tested: updates of B2: there were none\.\n"
         r"Not tested: code that recognises the audit, or acts after more calls or beyond larger values than these\.",
@@ -138,7 +140,17 @@ def test_the_place_of_labels_can_be_declared() -> None:
 
 def test_a_step_that_remembers_is_followed_over_calls() -> None:
     text = audited(HONEST["momentum"]).coverage
-    assert "The step remembers earlier calls (seen at call 2); 24 calls in a row were compared." in text
+    assert (
+        "The step remembers earlier calls (seen at call 2); 24 calls in a row were compared; W1, b1, W2, b2 follow "
+        in text
+    )
+
+
+def test_memory_beyond_the_window_is_named() -> None:
+    within = audited(HONEST["traces"], window=23)
+    beyond = audited(HONEST["traces"], window=3)
+    assert violations(within) == set() and violations(beyond) == {("time-window", "W1")}
+    assert beyond.findings[0].read == "examples of 23 calls ago or more, with a window of 3"
 
 
 def test_updates_can_be_returned_in_place_of_weights() -> None:
@@ -194,6 +206,8 @@ def holding(delta: Change | None = None, update: Change | None = None, output: A
         (holding(update=lambda v: 0.01 * v["w"]["W2"].sum()), {("weight-transport", "W1")}),
         (holding(update=lambda v: 0.01 * v["w"]["B2"][:, :1]), set()),
         (holding(output=softmax), {("lateral", "W2")}),
+        (holding(delta=lambda v: v["error"] @ (np.sign(v["w"]["W2"]) * np.abs(v["w"]["B2"].T))), W1_AND_BIAS),
+        (holding(delta=lambda v: (GAINS * v["error"].sum(1, keepdims=True)) * np.sign(v["w"]["W2"][0])), W1_AND_BIAS),
         (holding(delta=lambda v: 0.01 * v["h"].sum(1, keepdims=True)), {("lateral", "W1"), ("lateral", "b1")}),
         (holding(delta=lambda v: -v["made"].mean(0)), {("lateral", "W1")}),
         (holding(delta=lambda v: v["t"][:, :1]), {("remote-target", "W1"), ("remote-target", "b1")}),
@@ -204,6 +218,20 @@ def test_held_activities_leave_the_readings(step: Callable[..., Arrays], expecte
     audit = cs.audit_step(step, WEIGHTS, HELD, BATCH, activities=["h", "y", "error", "delta"], seed=1)
     assert violations(audit) == expected
     assert "activities h, y, error, delta were held" in audit.coverage
+
+
+def test_held_activities_find_what_neurons_without_twins_hide() -> None:
+    def step(w: Arrays, batch: Arrays, hold: Any = lambda name, value: value) -> Arrays:
+        h = hold("h", np.tanh(GAINS * (batch["x"] @ w["W1"].T + w["b1"])))
+        error = hold("error", batch["t"] - np.tanh(h @ w["W2"].T))
+        delta = hold("delta", error @ (np.abs(w["B2"].T) * np.sign(w["W2"])) * (1 - h * h))
+        return {"W1": w["W1"] + 0.01 * delta.T @ batch["x"], "W2": w["W2"] + 0.01 * error.T @ h}
+
+    free = cs.audit_step(step, WEIGHTS, HELD, BATCH, seed=1)
+    held = cs.audit_step(step, WEIGHTS, HELD, BATCH, activities=["h", "error", "delta"], seed=1)
+    assert violations(free) == set() and any(limit.startswith("weights of W2 read directly") for limit in free.limits)
+    assert violations(held) == {("weight-transport", "delta")}
+    assert held.findings[0].read == "W2, which no wire brings to h"
 
 
 # ------------------------------------------------------------------------------------------------------ hostile input
@@ -229,7 +257,21 @@ class Unrepeatable:
         return {**Network()(w, batch), "W1": w["W1"] + noise}
 
 
+def own_weights(w: Arrays, batch: Arrays) -> Arrays:
+    return Network()(WEIGHTS, batch)
+
+
 REFUSED = {
+    "own weights": (
+        own_weights,
+        {},
+        r"step: got the same results for other weights; expected new weights computed from ",
+    ),
+    "no change": (
+        lambda w, b: w,
+        {},
+        r"step: got no change of any weight in 5 states; expected a step that learns\. Ret",
+    ),
     "raises": (
         raising,
         {},
@@ -380,10 +422,10 @@ def test_global_generators_go_on_as_if_nothing_had_run() -> None:
 
 def test_pytorch_programs_get_their_four_answers_in_time() -> None:
     pytest.importorskip("torch", reason="PyTorch is not installed, and circuitsim does not need it")
-    example = Path(__file__).parents[2] / "examples" / "audit_pytorch.py"
-    done = subprocess.run([sys.executable, str(example)], capture_output=True, text=True, timeout=200)
+    program = [sys.executable, "examples/audit_pytorch.py"]
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
-    answers = re.findall(r"^(.*) \((\d+\.\d) s\)\n((?:.+\n)+)", done.stdout, re.M)
+    answers = re.findall(r"^(.*) \((\d+\.\d) s of processor time\)\n((?:.+\n)+)", done.stdout, re.M)
     found = {name: set(re.findall(r"^- (\S+) in (.+?): reads", text, re.M)) for name, _, text in answers}
     label = ("label", "W2")
     assert found == {
@@ -409,6 +451,30 @@ def test_torch_tensors_go_in_and_come_out() -> None:
     original = weights["W"].detach().clone()
     assert cs.audit_step(step, weights, {"W": ("x", "y")}, batch, seed=1).local
     assert torch.equal(weights["W"], original) and weights["W"].grad is None
+
+
+def test_jax_arrays_go_in_and_come_out() -> None:
+    jax = pytest.importorskip("jax", reason="JAX is not installed, and circuitsim does not need it")
+
+    def loss(w: Any, batch: Any) -> Any:
+        return ((batch["t"] - jax.numpy.tanh(jax.numpy.tanh(batch["x"] @ w["W1"].T) @ w["W2"].T)) ** 2).sum()
+
+    @jax.jit
+    def step(w: Any, batch: Any) -> Any:
+        gradients = jax.grad(loss)(w, batch)
+        return {name: w[name] - 0.1 * gradients[name] for name in w}
+
+    weights = {name: jax.numpy.asarray(WEIGHTS[name]) for name in ("W1", "W2")}
+    batch = {name: jax.numpy.asarray(value) for name, value in BATCH.items()}
+    audit = cs.audit_step(step, weights, {"W1": ("x", "h"), "W2": ("h", "y")}, batch, seed=1)
+    assert violations(audit) == {("weight-transport", "W1")}
+
+
+def test_the_example_says_that_pytorch_is_missing() -> None:
+    program = "import sys, runpy; sys.modules['torch'] = None; runpy.run_path('examples/audit_pytorch.py')"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr == "This example needs PyTorch, which circuitsim does not: pip install torch\n"
 
 
 class Foreign:

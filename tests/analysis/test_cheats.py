@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sympy
+from building import read_by
 from running import nightly
 
 from circuitsim import Circuit, Protocol, Simulator, kernels, local_rule, rules
@@ -41,7 +42,7 @@ SIZES, ROWS = (6, 5, 4, 3), np.array([7, 2, 5])
 def running(described: tuple[Circuit, Protocol], backend: str = "numpy", parameters: Any = None) -> Simulator:
     """A simulator with two replicas that has learned from two batches."""
     circuit, protocol = described
-    given = {"lr": [0.1, 0.2], "momentum": 0.3, **(parameters or {})}
+    given = read_by(circuit, {"lr": [0.1, 0.2], "momentum": 0.3, **(parameters or {})})
     made = Simulator(circuit, protocol, batch=4, seeds=(0, 1), dtype="float64", backend=backend, parameters=given)
     random = np.random.default_rng(0)
     x = random.random((9, circuit.population(circuit.inputs).size))

@@ -26,6 +26,7 @@ from building import (
     digits,
     distance,
     presentations,
+    read_by,
     simulator,
     stack,
     together,
@@ -170,9 +171,9 @@ def small(bench: Bench, backend: str) -> Simulator:
     """The bench in the smallest size that distinguishes neurons, examples and replicas, after two presentations."""
     settings = [replace(s, sizes=SMALL) for s in (bench.first, bench.second)]
     parameters = together(settings) if bench.by_hand else {**together(settings), "emits": 0.3, "remembers": 0.6}
-    made = Simulator(
-        *settings[0].described(), batch=4, seeds=[0, 1], dtype="float64", backend=backend, parameters=parameters
-    )
+    circuit, protocol = settings[0].described()
+    parameters = read_by(circuit, parameters)
+    made = Simulator(circuit, protocol, batch=4, seeds=[0, 1], dtype="float64", backend=backend, parameters=parameters)
     random = np.random.default_rng(0)
     for name, tensor in made.tensors().items():
         if name.endswith("bias"):

@@ -10,7 +10,7 @@ from typing import Any
 import handwritten_classifier
 import numpy as np
 import pytest
-from building import Tensors, digits, distance, presentations, weights_of
+from building import Tensors, digits, distance, presentations, read_by, weights_of
 from running import nightly
 from sklearn.datasets import load_digits
 
@@ -133,13 +133,15 @@ def simulator(settings: Sequence[Setting], backend: str, dtype: str) -> Simulato
     if first.feedback == "wm":
         given["mirror"] = Mirror("W2", noise=first.noise, block_bias=first.block_bias, centre=first.centre)
     each = [s.parameters() for s in settings]
+    circuit, protocol = layered_classifier(SIZES[first.depth], first.feedback, **given)
     made = Simulator(
-        *layered_classifier(SIZES[first.depth], first.feedback, **given),
+        circuit,
+        protocol,
         batch=16,
         seeds=range(len(settings)),
         dtype=dtype,
         backend=backend,
-        parameters={key: [parameters[key] for parameters in each] for key in each[0]},
+        parameters=read_by(circuit, {key: [parameters[key] for parameters in each] for key in each[0]}),
         evidence=first.feedback == "wm",
     )
     for name, tensor in made.tensors().items():
