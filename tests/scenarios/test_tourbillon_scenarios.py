@@ -32,7 +32,7 @@ UNET: dict[str, Any] = {"original": "autoencoder", "output_block": True, "sizes"
 
 @pytest.fixture(autouse=True)
 def _without_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    skip_report(monkeypatch, experiments="golden" in request.node.name)
+    skip_report(monkeypatch, experiments="golden_numbers[nest]" in request.node.name)
 
 
 def small(scenario: str, out: Path, *options: object, **keys: Any) -> int:
