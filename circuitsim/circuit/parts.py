@@ -8,6 +8,7 @@ from typing import Protocol
 
 from circuitsim.circuit.connectivity import DENSE, Connectivity, Shape, size_of
 from circuitsim.circuit.weights import OWN, Copied, Fixed, Signs, Tied, Transposed, Weights, origin
+from circuitsim.errors import CircuitError
 from circuitsim.locality import Certificate
 
 ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated", "saturated-half", "softmax")
@@ -80,12 +81,25 @@ class Population:
     def __post_init__(self) -> None:
         if not self.site:
             object.__setattr__(self, "site", self.name)
+        object.__setattr__(self, "shape", _shape(self.name, self.shape))
         if self.size == -1:
             object.__setattr__(self, "size", size_of(self.shape) if self.shape else 0)
         # a row of neurons follows the size
         object.__setattr__(self, "shape", (self.size,) if len(self.shape) < 2 else tuple(self.shape))
         if self.combine in {how.value for how in Combine}:
             object.__setattr__(self, "combine", Combine(self.combine))
+
+
+def _shape(name: str, given: object) -> Shape:
+    """Return a shape as a tuple; CircuitError for what is no sequence of whole numbers."""
+    if isinstance(given, (tuple, list)) and all(isinstance(n, int) and not isinstance(n, bool) for n in given):
+        return tuple(given)
+    raise CircuitError(
+        f"population {name}",
+        got=f"shape {given!r}",
+        expected="whole numbers, such as (channel, row, column)",
+        remedy="Correct it.",
+    )
 
 
 @dataclass(frozen=True)
