@@ -40,8 +40,8 @@ def filters(ran: Sequence[Any]) -> list[Exhibit]:
         ]
         at = "; ".join(f"({y}, {x})" for y, x in places)
         caption = (
-            f"First seed, locations (row, column) {at}. Grey is zero, each filter on its own scale. Where learning makes "
-            "filters alike over locations, the changes in a row resemble each other."
+            f"First seed, locations (row, column) {at}. Grey is zero, each filter on its own scale. Where learning "
+            "makes filters alike over locations, the changes in a row resemble each other."
         )
         rows = [(o, y, x, float(np.linalg.norm(end[y, x, o]))) for o in range(len(strips)) for y, x in places]
         title = f"Filters of {one.network}, untied, {one.rule}"
@@ -74,8 +74,8 @@ def likeness(ran: Sequence[Any]) -> list[Exhibit]:
     columns += [f"distance {radius} apart, {when}" for radius in RADII for when in ("start", "end")]
     caption = (
         "Cosine: mean, over locations inside the image and seeds, of a filter with the mean filter of its map. "
-        "Distance: mean between filters of a map so many locations apart, over the root mean square norm: 0 for equal filters, "
-        "about 1.41 for independent ones. The change is the end minus the start."
+        "Distance: mean between filters of a map so many locations apart, over the root mean square norm: 0 for equal "
+        "filters, about 1.41 for independent ones. The change is the end minus the start."
     )
     return [exhibit("likeness", "How alike untied filters become", caption, columns, rows)]
 
