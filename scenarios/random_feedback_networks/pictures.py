@@ -53,7 +53,7 @@ def filters(ran: Sequence[Any]) -> list[Exhibit]:
 def _diagonal(shape: tuple[int, ...]) -> list[tuple[int, int]]:
     """Return locations along the diagonal, away from the edges."""
     steps = [(k + 1) / (PLACES + 1) for k in range(PLACES)]
-    return [(round(s * (shape[0] - 1)), round(s * (shape[1] - 1))) for s in steps]
+    return sorted({(round(s * (shape[0] - 1)), round(s * (shape[1] - 1))) for s in steps})
 
 
 def likeness(ran: Sequence[Any]) -> list[Exhibit]:

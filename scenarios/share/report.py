@@ -162,17 +162,26 @@ def _filters(moved: Sequence[Trained]) -> list[Exhibit]:
     found = []
     for dataset in _datasets(moved):
         own = sorted((m for m in moved if m.dataset == dataset and m.kind == "untied"), key=lambda m: m.shift)
-        strips, rows = [], []
-        for one in (own[0], own[-1]):
-            end = one.tensors()["W1.weight"][0]
-            steps = [round((k + 1) / (PLACES + 1) * (end.shape[0] - 1)) for k in range(PLACES)]
-            for o in range(min(SHOWN, end.shape[2])):
-                kernels = np.stack([end[s, s, o] for s in steps])
-                strips.append(Strip(f"translated by {100 * one.shift:g} %, filter {o}", filter_images(kernels)))
-                rows += [(one.shift, o, s, float(np.linalg.norm(end[s, s, o]))) for s in steps]
+        ends = {100 * m.shift: m.tensors()["W1.weight"][0] for m in (own[0], own[-1])}
+        side, _, maps = own[0].tensors()["W1.weight"].shape[1:4]
+        places = sorted({round((k + 1) / (PLACES + 1) * (side - 1)) for k in range(PLACES)})
+        kernels = {(shift, o): np.stack([w[p, p, o] for p in places]) for shift, w in ends.items() for o in range(maps)}
+        words = ", then ".join(f"translated by {shift:g} %" for shift in ends)
+        strips = [
+            Strip(f"filter {o}: {words}", np.concatenate([filter_images(kernels[shift, o]) for shift in ends]))
+            for o in range(min(SHOWN, maps))
+        ]
+        rows = [
+            (shift, o, p, float(np.linalg.norm(kernel)))
+            for (shift, o), same in kernels.items()
+            for p, kernel in zip(places, same, strict=True)
+        ]
         title = f"Untied filters along the diagonal, {dataset}"
-        columns = ["translation in training", "filter", "row and column", "norm"]
-        caption = "First seed, after training. Grey is zero, each filter on its own scale."
+        columns = ["translation in training (%)", "filter", "row and column", "norm"]
+        caption = (
+            f"First seed, after training, at rows and columns {', '.join(map(str, places))}. Grey is zero, each filter "
+            "on its own scale. Filters begin at random, independent of each other."
+        )
         found.append(exhibit(f"filters-{dataset}", title, caption, columns, rows, draw_strips(strips, title)))
     return found
 
