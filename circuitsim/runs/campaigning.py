@@ -98,6 +98,9 @@ class CampaignRun(Run[Campaign]):
         ------
         Diverged : at the end, with the names of the members that did. Interrupted : `resume` can continue.
         """
+        if self.scenario.forecast:
+            left = [member for member in self.members if member.name not in self.outcomes]
+            self.show(self.scenario.forecast(self.settings[0], left))
         try:
             with signals.noted() as interrupted:
                 for number, member in enumerate(self.members):

@@ -94,10 +94,12 @@ class Campaign(AnyScenario):
     ----------
     members : settings to runs, in order.
     finish : writes figures, tables and report into the run folder, from the files of the members.
+    forecast : settings and runs to a line that is shown before the first of them; None: none is.
     """
 
     members: Callable[[Any], Sequence[Member]]
     finish: Callable[[Path, Sequence[MemberRun], Mapping[str, Any]], None]
+    forecast: Callable[[Any, Sequence[Member]], str] | None = field(default=None, kw_only=True)
 
 
 def expect_circuits(found: AnyScenario, needed_by: str) -> Scenario:

@@ -42,7 +42,7 @@ CIRCUITS: dict[str, tuple[hand.Shape, list[Item]]] = {
     "untied": ((1, 5, 4), ["local 2 3", "local 3 3/2", "dense 4"]),
     "sums": ((2, 4, 4), ["conv 3 3", "conv 3 3", "sum", "meanpool 2", "conv 2 2", "dense 5", "dense 4"]),
     "two pools": (
-        (1, 8, 6),
+        (1, 8, 8),
         ["conv 2 3", Layer("maxpool", 0, (3, 2), (2, 2), "same", "none"), "meanpool 2", "conv 3 2 valid", "dense 4"],
     ),
 }
@@ -296,7 +296,7 @@ def test_a_nest_of_one_pixel_images_is_dense(backend: str) -> None:
 def test_the_audit_names_shared_weights_of_convolutions_alone(kind: str, shares: bool) -> None:
     row = parse_layers([f"{kind} 2 3", f"{kind} 2 3", "maxpool 2", "dense 4"], (1, 6, 6))
     circuit, protocol = tourbillon(row, top="identity")
-    found = audit(make_schedule(circuit, protocol))
+    found = audit([make_schedule(circuit, protocol)])
     sharing = {finding["projection"] for finding in found["findings"] if finding["kind"] == "weight-sharing"}
     assert sharing == ({"E1", "E2", "D1", "D2"} if shares else set())
     assert found["local"] is not shares
@@ -327,8 +327,8 @@ def test_an_image_that_cannot_reach_its_source_is_warned_of() -> None:
          'weights, the top dense, one neuron for each class. End with "dense N" above a block.'),
         (["conv 2 3", "maxpool 2", "dense 4"], {"unpool": "mean"}, "unpool of a block: got 'mean'; expected one of "
          "upsample, winners. Choose one of these."),
-        (["conv 2 3", "maxpool 2", "dense 4"], {"unpool": "winners", "rule": "bp"}, "unpool of a block that learns from "
-         "errors: got winners; expected upsample. Only recirculating blocks can undo a pool through its winners."),
+        (["conv 2 3", "maxpool 2", "dense 4"], {"unpool": "winners", "rule": "bp"}, "unpool of a block that learns "
+         "from errors: got winners; expected upsample. Only recirculating blocks can undo a pool through its winners."),
         (["conv 2 3", "dense 4"], {"top_weights": "tied"}, "top_weights of a tourbillon: got 'tied'; expected one of "
          "own, transposed. Choose one of these."),
     ],
