@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from circuitsim.cli.console import show_rows, table_of, terminal
+from circuitsim.cli.keys import show_keys
 from circuitsim.errors import CircuitsimError
 from circuitsim.runs.lookup import all_scenarios, circuit_descriptions, load_scenario, load_tool, scenario_names
 
@@ -268,6 +269,7 @@ def _carry_out(arguments: list[str]) -> int:
         with command.make_context(NAME, list(arguments)) as context:
             command.invoke(context)
     except typer.Exit as ended:  # --help
+        show_keys(arguments)
         return ended.exit_code
     return 0
 

@@ -133,7 +133,10 @@ def test_refused(options: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 
 MEMBERS = {
     "a value": ({"values": SMALL | {"lr": -1.0}, "vary": {}}, "member first: key lr: got -1.0; expected a number >= 0"),
-    "a key": ({"values": {"feedback": "bp"}}, "member first: key feedback: got 'bp'; expected one of batch"),
+    "a key": (
+        {"values": {"feedback": "bp"}},
+        "member first: key feedback: got 'bp'; expected one of augment",
+    ),
     "data": ({"values": SMALL | {"dataset": "no.npz"}}, "member first: data file no.npz: got no such file; expected"),
     "a limit": (
         {"values": SMALL | {"train_limit": 9999}, "optional": True},
