@@ -199,13 +199,8 @@ def _recirculating(
         outputs=row.top.name,
         exchanges=(Exchange(row.top.name, "layer0", returned),),
         plasticity=(*plasticity, highest),
-        local=populations[-1].activation != "softmax" and not _shares(row),
+        local=populations[-1].activation != "softmax" and not row.shares,
     )
-
-
-def _shares(row: Layers) -> bool:
-    """Return whether neurons of some layer share their weights."""
-    return any(place.kind == "conv" and place.shape[1] * place.shape[2] > 1 for place in row.places)
 
 
 @builtin_rule
@@ -260,7 +255,7 @@ def _error_driven(
         outputs=row.top.name,
         exchanges=tuple(exchanges),
         plasticity=tuple(plasticity),
-        local=rule != "bp" and populations[-1].activation != "softmax" and not _shares(row),
+        local=rule != "bp" and populations[-1].activation != "softmax" and not row.shares,
     )
 
 

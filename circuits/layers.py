@@ -116,6 +116,26 @@ class Layers:
                 found.append(replace(q, bias=bias) if place.h else replace(q, weights=Fixed(1.0)))
         return found
 
+    def pools(self, h: int) -> tuple[Place, ...]:
+        """Return the pools directly above layer h."""
+        found = []
+        for place in self.places[self.places.index(self.weighted[h]) + 1 :]:
+            if place.kind not in ("maxpool", "meanpool"):
+                break
+            found.append(place)
+        return tuple(found)
+
+    @property
+    def shares(self) -> bool:
+        """Tell if neurons of some layer share their weights."""
+        return any(place.kind == "conv" and place.shape[1] * place.shape[2] > 1 for place in self.places)
+
+    def activation(self, place: Place, hidden: str) -> str:
+        """Return the function whose values a layer below the top fires: pools and upsampling pass them on."""
+        if place.h is not None:
+            return hidden
+        return self.activation(self.places[place.below[0]], hidden) if len(place.below) == 1 else "identity"
+
     def downwards(self, place: Place, delay: int) -> list[Projection]:
         """Return the fixed projections by which feedback neurons beside a layer without weights pass their errors."""
         winners = place.name if place.kind == "maxpool" else ""

@@ -14,12 +14,13 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuits.blocks import TOP, TOP_FEEDBACK, TUNING
 from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Stage
 from circuitsim.scenarios.fields import Count, CountOrZero, Limit, Positive
 from circuitsim.scenarios.layered import LayeredSettings, Rates
-from circuitsim.scenarios.networks import both_rates, element, fits, layer_rates
+from circuitsim.scenarios.networks import both_rates, element, fits, layer_rates, which_are_read
 from circuitsim.timetable.protocol import Protocol
 
 _EACH_BLOCK = "a number >= 0, or a list with one for each block"
@@ -97,6 +98,7 @@ class _Part:
 
 
 def stages(
+    circuit: Circuit,
     settings: DevelopmentSettings,
     protocol: Protocol,
     blocks: Sequence[Grown],
@@ -128,7 +130,7 @@ def stages(
         learning = [block.groups[-1] for block in blocks if settings.decoders == "learning"]
         groups = (TOP, *([TUNING] if tuned else []), *([TOP_FEEDBACK] if feedback else []), *learning)
         found.append(Stage(1, replace(protocol, groups=groups), rates, "fine-tuning"))
-    return tuple(found)
+    return tuple(replace(stage, parameters=which_are_read(circuit, stage.parameters)) for stage in found)
 
 
 def _parts(settings: DevelopmentSettings, blocks: Sequence[Grown]) -> list[_Part]:

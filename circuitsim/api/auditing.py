@@ -8,7 +8,7 @@ from circuitsim.analysis.audits.examine import examine
 from circuitsim.analysis.audits.intervention import RUNS
 from circuitsim.analysis.audits.verdict import Audit
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.engine.state import Parameters
+from circuitsim.engine.parameters import Parameters
 from circuitsim.timetable.protocol import Protocol
 
 

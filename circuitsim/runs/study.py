@@ -129,6 +129,7 @@ class Study:
                 measured = self.scenario.evaluate(group.simulator, x, y)
                 self._check_finite(group, measured, epoch, split)
                 self._add(group, epoch, split, measured)
+            self._add(group, epoch, "test", self.scenario.examine(group.simulator, group.settings[0], data))
             self._add(group, epoch, "train", self.scenario.inspect(group.simulator, group.settings[0], data))
         self._check_alive(epoch)
 
