@@ -250,7 +250,7 @@ def test_statuses(
     def fail(name: str) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "load_scenario", fail)
+    monkeypatch.setattr(cli, "find_scenario", fail)
     assert circuitsim("run", "autoencoder") == status
     out, err = capfd.readouterr()
     assert out == ""
@@ -261,7 +261,7 @@ def test_a_traceback_is_left_for_what_is_no_fault_of_the_user(monkeypatch: pytes
     def fail(name: str) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(cli, "load_scenario", fail)
+    monkeypatch.setattr(cli, "find_scenario", fail)
     with pytest.raises(ZeroDivisionError):
         circuitsim("run", "autoencoder")
 

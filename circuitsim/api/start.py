@@ -18,7 +18,7 @@ from circuitsim.runs.arguments import defaults_of, read_keys, vary_of
 from circuitsim.runs.base import AnyScenario
 from circuitsim.runs.config import refuse
 from circuitsim.runs.launch import resume_run, start_run
-from circuitsim.runs.lookup import load_scenario
+from circuitsim.runs.own import find_scenario
 
 
 def run(
@@ -63,7 +63,7 @@ def run(
     >>> sorted(run.metrics.columns)
     ['epoch', 'metric', 'replica', 'seed', 'split', 'value']
     """
-    found = load_scenario(scenario) if isinstance(scenario, str) else scenario
+    found = find_scenario(scenario) if isinstance(scenario, str) else scenario
     given = {key: plain(value) for key, value in keys.items()}
     file = read_keys(Path(config)) if isinstance(config, (str, Path)) else config or {}
     defaults = defaults_of(found, {key: plain(value) for key, value in file.items()}, None, quick)

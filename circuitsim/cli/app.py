@@ -16,7 +16,9 @@ from rich.console import Console
 from circuitsim.cli.console import show_rows, table_of, terminal
 from circuitsim.cli.keys import show_keys
 from circuitsim.errors import CircuitsimError
-from circuitsim.runs.lookup import all_scenarios, circuit_descriptions, load_scenario, load_tool, scenario_names
+from circuitsim.runs.lookup import all_scenarios, circuit_descriptions, scenario_names
+from circuitsim.runs.own import find_scenario
+from circuitsim.runs.tools import load_tool
 
 if TYPE_CHECKING:
     from circuitsim.runs.config import TrainingSettings
@@ -92,7 +94,7 @@ def run(
     from circuitsim.runs.arguments import parse_vary, values_of, vary_of
     from circuitsim.runs.launch import start_run
 
-    found = load_scenario(scenario)
+    found = find_scenario(scenario)
     defaults, given = values_of(found, set_, config_file, seed, quick)
     varied = vary_of(found, parse_vary(vary or []), defaults | given)
     values = {key: value for key, value in defaults.items() if key not in varied} | given
@@ -282,7 +284,7 @@ def _designed(
     from circuitsim.runs.config import build
     from circuitsim.runs.scenario import expect_circuits
 
-    found = expect_circuits(load_scenario(scenario), command)
+    found = expect_circuits(find_scenario(scenario), command)
     defaults, given = values_of(found, sets, file, None, quick)
     settings = build(found.settings, defaults | given)
     return settings, found.design(settings)

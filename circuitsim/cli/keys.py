@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from circuitsim.cli.console import table_of, terminal
-from circuitsim.runs.lookup import load_scenario
+from circuitsim.runs.own import find_scenario
 
 if TYPE_CHECKING:
     from circuitsim.runs.base import AnyScenario
@@ -18,7 +18,7 @@ def show_keys(arguments: Sequence[str]) -> None:
     """Print the keys of the scenario that a command with `--help` names; nothing if it names none."""
     command, scenario = [*arguments[:2], "", ""][:2]
     if command in COMMANDS and "--help" in arguments and scenario and not scenario.startswith("-"):
-        _show(load_scenario(scenario))
+        _show(find_scenario(scenario))
 
 
 def _show(scenario: AnyScenario) -> None:

@@ -11,11 +11,11 @@ from circuitsim.runs import runfolder
 from circuitsim.runs.base import AnyScenario
 from circuitsim.runs.campaigning import CampaignRun
 from circuitsim.runs.computing import ComputationRun
-from circuitsim.runs.lookup import load_scenario
 from circuitsim.runs.ownership import owned
 from circuitsim.runs.run import Run
 from circuitsim.runs.scenario import Campaign, Computation
 from circuitsim.runs.training import TrainingRun
+from circuitsim.runs.trust import scenario_of
 
 
 def start_run(scenario: AnyScenario, *arguments: Any, **options: Any) -> Run[Any]:
@@ -28,7 +28,7 @@ def resume_run(folder: Path, console: Console, *, trusted: bool = False) -> Run[
     runfolder.read_config(folder)  # refused before anything is written
     with owned(folder):
         config = runfolder.read_config(folder)
-        scenario = load_scenario(config["scenario"])
+        scenario = scenario_of(folder, config, trusted)
         return _kind(scenario).resume(scenario, folder, config, console, trusted=trusted)
 
 
