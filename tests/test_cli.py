@@ -147,7 +147,7 @@ def test_trace(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
 def test_a_tool_that_nothing_provides(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("circuitsim.runs.lookup.TOOLS", "circuitsim.none")
+    monkeypatch.setattr("circuitsim.runs.tools.TOOLS", "circuitsim.none")
     assert circuitsim("trace", "autoencoder", "--out", tmp_path / "t.json") == 2
     assert capfd.readouterr().err == (
         "circuitsim: command trace: got no installed package that carries it out; expected an entry point 'trace' "

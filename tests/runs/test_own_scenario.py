@@ -99,7 +99,7 @@ def test_a_stopped_run_goes_on_from_any_folder_with_consent_alone(
     capfd.readouterr()
     assert circuitsim("resume", here / "part") == 2
     assert "got code in own.py, to be executed (SHA-256 when the run started: " in capfd.readouterr().err
-    with pytest.raises(BadInput, match="code in own.py, to be executed"):
+    with pytest.raises(BadInput, match=r"code in own\.py, to be executed"):
         cs.load_run(here / "part").simulator()
     assert circuitsim("resume", "--trust", here / "part") == 0
     assert outcome(here / "part") == outcome(here / "whole")
