@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from circuitsim.api.comparing import Comparison, compare
     from circuitsim.api.result import Run, load_run
     from circuitsim.api.start import resume, run
+    from circuitsim.api.sweep_result import Sweep
+    from circuitsim.api.sweeping import sweep
     from circuitsim.asynchrony import AsynchronousSimulator, Timing
     from circuitsim.circuit.circuit import Circuit
     from circuitsim.circuit.connectivity import (
@@ -55,6 +57,8 @@ _MODULES = {
     **dict.fromkeys(("Comparison", "compare"), "api.comparing"),
     **dict.fromkeys(("Run", "load_run"), "api.result"),
     **dict.fromkeys(("resume", "run"), "api.start"),
+    "Sweep": "api.sweep_result",
+    "sweep": "api.sweeping",
     **dict.fromkeys(("AsynchronousSimulator", "Timing"), "asynchrony"),
     "Circuit": "circuit.circuit",
     **dict.fromkeys(
@@ -113,6 +117,7 @@ __all__ = [
     "Schedule",
     "Signs",
     "Simulator",
+    "Sweep",
     "Table",
     "Tied",
     "Timing",
@@ -131,6 +136,7 @@ __all__ = [
     "resume",
     "run",
     "scenarios",
+    "sweep",
 ]
 
 

@@ -67,7 +67,9 @@ def run(
     given = {key: plain(value) for key, value in keys.items()}
     file = read_keys(Path(config)) if isinstance(config, (str, Path)) else config or {}
     defaults = defaults_of(found, {key: plain(value) for key, value in file.items()}, None, quick)
-    varied = vary_of(found, {key: _values(key, values) for key, values in (vary or {}).items()}, defaults | given)
+    varied = vary_of(
+        found, {key: values_of_vary(key, values) for key, values in (vary or {}).items()}, defaults | given
+    )
     values = {key: value for key, value in defaults.items() if key not in varied} | given
     temporary = None if out is not None else Path(tempfile.mkdtemp(prefix="circuitsim-"))
     folder = Path(out) if out is not None else Path(str(temporary)) / found.name
@@ -127,7 +129,7 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _values(key: str, values: Any) -> list[Any]:
+def values_of_vary(key: str, values: Any) -> list[Any]:
     """Return the values of a varied key."""
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
         refuse(key, values, "a list of the values to vary", f"Write vary={{{key!r}: [{values!r}]}}.")

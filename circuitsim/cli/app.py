@@ -15,8 +15,10 @@ from rich.console import Console
 
 from circuitsim.cli.console import show_rows, table_of, terminal
 from circuitsim.cli.keys import show_keys
+from circuitsim.cli.options import Backend, ConfigFile, Quick, ScenarioName, Seed, Sets, Varies
+from circuitsim.cli.sweeping import sweep
 from circuitsim.errors import CircuitsimError
-from circuitsim.runs.lookup import all_scenarios, circuit_descriptions, scenario_names
+from circuitsim.runs.lookup import all_scenarios, circuit_descriptions
 from circuitsim.runs.own import find_scenario
 from circuitsim.runs.tools import load_tool
 
@@ -32,25 +34,10 @@ app = typer.Typer(
 )
 data_app = typer.Typer(rich_markup_mode=None, help="Data sets: list them, find them, fetch them.")
 app.add_typer(data_app, name="data")
+app.command()(sweep)
 
-Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set a key; VALUE is TOML.")]
-Varies = Annotated[list[str] | None, typer.Option("--vary", metavar="KEY=V1,V2,...", help="Cross into replicas.")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE.toml", help="Keys from a file.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="Default of the keys seed and data_seed.")]
-Quick = Annotated[bool, typer.Option("--quick", help="The scenario's short settings.")]
-Backend = Annotated[
-    str, typer.Option("--backend", help="numba; cupy (an NVIDIA GPU); or numpy (slow: the specification).")
-]
 NAME = "circuitsim"
 COMPLETING = f"_{NAME.upper()}_COMPLETE"  # the environment variable with which a shell asks for completions
-
-
-def _matching_scenarios(incomplete: str) -> list[str]:
-    """Return the names that a shell offers for the beginning of a scenario's name."""
-    return [name for name in scenario_names() if name.startswith(incomplete)]
-
-
-ScenarioName = Annotated[str, typer.Argument(autocompletion=_matching_scenarios)]
 
 
 def _show_version(wanted: bool) -> None:
