@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from circuitsim.circuit.weights import Copied, Fixed, Own, Signs, Tied, Transposed
     from circuitsim.engine.hooks import Hook
+    from circuitsim.engine.recording import Recording
     from circuitsim.engine.simulator import Simulator
     from circuitsim.errors import BadInput, CircuitsimError, Diverged, Interrupted
     from circuitsim.rules import Rule, local_rule
@@ -71,6 +72,7 @@ _MODULES = {
     ),
     **dict.fromkeys(("Copied", "Fixed", "Own", "Signs", "Tied", "Transposed"), "circuit.weights"),
     "Hook": "engine.hooks",
+    "Recording": "engine.recording",
     "Simulator": "engine.simulator",
     **dict.fromkeys(("BadInput", "CircuitsimError", "Diverged", "Interrupted"), "errors"),
     **dict.fromkeys(("Rule", "local_rule"), "rules.rule"),
@@ -111,6 +113,7 @@ __all__ = [
     "Population",
     "Projection",
     "Protocol",
+    "Recording",
     "Rule",
     "Run",
     "Scenario",
