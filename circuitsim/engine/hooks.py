@@ -9,7 +9,7 @@ from typing import NoReturn
 import numpy as np
 
 from circuitsim import phases
-from circuitsim.errors import CircuitError
+from circuitsim.errors import CircuitError, Diverged
 from circuitsim.timetable.schedule import Schedule
 
 
@@ -74,6 +74,20 @@ class Tensors(Mapping[str, np.ndarray]):
             expected="a change of the array that is there",
             remedy=f'Write tensors["{name}"][...] = values.',
         )
+
+
+def call_hooks(hooks: Sequence[Hook], tensors: Tensors) -> None:
+    """Call hooks in order; Diverged for the first after which a weight is not finite."""
+    for hook in hooks:
+        hook.function(tensors)
+        for name, array in tensors.items():
+            finite = np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+            if not finite.all():
+                replica = int(np.argmin(finite))
+                raise Diverged(
+                    f"hook {hook.name}, replica {replica}: {name} has values that are not finite. Correct the hook.",
+                    replica=replica,
+                )
 
 
 def check_hooks(hooks: Sequence[Hook], schedules: Sequence[Schedule]) -> None:
