@@ -148,7 +148,7 @@ class Plan:
 
         def user_code() -> None:
             for hook in hooks:
-                hook.function(tensors)
+                hook(tensors)
 
         return self._kernels.on_host(user_code, tensors.values())  # type: ignore[no-any-return]
 
