@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -22,8 +21,16 @@ from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Design
 from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.fields import Flag
-from circuitsim.scenarios.layered import LayeredSettings
-from circuitsim.scenarios.networks import QUICK, Parameters, check_features, errors_of_output, layered_shapes
+from circuitsim.scenarios.first_weights import bias_at_mean
+from circuitsim.scenarios.layered import ImageSettings
+from circuitsim.scenarios.networks import (
+    QUICK,
+    Parameters,
+    check_features,
+    errors_of_output,
+    layered_shapes,
+    which_are_read,
+)
 from circuitsim.scenarios.own_rule import own_rule
 from circuitsim.scenarios.reporting import finish_with_reconstructions
 
@@ -33,10 +40,9 @@ if TYPE_CHECKING:
 _LAMBDA = "a number from 0 to 1, or a list of two"
 _PAIR = "none, or a list of two numbers from 0 to 1: layer 0's and that of the hidden layers"
 _MIXED = ("emits", "remembers")
-MEAN_MARGIN = 1e-6  # a logistic output cannot equal 0 or 1: the training mean is taken this far inside
 
 
-class AutoencoderSettings(LayeredSettings):
+class AutoencoderSettings(ImageSettings):
     """The settings of `autoencoder`."""
 
     rule: str = Field("rec", description=f"one of {', '.join(RULES)}; or FILE.py:FUNCTION, a local rule of your own")
@@ -52,7 +58,7 @@ class AutoencoderSettings(LayeredSettings):
     output_bias: Literal["data", "zero"] = Field("data", description="data or zero")
     loop_examples: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
 
-    FIXED: ClassVar[tuple[str, ...]] = (*LayeredSettings.FIXED, "loop_examples")
+    FIXED: ClassVar[tuple[str, ...]] = (*ImageSettings.FIXED, "loop_examples")
 
     def model_post_init(self, context: Any) -> None:
         """Check settings against each other."""
@@ -102,6 +108,10 @@ class AutoencoderSettings(LayeredSettings):
         if min(self.losses) <= 0:
             refuse("compensate", True, "mixing that leaves a part of the post terms", "Mix with less than 1.")
 
+    def code_files(self) -> list[str]:
+        """Return the file of a rule of the user's own."""
+        return [] if self.rule in RULES else [self.rule.rpartition(":")[0]]
+
     @property
     def mixing(self) -> dict[str | tuple[str, str], float]:
         """`emits` and `remembers` of layers 0 ... L - 1: the variant's, or those given in the settings."""
@@ -126,8 +136,8 @@ class AutoencoderSettings(LayeredSettings):
 def design(settings: AutoencoderSettings) -> Design:
     """Return the circuit, protocol and parameters of settings."""
     circuit, protocol = circular_autoencoder(
-        settings.sizes,
-        settings.rule if settings.rule in RULES else own_rule(settings.rule),
+        settings.row,
+        settings.rule if settings.rule in RULES else own_rule(settings.rule, settings.located),
         hidden=settings.hidden,
         output=settings.output,
         bias=settings.bias,
@@ -141,7 +151,7 @@ def design(settings: AutoencoderSettings) -> Design:
     parameters: Parameters = {}
     compensated = settings.compensate and settings.rule not in ERROR_DRIVEN
     left = settings.losses if compensated else [1.0] * settings.top
-    for q in circuit.projections:
+    for q in (q for q in circuit.projections if not q.constant):
         h = int(q.name[1:])
         parameters[q.name, "lr"] = settings.rate("lr", h) / left[h - 1]
         parameters[q.name, "lr_bias"] = settings.rate("lr_bias", h) / left[h - 1]
@@ -150,7 +160,7 @@ def design(settings: AutoencoderSettings) -> Design:
         parameters |= {(p.name, "max_norm"): settings.max_norm for p in circuit.populations if p.bounded}
     if settings.rule not in ERROR_DRIVEN:
         parameters |= settings.mixing
-    return Design(circuit, protocol, parameters)
+    return Design(circuit, protocol, which_are_read(circuit, parameters))
 
 
 def check(settings: AutoencoderSettings, data: Dataset) -> None:
@@ -161,32 +171,20 @@ def check(settings: AutoencoderSettings, data: Dataset) -> None:
 
 
 def initial_bias(settings: AutoencoderSettings, data: Dataset) -> np.ndarray:
-    """Return the top bias at which the output of a silent circuit is the training mean: f_L(b) = mean."""
-    mean = data.train.mean(axis=0, dtype=np.float64)
-    low, high = {"logistic": (0, 1), "tanh": (-1, 1), "saturated": (-1, 1), "relu": (0, np.inf), "softmax": (0, 1)}.get(
-        settings.output, (-np.inf, np.inf)
-    )
-    sums = settings.output == "softmax" and not np.isclose(mean.sum(), 1, atol=1e-3)
-    if sums or (mean < low).any() or (mean > high).any():
-        refuse(
-            "output_bias",
-            "data",
-            f"a training mean that {settings.output} outputs can have",
-            "Set output_bias=zero, or another output.",
-        )
-    inside = np.clip(mean, low + MEAN_MARGIN, high - MEAN_MARGIN)
-    inverse: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        "softmax": np.log,
-        "logistic": lambda p: np.log(p / (1 - p)),
-        "tanh": np.arctanh,
-    }
-    return inverse[settings.output](inside) if settings.output in inverse else mean
+    """Return the top bias at which the output of a silent circuit is the training mean: f_L(b) = mean.
+
+    Where neurons of a channel share their bias, it is the channel's mean.
+    """
+    shape = layered_shapes(settings.row, "A")[f"A{settings.top}.bias"]
+    return bias_at_mean("output_bias", settings.output, shape, data)
 
 
 def prepare(settings: AutoencoderSettings, data: Dataset) -> dict[str, np.ndarray]:
     """Return the top bias, if it follows from the data."""
     if settings.bias and settings.output_bias == "data":
-        return {f"A{settings.top}.bias": initial_bias(settings, data)}
+        bias = initial_bias(settings, data)
+        shape = layered_shapes(settings.row, "A")[f"A{settings.top}.bias"]
+        return {f"A{settings.top}.bias": bias.reshape(shape)}
     return {}
 
 
@@ -205,7 +203,7 @@ SCENARIO = Scenario(
     design=design,
     check=check,
     prepare=prepare,
-    tensor_shapes=lambda settings: layered_shapes(settings.sizes, "A"),
+    tensor_shapes=lambda settings: layered_shapes(settings.row, "A"),
     evaluate=errors_of_output,
     inspect=inspect,
     finish=finish_with_reconstructions,

@@ -21,7 +21,7 @@ from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.autoencoder import AutoencoderSettings, initial_bias
 from circuitsim.scenarios.fields import Flag
 from circuitsim.scenarios.layered import LayeredSettings
-from circuitsim.scenarios.networks import QUICK, Parameters, check_features, layer_rates
+from circuitsim.scenarios.networks import QUICK, Parameters, check_features, layer_rates, which_are_read
 from circuitsim.scenarios.reporting import finish_with_reconstructions
 from circuitsim.timetable.protocol import Protocol
 
@@ -76,7 +76,7 @@ def design(settings: LayoutSettings) -> Design:
     for q in circuit.projections:
         parameters |= layer_rates(settings, q.name, 1 if q.name == "A1" else 2)
         parameters[q.name, "momentum"] = settings.momentum
-    return Design(circuit, protocol, parameters)
+    return Design(circuit, protocol, which_are_read(circuit, parameters))
 
 
 def check(settings: LayoutSettings, data: Dataset) -> None:
@@ -90,7 +90,8 @@ def prepare(settings: LayoutSettings, data: Dataset) -> dict[str, np.ndarray]:
     channels = ROWS[settings.layout].identities if settings.layout in ROWS else ()
     found = {f"{name}.weight": np.eye(settings.sizes[0]) for name in channels} | _start(settings, data)
     if settings.layout == "conjoined-mirrored":
-        found["A1.weight"] = glorot(settings.seed, "A2.weight", settings.sizes[0], settings.sizes[1]).T
+        visible, inner = settings.sizes[:2]
+        found["A1.weight"] = glorot(settings.seed, "A2.weight", (visible, inner), (inner, visible)).T
     return found
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from circuitsim.errors import RuleError
 from circuitsim.rules import Rule, local_rule
 from circuitsim.runs.config import refuse
+from circuitsim.runs.own import executed
 
 
-def own_rule(reference: str) -> Rule:
-    """Load a local rule from FILE.py:FUNCTION."""
-    path = Path(reference.rpartition(":")[0])
+def own_rule(reference: str, located: Callable[[str], str] = str) -> Rule:
+    """Load a local rule from FILE.py:FUNCTION.
+
+    Parameters
+    ----------
+    located : returns where the file is found.
+    """
+    path = Path(located(reference.rpartition(":")[0]))
     if not path.is_file():
         refuse("rule", reference, "the path of a Python file, a colon and a function in it", "Correct the path.")
     return _rule_in(reference, path.read_bytes())
@@ -25,10 +30,8 @@ def own_rule(reference: str) -> Rule:
 def _rule_in(reference: str, source: bytes) -> Rule:
     file, _, name = reference.rpartition(":")
     path = Path(file)
-    module = ModuleType(f"own_rules_{path.stem}")
-    sys.modules[module.__name__] = module
     try:
-        exec(compile(source, path, "exec"), module.__dict__)
+        module = executed(path, source, "own_rules")
     except RuleError:
         raise
     except (Exception, SystemExit) as error:  # the user's file: whatever it raises is reported, not passed through

@@ -170,17 +170,20 @@ class ArrivalGroup:
         posts = self._posts(scene)
         found = incoming(scene, q, self.replicas, posts)
         sources = synapse_table(circuit, q.name).sources(posts)
-        for key, neurons in ((emitted, sources), (self._arriving(scene), posts)):
+        held = [(emitted, sources), (self._arriving(scene), posts)]
+        if q.winners:  # the pooling neurons at the source's site remember which synapse won
+            held.append(((q.winners, "winner", 0), sources))
+        for key, neurons in held:
             if key in scene.held:
                 _join(found, key, _signals(scene.arrays[key], self.replicas, self.examples, neurons))
         return found | scene.parameters(self.replicas)
 
     def tested(self, scene: Scene, made: Sequence[Key]) -> Masks:
         """Mark the group's elements in the arrays that a step makes."""
-        key = self._arriving(scene)
-        if key not in made:
-            return {}
-        return {key: _signals(scene.arrays[key], self.replicas, self.examples, self._posts(scene))}
+        name, _, cycle = self._arriving(scene)
+        keys = [key for key in ((name, "S", cycle), (name, "winner", cycle)) if key in made]
+        posts = self._posts(scene)
+        return {key: _signals(scene.arrays[key], self.replicas, self.examples, posts) for key in keys}
 
     def element(self, scene: Scene, key: Key, index: tuple[int, ...]) -> Element:
         """Describe the element at an index of an array."""

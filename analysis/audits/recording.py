@@ -19,10 +19,11 @@ from circuitsim.engine.plan import BoundPlan
 from circuitsim.engine.simulator import Simulator
 from circuitsim.events import Event
 from circuitsim.locality import Key, Mode
+from circuitsim.lowering.links import links
 from circuitsim.phases import FIRING
 from circuitsim.timetable.schedule import Entry, Schedule
 
-OF_SIGNALS = ("S", "O", "E", "slope")
+OF_SIGNALS = ("S", "O", "E", "slope", "winner")
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ def recorded(schedule: Schedule, part: BoundPlan, random: np.random.Generator) -
     below: dict[Key, int] = {("data", "rows", None): 1 if data is None else len(data)}
     if circuit.labels:
         below["data", "y", None] = circuit.population(circuit.labels).size
+    below |= {key: _choices(circuit, key[0]) for key in arrays if key[1] == "winner"}
     labels: list[Key] = [(circuit.labels, "O", 0)] if circuit.labels else []
     memory = MemoryBlocks(arrays, below, random, labels)
     at = [memory.copy()]
@@ -119,6 +121,14 @@ def recorded(schedule: Schedule, part: BoundPlan, random: np.random.Generator) -
         pairs = zip(memory.blocks, at[-1], strict=True)
         at.append([before if same_bits(now, before) else now.copy() for now, before in pairs])
     return Recording(schedule, part, memory, at)
+
+
+def _choices(circuit: Circuit, pool: str) -> int:
+    """Return one more than the largest number by which a pooling neuron remembers which synapses won."""
+    (q,) = circuit.incoming[pool]
+    found = links(circuit, q)
+    taps = int(found.taps.max()) + 1
+    return 1 << taps if found.ties == "all" else taps
 
 
 def rebound(simulator: Simulator, recordings: Sequence[Recording]) -> Iterator[tuple[Recording, BoundPlan]]:

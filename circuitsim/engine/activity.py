@@ -30,7 +30,8 @@ class Activity:
             replicas = 1 if key in shared else state.replicas
             size = state.circuit.population(key[0]).size
             self._shapes[key] = (replicas, size)
-            self._flat[key] = np.zeros(replicas * capacity * size, state.dtype)
+            dtype = np.int64 if key[1] == "winner" else state.dtype  # the number of a synapse, not of an activity
+            self._flat[key] = np.zeros(replicas * capacity * size, dtype)
 
     def array(self, key: Key, batch: int) -> np.ndarray:
         """Return the array of an address for a batch size, contiguous."""

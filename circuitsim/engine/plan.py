@@ -174,6 +174,7 @@ class Plan:
             lambda increments: self._monitor.check(name, event, increments),
             limit,
             self._state.alive,
+            self.schedule.protocol.learn,
         )
         return phases.PHASES[event.phase].bind(binding)  # type: ignore[no-any-return]
 

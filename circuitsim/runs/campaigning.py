@@ -5,19 +5,24 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from circuitsim import data
 from circuitsim.errors import BadInput, ConfigError, DataError, Diverged, Interrupted
 from circuitsim.runs import runfolder, signals, tables, training
-from circuitsim.runs.config import replicas
+from circuitsim.runs.config import Settings, TrainingSettings, based, replicas
+from circuitsim.runs.estimate import estimated_seconds, in_words
 from circuitsim.runs.files import remove_partial
 from circuitsim.runs.lookup import load_scenario
+from circuitsim.runs.ownership import owned
 from circuitsim.runs.run import Run
 from circuitsim.runs.scenario import Campaign, Member, MemberRun, Scenario, expect_circuits
 
@@ -25,11 +30,36 @@ COMPLETE, DIVERGED, SKIPPED = "complete", "diverged", "skipped"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
+class MemberRow(BaseModel):
+    """A member's outcome in members.json."""
+
+    name: str
+    state: Literal["complete", "diverged", "skipped"]
+    reason: str
+
+
+_MEMBERS, _ROWS = TypeAdapter(list[Member]), TypeAdapter(list[MemberRow])
+
+
 class CampaignRun(Run[Campaign]):
     """A run whose members are runs of their own."""
 
-    members: Sequence[Member]
     outcomes: dict[str, MemberRun]
+
+    @cached_property
+    def members(self) -> Sequence[Member]:
+        """The members in order: those in config.json where there is one, else those that the settings ask for."""
+        found = self._read_members() if self.config else self.scenario.members(self.settings[0])
+        names = [member.name for member in found]
+        wrong = [name for name in names if not _NAME.fullmatch(name) or names.count(name) > 1]
+        if wrong or not names:
+            raise ConfigError(
+                f"members of campaign {self.scenario.name}",
+                got=repr(wrong[0]) if wrong else "none",
+                expected="names of letters, digits, dots, hyphens and underscores, each once",
+                remedy="Change its settings, or its function `members`.",
+            )
+        return found
 
     @classmethod
     def check_options(
@@ -47,25 +77,21 @@ class CampaignRun(Run[Campaign]):
 
     def check(self, init: Path | None) -> None:
         """Refuse members that cannot run, before any of them starts."""
-        self.members = self.scenario.members(self.settings[0])
-        names = [member.name for member in self.members]
-        wrong = [name for name in names if not _NAME.fullmatch(name) or names.count(name) > 1]
-        if wrong or not names:
-            raise ConfigError(
-                f"members of campaign {self.scenario.name}",
-                got=repr(wrong[0]) if wrong else "none",
-                expected="names of letters, digits, dots, hyphens and underscores, each once",
-                remedy="Change its settings, or its function `members`.",
-            )
+        self._check_beginnings()
         self.outcomes = self._skipped(self.members)
+        if self.scenario.estimated(self.settings[0]):
+            self._estimate()
 
     def describe(self) -> dict[str, Any]:
         """Return the content of config.json, with the members."""
         return super().describe() | {"members": [asdict(member) for member in self.members]}
 
+    def all_settings(self) -> Sequence[Settings]:
+        """Return the settings of all members' replicas."""
+        return [one for member in self.members for one in self._settings_of(member)]
+
     def restore(self) -> None:
         """Keep the outcomes of members that have ended; try again those that were skipped."""
-        self.members = self._read_members()
         ended = {run.member.name: run for run in self._read_outcomes() if run.state != SKIPPED}
         left = [member for member in self.members if member.name not in ended]
         self.outcomes = ended | self._skipped(left)
@@ -92,16 +118,54 @@ class CampaignRun(Run[Campaign]):
         except KeyboardInterrupt:
             raise Interrupted("interrupted outside of training", self.folder) from None
 
+    def _check_beginnings(self) -> None:
+        """Refuse a member that begins with weights of one that does not come before it."""
+        names = [member.name for member in self.members]
+        for index, member in enumerate(self.members):
+            if member.begins and member.begins not in names[:index]:
+                raise ConfigError(
+                    f"member {member.name}",
+                    got=f"first weights of {member.begins!r}",
+                    expected="the name of a member before it",
+                    remedy="Put that member first.",
+                )
+
+    def _estimate(self) -> None:
+        """Show how long the members will take, by a short trial of each."""
+        total = 0.0
+        for member in self.members:
+            if member.name not in self.outcomes:
+                study = training.make_study(_scenario(member), self._settings_of(member), self.backend)
+                seconds = estimated_seconds(study)
+                self.show(f"member {member.name}: about {in_words(seconds)}")
+                total += seconds
+        self.show(f"all members: about {in_words(total)}; a run that is interrupted goes on with `resume`")
+
+    def _first_weights(self, member: Member, folder: Path) -> Path | None:
+        """Write into a folder the tensors that a member takes from another's first replica; None for no such."""
+        if not member.begins:
+            return None
+        earlier = next(one for one in self.members if one.name == member.begins)
+        found = runfolder.read_tensors(self._folder(earlier) / runfolder.FINAL)
+        several = len(self._settings_of(earlier)) > 1
+        path = folder / runfolder.INITIAL
+        runfolder.save_tensors(path, {name: found[name][0] if several else found[name] for name in member.tensors})
+        return path
+
     def _outcome(self, member: Member, interrupted: list[int]) -> MemberRun:
         """Start or resume a member, and return its outcome."""
         folder, scenario = self._folder(member), _scenario(member)
+        options: dict[str, Any] = {"interrupted": interrupted, "trusted": self.trusted}
         try:
             if (folder / runfolder.CONFIG).exists():
-                config = runfolder.read_config(folder)
-                ended = training.TrainingRun.resume(scenario, folder, config, self.console, interrupted)
+                with owned(folder):
+                    config = runfolder.read_config(folder)
+                    ended = training.TrainingRun.resume(scenario, folder, config, self.console, **options)
             else:
                 request = (scenario, member.values, member.vary, self.backend, folder, self.console)
-                ended = training.TrainingRun.start(*request, overwrite=True, interrupted=interrupted)
+                with TemporaryDirectory() as taken:
+                    options |= {"overwrite": True, "base": self.base, "init": self._first_weights(member, Path(taken))}
+                    ended = training.TrainingRun.start(*request, **options)
         except Diverged as error:
             return MemberRun(member, folder, DIVERGED, str(error))
         except Interrupted as error:
@@ -142,8 +206,8 @@ class CampaignRun(Run[Campaign]):
         """Refuse a member that cannot run; return the error of an optional one whose data are missing."""
         try:
             scenario = _scenario(member)
-            settings = replicas(scenario.settings, member.values, member.vary)
-            missing = data.missing(settings[0].dataset) if member.optional else None
+            settings = self._settings_of(member)
+            missing = data.missing(settings[0].located(settings[0].dataset)) if member.optional else None
             if missing is None:
                 training.make_study(scenario, settings, self.backend)
         except BadInput as error:
@@ -151,13 +215,16 @@ class CampaignRun(Run[Campaign]):
             raise type(error)(what, got=error.got, expected=error.expected, remedy=error.remedy) from None
         return missing
 
+    def _settings_of(self, member: Member) -> Sequence[TrainingSettings]:
+        return based(replicas(_scenario(member).settings, member.values, member.vary), self.base)
+
     def _folder(self, member: Member) -> Path:
         return self.folder / runfolder.MEMBERS / member.name
 
     def _read_members(self) -> list[Member]:
         try:
-            return [Member(**one) for one in self.config["members"]]
-        except (LookupError, TypeError) as error:
+            return _MEMBERS.validate_python(self.config.get("members"))
+        except ValidationError as error:
             raise runfolder.unreadable(self.folder / runfolder.CONFIG, error) from None
 
     def _read_outcomes(self) -> list[MemberRun]:
@@ -165,9 +232,9 @@ class CampaignRun(Run[Campaign]):
         path = self.folder / runfolder.PROGRESS
         members = {member.name: member for member in self.members}
         try:
-            rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-            named = [(members[row["name"]], row["state"], row["reason"]) for row in rows]
-        except (OSError, ValueError, LookupError, TypeError) as error:
+            rows = _ROWS.validate_json(path.read_bytes()) if path.exists() else []
+            named = [(members[row.name], row.state, row.reason) for row in rows]
+        except (OSError, ValueError, LookupError) as error:
             raise runfolder.unreadable(path, error) from None
         return [MemberRun(member, self._folder(member), state, reason) for member, state, reason in named]
 

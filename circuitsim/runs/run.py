@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
@@ -13,8 +15,11 @@ from rich.console import Console
 from circuitsim.errors import ConfigError
 from circuitsim.runs import runfolder
 from circuitsim.runs.base import AnyScenario
-from circuitsim.runs.config import replicas
+from circuitsim.runs.config import Settings, based, replicas
+from circuitsim.runs.ownership import check_unowned, make_new
+from circuitsim.runs.trust import check_code, digests
 
+RUNS = Path("runs")  # where new run folders lie whose names nobody gave
 K = TypeVar("K", bound=AnyScenario)
 
 
@@ -27,6 +32,8 @@ class Run(ABC, Generic[K]):
     scenario : the scenario. settings : one for each replica. vary : the keys that differ between replicas.
     backend : the kernels. folder : the run folder. console : shows progress.
     interrupted : the signals received, where the caller collects them.
+    base : the folder in which relative paths among the settings begin. trusted : whether `resume` may execute code
+        from files that the settings name.
     """
 
     scenario: K
@@ -36,7 +43,9 @@ class Run(ABC, Generic[K]):
     folder: Path
     console: Console
     interrupted: list[int] | None = None
-    config: Mapping[str, Any] = field(default_factory=dict, init=False)
+    base: str = field(default_factory=os.getcwd)
+    trusted: bool = False
+    config: dict[str, Any] = field(default_factory=dict, init=False)
     """The content of config.json."""
     notes: list[str] = field(default_factory=list, init=False)
     """Remarks on how the run ended."""
@@ -50,29 +59,40 @@ class Run(ABC, Generic[K]):
         values: Mapping[str, Any],
         vary: Mapping[str, Sequence[Any]],
         backend: str,
-        folder: Path,
+        folder: Path | None,
         console: Console,
         *,
         init: Path | None = None,
         overwrite: bool = False,
-        interrupted: list[int] | None = None,
+        **options: Any,
     ) -> Self:
         """Check the whole request, then start a run folder and carry the run out.
 
         Parameters
         ----------
         values, vary : the keys that are set, and those that are crossed into replicas.
+        folder : None: a new one, named after the scenario and the time.
         init : a file of first weights. overwrite : whether an earlier run in the folder may be replaced.
+        options : fields of the run.
         """
-        runfolder.check_free(folder, overwrite)
+        if folder is None:
+            runfolder.check_place(RUNS)
+        else:
+            runfolder.check_free(folder, overwrite)
+            check_unowned(folder)
         cls.check_options(scenario, vary, backend, init)
-        made = cls(scenario, replicas(scenario.settings, values, vary), vary, backend, folder, console, interrupted)
+        wanted = folder or RUNS / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
+        settings = replicas(scenario.settings, values, vary)
+        made = cls(scenario, settings, vary, backend, wanted, console, **options)
+        based(settings, made.base)
         made.check(init)
         made.config = made.describe()
-        runfolder.clear(folder)
-        made.write_first()
-        runfolder.write_json(folder / runfolder.CONFIG, made.config)
-        made.carry_out()
+        made.config["given"] |= {"folder": made.base, "code": made.code()}
+        made.folder = folder or make_new(wanted)
+        with runfolder.claimed(made.folder, overwrite):
+            made.write_first()
+            runfolder.write_json(made.folder / runfolder.CONFIG, made.config)
+            made.carry_out()
         return made
 
     @classmethod
@@ -80,14 +100,18 @@ class Run(ABC, Generic[K]):
         cls,
         scenario: K,
         folder: Path,
-        config: Mapping[str, Any],
+        config: dict[str, Any],
         console: Console,
-        interrupted: list[int] | None = None,
+        **options: Any,
     ) -> Self:
         """Continue where the run in a folder stopped; write only the report of a complete one."""
         settings = runfolder.read_settings(folder, config, scenario.settings)
-        made = cls(scenario, settings, config["vary"], str(config["backend"]), folder, console, interrupted)
+        base = str(config["given"].get("folder", ""))
+        made = cls(scenario, settings, config["vary"], str(config["backend"]), folder, console, base=base, **options)
+        based(settings, base)
         made.config = config
+        if not made.trusted:
+            check_code(folder, made.code(), config["given"])
         made.restore()
         made.carry_out()
         return made
@@ -109,7 +133,15 @@ class Run(ABC, Generic[K]):
 
     def describe(self) -> dict[str, Any]:
         """Return the content of config.json."""
-        return runfolder.describe(self.scenario.name, self.settings, self.vary, self.backend)
+        return runfolder.describe(self.scenario.reference, self.settings, self.vary, self.backend)
+
+    def all_settings(self) -> Sequence[Settings]:
+        """Return the settings of all that the run trains or computes."""
+        return self.settings
+
+    def code(self) -> dict[str, str]:
+        """Return the files of code that the run executes, each with its SHA-256."""
+        return digests(self.scenario.reference, self.all_settings(), self.base)
 
     def write_first(self) -> None:
         """Write the files that precede config.json, which makes the folder a run folder."""

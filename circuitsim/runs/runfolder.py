@@ -7,17 +7,21 @@ import json
 import platform
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import safetensors.numpy
+from pydantic import BaseModel, Field, ValidationError
 from safetensors import SafetensorError
 from threadpoolctl import threadpool_info
 
 from circuitsim.errors import RunFolderError, TensorError
 from circuitsim.runs.config import Settings, build
 from circuitsim.runs.files import remove_partial, write_bytes
+from circuitsim.runs.ownership import LOCK, check_unowned, owned
+from circuitsim.runs.trust import check_links
 
 CONFIG, METRICS, INITIAL, FINAL = "config.json", "metrics.parquet", "initial.safetensors", "final.safetensors"
 PROGRESS = "members.json"  # of a campaign
@@ -31,16 +35,13 @@ _VERSIONED = ("circuitsim", "numpy", "numba", "scipy", "sympy", "networkx", "pan
 
 
 def check_free(folder: Path, overwrite: bool) -> None:
-    """Refuse a folder that cannot be written to, or that holds something; with `overwrite`, only an earlier run may be
+    """Refuse a folder that cannot be made, or that holds something; with `overwrite`, only an earlier run may be
     replaced. Changes nothing."""
-    if folder.exists() and not folder.is_dir():
-        raise refused(folder, "a file", "a folder, or nothing", "Choose another --out.")
-    parent = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
-    if not parent.is_dir():
-        raise refused(folder, f"{parent}, which is a file", "folders all the way", "Choose another --out.")
-    held = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    check_place(folder)
+    held = {path.name for path in folder.iterdir()} - {LOCK} if folder.exists() else set()
     if held and not overwrite:
         raise refused(folder, f"a folder with {len(held)} files", "a new or empty folder", "Add --overwrite.")
+    check_links(folder, (*FILES, *FOLDERS))
     foreign = next(_foreign(folder), None) if held else None
     if foreign:
         raise refused(
@@ -51,10 +52,19 @@ def check_free(folder: Path, overwrite: bool) -> None:
         )
 
 
+def check_place(folder: Path) -> None:
+    """Refuse a path on which a file lies where a folder must be."""
+    if folder.exists() and not folder.is_dir():
+        raise refused(folder, "a file", "a folder, or nothing", "Choose another --out.")
+    parent = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    if not parent.is_dir():
+        raise refused(folder, f"{parent}, which is a file", "folders all the way", "Choose another --out.")
+
+
 def _foreign(folder: Path) -> Iterator[Path]:
     """Yield the files that no run writes into its folder."""
     for path in sorted(folder.iterdir()):
-        if path.name in (*FILES, CHECKPOINTS, KEPT) or path.name.endswith(".partial"):
+        if path.name in (*FILES, CHECKPOINTS, KEPT, LOCK) or path.name.endswith(".partial"):
             continue
         if path.name == FIGURES and path.is_dir():
             yield from (one for one in sorted(path.iterdir()) if one.suffix not in (*_DRAWN, ".partial"))
@@ -65,9 +75,19 @@ def _foreign(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def clear(folder: Path) -> None:
-    """Make the folder, and remove what an earlier run left in it; config.json goes first."""
+@contextmanager
+def claimed(folder: Path, overwrite: bool) -> Iterator[None]:
+    """Own a folder, made if need be, and empty it of an earlier run; RunFolderError where another run was faster."""
     folder.mkdir(parents=True, exist_ok=True)
+    check_unowned(folder)  # members of a campaign, which may be resumed by themselves
+    with owned(folder):
+        check_free(folder, overwrite)
+        _clear(folder)
+        yield
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier run left in a folder; config.json goes first."""
     (folder / CONFIG).unlink(missing_ok=True)
     for name in FOLDERS:
         shutil.rmtree(folder / name, ignore_errors=True)
@@ -120,18 +140,55 @@ def _used(values: list[Any], varied: bool) -> Any:
     return values if varied or any(value != values[0] for value in values) else values[0]
 
 
+class _Given(BaseModel):
+    settings: list[dict[str, Any]] = Field(min_length=1)
+    folder: str = ""
+    code: dict[str, str] = {}
+
+
+class _Config(BaseModel):
+    """The part of config.json that `resume` needs."""
+
+    scenario: str
+    given: _Given
+    vary: dict[str, list[Any]]
+    backend: str
+
+
 def read_config(folder: Path) -> dict[str, Any]:
-    """Read config.json of a run folder."""
+    """Read config.json of a run folder without links."""
     path = folder / CONFIG
+    check_links(folder, (*FILES, *FOLDERS))
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
+        _Config.model_validate(config)
     except FileNotFoundError:
         raise refused(folder, f"no {CONFIG}", "a run folder", "Name the --out of an earlier run.") from None
-    except (OSError, ValueError) as error:
+    except ValidationError as error:
+        raise _misfit(folder, error) from None
+    except (OSError, ValueError, RecursionError) as error:
         raise unreadable(path, error) from None
-    if not isinstance(config, dict) or not {"scenario", "given", "vary", "backend"} <= config.keys():
-        raise refused(path, "a file without the run's settings", "the file that the run wrote", "Start the run again.")
-    return config
+    return config  # type: ignore[no-any-return]
+
+
+def _misfit(folder: Path, error: ValidationError) -> RunFolderError:
+    """Return the error for a config.json that no run wrote."""
+    first = error.errors()[0]
+    if first["loc"][:1] == ("given",) and len(first["loc"]) > 1:
+        got = f"settings that cannot be read ({_told(error)})"
+        return refused(folder, got, "config.json as the run wrote it", "Start the run again.")
+    if first["type"] in ("missing", "model_type"):
+        got, expected = "a file without the run's settings", "the file that the run wrote"
+        return refused(folder / CONFIG, got, expected, "Start the run again.")
+    return unreadable(folder / CONFIG, error)
+
+
+def _told(error: Exception) -> str:
+    """Return what an error says, of several faults the first."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'content'}: {first['msg']}"
 
 
 def read_settings(folder: Path, config: Mapping[str, Any], model: type[S]) -> list[S]:
@@ -166,7 +223,7 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
 
 def unreadable(path: Path, error: Exception) -> RunFolderError:
     """Return the error for a file of the run folder that is not as the run wrote it."""
-    return refused(path, str(error), "the file that the run wrote", "Start the run again.")
+    return refused(path, _told(error), "the file that the run wrote", "Start the run again.")
 
 
 def refused(path: Path, got: str, expected: str, remedy: str) -> RunFolderError:

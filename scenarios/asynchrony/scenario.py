@@ -137,7 +137,7 @@ def _order(settings: AsynchronySettings, loaded: Dataset, epochs: int) -> Iterat
 
 def load_data(settings: AsynchronySettings) -> Dataset:
     """Load the data set of the settings, with its limits."""
-    return data.load(settings.dataset, "float32", settings.train_limit, settings.test_limit)
+    return data.load(settings.located(settings.dataset), "float32", settings.train_limit, settings.test_limit)
 
 
 QUICK: Mapping[str, Any] = {

@@ -99,7 +99,7 @@ def _orthogonal(b: np.ndarray, seed: int, name: str) -> np.ndarray:
 
 def check(settings: DriftSettings) -> None:
     """Refuse missing data, and settings that no circuit can have."""
-    lacking = missing(settings.dataset)
+    lacking = missing(settings.located(settings.dataset))
     if lacking is not None:
         raise lacking
     circuit_settings(settings)

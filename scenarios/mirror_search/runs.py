@@ -87,7 +87,7 @@ class Runs:
 
     def __init__(self, settings: MirrorSearchSettings, backend: str) -> None:
         self.settings, self.backend = settings, backend
-        self.data = data.load(settings.dataset, "float32", settings.train_limit, settings.test_limit)
+        self.data = data.load(settings.located(settings.dataset), "float32", settings.train_limit, settings.test_limit)
         sizes = [[self.data.features, *hidden, self._classes()] for hidden in settings.hidden]
         self.depths = {depth_name(one): one for one in sizes}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -190,6 +191,32 @@ def test_names_with_brackets(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
     checkpoints(folder)[-1].write_bytes(b"damaged")
     assert circuitsim("resume", folder) == 0
     assert f"refused: checkpoint {folder}" in capfd.readouterr().out
+
+
+def test_resume_finds_data_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names stay as the user gave them; config.json has the folder in which they begin."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    np.savez("own.npz", x=np.random.default_rng(0).random((100, 64)))
+    assert run(Path("run"), dataset="own.npz") == 0
+    expected = measured(Path("run"))
+    for name in ("checkpoint", "metrics.parquet", "final.safetensors"):
+        shutil.rmtree(f"run/{name}") if name == "checkpoint" else Path(f"run/{name}").unlink()
+    monkeypatch.chdir(tmp_path / "there")
+    assert circuitsim("resume", "../here/run") == 0
+    pd.testing.assert_frame_equal(measured(tmp_path / "here" / "run"), expected)
+    config = json.loads((tmp_path / "here" / "run" / "config.json").read_text())
+    assert (config["dataset"], config["given"]["folder"]) == ("own.npz", str(tmp_path / "here"))
+
+
+def test_resume_finds_data_that_moved_with_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    np.savez("own.npz", x=np.random.default_rng(0).random((100, 64)))
+    assert run(Path("run"), dataset="own.npz") == 0
+    monkeypatch.chdir((tmp_path / "here").rename(tmp_path / "there"))
+    assert circuitsim("resume", "run") == 0
 
 
 def test_precedence(tmp_path: Path) -> None:
