@@ -150,7 +150,7 @@ class Rehearsal:
                 self._load(image, loaded)
                 self._tell()
                 self.call(tensors)
-                self._tick()
+                self.simulator.pass_time()
                 # a state that comes again is looked at whole after the last time
                 changed = self._changed(image, None if every or image is not states[t + 1] else self._known)
                 self._known.update(changed)
@@ -184,12 +184,6 @@ class Rehearsal:
         for block, slots in self.given.items():
             for slot, value in zip(slots, self.memory.blocks[block].tolist(), strict=True):
                 slot.put(value)
-
-    def _tick(self) -> None:
-        """Let a presentation's time pass."""
-        made = self.simulator
-        made.presentations, made.tick = made.presentations + 1, made.tick + made.schedule.duration
-        made.state.set_clock(made.tick, made.presentations)
 
     def _changed(self, image: Image, among: set[int] | None) -> list[int]:
         """Return the blocks that no longer hold the image; `among` : those looked at, None: all but huge ones."""
