@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from circuitsim.analysis.audits.audit import Audit, audit
-from circuitsim.analysis.audits.hook_audit import audit_hooks
+from circuitsim.analysis.audits.hook_audit import examine_hooks
 from circuitsim.analysis.audits.intervention import RUNS, intervene
 from circuitsim.analysis.scores.scorecard import scorecard
 from circuitsim.circuit.circuit import Circuit
@@ -71,8 +71,9 @@ def examine_simulator(
     seed : of the random changes; None: drawn anew. runs, measure : as for `examine`.
     """
     seed = randbits(32) if seed is None else seed
-    tested, hooked = intervene(simulator, rows, runs=runs, seed=seed), audit_hooks(simulator, seed=seed)
-    found = audit(simulator.schedules, (*hooked, *tested.undeclared(hooked)))  # a hook's finding names the line
+    tested, hooks = intervene(simulator, rows, runs=runs, seed=seed), examine_hooks(simulator, seed=seed)
+    found = audit(simulator.schedules, tested.findings, [finding for one in hooks for finding in one.findings])
+    found["hooks"] = [one.row() for one in hooks]
     found["intervention"] = {key: value for key, value in tested.row().items() if key != "findings"}
     if measure:
         found["scorecard"] = scorecard(simulator, rows)

@@ -86,16 +86,16 @@ class MemoryBlocks:
 
     def drawn(self, number: int, size: Draw = Draw.ORDINARY, unlike: Array | None = None) -> Array:
         """Return random values for one block."""
-        (_, quantity, cycle), block = self.keys[number][0], self.blocks[number]
+        (owner, quantity, cycle), block = self.keys[number][0], self.blocks[number]
         if block.dtype.kind in "iu":
             return self._whole(number, unlike)
         if block.dtype.kind == "b":
             return self._random.random(block.shape) < 0.5 if unlike is None else ~unlike
         if self._one_hot.intersection(self.keys[number]) and self._random.random() < 0.5:
             return self._indicators(block, unlike)
-        if cycle is None and block.ndim == 1:  # a parameter of each replica: zero and infinity stay
+        if cycle is None and block.ndim == 1 and owner != "hook":  # a parameter of each replica: zero and infinity stay
             return np.asarray(block * self._random.uniform(0.5, 1.5, block.shape).astype(block.dtype))
-        values = self._values(block, size)
+        values = self._values(block, size).astype(block.dtype, copy=False)
         # keeps sums over a layer near one, where no activation saturates
         scale = size.of_weights / np.sqrt(block.shape[-1]) if quantity == "weight" else size.of_signals
         return values if scale == 1 else values * block.dtype.type(scale)

@@ -115,7 +115,7 @@ class SynapseGroup:
             if scene.clamped(population):
                 _join(found, _X, neurons[None, :])
         for other in circuit.incoming[q.target] if self.siblings else ():
-            for key, mask in incoming(scene, other, self.replicas, self.posts).items():
+            for key, mask in incoming(scene, other, self.replicas, self.posts, all_=True).items():
                 _join(found, key, mask)
         return found
 
@@ -263,14 +263,18 @@ class NeuronGroup:
 Group = SynapseGroup | ArrivalGroup | NeuronGroup
 
 
-def incoming(scene: Scene, q: Projection, replicas: Array, posts: Array) -> Masks:
-    """Mark the own synapses of neurons in a projection: weights and biases; none where the weights are another's."""
+def incoming(scene: Scene, q: Projection, replicas: Array, posts: Array, *, all_: bool = False) -> Masks:
+    """Mark the own synapses of neurons in a projection: weights and biases; none where the weights are another's.
+
+    `all_` : their increments, velocities and pending increments too.
+    """
     owner, found = physical(scene.circuit, q), Masks()
     slots = synapse_table(scene.circuit, q.name).into(posts)
     biases = _bias_slots(scene.circuit, q.name, posts, every=False)
-    keys: list[tuple[Key, Array]] = [((name, "weight", None), slots) for name in (owner,) if name]
-    keys += [((q.name, "bias", None), biases)] * q.bias
-    keys += [((name, "mask", None), slots) for name in (owner,) if name]
+    weights = OF_WEIGHTS if all_ else ("weight", "mask")
+    keys: list[tuple[Key, Array]] = [((owner, quantity, None), slots) for quantity in weights if owner]
+    if q.bias:
+        keys += [((q.name, quantity, None), biases) for quantity in (OF_BIASES if all_ else ("bias",))]
     for key, chosen in keys:
         if key in scene.arrays:
             found[key] = replicas.reshape(-1, *(1 for _ in chosen.shape)) & chosen

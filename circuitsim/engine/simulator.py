@@ -282,6 +282,11 @@ class Simulator(Persistent):
         """Return the timetable, steps and memory of a presentation, or of a wave of mirror mode, for audits."""
         return (self.plans[0] if mirror is None else self.mirror_plans[mirror]).opened(batch)
 
+    def pass_time(self) -> None:
+        """Let the time of a presentation pass in which nothing happens: for audits alone."""
+        self._time.presentations, self._time.tick = self.presentations + 1, self.tick + self.schedule.duration
+        self.state.set_clock(self.tick, self.presentations)
+
     def unbind(self) -> None:
         """Forget all bound steps, for audits: they are bound anew when next needed, and must do the same."""
         for plan in (*self.plans, *self.mirror_plans):
