@@ -32,7 +32,10 @@ TEXTS = (
     '"sum", "drop P", "dense N"'
 )
 _WEIGHTED = re.compile(r"(conv|local) (\d{1,6}) (\d{1,4})(?:/(\d{1,4}))?(?: (valid|same))?", re.ASCII)
-_POOL = re.compile(r"(maxpool|meanpool(?!.* (?:first|last|all))) (\d{1,4})(?:/(\d{1,4}))?(?: (valid|same))?(?: (first|last|all))?", re.ASCII)
+_POOL = re.compile(
+    r"(maxpool|meanpool(?!.* (?:first|last|all))) (\d{1,4})(?:/(\d{1,4}))?(?: (valid|same))?(?: (first|last|all))?",
+    re.ASCII,
+)
 _OTHER = re.compile(r"(upsample|dense) (\d{1,9})", re.ASCII)
 _DROP = re.compile(r"drop (0?\.\d{1,6}|0)", re.ASCII)
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from circuitsim.api.comparing import Comparison, compare
     from circuitsim.api.result import Run, load_run
     from circuitsim.api.start import resume, run
+    from circuitsim.api.sweep_result import Sweep
+    from circuitsim.api.sweeping import sweep
     from circuitsim.asynchrony import AsynchronousSimulator, Timing
     from circuitsim.circuit.circuit import Circuit
     from circuitsim.circuit.connectivity import (
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     )
     from circuitsim.circuit.weights import Copied, Fixed, Own, Signs, Tied, Transposed
     from circuitsim.engine.hooks import Hook
+    from circuitsim.engine.recording import Recording
     from circuitsim.engine.simulator import Simulator
     from circuitsim.errors import BadInput, CircuitsimError, Diverged, Interrupted
     from circuitsim.rules import Rule, local_rule
@@ -55,6 +58,8 @@ _MODULES = {
     **dict.fromkeys(("Comparison", "compare"), "api.comparing"),
     **dict.fromkeys(("Run", "load_run"), "api.result"),
     **dict.fromkeys(("resume", "run"), "api.start"),
+    "Sweep": "api.sweep_result",
+    "sweep": "api.sweeping",
     **dict.fromkeys(("AsynchronousSimulator", "Timing"), "asynchrony"),
     "Circuit": "circuit.circuit",
     **dict.fromkeys(
@@ -67,6 +72,7 @@ _MODULES = {
     ),
     **dict.fromkeys(("Copied", "Fixed", "Own", "Signs", "Tied", "Transposed"), "circuit.weights"),
     "Hook": "engine.hooks",
+    "Recording": "engine.recording",
     "Simulator": "engine.simulator",
     **dict.fromkeys(("BadInput", "CircuitsimError", "Diverged", "Interrupted"), "errors"),
     **dict.fromkeys(("Rule", "local_rule"), "rules.rule"),
@@ -107,12 +113,14 @@ __all__ = [
     "Population",
     "Projection",
     "Protocol",
+    "Recording",
     "Rule",
     "Run",
     "Scenario",
     "Schedule",
     "Signs",
     "Simulator",
+    "Sweep",
     "Table",
     "Tied",
     "Timing",
@@ -131,6 +139,7 @@ __all__ = [
     "resume",
     "run",
     "scenarios",
+    "sweep",
 ]
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from circuitsim.analysis.reports import sections
 from circuitsim.analysis.reports.circuit_sections import locality, verdict
 from circuitsim.analysis.reports.drawing import circuit_figure
 from circuitsim.analysis.reports.gantt import gantt_figure
 from circuitsim.analysis.reports.groups import Results
-from circuitsim.analysis.reports.page import Image, details, escape, figure, paragraph, plural, table
-from circuitsim.analysis.reports.run_figure import curves_figure
+from circuitsim.analysis.reports.page import Image, details, escape, figure, number, paragraph, plural, table
+from circuitsim.analysis.reports.run_figure import CurvesFigure, curves_figure
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.rules.rule import Rule
 from circuitsim.timetable.protocol import Protocol
 from circuitsim.timetable.schedule import Schedule
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_POPULATIONS = 80  # of a circuit that is drawn
 MOST_ROWS = 60  # of a timetable's table
@@ -82,6 +85,12 @@ def comparison_html(rows: Sequence[Mapping[str, str]], results: Results) -> str:
     header = list(dict.fromkeys(key for row in rows for key in row))
     drawn = _curves(results)
     return drawn + table(header, [[row.get(key, "–") for key in header] for row in rows])
+
+
+def sweep_html(title: str, points: pd.DataFrame, drawn: CurvesFigure) -> str:
+    """Return a sweep's figure, and the table of its points."""
+    rows = [[number(value) if isinstance(value, float) else str(value) for value in row] for row in points.to_numpy()]
+    return f"<p><b>{escape(title)}</b></p>" + drawn._repr_html_() + table(list(points), rows)
 
 
 def _curves(results: Results) -> str:

@@ -93,7 +93,7 @@ class Comparison:
         import pandas as pd
 
         test = self.metrics[self.metrics["split"] == "test"]
-        last = test[test["epoch"] == test.groupby("replica")["epoch"].transform("max")]
+        last = test[test["epoch"] == test.groupby("run")["epoch"].transform("max")]  # without replicas that diverged
         rows = []
         for labels, group in last.groupby(["run", *self.differing], sort=False):
             row = dict(zip(("run", *self.differing), labels, strict=True))

@@ -11,7 +11,6 @@ import numpy as np
 from circuitsim.engine.simulator import Simulator
 from circuitsim.runs import checkpoint, runfolder
 from circuitsim.runs.base import AnyScenario
-from circuitsim.runs.config import based
 from circuitsim.runs.groups import ReplicaGroup
 from circuitsim.runs.scenario import expect_circuits
 from circuitsim.runs.study import Study
@@ -25,10 +24,9 @@ def simulator_of(
 
     Parameters
     ----------
-    settings : of all replicas. folder, config : of the run.
+    settings : of all replicas, with the folder in which their paths begin. folder, config : of the run.
     """
     found, backend = expect_circuits(scenario, "simulator of"), str(config["backend"])
-    based(settings, str(config["given"].get("folder", "")))
     alone = make_study(found, [settings[replica]], backend)
     simulator = alone.groups[0].simulator
     kept = checkpoint.newest_whole(folder / runfolder.CHECKPOINTS)

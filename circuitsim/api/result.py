@@ -12,8 +12,8 @@ from circuitsim.analysis.audits.verdict import Audit
 from circuitsim.errors import ConfigError
 from circuitsim.runs import runfolder, tables
 from circuitsim.runs.base import AnyScenario
-from circuitsim.runs.lookup import load_scenario
-from circuitsim.runs.trust import check_code
+from circuitsim.runs.config import based
+from circuitsim.runs.trust import check_code, digests, scenario_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,18 +26,19 @@ if TYPE_CHECKING:
 NOT_KEYS = ("scenario", "backend")
 
 
-def load_run(folder: str | Path, *, trust: bool = False) -> Run:
+def load_run(folder: str | Path, *, scenario: AnyScenario | None = None, trust: bool = False) -> Run:
     """Return the run in a folder, whoever started it; only its `simulator` executes anything.
 
     Parameters
     ----------
-    folder : a run folder. trust : whether `simulator` may execute code from files that the run names.
+    folder : a run folder. scenario : that of the run, where it is neither installed nor in a file.
+    trust : whether `simulator` may execute code from files that the run names.
 
     Raises
     ------
     RunFolderError : there is no run in the folder, or its files are not as a run wrote them.
     """
-    return Run(Path(folder), trusted=trust)
+    return Run(Path(folder), scenario, trusted=trust)
 
 
 class Run:
@@ -137,10 +138,12 @@ class Run:
         from circuitsim.api.continuing import simulator_of
 
         self._check_replica(replica)
-        scenario = self._scenario or load_scenario(self.name)
+        scenario = self._scenario or scenario_of(self.folder, self._config, self._trusted)
         settings = runfolder.read_settings(self.folder, self._config, scenario.settings)
+        base = str(self._config["given"].get("folder", ""))
+        based(settings, base)
         if not self._trusted:
-            check_code(self.folder, settings, self._config["given"])
+            check_code(self.folder, digests("", settings, base), self._config["given"])
         return simulator_of(scenario, settings, self.folder, self._config, replica)
 
     @cached_property

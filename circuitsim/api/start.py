@@ -18,7 +18,7 @@ from circuitsim.runs.arguments import defaults_of, read_keys, vary_of
 from circuitsim.runs.base import AnyScenario
 from circuitsim.runs.config import refuse
 from circuitsim.runs.launch import resume_run, start_run
-from circuitsim.runs.lookup import load_scenario
+from circuitsim.runs.own import find_scenario
 
 
 def run(
@@ -63,11 +63,13 @@ def run(
     >>> sorted(run.metrics.columns)
     ['epoch', 'metric', 'replica', 'seed', 'split', 'value']
     """
-    found = load_scenario(scenario) if isinstance(scenario, str) else scenario
+    found = find_scenario(scenario) if isinstance(scenario, str) else scenario
     given = {key: plain(value) for key, value in keys.items()}
     file = read_keys(Path(config)) if isinstance(config, (str, Path)) else config or {}
     defaults = defaults_of(found, {key: plain(value) for key, value in file.items()}, None, quick)
-    varied = vary_of(found, {key: _values(key, values) for key, values in (vary or {}).items()}, defaults | given)
+    varied = vary_of(
+        found, {key: values_of_vary(key, values) for key, values in (vary or {}).items()}, defaults | given
+    )
     values = {key: value for key, value in defaults.items() if key not in varied} | given
     temporary = None if out is not None else Path(tempfile.mkdtemp(prefix="circuitsim-"))
     folder = Path(out) if out is not None else Path(str(temporary)) / found.name
@@ -127,7 +129,7 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _values(key: str, values: Any) -> list[Any]:
+def values_of_vary(key: str, values: Any) -> list[Any]:
     """Return the values of a varied key."""
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
         refuse(key, values, "a list of the values to vary", f"Write vary={{{key!r}: [{values!r}]}}.")

@@ -14,8 +14,13 @@ import typer
 from rich.console import Console
 
 from circuitsim.cli.console import show_rows, table_of, terminal
+from circuitsim.cli.keys import show_keys
+from circuitsim.cli.options import Backend, ConfigFile, Quick, ScenarioName, Seed, Sets, Varies
+from circuitsim.cli.sweeping import sweep
 from circuitsim.errors import CircuitsimError
-from circuitsim.runs.lookup import all_scenarios, circuit_descriptions, load_scenario, load_tool, scenario_names
+from circuitsim.runs.lookup import all_scenarios, circuit_descriptions
+from circuitsim.runs.own import find_scenario
+from circuitsim.runs.tools import load_tool
 
 if TYPE_CHECKING:
     from circuitsim.runs.config import TrainingSettings
@@ -29,25 +34,10 @@ app = typer.Typer(
 )
 data_app = typer.Typer(rich_markup_mode=None, help="Data sets: list them, find them, fetch them.")
 app.add_typer(data_app, name="data")
+app.command()(sweep)
 
-Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set a key; VALUE is TOML.")]
-Varies = Annotated[list[str] | None, typer.Option("--vary", metavar="KEY=V1,V2,...", help="Cross into replicas.")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE.toml", help="Keys from a file.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="Default of the keys seed and data_seed.")]
-Quick = Annotated[bool, typer.Option("--quick", help="The scenario's short settings.")]
-Backend = Annotated[
-    str, typer.Option("--backend", help="numba; cupy (an NVIDIA GPU); or numpy (slow: the specification).")
-]
 NAME = "circuitsim"
 COMPLETING = f"_{NAME.upper()}_COMPLETE"  # the environment variable with which a shell asks for completions
-
-
-def _matching_scenarios(incomplete: str) -> list[str]:
-    """Return the names that a shell offers for the beginning of a scenario's name."""
-    return [name for name in scenario_names() if name.startswith(incomplete)]
-
-
-ScenarioName = Annotated[str, typer.Argument(autocompletion=_matching_scenarios)]
 
 
 def _show_version(wanted: bool) -> None:
@@ -91,7 +81,7 @@ def run(
     from circuitsim.runs.arguments import parse_vary, values_of, vary_of
     from circuitsim.runs.launch import start_run
 
-    found = load_scenario(scenario)
+    found = find_scenario(scenario)
     defaults, given = values_of(found, set_, config_file, seed, quick)
     varied = vary_of(found, parse_vary(vary or []), defaults | given)
     values = {key: value for key, value in defaults.items() if key not in varied} | given
@@ -268,6 +258,7 @@ def _carry_out(arguments: list[str]) -> int:
         with command.make_context(NAME, list(arguments)) as context:
             command.invoke(context)
     except typer.Exit as ended:  # --help
+        show_keys(arguments)
         return ended.exit_code
     return 0
 
@@ -280,7 +271,7 @@ def _designed(
     from circuitsim.runs.config import build
     from circuitsim.runs.scenario import expect_circuits
 
-    found = expect_circuits(load_scenario(scenario), command)
+    found = expect_circuits(find_scenario(scenario), command)
     defaults, given = values_of(found, sets, file, None, quick)
     settings = build(found.settings, defaults | given)
     return settings, found.design(settings)

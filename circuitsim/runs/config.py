@@ -114,7 +114,9 @@ def build(model: type[M], values: Mapping[str, Any], within: str = "") -> M:
 
 def expectation(model: type[BaseModel], key: str) -> str:
     """Return the values that a key may have, as its message puts them."""
-    return model.model_fields[key].description or "another value"
+    field = model.model_fields[key]
+    kind = getattr(field.annotation, "__name__", str(field.annotation))
+    return field.description or f"a value of type {kind}"
 
 
 def _optional(model: type[BaseModel], key: str) -> bool:

@@ -29,6 +29,12 @@ def check_connectivity(graph: Graph, q: Projection) -> None:
     if isinstance(q.connectivity, type) or not hasattr(q.connectivity, "synapses"):
         expected = "Dense(), Convolution(...) or another connectivity"
         refuse(f"projection {q.name}", f"connectivity {q.connectivity!r}", expected, "Import one from circuitsim.")
+    backwards = isinstance(q.connectivity, Reverse) and isinstance(q.connectivity.of, MaxPool)
+    if backwards and not q.winners:
+        expected = "winners, the pooling population whose synapses pass the signal if they won"
+        refuse(
+            f"projection {q.name}", "a max-pool read backwards, and no winners", expected, "Name it, or use MeanPool."
+        )
     expected = q.connectivity.problem(pre, post)
     if expected:
         got = f"{q.connectivity} from {q.source} of shape {pre} to {q.target} of shape {post}"

@@ -31,6 +31,7 @@ class _Pool:
     fill: str = "zero"
 
     channel_axes = None
+    fixed = True
 
     def __post_init__(self) -> None:
         name = type(self).__name__
@@ -155,6 +156,7 @@ class Upsample:
     factor: int | tuple[int, int]
 
     channel_axes = None
+    fixed = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "factor", whole_pair("factor of Upsample", self.factor, 1))

@@ -43,17 +43,17 @@ def axis(cells: int, taps: int, stride: int, padding: str | int) -> Axis:
 
 def check_padding(what: str, padding: object) -> Padding:
     """Return the padding; CircuitError if it is none."""
-    if padding in ("same", "valid"):
-        return str(padding)
-    numbers = padding if isinstance(padding, tuple) else (padding, padding)
-    if len(numbers) != 2 or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers):
+    if isinstance(padding, str) and padding in ("same", "valid"):
+        return padding
+    try:
+        return whole_pair(what, padding, 0)
+    except CircuitError:
         raise CircuitError(
             what,
             got=f"padding {padding!r}",
             expected='"same", "valid", or a whole number of cells >= 0',
             remedy="Choose one of these.",
-        )
-    return numbers
+        ) from None
 
 
 def axes(image: Shape, size: tuple[int, int], stride: tuple[int, int], padding: Padding) -> tuple[Axis, Axis]:
