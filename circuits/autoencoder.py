@@ -162,6 +162,13 @@ def _checked(layers: Layers | Sequence[int], rule: Any, top_rule: str, cycles: i
             expected=f"a layer with weights and the input's shape, {row.places[0].shape}",
             remedy="List the decoder too.",
         )
+    if row.top.dropout:
+        raise CircuitError(
+            "layers of a circular autoencoder",
+            got="a drop at the top",
+            expected="an output of which no neuron is silent",
+            remedy="Put it below the last layer.",
+        )
     if not 0 <= reference < cycles:
         raise CircuitError(
             "cycles of a circular autoencoder",
@@ -199,13 +206,8 @@ def _recirculating(
         outputs=row.top.name,
         exchanges=(Exchange(row.top.name, "layer0", returned),),
         plasticity=(*plasticity, highest),
-        local=populations[-1].activation != "softmax" and not _shares(row),
+        local=populations[-1].activation != "softmax" and not row.shares,
     )
-
-
-def _shares(row: Layers) -> bool:
-    """Return whether neurons of some layer share their weights."""
-    return any(place.kind == "conv" and place.shape[1] * place.shape[2] > 1 for place in row.places)
 
 
 @builtin_rule
@@ -260,7 +262,7 @@ def _error_driven(
         outputs=row.top.name,
         exchanges=tuple(exchanges),
         plasticity=tuple(plasticity),
-        local=rule != "bp" and populations[-1].activation != "softmax" and not _shares(row),
+        local=rule != "bp" and populations[-1].activation != "softmax" and not row.shares,
     )
 
 

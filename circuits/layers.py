@@ -31,10 +31,13 @@ TEXTS = (
     '"conv C K[/S] [valid]", "local C K[/S] [valid]", "maxpool K[/S] [same]", "meanpool K[/S] [same]", "upsample K", '
     '"sum", "drop P", "dense N"'
 )
-_WEIGHTED = re.compile(r"(conv|local) (\d{1,6}) (\d{1,4})(?:/(\d{1,4}))?(?: (valid|same))?")
-_POOL = re.compile(r"(maxpool|meanpool) (\d{1,4})(?:/(\d{1,4}))?(?: (valid|same))?(?: (first|last|all))?")
-_OTHER = re.compile(r"(upsample|dense) (\d{1,9})")
-_DROP = re.compile(r"drop (0?\.\d{1,6}|0)")
+_WEIGHTED = re.compile(r"(conv|local) (\d{1,6}) (\d{1,4})(?:/(\d{1,4}))?(?: (valid|same))?", re.ASCII)
+_POOL = re.compile(
+    r"(maxpool|meanpool(?!.* (?:first|last|all))) (\d{1,4})(?:/(\d{1,4}))?(?: (valid|same))?(?: (first|last|all))?",
+    re.ASCII,
+)
+_OTHER = re.compile(r"(upsample|dense) (\d{1,9})", re.ASCII)
+_DROP = re.compile(r"drop (0?\.\d{1,6}|0)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,26 @@ class Layers:
                 found.append(replace(q, bias=bias) if place.h else replace(q, weights=Fixed(1.0)))
         return found
 
+    def pools(self, h: int) -> tuple[Place, ...]:
+        """Return the pools directly above layer h."""
+        found = []
+        for place in self.places[self.places.index(self.weighted[h]) + 1 :]:
+            if place.kind not in ("maxpool", "meanpool"):
+                break
+            found.append(place)
+        return tuple(found)
+
+    @property
+    def shares(self) -> bool:
+        """Tell if neurons of some layer share their weights."""
+        return any(place.kind == "conv" and place.shape[1] * place.shape[2] > 1 for place in self.places)
+
+    def activation(self, place: Place, hidden: str) -> str:
+        """Return the function whose values a layer below the top fires: pools and upsampling pass them on."""
+        if place.h is not None:
+            return hidden
+        return self.activation(self.places[place.below[0]], hidden) if len(place.below) == 1 else "identity"
+
     def downwards(self, place: Place, delay: int) -> list[Projection]:
         """Return the fixed projections by which feedback neurons beside a layer without weights pass their errors."""
         winners = place.name if place.kind == "maxpool" else ""
@@ -160,11 +183,13 @@ def parse_layers(texts: Sequence[str], shape: Shape) -> Layers:
     ------
     CircuitError : a text that names no layer, or a layer that does not fit the one below.
     """
+    if isinstance(texts, str):
+        _refuse(f"{texts!r}, one text", "a list of texts", "Put it into a list.")
     places = [Place("layer0", tuple(shape), "input")]
     h = 0
     for text in texts:
         if match := _DROP.fullmatch(str(text)):
-            places[-1] = replace(places[-1], dropout=float(match[1]))
+            places[-1] = _dropped(str(text), places[-1], float(match[1]))
             continue
         made = _place(str(text), places, h + 1)
         h = made.h or h
@@ -172,6 +197,14 @@ def parse_layers(texts: Sequence[str], shape: Shape) -> Layers:
     if not h:
         _refuse(list(texts), "at least one layer with weights", 'Add one, such as "dense 10".')
     return Layers(tuple(places))
+
+
+def _dropped(text: str, place: Place, fraction: float) -> Place:
+    """Return a layer with a fraction of its neurons silent."""
+    if place.kind == "input" or place.dropout:
+        got = f"{text!r} above {'the input' if place.kind == 'input' else 'another drop'}"
+        _refuse(got, "a layer whose neurons can be silent, once", "Put it above another layer.")
+    return replace(place, dropout=fraction)
 
 
 def _place(text: str, places: Sequence[Place], h: int) -> Place:

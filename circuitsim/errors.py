@@ -47,6 +47,10 @@ class CircuitError(BadInput):
     """A population, projection or circuit that cannot be built."""
 
 
+class CircuitWarning(UserWarning):
+    """A circuit that can be built, and cannot do what it seems to be for."""
+
+
 class RuleError(BadInput):
     """A learning rule that is not a function of one synapse, or that cannot be traced."""
 

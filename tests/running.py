@@ -148,3 +148,4 @@ def installed(monkeypatch: pytest.MonkeyPatch, *scenarios: AnyScenario) -> None:
         return [*own, *entry_points(group=group)]
 
     monkeypatch.setattr("circuitsim.runs.lookup.entry_points", points)
+    monkeypatch.setattr("circuitsim.runs.tools.entry_points", points)

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from running import circuitsim
 
+import circuitsim as cs
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -85,3 +87,14 @@ def test_the_readme_commands_are_understood(
         arguments += ["--set", "epochs=1", "--out", str(tmp_path / "run")]
     assert circuitsim(*arguments) == 0
     assert capfd.readouterr().out
+
+
+def test_the_classifier_of_the_readme_learns(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^(circuitsim run classifier --set.*?)\s+#", readme, re.M)
+    assert circuitsim(*shlex.split(line)[1:], "--out", tmp_path / "run") == 0
+    metrics = cs.load_run(tmp_path / "run").metrics
+    last = metrics[(metrics["metric"] == "error") & (metrics["split"] == "test") & (metrics["epoch"] == 10)]
+    assert len(last) == 3 and (last["value"] < 15).all()
+    low, high = map(int, re.findall(r"three kinds of feedback: (\d+) to (\d+) % test error", readme)[0])
+    assert low <= last["value"].min() and last["value"].max() <= high

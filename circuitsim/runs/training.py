@@ -57,7 +57,7 @@ class TrainingRun(Run[Scenario]):
         """Return the content of config.json, with the window of each replica's schedule."""
         windows = {index: group.simulator.schedule.window for group in self.study.groups for index in group.members}
         used = [{"window": windows[index]} for index in range(len(self.settings))]
-        return runfolder.describe(self.scenario.name, self.settings, self.vary, self.backend, used)
+        return runfolder.describe(self.scenario.reference, self.settings, self.vary, self.backend, used)
 
     def write_first(self) -> None:
         """Write the tensors before training."""
@@ -148,13 +148,21 @@ class TrainingRun(Run[Scenario]):
 
 def load_initial(study: Study, path: Path) -> None:
     """Load `--init`: any subset of the scenario's tensors, each in the shape that the settings give."""
-    shapes = study.scenario.tensor_shapes(study.common)
+    shapes = _shapes(study)
     tensors = runfolder.read_tensors(path)
     for name, values in tensors.items():
         for got, expected, remedy in _faults(study, shapes, name, values):
             raise TensorError(f"tensor {name} of {path}", got=got, expected=expected, remedy=remedy)
     for name, values in tensors.items():
         study.load(name, values)
+
+
+def _shapes(study: Study) -> Mapping[str, tuple[int, ...]]:
+    """Return names and shapes of all tensors that a scenario's circuits may have."""
+    if study.scenario.tensor_shapes is not None:
+        return study.scenario.tensor_shapes(study.common)
+    each = [group.simulator.tensors() for group in study.groups]
+    return {name: values.shape[1:] for tensors in each for name, values in tensors.items()}
 
 
 def _faults(

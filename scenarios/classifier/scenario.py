@@ -21,7 +21,15 @@ from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Design
 from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.classifier.settings import NEVER, ClassifierSettings
-from circuitsim.scenarios.networks import QUICK, UPDATES, Parameters, check_classes, layer_rates, layered_shapes
+from circuitsim.scenarios.networks import (
+    QUICK,
+    UPDATES,
+    Parameters,
+    check_classes,
+    layer_rates,
+    layered_shapes,
+    which_are_read,
+)
 from circuitsim.scenarios.reporting import finish
 from circuitsim.timetable.protocol import Protocol
 
@@ -41,7 +49,7 @@ def design(settings: ClassifierSettings) -> Design:
     return Design(
         circuit,
         replace(protocol, readouts=((top, "O", 0), (top, "S", 0))),
-        parameters(settings, circuit),
+        which_are_read(circuit, parameters(settings, circuit)),
         decaying=tuple(q for q in circuit.rules if q.startswith("W") or stepped),
         passes_before=settings.mirror["passes_before"] if circuit.mirrors else 0,
     )

@@ -16,7 +16,7 @@ import pandas as pd
 import pydantic
 import pytest
 from pydantic import Field
-from running import ENTRIES, SMALL, circuitsim, installed, measured, metrics, outcome, skip_report, tree
+from running import ENTRIES, SMALL, circuitsim, installed, measured, metrics, nightly, outcome, skip_report, tree
 
 from circuitsim import data
 from circuitsim.analysis.reports import portfolio
@@ -332,7 +332,7 @@ def test_overwrite_replaces_an_earlier_campaign(whole: Path, tmp_path: Path, cap
     _same(out, whole)
 
 
-@pytest.mark.parametrize("at", [3, 33, 47, 64])
+@pytest.mark.parametrize("at", [3, nightly(33), nightly(47), 64])
 def test_killed_and_resumed(at: int, whole: Path, tmp_path: Path) -> None:
     """SIGKILL in a process of its own, within the first member, the second, and twice the last."""
     out = tmp_path / "run"
