@@ -34,7 +34,11 @@ def filters(ran: Sequence[Any]) -> list[Exhibit]:
         strips = [
             Strip(
                 f"filter {o}: {len(places)} locations as learned, then their change",
-                np.concatenate([filter_images(np.stack([w[y, x, o] for y, x in places])) for w in (end, end - start)]),
+                [
+                    image
+                    for w in (end, end - start)
+                    for image in filter_images(np.stack([w[y, x, o] for y, x in places]))
+                ],
             )
             for o in range(min(SHOWN, end.shape[2]))
         ]

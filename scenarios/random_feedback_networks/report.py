@@ -74,7 +74,7 @@ class Trained(Measured):
 
     def final(self) -> np.ndarray:
         """Return the test error after the last epoch, (seed,)."""
-        return self.curve("error")[-1]
+        return np.asarray(self.curve("error")[-1])
 
     def by_layer(self, prefix: str) -> Curves:
         """Return the curves of a metric of several layers, such as `correlation/W`, by layer."""
