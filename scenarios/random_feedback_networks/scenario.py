@@ -37,6 +37,6 @@ SCENARIO = Campaign(
     settings=NetworkSettings,
     members=members,
     finish=finish,
-    estimated=lambda settings: settings.full,
+    estimated=lambda settings: settings.level == "full",
     quick=QUICK,
 )

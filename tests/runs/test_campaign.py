@@ -8,6 +8,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -393,7 +394,7 @@ def test_an_estimate_of_the_time_comes_before_anything_starts(
 ) -> None:
     installed(monkeypatch, replace(TOUR, estimated=lambda settings: settings.seeds == 1))
     assert circuitsim("run", "tour", "--set", "seeds=1", "--out", tmp_path / "run") == 0
-    shown = capfd.readouterr().err
+    shown = capfd.readouterr().out
     lines = [line for line in shown.splitlines() if "about" in line]
     assert [line.partition(": about")[0] for line in lines] == [
         "member first",
