@@ -42,7 +42,7 @@ def sandbox(simulator: Simulator, rows: Any) -> Iterator[list[BoundPlan]]:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # as in a presentation
             yield opened(simulator, batch)
     finally:
-        simulator.use(x, y)
+        simulator.share(x, y)
         simulator.restore(snapshot)
         for part, numbers, arrays in zip(laid_open(simulator, batch), row_numbers, memory, strict=True):
             part.rows[...] = numbers

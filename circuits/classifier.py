@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.connectivity import size_of
-from circuitsim.circuit.parts import Carries, Exchange, Mirror, Plasticity, Population, Projection
+from circuitsim.circuit.parts import Carries, Exchange, Masks, Mirror, Plasticity, Population, Projection
 from circuitsim.circuit.weights import Copied, Own, Signs, Tied, Transposed, Weights
 from circuitsim.circuits.choices import refuse_sizes, require_choice
 from circuitsim.circuits.layers import Layers, Place, as_layers
@@ -47,6 +47,7 @@ def layered_classifier(
     passes: int = 1,
     bounded: bool = False,
     masked: bool = False,
+    masks: Masks = Masks.SYNAPSE,
     copied: bool = False,
     redrawn: bool = False,
     deferred: bool = False,
@@ -73,6 +74,7 @@ def layered_classifier(
     passes : for wm: passes of mirror mode after a presentation.
     bounded : True bounds the norm of each neuron's incoming weights (parameter max_norm).
     masked : True keeps only a random part of the synapses, forward and feedback drawn separately (parameter density).
+    masks : how these are drawn.
     copied : for bp: feedback weights are a copy, renewed in every k-th presentation (parameter `copy_interval` of B).
     redrawn : for ss: the magnitudes are drawn anew for every presentation.
     deferred : increments add up until a random presentation applies them (parameter `update_probability`).
@@ -88,7 +90,9 @@ def layered_classifier(
     forward = row.upwards("W", delay, bias)
     down = _feedback(row, feedback, back, normalise=normalise, copied=copied, redrawn=redrawn)
     synapses = [
-        replace(q, masked=masked and q.has_tensor and not q.constant, deferred=deferred and q.name[0] == "W")
+        replace(
+            q, masked=masked and q.has_tensor and not q.constant, masks=masks, deferred=deferred and q.name[0] == "W"
+        )
         for q in forward + down
     ]
     mirrored = [h for h in row.weighted if h > 1] if feedback == "wm" else []

@@ -23,7 +23,14 @@ from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.fields import Flag
 from circuitsim.scenarios.first_weights import bias_at_mean
 from circuitsim.scenarios.layered import ImageSettings
-from circuitsim.scenarios.networks import QUICK, Parameters, check_features, errors_of_output, layered_shapes
+from circuitsim.scenarios.networks import (
+    QUICK,
+    Parameters,
+    check_features,
+    errors_of_output,
+    layered_shapes,
+    which_are_read,
+)
 from circuitsim.scenarios.own_rule import own_rule
 from circuitsim.scenarios.reporting import finish_with_reconstructions
 
@@ -153,7 +160,7 @@ def design(settings: AutoencoderSettings) -> Design:
         parameters |= {(p.name, "max_norm"): settings.max_norm for p in circuit.populations if p.bounded}
     if settings.rule not in ERROR_DRIVEN:
         parameters |= settings.mixing
-    return Design(circuit, protocol, parameters)
+    return Design(circuit, protocol, which_are_read(circuit, parameters))
 
 
 def check(settings: AutoencoderSettings, data: Dataset) -> None:

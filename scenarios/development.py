@@ -23,7 +23,7 @@ from circuitsim.runs.design import Stage
 from circuitsim.scenarios.fields import Count, CountOrZero, Limit, Positive
 from circuitsim.scenarios.first_weights import alike, images_at_mean
 from circuitsim.scenarios.layered import ImageSettings, Rates
-from circuitsim.scenarios.networks import both_rates, element, fits, layer_rates
+from circuitsim.scenarios.networks import both_rates, element, fits, layer_rates, which_are_read
 from circuitsim.timetable.protocol import Protocol
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ class _Part:
 
 
 def stages(
+    circuit: Circuit,
     settings: DevelopmentSettings,
     protocol: Protocol,
     blocks: Sequence[Grown],
@@ -162,7 +163,7 @@ def stages(
         learning = [block.groups[-1] for block in blocks if settings.decoders == "learning"]
         groups = (TOP, *([TUNING] if tuned else []), *([TOP_FEEDBACK] if feedback else []), *learning)
         found.append(Stage(1, replace(protocol, groups=groups), rates, "fine-tuning"))
-    return tuple(found)
+    return tuple(replace(stage, parameters=which_are_read(circuit, stage.parameters)) for stage in found)
 
 
 def _parts(settings: DevelopmentSettings, blocks: Sequence[Grown]) -> list[_Part]:

@@ -12,10 +12,10 @@ from circuitsim.data import shape_of
 from circuitsim.errors import CircuitError
 from circuitsim.runs.config import TrainingSettings, expectation, refuse
 
-Hidden = Literal["identity", "tanh", "logistic", "relu", "saturated"]
-Output = Literal["identity", "tanh", "logistic", "relu", "saturated", "softmax"]
+Hidden = Literal["identity", "tanh", "logistic", "relu", "saturated", "saturated-half"]
+Output = Literal["identity", "tanh", "logistic", "relu", "saturated", "saturated-half", "softmax"]
 Rates = float | list[float]
-_HIDDEN = "identity, tanh, logistic, relu or saturated"
+HIDDEN = "identity, tanh, logistic, relu, saturated or saturated-half"
 _RATES = "a number >= 0, or a list with one for each layer above the input"
 
 
@@ -25,8 +25,8 @@ class LayeredSettings(TrainingSettings):
     sizes: list[int] = Field(
         [64, 16, 64], description="a list of at least two whole numbers from 1 to 10^9, units by layer"
     )
-    hidden: Hidden = Field("tanh", description=_HIDDEN)
-    output: Output = Field("logistic", description=f"{_HIDDEN}; or softmax")
+    hidden: Hidden = Field("tanh", description=HIDDEN)
+    output: Output = Field("logistic", description=f"{HIDDEN}; or softmax")
     lr: Rates = Field(0.01, description=_RATES)
     lr_bias: Rates | None = Field(None, description=_RATES)
     momentum: float = Field(0.0, ge=0, lt=1, description="a number from 0 to below 1")

@@ -21,7 +21,7 @@ from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.autoencoder import AutoencoderSettings, initial_bias
 from circuitsim.scenarios.fields import Flag
 from circuitsim.scenarios.layered import LayeredSettings
-from circuitsim.scenarios.networks import QUICK, Parameters, check_features, layer_rates
+from circuitsim.scenarios.networks import QUICK, Parameters, check_features, layer_rates, which_are_read
 from circuitsim.scenarios.reporting import finish_with_reconstructions
 from circuitsim.timetable.protocol import Protocol
 
@@ -76,7 +76,7 @@ def design(settings: LayoutSettings) -> Design:
     for q in circuit.projections:
         parameters |= layer_rates(settings, q.name, 1 if q.name == "A1" else 2)
         parameters[q.name, "momentum"] = settings.momentum
-    return Design(circuit, protocol, parameters)
+    return Design(circuit, protocol, which_are_read(circuit, parameters))
 
 
 def check(settings: LayoutSettings, data: Dataset) -> None:

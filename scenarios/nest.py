@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from circuitsim.analysis.blocks import block_alignment, block_errors
+from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuits.blocks import TUNING
 from circuitsim.circuits.nest import OUTER, nested_autoencoder
 from circuitsim.runs.base import Figures
@@ -26,6 +27,7 @@ from circuitsim.scenarios.networks import (
     errors_of_output,
     fits,
     layer_rates,
+    which_are_read,
 )
 from circuitsim.scenarios.reporting import finish_with_reconstructions
 
@@ -92,11 +94,16 @@ def design(settings: NestSettings) -> Design:
     groups = {"both": (*inner, OUTER), "tuned": (*inner, OUTER, TUNING), "inner": inner, "outer": (OUTER,)}
     first = Stage(settings.inner_first, replace(protocol, groups=inner), name="inner loops")
     rest = Stage(settings.epochs - settings.inner_first, replace(protocol, groups=groups[settings.learns]), name="all")
-    return Design(circuit, protocol, _parameters(settings), stages=(first, rest) if settings.inner_first else (rest,))
+    return Design(
+        circuit,
+        protocol,
+        which_are_read(circuit, _parameters(settings, circuit)),
+        stages=(first, rest) if settings.inner_first else (rest,),
+    )
 
 
-def _parameters(settings: NestSettings) -> Parameters:
-    found: Parameters = {"momentum": settings.momentum}
+def _parameters(settings: NestSettings, circuit: Circuit) -> Parameters:
+    found: Parameters = {(q, "momentum"): settings.momentum for q in circuit.rules}
     for h in range(1, len(settings.sizes)):
         found |= layer_rates(settings, f"A{h}", h)
     for h in range(1, len(settings.sizes) - 1):

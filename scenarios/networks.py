@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from circuitsim.analysis.metrics import reconstruction_errors
+from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.connectivity import size_of
 from circuitsim.circuits.layers import Layers
 from circuitsim.data import Dataset
+from circuitsim.engine.parameters import readable
 from circuitsim.runs.config import refuse
 from circuitsim.scenarios.layered import LayeredSettings, Rates
 from circuitsim.timetable.protocol import Updates
@@ -44,6 +46,12 @@ def both_rates(projection: str, rate: float) -> dict[Any, float]:
 def layer_rates(settings: LayeredSettings, projection: str, h: int, factor: float = 1.0) -> dict[Any, float]:
     """Return the learning rates of a projection into layer h, times a factor."""
     return {(projection, key): settings.rate(key, h) * factor for key in ("lr", "lr_bias")}
+
+
+def which_are_read(circuit: Circuit, parameters: Mapping[Any, float]) -> dict[Any, float]:
+    """Leave out the parameters of parts that do not read them, such as the rates of biases that there are not."""
+    reads = readable(circuit)
+    return {key: value for key, value in parameters.items() if key[1] in reads[key[0]]}
 
 
 def check_features(settings: LayeredSettings, data: Dataset) -> None:

@@ -19,8 +19,8 @@ from circuitsim.runs.design import Design
 from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.development import DevelopmentSettings, Grown, hinge_errors, stages
 from circuitsim.scenarios.fields import Flag
-from circuitsim.scenarios.layered import Output
-from circuitsim.scenarios.networks import QUICK_STAGES, UPDATES, Shapes, check_classes
+from circuitsim.scenarios.layered import HIDDEN, Output
+from circuitsim.scenarios.networks import QUICK_STAGES, UPDATES, Shapes, check_classes, which_are_read
 from circuitsim.scenarios.reporting import finish
 from circuitsim.timetable.protocol import Protocol
 
@@ -34,7 +34,7 @@ class TourbillonSettings(DevelopmentSettings):
     sizes: list[int] = Field(
         [64, 32, 16, 10], description="a list of at least three whole numbers from 1 to 10^9, units by layer"
     )
-    top: Output = Field("softmax", description="identity, tanh, logistic, relu or saturated; or softmax")
+    top: Output = Field("softmax", description=f"{HIDDEN}; or softmax")
     loss: Literal["error", "hinge"] = Field("error", description="error or hinge")
     block_rule: Literal["rec", "rec-symmetric", "bp", "rbp"] = Field("rec", description=f"one of {', '.join(RULES)}")
     images: Literal["same", "identity", "tanh", "logistic", "relu", "saturated"] = Field(
@@ -68,9 +68,9 @@ def design(settings: TourbillonSettings) -> Design:
     return Design(
         circuit,
         protocol,
-        {(q, "momentum"): settings.momentum for q in circuit.rules},
+        which_are_read(circuit, {(q, "momentum"): settings.momentum for q in circuit.rules}),
         decaying=(),  # the rates of each stage have decayed already
-        stages=stages(settings, protocol, blocks, f"W{n}", feedback, tuned=settings.channel != "none"),
+        stages=stages(circuit, settings, protocol, blocks, f"W{n}", feedback, tuned=settings.channel != "none"),
     )
 
 

@@ -21,8 +21,8 @@ from circuitsim.runs.design import Design
 from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.development import DevelopmentSettings, Grown, hinge_errors, stages
 from circuitsim.scenarios.fields import Flag
-from circuitsim.scenarios.layered import Output
-from circuitsim.scenarios.networks import QUICK_STAGES, check_classes, check_features, errors_of_output
+from circuitsim.scenarios.layered import HIDDEN, Output
+from circuitsim.scenarios.networks import QUICK_STAGES, check_classes, check_features, errors_of_output, which_are_read
 from circuitsim.scenarios.reporting import finish
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class TwinSettings(DevelopmentSettings):
     sizes: list[int] = Field(
         [64, 32, 16, 10], description="a list of at least three whole numbers from 1 to 10^9, units by layer"
     )
-    top: Output = Field("softmax", description="identity, tanh, logistic, relu or saturated; or softmax")
+    top: Output = Field("softmax", description=f"{HIDDEN}; or softmax")
     output_block: Flag = False
     channel: Literal["decoders", "winners"] = Field("decoders", description="decoders or winners")
     bias: Flag = True
@@ -86,9 +86,9 @@ def design(settings: TwinSettings) -> Design:
     return Design(
         twin.circuit,
         protocol,
-        {(q, "momentum"): settings.momentum for q in twin.circuit.rules},
+        which_are_read(twin.circuit, {(q, "momentum"): settings.momentum for q in twin.circuit.rules}),
         decaying=(),  # the rates of each stage have decayed already
-        stages=stages(settings, protocol, blocks, top, tuned=tuned),
+        stages=stages(twin.circuit, settings, protocol, blocks, top, tuned=tuned),
     )
 
 

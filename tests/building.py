@@ -17,6 +17,7 @@ from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.circuits.nest import nested_autoencoder
 from circuitsim.circuits.stack import stacked_autoencoders
 from circuitsim.circuits.tourbillon import tourbillon
+from circuitsim.engine.parameters import readable
 from circuitsim.engine.simulator import Simulator
 from circuitsim.timetable.protocol import Protocol
 
@@ -163,6 +164,13 @@ def together(settings: Sequence[Setting | Built]) -> dict[Any, Any]:
     return {key: [parameters[key] for parameters in each] for key in each[0]}
 
 
+def read_by(circuit: Circuit, given: dict[Any, Any]) -> dict[Any, Any]:
+    """The parameters that a circuit reads; settings give rates to biases too, whether there are any or not."""
+    reads = readable(circuit)
+    every = set[str]().union(*reads.values())
+    return {k: v for k, v in given.items() if (k[1] in reads.get(k[0], ()) if isinstance(k, tuple) else k in every)}
+
+
 def simulator(settings: Sequence[Setting | Built], seeds: Sequence[int] | None = None, **options: Any) -> Simulator:
     """A simulator in double precision with one replica for each setting, its biases drawn, and the digits in use.
 
@@ -175,6 +183,7 @@ def simulator(settings: Sequence[Setting | Built], seeds: Sequence[int] | None =
     protocol = replace(protocol, **options.pop("protocol", {}))
     seeds = list(range(len(settings))) if seeds is None else seeds
     chosen = {"batch": 16, "dtype": "float64", "parameters": together(settings), **options}
+    chosen["parameters"] = read_by(circuit, chosen["parameters"])
     made = Simulator(circuit, protocol, seeds=seeds, **chosen)
     for name, tensor in made.tensors().items():
         if name.endswith("bias"):

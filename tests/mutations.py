@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from circuitsim.engine import activity, plan, simulator, state
+from circuitsim.engine import activity, parameters, plan, state, timeline
 from circuitsim.kernels import reference
 from circuitsim.kernels.cpu import activations, products, synapses
 from circuitsim.kernels.cpu import backend as cpu
@@ -363,13 +363,15 @@ ELSEWHERE = [
     *table("numpy", plan,
         ("a second rule replaces the first", "ia", "PH", "Plan._bind", ("access.key not in seen", "True")),
     ),
+    *table("numpy", parameters,
+        ("parameters of another replica", "loop", "H", "spread", ("given.reshape(-1),", "given.reshape(-1)[::-1],")),
+    ),
     *table("numpy", state,
-        ("parameters of another replica", "loop", "H", "State._spread", ("given.reshape(-1),", "given.reshape(-1)[::-1],")),
         ("what is read can be written", "fa", "P", "guarded", ("mode is not Mode.READ", "True")),
         ("the mask not applied", "fa", "H", "State._allocate", ("*= self._arrays[q.name", "+= 0 * self._arrays[q.name")),
     ),
-    *table("numba", simulator,
-        ("the clock stands still between waves", "wm", "M", "Simulator._mirror", ("set_clock(tick,", "set_clock(self.tick,")),
+    *table("numba", timeline,
+        ("the clock stands still between waves", "wm", "M", "Timeline.mirror", ("set_clock(self.tick,", "set_clock(0 * self.tick,")),
     ),
 ]  # fmt: skip
 
@@ -387,8 +389,8 @@ SILENT = {  # non-local faults that the intervention misses, with the reason
     "cpu: another replica's norm": DECLARED,
     "cpu: noise that is not redrawn": GIVEN,
     "reference: noise that is not redrawn": GIVEN,
-    "simulator: the clock stands still between waves": GIVEN,
+    "timeline: the clock stands still between waves": GIVEN,
     "cpu: one noise for all replicas": GIVEN,
-    "state: parameters of another replica": GIVEN,
+    "parameters: parameters of another replica": GIVEN,
     "plan: the next examples": "a presentation of other examples is as local as one of these",
 }

@@ -13,7 +13,7 @@ import typer
 from running import COMMAND, ENTRIES, REAL_DATA, circuitsim, final, measured, metrics, run, vary
 
 import circuitsim as cs
-from circuitsim import cli
+from circuitsim.cli import app as cli
 from circuitsim.errors import CircuitsimError
 from circuitsim.runs.lookup import scenario_names
 
@@ -26,7 +26,9 @@ def test_list_is_a_line_each(capfd: pytest.CaptureFixture[str]) -> None:
     assert {"autoencoder", "quickstart", "circular_autoencoder"} <= set(names)
 
 
-@pytest.mark.parametrize("command", ["", "run", "resume", "schedule", "audit", "trace", "list", "data", "data fetch"])
+@pytest.mark.parametrize(
+    "command", ["", "run", "resume", "compare", "schedule", "audit", "trace", "list", "data", "data fetch"]
+)
 def test_help(command: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert circuitsim(*command.split(), "--help") == 0
     out, err = capfd.readouterr()

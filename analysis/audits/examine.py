@@ -13,8 +13,8 @@ from circuitsim.analysis.audits.hook_audit import audit_hooks
 from circuitsim.analysis.audits.intervention import RUNS, intervene
 from circuitsim.analysis.scores.scorecard import scorecard
 from circuitsim.circuit.circuit import Circuit
+from circuitsim.engine.parameters import Parameters
 from circuitsim.engine.simulator import Simulator
-from circuitsim.engine.state import Parameters
 from circuitsim.randomness import generator
 from circuitsim.timetable.protocol import Protocol
 

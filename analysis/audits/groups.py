@@ -9,10 +9,11 @@ import numpy as np
 
 from circuitsim import phases
 from circuitsim.analysis.audits.cuts import cuts, pair_cuts
+from circuitsim.analysis.audits.fields import channel_cuts, field_cuts
 from circuitsim.analysis.audits.memory import Array
 from circuitsim.analysis.audits.permitted import ArrivalGroup, Group, NeuronGroup, SynapseGroup
 from circuitsim.analysis.audits.recording import Recording
-from circuitsim.analysis.audits.synapse_table import synapse_table
+from circuitsim.analysis.audits.synapse_table import SynapseTable, synapse_table
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.phases import FIRING
 from circuitsim.timetable.schedule import Entry
@@ -96,7 +97,10 @@ def _of_synapses(extent: _Extent, name: str) -> Iterator[SynapseGroup]:
     yield SynapseGroup(name, all_, posts, pres)
     for replicas in cuts(extent.replicas, random):
         yield SynapseGroup(name, replicas, posts, pres)
-    if circuit.colocated(q.target, q.source):
+    table = synapse_table(circuit, name)
+    if not table.single:  # neurons whose synapses share a slot stay together
+        yield from _of_slots(extent, table, name)
+    elif circuit.colocated(q.target, q.source):
         for neurons in pair_cuts(max(len(posts), len(pres)), random):
             yield SynapseGroup(name, all_, neurons[: len(posts)], neurons[: len(pres)])
     else:
@@ -104,10 +108,18 @@ def _of_synapses(extent: _Extent, name: str) -> Iterator[SynapseGroup]:
             yield SynapseGroup(name, all_, posts, neurons)
         for neurons in extent.parted(q.target):
             yield SynapseGroup(name, all_, neurons, pres)
-    table = synapse_table(circuit, name)
-    if not table.single:  # slots that their neurons do not part
-        for slots in cuts(int(np.prod(table.shape)), random):
-            yield SynapseGroup(name, all_, posts, pres, slots.reshape(table.shape))
+
+
+def _of_slots(extent: _Extent, table: SynapseTable, name: str) -> Iterator[SynapseGroup]:
+    """Yield groups of slots that several synapses may have: cuts of the channels at both ends, and of the slots."""
+    q, random, all_ = extent.circuit.projection(name), extent.random, np.ones(extent.replicas, bool)
+    posts, pres = extent.every(q.target), extent.every(q.source)
+    for neurons in channel_cuts(table, table.post, len(posts), random):
+        yield SynapseGroup(name, all_, neurons, pres)
+    for neurons in channel_cuts(table, table.pre, len(pres), random):
+        yield SynapseGroup(name, all_, posts, neurons)
+    for slots in cuts(int(np.prod(table.shape)), random):
+        yield SynapseGroup(name, all_, posts, pres, slots.reshape(table.shape))
 
 
 def _of_arrivals(extent: _Extent, name: str, cycle: int) -> Iterator[ArrivalGroup]:
@@ -121,9 +133,9 @@ def _of_arrivals(extent: _Extent, name: str, cycle: int) -> Iterator[ArrivalGrou
         yield ArrivalGroup(name, cycle, replicas, some, posts, pres)
     for some in extent.parted(q.target):
         yield ArrivalGroup(name, cycle, replicas, examples, some, pres)
-    if not synapse_table(extent.circuit, name).dense:
-        for some in extent.parted(q.source):
-            yield ArrivalGroup(name, cycle, replicas, examples, posts, some)
+    table = synapse_table(extent.circuit, name)
+    for some in () if table.dense else field_cuts(table, random):
+        yield ArrivalGroup(name, cycle, replicas, examples, some, pres)
 
 
 def _of_neurons(extent: _Extent, name: str, *, owners: bool) -> Iterator[NeuronGroup]:

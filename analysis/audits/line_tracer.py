@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-import circuitsim
+from circuitsim import errors
 from circuitsim.locality import Key
 
 _LIBRARIES = (  # lines in these files are not the user's code
     *(sysconfig.get_paths()[key] for key in ("stdlib", "purelib", "platlib")),
-    *(str(Path(str(package.__file__)).parent) for package in (circuitsim, np)),
+    *(str(Path(str(package.__file__)).parent) for package in (errors, np)),
 )
 
 _OWN = (__file__, str(Path(__file__).with_name("hook_audit.py")))

@@ -41,8 +41,26 @@ class SynapseTable:
     @cached_property
     def single(self) -> bool:
         """True if every slot has at most one synapse, and no two synapses join the same neurons."""
-        pairs = self.post * self.sizes[1] + self.pre
-        return all(len(np.unique(a)) == len(a) for a in (self.slot, pairs))
+        if self.dense:
+            return True
+        if np.bincount(self.slot).max() > 1:
+            return False
+        pairs = np.sort(self.post.astype(np.int64) * self.sizes[1] + self.pre)
+        return not bool((pairs[1:] == pairs[:-1]).any())
+
+    @cached_property
+    def by_post(self) -> tuple[Array, Array]:
+        """Synapses sorted by postsynaptic neuron, and where each neuron's begin, with the end of the last."""
+        counts = np.bincount(self.post, minlength=self.sizes[0])
+        return np.argsort(self.post, kind="stable"), np.concatenate([[0], np.cumsum(counts)])
+
+    def _rows_into(self, posts: Array) -> Array:
+        """Return the synapses into these neurons."""
+        order, begins = self.by_post
+        chosen = np.flatnonzero(posts)
+        counts = begins[chosen + 1] - begins[chosen]
+        inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        return np.asarray(order[np.repeat(begins[chosen], counts) + inside])
 
     def among(self, posts: Array, pres: Array) -> Array:
         """Return the slots all of whose synapses join neurons of these masks, (*shape) of bool."""
@@ -57,7 +75,7 @@ class SynapseTable:
         if self.dense:
             return posts[:, None]
         found = np.zeros(int(np.prod(self.shape)), bool)
-        found[self.slot[posts[self.post]]] = True
+        found[self.slot[self._rows_into(posts)]] = True
         return found.reshape(self.shape)
 
     def sources(self, posts: Array) -> Array:
@@ -65,12 +83,12 @@ class SynapseTable:
         if self.dense:
             return np.full(self.sizes[1], bool(posts.any()))
         found = np.zeros(self.sizes[1], bool)
-        found[self.pre[posts[self.post]]] = True
+        found[self.pre[self._rows_into(posts)]] = True
         return found
 
     def reached_only(self, pres: Array) -> Array:
         """Return the postsynaptic neurons all of whose synapses come from these neurons, of bool."""
-        if self.dense:
+        if self.dense or pres.all():
             return np.full(self.sizes[0], bool(pres.all()))
         found = np.ones(self.sizes[0], bool)
         found[self.post[~pres[self.pre]]] = False

@@ -54,8 +54,8 @@ def audit_step(
         the activities of input neurons.
     activities : names of activities in the wiring that the step offers to be held. It is then called as
         step(weights, batch, hold) and passes each through `hold`: h = hold("h", numpy.tanh(...)). The audit holds the
-        activities of a synapse's two neurons and changes all others, which tests every reading to the bit. Gradients
-        do not flow through `hold`.
+        activities of a synapse's two neurons and changes all others, which tests every reading to the rounding.
+        Gradients do not flow through `hold`.
     labels : the site at which each other entry is presented; by default the site furthest from the inputs.
     returns : "weights" or "updates". pre_axis : 0 if matrices are (pre, post).
     third_factor : weights whose update may be multiplied by one number that is broadcast to all (a reward).

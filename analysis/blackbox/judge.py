@@ -36,7 +36,12 @@ def judge(bench: Bench, found: Evidence, third_factor: tuple[str, ...], window: 
         *_labels(bench, found, cells),
     )
     return StepAudit(
-        findings, _table(bench, found, cells), _angles(bench), _coverage(bench, found), _limits(bench, found), seed
+        findings,
+        _table(bench, found, cells),
+        _angles(bench),
+        _coverage(bench, found, seed),
+        _limits(bench, found),
+        seed,
     )
 
 
@@ -134,7 +139,8 @@ def _held(bench: Bench, found: Evidence, cells: Cells, permitted: set[str]) -> I
                 for names in (*found.lateral.values(), *found.statistics.values(), found.sums.all_layers)
             )
         )
-        if explained or reader in permitted:
+        broadcast = touching & permitted and reading.kind in ("remote-error", "remote-target")
+        if explained or broadcast:
             continue
         if at is None and source in (*bench.program.given.weights, *bench.program.given.batch):
             cells[reader, source] = reading.kind
@@ -190,7 +196,7 @@ def _angles(bench: Bench) -> dict[str, float]:
     return found
 
 
-def _coverage(bench: Bench, found: Evidence) -> str:
+def _coverage(bench: Bench, found: Evidence, seed: int) -> str:
     given = bench.program.given
     synapses = sum(weight.size for weight in given.weights.values())
     size = len(next(iter(given.batch.values())))
@@ -203,8 +209,8 @@ def _coverage(bench: Bench, found: Evidence) -> str:
     assumed = "".join(f" {label} is taken to be presented at {site}." for label, site in bench.wiring.labels.items())
     return (
         f"all {synapses} synapses as sources and as targets, {found.states} states, batch of {size}, "
-        f"{bench.program.made} calls. {memory}. Wires were cut and weights exchanged between twins; {_kept(bench)}."
-        f"{assumed if bench.wiring.assumed else ''}"
+        f"seed {seed}, {bench.program.made} calls. {memory}. Wires were cut and weights exchanged between "
+        f"twins; {_kept(bench)}.{assumed if bench.wiring.assumed else ''}"
     )
 
 

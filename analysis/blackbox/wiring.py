@@ -78,7 +78,7 @@ def make_wiring(
             expected=f"one entry for each weight array: {_listed(weights)}",
             remedy='Give each array its (pre, post), for example {"W1": ("x", "h")}; a bias has (None, post).',
         )
-    names = _sites(wiring)
+    names = _sites([end for name, ends in wiring.items() for end in _ends(name, ends)], labels or {})
     wires = tuple(_wire(name, ends, names) for name, ends in wiring.items())
     sizes: dict[str, int] = {}
     for wire in wires:
@@ -131,15 +131,15 @@ def _ends(name: str, ends: object) -> list[list[str]]:
     )
 
 
-def _sites(wiring: Mapping[str, tuple[End, End]]) -> dict[str, str]:
-    """Return the site of each activity: activities named together are at one site."""
+def _sites(ends: list[list[str]], labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the site of each activity: activities named together, and a label and its place, are at one site."""
+    known = {name for end in ends for name in end}
     names: dict[str, str] = {}
-    for name, ends in wiring.items():
-        for end in filter(None, _ends(name, ends)):
-            known = [names[one] for one in end if one in names]
-            site = known[0] if known else end[0]
-            names.update({one: site for one, old in names.items() if old in known})
-            names.update(dict.fromkeys(end, site))
+    for end in (*filter(None, ends), *([site, label] for label, site in labels.items() if {site, label} <= known)):
+        old = [names[name] for name in end if name in names]
+        site = old[0] if old else end[0]
+        names.update({name: site for name in names if names[name] in old})
+        names.update(dict.fromkeys(end, site))
     return names
 
 

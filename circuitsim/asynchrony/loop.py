@@ -50,7 +50,9 @@ class LoopArrays(NamedTuple):
     populations, projections, axons, neurons : records, as above. outgoing, incoming : projections, by population.
     summed : (neuron,), the input S without bias. memory, sent : (cycle, neuron), kept and emitted at the end of each
     time slice. shown : (input neuron,). weight, pending : (synapse,), contiguous for each axon. bias, bias_pending : by
-    projection and neuron. counts : neuron events, emissions, synaptic operations, updates.
+    projection and neuron. counts : neuron events, emissions, synaptic operations, updates. largest : (1,), the largest
+    change of an emission that has arrived since the sums were made anew. overflows : (1,), the number of synapses whose
+    update would not have been finite and was left out.
     """
 
     populations: np.ndarray
@@ -68,6 +70,8 @@ class LoopArrays(NamedTuple):
     bias: np.ndarray
     bias_pending: np.ndarray
     counts: np.ndarray
+    largest: np.ndarray
+    overflows: np.ndarray
 
 
 @njit(cache=True, nogil=True)
@@ -87,7 +91,7 @@ def process_events(heap, size, until, room, arrays):  # type: ignore[no-untyped-
     """
     # unpacked once: counting references to arrays would cost more than an event
     (populations, projections, axons, neurons, outgoing, incoming, summed, memory, sent, shown,
-     weight, pending, bias, bias_pending, counts) = arrays  # fmt: skip
+     weight, pending, bias, bias_pending, counts, largest, overflows) = arrays  # fmt: skip
     change = np.empty(1, np.float64)
     bits = change.view(np.int64)
     while size > 0 and heap[0, 0] <= until and size + room <= heap.shape[1]:
@@ -97,6 +101,8 @@ def process_events(heap, size, until, room, arrays):  # type: ignore[no-untyped-
         if phase == DELIVERY:
             bits[0] = detail
             _deliver(axons, which, change[0], summed, weight)
+            if not abs(change[0]) <= largest[0]:  # NaN too
+                largest[0] = abs(change[0])
             counts[2] += axons[which].size
         elif phase >= FIRE:
             p = neurons[which].population
@@ -111,7 +117,7 @@ def process_events(heap, size, until, room, arrays):  # type: ignore[no-untyped-
         elif phase == UPDATE:
             summed[which] = _update(
                 populations, neurons[which].population, which, projections, incoming, axons,
-                weight, pending, bias, bias_pending,
+                weight, pending, bias, bias_pending, overflows,
             )  # fmt: skip
             counts[3] += 1
         else:
@@ -174,6 +180,8 @@ def _f(kind, s):  # type: ignore[no-untyped-def]
         return 0.0 if s < 0 else s
     if kind == 4:
         return -1.0 if s < -1 else (1.0 if s > 1 else s)
+    if kind == 5:
+        return -1.0 if s < -2 else (1.0 if s > 2 else s / 2)
     return s
 
 
@@ -189,18 +197,47 @@ def _begin_slice(populations, p, cycle, neurons, memory, sent):  # type: ignore[
 
 
 @njit(cache=True, nogil=True)
-def _update(populations, p, i, projections, incoming, axons, weight, pending, bias, bias_pending):  # type: ignore[no-untyped-def]
+def _update(populations, p, i, projections, incoming, axons, weight, pending, bias, bias_pending, overflows):  # type: ignore[no-untyped-def]
     """w_ij += rate * pending_ij; return S_i, summed anew so that rounding errors do not add up."""
     population = populations[p]
-    here, total = i - population.first, 0.0
+    here = i - population.first
     for place in range(population["in"], population.in_end):
         q = projections[incoming[place]]
         for j in range(q.sources):
-            k = q.weight + j * population.size + here
-            weight[k] += q.rate * pending[k]
-            pending[k] = 0
-            total += weight[k] * axons[q.axon + j].arrived
+            _apply(weight, pending, q.weight + j * population.size + here, q.rate, overflows)
         if q.bias >= 0:
-            bias[q.bias + here] += q.rate_bias * bias_pending[q.bias + here]
-            bias_pending[q.bias + here] = 0
+            _apply(bias, bias_pending, q.bias + here, q.rate_bias, overflows)
+    return _summed(population, here, projections, incoming, axons, weight)
+
+
+@njit(cache=True, nogil=True)
+def _apply(weight, pending, k, rate, overflows):  # type: ignore[no-untyped-def]
+    """w += rate * pending, unless that is not finite."""
+    changed = weight.dtype.type(weight[k] + rate * pending[k])
+    if math.isfinite(changed):
+        weight[k] = changed
+    else:
+        overflows[0] += 1
+    pending[k] = 0
+
+
+@njit(cache=True, nogil=True)
+def _summed(population, here, projections, incoming, axons, weight):  # type: ignore[no-untyped-def]
+    """Sum a neuron's inputs anew, S_i = sum_j w_ij times what arrives."""
+    total = 0.0
+    for place in range(population["in"], population.in_end):
+        q = projections[incoming[place]]
+        for j in range(q.sources):
+            total += weight[q.weight + j * population.size + here] * axons[q.axon + j].arrived
     return total
+
+
+@njit(cache=True, nogil=True)
+def sum_anew(arrays):  # type: ignore[no-untyped-def]
+    """Sum the inputs of all neurons anew."""
+    populations, projections, axons, neurons, incoming, summed, weight = (
+        arrays[0], arrays[1], arrays[2], arrays[3], arrays[5], arrays[6], arrays[10]
+    )  # fmt: skip
+    for i in range(neurons.size):
+        population = populations[neurons[i].population]
+        summed[i] = _summed(population, i - population.first, projections, incoming, axons, weight)

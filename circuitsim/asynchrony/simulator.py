@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from circuitsim import kernels, phases
 from circuitsim.asynchrony.clock import Clock, Rhythm
 from circuitsim.asynchrony.coverage import check_window, refuse_uncovered
+from circuitsim.asynchrony.healing import heal, needs_healing
 from circuitsim.asynchrony.loop import process_events, push_all
 from circuitsim.asynchrony.timing import Timing
 from circuitsim.asynchrony.wiring import loop_arrays
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.engine.state import Parameters, State
+from circuitsim.engine.inputs import taken_data
+from circuitsim.engine.interrupts import Uninterrupted
+from circuitsim.engine.parameters import Parameters
+from circuitsim.engine.persistence import refuse_copy
+from circuitsim.engine.state import State
 from circuitsim.errors import CircuitError, Diverged
 from circuitsim.events import Event
 from circuitsim.locality import Key
@@ -74,21 +79,16 @@ class AsynchronousSimulator:
         ]
         self._heap = np.empty((3, 1024), np.int64)
         self._size = 0
+        neurons = np.arange(len(self.arrays.neurons))
+        self._sources = np.concatenate([neurons[self.neurons(q.source)] for q in circuit.projections])
         self._room = max(1, max(len(found) for found in circuit.outgoing.values()))
         self._x = np.empty((0, circuit.population(circuit.inputs).size))
         self.tick = self.presentations = 0
         self._copy_weights()
 
     def use(self, x: np.ndarray) -> None:
-        """Take the training examples (example, feature)."""
-        if x.ndim != 2 or x.shape[1] != self._x.shape[1] or not len(x):
-            raise CircuitError(
-                f"data for circuit {self.circuit.name}",
-                got=f"an array of shape {x.shape}",
-                expected=f"(examples, {self._x.shape[1]})",
-                remedy="Match the data's features to the input population.",
-            )
-        self._x = x.astype(self._state.dtype)
+        """Take the training examples (example, feature): finite numbers without a mask; they are copied."""
+        self._x, _ = taken_data(self.circuit, x, None, self._state.dtype, labelled=False)
 
     def present(self, row: int, *, learn: bool = True) -> None:
         """Show one example and let the circuit learn from it.
@@ -101,7 +101,8 @@ class AsynchronousSimulator:
 
         Raises
         ------
-        CircuitError : no such example. Diverged : an increment is not finite; nothing was learned from this example.
+        CircuitError : no such example. Diverged : an increment is not finite, and nothing was learned from this
+            example; or a weight would not be, and stays as it was.
         """
         if not isinstance(row, (int, np.integer)) or not 0 <= row < len(self._x):
             raise CircuitError(
@@ -110,22 +111,28 @@ class AsynchronousSimulator:
                 expected="the index of an existing example",
                 remedy="Call use() with the examples first.",
             )
-        self.arrays.shown[:] = self._x[row]
-        self._push(*self.clock.presentation(self.tick))
-        end = self.tick + self.rhythm.duration
-        self._run(end)
-        try:
-            if learn and self.protocol.learn:
-                self._learn(end)
-        finally:  # its events have happened, even if nothing could be learned from them
-            self.tick, self.presentations = end + 1, self.presentations + 1
+        with Uninterrupted():
+            if needs_healing(self.arrays):
+                self._size = heal(self.arrays, self._heap, self._size, self._sources)
+            self.arrays.shown[:] = self._x[row]
+            self._push(*self.clock.presentation(self.tick))
+            end = self.tick + self.rhythm.duration
+            try:
+                self._run(end)
+                if learn and self.protocol.learn:
+                    self._learn(end)
+            finally:  # its events have happened, even if nothing could be learned from them
+                self.tick, self.presentations = end + 1, self.presentations + 1
 
     def settle(self) -> None:
         """Process all events that are under way, without showing a new example."""
         while self._size:
             last = int(self._heap[0, : self._size].max())
-            self._run(last)
-            self.tick = max(self.tick, last + 1)
+            with Uninterrupted():
+                try:
+                    self._run(last)
+                finally:
+                    self.tick = max(self.tick, last + 1)
 
     def remembered(self, population: str, cycle: int) -> np.ndarray:
         """Copy what the neurons remember of a cycle, (neuron,), which their synapses' rules read."""
@@ -148,8 +155,9 @@ class AsynchronousSimulator:
 
     def load(self, name: str, values: np.ndarray) -> None:
         """Replace a tensor; TensorError as for `State.load`."""
-        self.state.load(name, values)
-        self._copy_weights()
+        with Uninterrupted():
+            self.state.load(name, values)
+            self._copy_weights()
 
     @property
     def rhythm(self) -> Rhythm:
@@ -160,6 +168,9 @@ class AsynchronousSimulator:
     def pending(self) -> int:
         """Number of events that are still to come."""
         return self._size
+
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self.circuit)
 
     def _stored(self, notes: np.ndarray, population: str, cycle: int) -> np.ndarray:
         known = [p.name for p in self.circuit.populations]
@@ -220,8 +231,13 @@ class AsynchronousSimulator:
         while True:
             self._size = process_events(self._heap, self._size, until, self._room, tuple(self.arrays))
             if not self._size or self._heap[0, 0] > until:
-                return
+                break
             self._grow()
+        if self.arrays.overflows[0]:
+            self.arrays.overflows[0] = 0
+            raise Diverged(
+                f"an update in presentation {self.presentations} gave weights that are not finite. Lower lr.", replica=0
+            )
 
     def _learn(self, end: int) -> None:
         """Let the rules propose increments from what neurons remember, and draw when each neuron applies them."""

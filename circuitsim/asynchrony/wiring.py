@@ -14,7 +14,7 @@ from circuitsim.engine.state import State
 from circuitsim.randomness import generator
 from circuitsim.timetable.protocol import Protocol
 
-ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated")
+ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated", "saturated-half")
 
 
 def loop_arrays(circuit: Circuit, protocol: Protocol, timing: Timing, state: State, seed: int) -> LoopArrays:
@@ -44,6 +44,8 @@ def loop_arrays(circuit: Circuit, protocol: Protocol, timing: Timing, state: Sta
         bias=np.zeros(biases, state.dtype),
         bias_pending=np.zeros(biases, state.dtype),
         counts=np.zeros(4, np.int64),
+        largest=np.zeros(1, np.float64),
+        overflows=np.zeros(1, np.int64),
     )
 
 

@@ -10,7 +10,7 @@ from circuitsim.circuit.connectivity import DENSE, Connectivity, Shape, size_of
 from circuitsim.circuit.weights import OWN, Copied, Fixed, Signs, Tied, Transposed, Weights, origin
 from circuitsim.locality import Certificate
 
-ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated", "softmax")
+ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated", "saturated-half", "softmax")
 
 
 class Combine(str, Enum):
@@ -19,6 +19,14 @@ class Combine(str, Enum):
     SUM = "sum"
     PRODUCT = "product"  # of one sum for each projection: gating
     MAX = "max"  # of one projection's synapses; the neuron remembers which synapse won
+
+
+class Masks(str, Enum):
+    """How it is drawn which synapses of a masked projection exist."""
+
+    SYNAPSE = "synapse"  # each stored weight by itself
+    LOCATION = "location"  # one pattern of the kernel for all locations of an untied layer
+    SOURCE = "source"  # source neurons: those drawn reach all neurons above, the others none
 
 
 class LocalRule(Protocol):
@@ -40,8 +48,8 @@ class Population:
     ----------
     name : unique in the circuit.
     size : number of neurons, >= 1; default the product of the shape.
-    activation : identity, tanh, logistic, relu, saturated, or softmax, which is lateral and has no slope; ignored by
-        feedback neurons, which are linear.
+    activation : identity, tanh, logistic, relu, saturated (S between -1 and 1), saturated-half (S / 2, likewise), or
+        softmax, which is lateral and has no slope; ignored by feedback neurons, which are linear.
     site : name of the place; default the population's own name.
     mixes : in a recirculation cycle these neurons combine their new activity with their activity of cycle 0.
     feedback : these neurons carry errors; they fire in the feedback phase.
@@ -88,6 +96,7 @@ class Projection:
     bias : each target neuron also has a synapse from a unit whose activity is always 1.
     weights : the source of its weights; default weights of its own.
     masked : only some of its synapses exist, each with the probability `density` (a parameter); the others stay zero.
+    masks : how the synapses of a masked projection are drawn.
     deferred : its increments add up until a presentation at which they are applied, with the probability
         `update_probability` (a parameter).
     feedback : it joins replaced neurons, carries their feedback signal of cycle 1 down, and nothing else.
@@ -103,6 +112,7 @@ class Projection:
     bias: bool = False
     weights: Weights = OWN
     masked: bool = False
+    masks: Masks = Masks.SYNAPSE
     deferred: bool = False
     feedback: bool = False
     connectivity: Connectivity = DENSE

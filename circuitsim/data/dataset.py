@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from circuitsim.arrays import freeze
 from circuitsim.errors import DataError
 
 Array = NDArray[Any]
@@ -110,11 +111,11 @@ def scaled(rows: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def finished(name: str, raw: Raw, dtype: np.dtype[Any]) -> Dataset:
-    """The data set that `raw` becomes."""
+    """The data set that `raw` becomes, to be read only: who has taken it to a device may keep it there."""
     return Dataset(
         name,
-        _fixed(scaled(raw.train.rows, dtype)),
-        _fixed(scaled(raw.test.rows, dtype)),
+        freeze(scaled(raw.train.rows, dtype)),
+        freeze(scaled(raw.test.rows, dtype)),
         _classes(raw.train.labels),
         _classes(raw.test.labels),
         raw.image_shape,
@@ -122,11 +123,4 @@ def finished(name: str, raw: Raw, dtype: np.dtype[Any]) -> Dataset:
 
 
 def _classes(labels: Array | None) -> Array | None:
-    return None if labels is None else _fixed(np.ascontiguousarray(labels, dtype=np.int64))
-
-
-def _fixed(array: Array) -> Array:
-    """The same array to be read only: who has taken it to a device may keep it there."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
+    return None if labels is None else freeze(np.ascontiguousarray(labels, dtype=np.int64))

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from circuitsim.arrays import misfit_of_numbers, misfit_of_whole
 from circuitsim.data.dataset import Array, ImageShape, Limits, Raw, Split, cut
 from circuitsim.data.files import read_file
 from circuitsim.errors import DataError
@@ -96,20 +97,15 @@ def _check_rows(key: str, array: Array, dtype: np.dtype[Any], path: Path) -> Non
         raise _refused(path, key, f"{array.ndim} axes", "at least 2: examples, then features")
     if array.size == 0:
         raise _refused(path, key, f"the shape {array.shape}", "at least one example and one feature")
-    if array.dtype.kind not in "biuf":
-        raise _refused(path, key, f"the type {array.dtype}", "real numbers")
-    if not np.isfinite(array).all():
-        row = int(np.argwhere(~np.isfinite(array))[0, 0])
-        raise _refused(path, key, f"a value in row {row} that is infinite or not a number", "finite values")
-    if array.dtype.kind == "f" and (largest := float(np.abs(array).max())) > float(np.finfo(dtype).max):
-        raise _refused(path, key, f"a value of size {largest:g}", f"values that {dtype} can hold", "Scale the values.")
+    if (misfit := misfit_of_numbers(array, dtype)) is not None:
+        raise _refused(path, key, *misfit)
 
 
 def _check_classes(key: str, array: Array, rows: Array, path: Path) -> None:
     if array.ndim != 1:
         raise _refused(path, key, f"{array.ndim} axes", "1: a class for each example")
-    if array.dtype.kind not in "iu":
-        raise _refused(path, key, f"the type {array.dtype}", "whole numbers")
+    if (misfit := misfit_of_whole(array)) is not None:
+        raise _refused(path, key, *misfit)
     if len(array) != len(rows):
         raise _refused(path, key, f"{len(array)} classes", f"{len(rows)}, one for each row of 'x{key[1:]}'")
     if array.min() < 0 or array.max() > np.iinfo(np.int64).max:

@@ -8,8 +8,10 @@ import numpy as np
 
 from circuitsim import phases
 from circuitsim.engine.state import State
-from circuitsim.errors import Diverged
+from circuitsim.errors import CircuitError, Diverged
 from circuitsim.events import Event
+
+STOP, DROP = "stop", "drop"
 
 
 class DivergenceMonitor:
@@ -18,12 +20,19 @@ class DivergenceMonitor:
     Parameters
     ----------
     state : its rates and momenta decide how far an increment moves a weight.
-    drop : leave a replica that diverges as it was and go on with the others, instead of raising.
+    on_divergence : "drop" leaves a replica that diverges as it was and goes on with the others; "stop" raises.
     presentation : returns the number of the presentation in progress, for the message.
     """
 
-    def __init__(self, state: State, *, drop: bool, presentation: Callable[[], int]) -> None:
-        self._state, self._drop, self._presentation = state, drop, presentation
+    def __init__(self, state: State, *, on_divergence: str, presentation: Callable[[], int]) -> None:
+        if on_divergence not in (STOP, DROP):
+            raise CircuitError(
+                f"on_divergence of circuit {state.circuit.name}",
+                got=repr(on_divergence),
+                expected=f"{STOP} or {DROP}",
+                remedy="Choose one of these.",
+            )
+        self._state, self._drop, self._presentation = state, on_divergence == DROP, presentation
         self._largest = np.finfo(state.dtype).max / 8
         self.limits: dict[str, np.ndarray] = {}
         self.update_limits()

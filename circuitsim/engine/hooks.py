@@ -76,18 +76,24 @@ class Tensors(Mapping[str, np.ndarray]):
         )
 
 
-def hooks_by_entry(hooks: Sequence[Hook], schedule: Schedule) -> dict[int, list[Hook]]:
-    """Return the hooks that follow each entry of a schedule: the last entry of their phase at each tick."""
+def check_hooks(hooks: Sequence[Hook], schedules: Sequence[Schedule]) -> None:
+    """Raise CircuitError for a hook after a phase that there is not, or of which the circuit has no event."""
     names = [module.NAME for module in phases.PHASES]
-    placed: dict[int, list[Hook]] = {}
+    found = {phases.name(entry.event) for schedule in schedules for entry in schedule.entries}
     for hook in hooks:
-        if hook.after not in names:
+        if hook.after not in found:
             raise CircuitError(
                 f"hook {hook.name}",
-                got=f"after={hook.after!r}",
-                expected=f"one of {', '.join(names)}",
+                got=f"after={hook.after!r}" + (", a phase without events here" if hook.after in names else ""),
+                expected=f"one of {', '.join(name for name in names if name in found or hook.after not in names)}",
                 remedy="Name the phase that it follows.",
             )
+
+
+def hooks_by_entry(hooks: Sequence[Hook], schedule: Schedule) -> dict[int, list[Hook]]:
+    """Return the hooks that follow each entry of a schedule: the last entry of their phase at each tick."""
+    placed: dict[int, list[Hook]] = {}
+    for hook in hooks:
         last = {e.event[:2]: index for index, e in enumerate(schedule.entries) if phases.name(e.event) == hook.after}
         for index in last.values():
             placed.setdefault(index, []).append(hook)

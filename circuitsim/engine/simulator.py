@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -10,22 +10,27 @@ from typing import Any
 
 import numpy as np
 
+from circuitsim.arrays import as_array
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.engine.divergence import DivergenceMonitor
 from circuitsim.engine.evidence import Evidence
-from circuitsim.engine.hooks import Hook
-from circuitsim.engine.inputs import check_data, check_rows
+from circuitsim.engine.hooks import Hook, check_hooks
+from circuitsim.engine.inputs import check_rows, taken_data, whole
+from circuitsim.engine.interrupts import Pace, Uninterrupted
 from circuitsim.engine.observer import Observer
+from circuitsim.engine.parameters import Parameters
+from circuitsim.engine.persistence import Persistent
 from circuitsim.engine.plan import BoundPlan, Plan
 from circuitsim.engine.presenters import Order, check_overlapping, make_presenter
-from circuitsim.engine.state import Parameters, State
+from circuitsim.engine.state import State
+from circuitsim.engine.timeline import Timeline
 from circuitsim.kernels import backend as backend_module
 from circuitsim.locality import Key
 from circuitsim.timetable.protocol import Protocol
 from circuitsim.timetable.schedule import Schedule, make_schedules
 
 
-class Simulator:
+class Simulator(Persistent):
     """A circuit in time: its state, its clock, and the plans of its presentations.
 
     Parameters
@@ -48,7 +53,6 @@ class Simulator:
     ----------
     schedules : the timetables of a presentation and of each mirror mode. plans, mirror_plans : their bound kernels.
     backend : the name of the kernels.
-    tick : the tick at which the next presentation starts. presentations : how many have been shown.
     examples : how many training examples are in use. last_batch : how many the last presentation showed.
 
     Examples
@@ -79,24 +83,26 @@ class Simulator:
         hooks: Sequence[Hook] = (),
         evidence: bool = False,
     ) -> None:
-        self.circuit, self.batch, self.hooks = circuit, batch, tuple(hooks)
+        self.circuit, self.hooks = circuit, tuple(hooks)
+        self.batch = whole(f"batch of circuit {circuit.name}", batch, 1)
         self.evidence = Evidence() if evidence else None
-        self._probes, self._order, self._row_sets = tuple(probes), order, 1 if shared else len(seeds)
         kernels = backend_module(backend)
         self.backend = str(kernels.NAME)
         self.state = State(circuit, seeds=seeds, dtype=dtype, parameters=parameters, to_host=kernels.to_host)
+        self._probes, self._order, self._row_sets = tuple(probes), order, 1 if shared else self.state.replicas
         self.monitor = DivergenceMonitor(
             self.state,
-            drop=on_divergence == "drop",
-            presentation=lambda: self._presenter.presentation(self.presentations),
+            on_divergence=on_divergence,
+            presentation=lambda: self._presenter.presentation(self._time.current),
         )
         lasting = self.state, kernels, self.monitor
         self.observer = Observer(*lasting)
         self._make_plan = partial(
-            Plan, *lasting, capacity=batch, shared=shared, hooks=self.hooks, evidence=self.evidence
+            Plan, *lasting, capacity=self.batch, shared=shared, hooks=self.hooks, evidence=self.evidence
         )
-        self.tick = self.presentations = self.examples = 0
-        self.last_batch = batch
+        self._time, self._pace = Timeline(self.state, self.evidence), Pace()
+        self.examples = 0
+        self.last_batch = self.batch
         self._data: tuple[np.ndarray, np.ndarray | None] | None = None
         self._set_schedules(self._make_schedules(protocol))
 
@@ -115,6 +121,7 @@ class Simulator:
         schedules = make_schedules(self.circuit, self._with_probes(protocol))
         asked = {"an order of simultaneous events": self._order, "evidence": self.evidence, "hooks": self.hooks}
         check_overlapping(schedules[0], asked)
+        check_hooks(self.hooks, schedules)
         return schedules
 
     def _set_schedules(self, schedules: tuple[Schedule, ...]) -> None:
@@ -123,26 +130,27 @@ class Simulator:
         self.plans = self._presenter.plans
         self.mirror_plans = [self._make_plan(schedule) for schedule in schedules[1:]]
         if self._data is not None:
-            self._use(*self._data)
+            self.share(*self._data)
 
     def use(self, x: np.ndarray, y: np.ndarray | None = None) -> None:
         """Take the training examples; presentations of earlier ones that are under way end first.
 
         Parameters
         ----------
-        x : (example, feature), converted to the circuit's dtype where it differs.
+        x : (example, feature), copied in the circuit's dtype; finite numbers without a mask.
         y : their classes, whole numbers from 0 (example,), for a circuit with labels.
         """
-        check_data(self.circuit, x, y, labelled=bool(self.circuit.labels))
+        data = taken_data(self.circuit, x, y, self.state.dtype, labelled=bool(self.circuit.labels))
         if self._data is not None:
             self.drain()
-        self._data = np.ascontiguousarray(x, self.state.dtype), None if y is None else np.ascontiguousarray(y)
-        self._use(*self._data)
+        self.share(*data)
 
-    def _use(self, x: np.ndarray, y: np.ndarray | None) -> None:
-        self.examples = len(x)
-        for plan in self.plans:
-            plan.use(x, y)
+    def share(self, x: np.ndarray, y: np.ndarray | None) -> None:
+        """Take examples as they are, unchecked and not copied: for audits alone."""
+        with Uninterrupted():
+            self._data, self.examples = (x, y), len(x)
+            for plan in self.plans:
+                plan.use(x, y)
 
     def present(self, rows: Sequence[int] | np.ndarray) -> None:
         """Show one batch of examples and let the circuit learn from it.
@@ -155,7 +163,7 @@ class Simulator:
         ------
         CircuitError : a row that does not exist, or too many. Diverged : a value is not finite.
         """
-        rows = np.asarray(rows)
+        rows = as_array(rows)
         check_rows(self.circuit, rows, examples=self.examples, most=self.batch, sets=self._row_sets)
         self._present(rows[None])
 
@@ -172,60 +180,58 @@ class Simulator:
         CircuitError : a row that does not exist, or too many. Diverged : a value is not finite; the circuit has
             learned from all presentations before.
         """
-        batches = np.asarray(batches)
+        batches = as_array(batches)
         check_rows(self.circuit, batches, examples=self.examples, most=self.batch, sets=self._row_sets, sequence=True)
         self._present(batches)
 
     def _present(self, batches: np.ndarray) -> None:
-        """Show batches, all at once where nothing comes between them."""
+        """Show batches, several at once where nothing comes between them; interrupts wait for the end of these."""
         size = self.last_batch = batches.shape[-1]
-        together = len(batches) if not self.mirror_plans and self._presenter.repeats(size) else 1
-        for k in range(0, len(batches), together):
+        shown = 0
+        while shown < len(batches):
+            repeats = not self.mirror_plans and self._presenter.repeats(size)
+            part = batches[shown : shown + (self._pace.count if repeats else 1)]
             ended = partial(self._ended, self.presentations, self.tick, size)
-            with self._running():
-                self._presenter.present(batches[k : k + together], self.presentations, ended)
+            with self._changing(), self._time.running(), self._pace.timed(len(part)):
+                self._presenter.present(part, self.presentations, ended)
+            shown += len(part)
 
     def _ended(self, first: int, start: int, batch: int, number: int) -> None:
-        """Count the presentations that have ended since the first, run mirror mode, and let their time pass."""
-        self.tick = self._mirror(start + number * self.schedule.duration, batch, self.protocol.passes)
-        self.presentations = first + number
+        """Count the presentations that have ended since the first, let their time pass, and run mirror mode."""
+        self._time.presentations, self._time.tick = first + number, start + number * self.schedule.duration
+        self._time.mirror(self.mirror_plans, batch, self.protocol.passes, first)
 
     @contextmanager
-    def _running(self) -> Iterator[None]:
-        """Set the clock that keyed randomness reads, and leave overflow to the divergence monitor."""
-        self.state.set_clock(self.tick, self.presentations)
-        if self.evidence is not None:
-            self.evidence.begin(self.tick)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            yield
+    def _changing(self) -> Iterator[None]:
+        """Let interrupts wait until the end, and take everything back where a hook raises an exception."""
+        with Uninterrupted():
+            before = self.snapshot() if self.hooks else None
+            try:
+                yield
+            except BaseException:
+                if before is not None:
+                    self.restore(before)
+                raise
 
     def drain(self) -> None:
         """Let presentations that overlap come to their end, while none enters."""
-        for _ in range(self._presenter.under_way):
-            with self._running():
+        while self._presenter.under_way:
+            with self._changing(), self._time.running():
                 self._presenter.advance()
-            self.tick += self.schedule.duration
+                self._time.tick += self.schedule.duration
 
     def mirror(self, passes: int = 1) -> None:
         """Fire noise through every mirrored projection, a full batch in each pass, and let feedback learn."""
-        with self._running():
-            self.tick = self._mirror(self.tick, self.batch, passes)
-
-    def _mirror(self, tick: int, batch: int, passes: int) -> int:
-        """Run the waves of mirror mode from a tick on, and return the tick at which they end."""
-        for _ in range(passes):
-            for plan in self.mirror_plans:
-                self.state.set_clock(tick, self.presentations)
-                if self.evidence is not None:
-                    self.evidence.start = tick
-                plan.replay(np.zeros((1, batch), np.int64))  # noise belongs to no example
-                tick += plan.schedule.duration
-        return tick
+        count = whole(f"passes of mirror mode of circuit {self.circuit.name}", passes, 0)
+        with self._time.running():
+            for _ in range(count):
+                with self._changing():
+                    self._time.mirror(self.mirror_plans, self.batch, 1, self.presentations)
 
     def outputs(self, x: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
         """Pass examples forward without learning; yield slices with the output neurons' activity and logits.
 
-        Both are (replica, example, unit); logits are summed inputs, biases included. The next step overwrites them.
+        Both are (replica, example, unit); logits are summed inputs, biases included.
         """
         name = self.circuit.outputs
         for part, (fired, summed) in self.observe([(name, "O", 0), (name, "S", 0)], x):
@@ -235,8 +241,6 @@ class Simulator:
         self, keys: Sequence[Key], x: np.ndarray, y: np.ndarray | None = None
     ) -> Iterator[tuple[slice, list[np.ndarray]]]:
         """Show examples without learning; yield slices with an array (replica, example, neuron) for each key.
-
-        The next step overwrites these arrays.
 
         Parameters
         ----------
@@ -257,42 +261,3 @@ class Simulator:
         """Forget all bound steps, for audits: they are bound anew when next needed, and must do the same."""
         for plan in (*self.plans, *self.mirror_plans):
             plan.unbind()
-
-    def tensors(self) -> dict[str, np.ndarray]:
-        """Return the weights and biases themselves, by name, each with a leading replica axis.
-
-        With cupy they are copies from the device: call this anew after each presentation, and before each change.
-        """
-        return self.state.tensors()
-
-    def load(self, name: str, values: np.ndarray) -> None:
-        """Replace a weight or bias tensor in place; without a replica axis every replica gets the same."""
-        self.state.load(name, values)
-
-    def set_rates(self, factor: float | np.ndarray, projections: Sequence[str] | None = None) -> None:
-        """Set the rates of some projections, or all, to their given values times a factor: one, or one a replica."""
-        self.state.scale_rates(factor, projections)
-        self.monitor.update_limits()
-
-    def set_parameters(self, parameters: Mapping[tuple[str, str], Any]) -> None:
-        """Replace rates, decays or bounds from now on, by (owner, quantity); see `State.set_parameters`."""
-        self.state.set_parameters(parameters)
-        self.monitor.update_limits()
-
-    def snapshot(self) -> dict[str, np.ndarray]:
-        """Copy all that `restore` needs to continue to the same bits: weights, velocities, clock, probes."""
-        counters = {"tick": np.array([self.tick]), "presentations": np.array([self.presentations])}
-        return counters | {name: array.copy() for name, array in self._kept().items()}
-
-    def restore(self, snapshot: Mapping[str, np.ndarray]) -> None:
-        """Go back to a snapshot of the same circuit."""
-        for name, array in self._kept().items():
-            array[...] = snapshot[name]
-        self.tick, self.presentations = int(snapshot["tick"][0]), int(snapshot["presentations"][0])
-
-    def _kept(self) -> dict[str, np.ndarray]:
-        """Return the arrays that a snapshot copies, by name; where presentations overlap, increments are among them."""
-        overlap = self.protocol.interval is not None
-        kept = self.state.persistent() | (self.state.increments() if overlap else {})
-        memory = self._presenter.memory(self.batch)
-        return {f"state/{n}": a for n, a in kept.items()} | {f"memory/{n}": a for n, a in memory.items()}

@@ -6,45 +6,34 @@ Both hand out views of the arrays that an event declares, read-only where it onl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 
+from circuitsim.arrays import as_array, misfit_of_numbers
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Projection
 from circuitsim.circuit.weights import Copied, Fixed
+from circuitsim.engine.inputs import taken_dtype, taken_seeds
+from circuitsim.engine.masks import drawn_mask
+from circuitsim.engine.parameters import (
+    CHANGING,
+    DEFAULTS,
+    Parameters,
+    check_given,
+    readable,
+    refuse_parameter,
+    rule_parameters,
+    spread,
+    taken_projections,
+)
 from circuitsim.errors import CircuitError, TensorError
 from circuitsim.locality import Access, Key, Mode
 from circuitsim.lowering.links import across, constants, reversed_axes, used
 from circuitsim.randomness import generator
 
-Parameters = Mapping[str | tuple[str, str], Any]
 ToHost = Callable[[Iterable[np.ndarray]], None]
-DEFAULTS = {
-    "lr": 0.01,
-    "momentum": 0.0,
-    "emits": 0.0,
-    "remembers": 0.0,
-    "max_norm": np.inf,
-    "weight_decay": 0.0,
-    "noise_scale": 1.0,
-    "margin": 1.0,
-    "density": 1.0,
-    "copy_interval": 1.0,
-    "update_probability": 1.0,
-}
-OF_POPULATIONS = ("emits", "remembers", "max_norm", "margin")
-CHANGING = ("lr", "lr_bias", "weight_decay", "max_norm")
-OF_PROJECTIONS = (
-    "lr",
-    "lr_bias",
-    "momentum",
-    "weight_decay",
-    "noise_scale",
-    "density",
-    "copy_interval",
-    "update_probability",
-)
 
 
 class State:
@@ -53,7 +42,7 @@ class State:
     Parameters
     ----------
     circuit : the circuit that the arrays belong to.
-    seeds : one whole number >= 0 for each replica, the seed of its weights.
+    seeds : one whole number from 0 to 2^64 - 1 for each replica, the seed of its weights.
     dtype : float32 or float64.
     parameters : numbers, one or one for each replica, keyed by (owner, quantity) or by quantity for all owners:
         lr, lr_bias (default lr), momentum, weight_decay, noise_scale, density, copy_interval, update_probability of
@@ -70,12 +59,15 @@ class State:
         parameters: Parameters | None = None,
         to_host: ToHost = lambda arrays: None,
     ) -> None:
-        self.circuit, self.dtype, self.replicas, self.to_host = circuit, np.dtype(dtype), len(seeds), to_host
-        self._given: Parameters = parameters or {}
+        seeds = taken_seeds(circuit, seeds)
+        self.circuit, self.replicas, self.to_host = circuit, len(seeds), to_host
+        self.dtype = taken_dtype(circuit, dtype)
+        self._given: Parameters = deepcopy(dict(parameters or {}))  # read when first asked for
+        check_given(circuit, self._given, self.replicas, self.dtype)
         self._first: dict[tuple[str, str], np.ndarray] = {}
         self._arrays: dict[Key, np.ndarray] = {
             ("circuit", "alive", None): np.ones(self.replicas, np.bool_),
-            ("circuit", "seeds", None): np.array(seeds, object),  # whole numbers of any size
+            ("circuit", "seeds", None): np.array(seeds, object),  # Python's numbers, as keys
             ("circuit", "tick", None): np.zeros(1, np.int64),
             ("circuit", "presentation", None): np.zeros(1, np.int64),
         }
@@ -84,7 +76,6 @@ class State:
                 self._allocate(q, seeds)
         for q in circuit.projections:
             self._take_over(q)
-        self._check_given(self._given)
 
     def _allocate(self, q: Projection, seeds: Sequence[int]) -> None:
         shape = self.circuit.tensor_shape(q.name)
@@ -102,7 +93,8 @@ class State:
         if q.masked:
             density, kept = self.parameter(q.name, "density"), self._zeros(q, np.bool_)
             for chosen, seed, share in zip(kept, seeds, density, strict=True):
-                chosen[...] = generator(seed, f"{q.name}.mask").random(shape) < share
+                chosen[...] = drawn_mask(self.circuit, q, seed, share)
+            kept &= True if exists is None else exists
             self._arrays[q.name, "mask", None] = kept
             weight *= kept
         if q.bias:
@@ -152,11 +144,9 @@ class State:
         return self._arrays[key]
 
     def _rule_default(self, owner: str, quantity: str) -> float:
-        for p in self.circuit.plasticity:
-            for rule in (p.rule, p.bias_rule):
-                for name, value in getattr(rule, "free", {}).items():
-                    if p.projection == owner and quantity == f"{rule.name}.{name}":  # type: ignore[union-attr]
-                        return float(value)
+        for learning in self.circuit.rules.get(owner, ()):
+            if quantity in (known := rule_parameters(learning)):
+                return known[quantity]
         raise CircuitError(
             f"parameter {quantity} of {owner}",
             got="no value",
@@ -165,30 +155,7 @@ class State:
         )
 
     def _spread(self, owner: str, quantity: str, value: Any) -> np.ndarray:
-        given = np.asarray(value)
-        numbers = given.dtype.kind in "fiu"
-        if not numbers or given.ndim > 1 or given.size not in (1, self.replicas) or np.isnan(given).any():
-            raise CircuitError(
-                f"parameter {quantity} of {owner}",
-                got=f"an array of shape {given.shape}" if numbers and given.ndim else repr(value),
-                expected=f"one number, or one for each of {self.replicas} replicas",
-                remedy="Match the number of seeds.",
-            )
-        return np.array(np.broadcast_to(given.reshape(-1), (self.replicas,)), self.dtype)
-
-    def _check_given(self, given: Iterable[str | tuple[str, str]]) -> None:
-        known = {p.name: {*OF_POPULATIONS} for p in self.circuit.populations}
-        known |= {q.name: {*OF_PROJECTIONS} for q in self.circuit.projections}
-        for p in self.circuit.plasticity:
-            for rule in (p.rule, p.bias_rule):
-                known[p.projection] |= {f"{rule.name}.{name}" for name in getattr(rule, "free", {})} if rule else set()
-        for key in given:
-            owner, quantity = key if isinstance(key, tuple) else (None, key)
-            if owner is not None and owner not in known:
-                _refuse_parameter(key, f"the owner {owner!r}", f"a part of circuit {self.circuit.name}", known)
-            quantities = known[owner] if owner else set[str]().union(*known.values())
-            if quantity not in quantities:
-                _refuse_parameter(key, f"the quantity {quantity!r}", "one that its owner has", quantities)
+        return spread(owner, quantity, value, self.replicas, self.dtype)
 
     def view(self, access: Access) -> np.ndarray | None:
         """Return the array behind an access, guarded by its mode; None for a velocity that no replica has."""
@@ -204,13 +171,13 @@ class State:
 
     def scale_rates(self, factor: float | np.ndarray, projections: Iterable[str] | None = None) -> None:
         """Set the learning rates of some projections, or of all that learn, to their given values times a factor."""
-        for projection in self.circuit.rules if projections is None else projections:
-            for quantity in ("lr", "lr_bias"):  # made here if need be: kernels bound later use it too
-                key = (projection, quantity)
-                self._first.setdefault(key, self.parameter(*key).astype(np.float64))
-        self.to_host(self._arrays[owner, quantity, None] for owner, quantity in self._first)
-        for (owner, quantity), first in self._first.items():
-            self._arrays[owner, quantity, None][...] = first * factor
+        chosen = list(self.circuit.rules) if projections is None else taken_projections(self.circuit, projections)
+        factors = spread("the rates", "factor", factor, self.replicas, np.dtype(np.float64))
+        keys = [(owner, quantity) for owner in chosen for quantity in ("lr", "lr_bias")]
+        given = [self._given_rate(*key) for key in keys]  # made here if need be: kernels bound later use them too
+        self.to_host(self.parameter(*key) for key in keys)
+        for key, first in zip(keys, given, strict=True):
+            self.parameter(*key)[...] = first * factors
 
     def set_parameters(self, parameters: Mapping[tuple[str, str], Any]) -> None:
         """Replace parameters from now on.
@@ -224,17 +191,17 @@ class State:
         ------
         CircuitError : another parameter, or an owner that the circuit lacks.
         """
-        self._check_given(parameters)
-        for key, value in parameters.items():
+        check_given(self.circuit, parameters, self.replicas, self.dtype)
+        for key in parameters:
             if key[1] not in CHANGING:
-                _refuse_parameter(
-                    key, f"the quantity {key[1]!r}", "one that may change while a circuit learns", CHANGING
-                )
-            given = self._spread(*key, value)
+                text = "one that may change while a circuit learns"
+                refuse_parameter(key, f"the quantity {key[1]!r}", text, CHANGING)
+        made = {key: self._spread(*key, value) for key, value in parameters.items()}
+        for key, given in made.items():
             self.to_host([self.parameter(*key)])
             self.parameter(*key)[...] = given
             if key in self._first:
-                self._first[key] = given.astype(np.float64)
+                self._first[key][...] = given
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return the weights and biases themselves, by name ("A1.weight"), each with a leading replica axis.
@@ -251,13 +218,13 @@ class State:
         ------
         TensorError : unknown name, wrong shape, wrong kind of numbers, or values that are not finite.
         """
-        tensors = self.tensors()
+        tensors, values = self.tensors(), as_array(values)
         if name not in tensors:
             _refuse_tensor(name, "a name that the circuit lacks", f"one of {', '.join(sorted(tensors))}")
         shape = tensors[name].shape
         if values.shape not in (shape, shape[1:]):
             _refuse_tensor(name, f"shape {tuple(values.shape)}", f"{shape[1:]}, or {shape} with replicas")
-        if values.dtype.kind != "f" or not np.isfinite(values).all():
+        if values.dtype.kind != "f" or misfit_of_numbers(values, self.dtype) is not None:
             _refuse_tensor(name, f"{values.dtype} with values that are not finite floats", "finite floats")
         tensors[name][...] = values
         owner = name.removesuffix(".weight")
@@ -273,6 +240,26 @@ class State:
     def persistent(self) -> dict[str, np.ndarray]:
         """Return the arrays of a checkpoint by name: weights, biases, velocities, pending increments, live replicas."""
         return self._named("weight", "bias", "velocity", "bias_velocity", "pending", "bias_pending", "alive")
+
+    @property
+    def seeds(self) -> np.ndarray:
+        """The seed of each replica, (replica,) of uint64."""
+        return self._arrays["circuit", "seeds", None].astype(np.uint64)
+
+    def rates(self) -> dict[str, np.ndarray]:
+        """Return the parameters that may change, by name, and the given rates that `scale_rates` multiplies."""
+        found = {}
+        for owner, quantities in readable(self.circuit).items():
+            for quantity in sorted(quantities.intersection(CHANGING)):
+                found[f"{owner}.{quantity}"] = self.parameter(owner, quantity)
+                if quantity in ("lr", "lr_bias"):
+                    found[f"{owner}.{quantity} as given"] = self._given_rate(owner, quantity)
+        self.to_host(found.values())
+        return found
+
+    def _given_rate(self, owner: str, quantity: str) -> np.ndarray:
+        """Return the rates from which `scale_rates` starts, (replica,) of float64."""
+        return self._first.setdefault((owner, quantity), self.parameter(owner, quantity).astype(np.float64))
 
     def increments(self) -> dict[str, np.ndarray]:
         """Return the increments by name; where presentations overlap, some have still to be applied."""
@@ -309,11 +296,6 @@ def guarded(array: np.ndarray, mode: Mode) -> np.ndarray:
     view = array.view()
     view.flags.writeable = mode is not Mode.READ
     return view
-
-
-def _refuse_parameter(key: object, got: str, expected: str, known: Iterable[str]) -> None:
-    remedy = f"Name one of {', '.join(sorted(known))}."
-    raise CircuitError(f"parameter {key!r}", got=got, expected=expected, remedy=remedy)
 
 
 def _refuse_tensor(name: str, got: str, expected: str) -> None:

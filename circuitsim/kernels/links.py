@@ -41,6 +41,16 @@ class Window:
         """Number of windows."""
         return self.fields[1] * self.fields[2]
 
+    @property
+    def covers(self) -> bool:
+        """True if one window is the whole image: every pair of neurons has a synapse, and each its own weight."""
+        return self.fields[1:] == (1, 1) and self.kernel == self.image[1:] and self.before == (0, 0)
+
+    def matrix(self, weight: Array) -> Array:
+        """Return the weights of a window that covers its image as (replica, out, taps)."""
+        found: Array = self.stored(weight).reshape(weight.shape[0], self.fields[0], self.taps)
+        return found
+
     def stored(self, weight: Array) -> Array:
         """Return weights in the order of memory: (replica, out, taps), or (replica, position, out, taps) if untied.
 

@@ -1,7 +1,7 @@
 """Refresh: at the start of a presentation a projection copies another's transposed weights, or draws magnitudes.
 
 w <- a^T in every k-th presentation, with the parameter k = copy_interval; or |w| uniform within the limit of Glorot &
-Bengio 2010, anew for each presentation. Masked synapses stay zero.
+Bengio 2010, anew for each presentation. Synapses that do not exist stay zero.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Projection
 from circuitsim.circuit.weights import Signs
 from circuitsim.events import Event
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
-from circuitsim.lowering.links import across, in_rows
+from circuitsim.lowering.links import across, in_rows, used
 from circuitsim.phases.base import Binding, Step, adds, reads
 
 NAME = "refresh"
@@ -47,4 +48,15 @@ def bind(b: Binding) -> Step:
         other = across(b.view(str(q.transposed_from), "weight"), q.connectivity)
         pair = (other, weight) if q.dense else (in_rows(other), in_rows(weight))
         step = b.kernels.refresh(pair[0], count, interval, pair[1], alive)
-    return in_turn([step, b.kernels.mask(in_rows(weight), in_rows(b.view(q.name, "mask")))]) if q.masked else step
+    kept = b.view(q.name, "mask") if q.masked else _existing(b, q, weight)
+    return step if kept is None else in_turn([step, b.kernels.mask(in_rows(weight), in_rows(kept))])
+
+
+def _existing(b: Binding, q: Projection, weight: np.ndarray) -> np.ndarray | None:
+    """Return which slots have a synapse, laid out like the weights; None: all, or those that a copy has."""
+    exists = used(b.circuit, q) if isinstance(q.weights, Signs) else None
+    if exists is None or exists.all():
+        return None
+    kept = np.empty_like(weight, np.bool_)
+    kept[...] = exists
+    return kept

@@ -55,6 +55,7 @@ class LearningScenario(AnyScenario):
     tensor_shapes : settings to names and shapes of all tensors that `--init` may have.
     evaluate : metrics of one data split, from its examples and their classes.
     prepare : tensors of a replica that depend on the data, by name, set before training.
+    examine : further metrics of the test split.
     inspect : metrics of the circuit itself, which may show it training examples; values that are not finite are left
         out. presented : figures of the batch just shown, from the data and the batch's rows; their means over an epoch
         are metrics of the train split; None: not measured.
@@ -66,5 +67,6 @@ class LearningScenario(AnyScenario):
     tensor_shapes: Callable[[Any], dict[str, tuple[int, ...]]]
     evaluate: Callable[[Simulator, np.ndarray, np.ndarray | None], Figures]
     prepare: Callable[[Any, Dataset], dict[str, np.ndarray]] = field(default=nothing, kw_only=True)
+    examine: Callable[[Simulator, Any, Dataset], Figures] = field(default=nothing, kw_only=True)
     inspect: Callable[[Simulator, Any, Dataset], Figures] = field(default=nothing, kw_only=True)
     presented: Callable[[Simulator, Dataset, np.ndarray], Figures] | None = field(default=None, kw_only=True)

@@ -5,7 +5,6 @@ Every refusal names the key, the value given and the values allowed.
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from circuitsim.errors import ConfigError
+from circuitsim.runs.names import did_you_mean
 
 
 class Settings(BaseModel):
@@ -101,8 +101,7 @@ def build(model: type[M], values: Mapping[str, Any], within: str = "") -> M:
     cleaned = {key: None if value == "none" and _optional(model, key) else value for key, value in values.items()}
     unknown = [key for key in cleaned if key not in model.model_fields]
     if unknown:
-        close = difflib.get_close_matches(unknown[0], model.model_fields, 1)
-        hint = f"Did you mean {close[0]}?" if close else "Remove it."
+        hint = did_you_mean(unknown[0], model.model_fields) or "Remove it."
         expected = f"one of {', '.join(sorted(model.model_fields))}"
         refuse(f"{within}{unknown[0]}", cleaned[unknown[0]], expected, hint)
     try:

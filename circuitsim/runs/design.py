@@ -11,7 +11,7 @@ from circuitsim.errors import CircuitError
 
 if TYPE_CHECKING:
     from circuitsim.circuit.circuit import Circuit
-    from circuitsim.engine.state import Parameters
+    from circuitsim.engine.parameters import Parameters
     from circuitsim.timetable.protocol import Protocol
 
 

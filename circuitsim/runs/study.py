@@ -56,7 +56,7 @@ class Study:
         self.sums: list[dict[str, list[float]]] = [{} for _ in self.groups]  # of the epoch's `presented`
         self.metrics: list[MetricRow] = []
         for group in self.groups:
-            self._enter(group)
+            self.enter(group)
 
     @property
     def batches(self) -> int:
@@ -85,7 +85,7 @@ class Study:
             with renumbering(group, f"epoch {self.epoch + 1}"):
                 group.simulator.drain()
 
-    def _enter(self, group: ReplicaGroup) -> None:
+    def enter(self, group: ReplicaGroup) -> None:
         """Set a group's protocol, parameters, rates and images to those of the epoch in progress."""
         stage, begin = group.design.stage(self.epoch)
         group.simulator.change_protocol(stage.protocol)
@@ -107,7 +107,7 @@ class Study:
         self.metrics += [(r, epoch, "train", "seconds", self.seconds) for r in self.alive()]
         self.epoch, self.batch, self.seconds, self.sums = epoch, 0, 0.0, [{} for _ in self.groups]
         for group in self.groups:
-            self._enter(group)  # now, since a checkpoint stores the memories of the next stage's neurons
+            self.enter(group)  # now, since a checkpoint stores the memories of the next stage's neurons
 
     def begin(self) -> None:
         """Run mirror mode before training, and measure both splits."""
@@ -129,6 +129,7 @@ class Study:
                 measured = self.scenario.evaluate(group.simulator, x, y)
                 self._check_finite(group, measured, epoch, split)
                 self._add(group, epoch, split, measured)
+            self._add(group, epoch, "test", self.scenario.examine(group.simulator, group.settings[0], data))
             self._add(group, epoch, "train", self.scenario.inspect(group.simulator, group.settings[0], data))
         self._check_alive(epoch)
 
@@ -235,7 +236,7 @@ class Study:
         self.epoch, self.batch, self.seconds = counters["epoch"], counters["batch"], counters["seconds"]
         self.sums, self.metrics = counters["sums"], [tuple(row) for row in counters["metrics"]]
         for index, group in enumerate(self.groups):
-            self._enter(group)
+            self.enter(group)
             prefix = f"group{index}/"
             own = {name.removeprefix(prefix): a for name, a in snapshot.items() if name.startswith(prefix)}
             group.simulator.restore(own)

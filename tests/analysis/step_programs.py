@@ -240,6 +240,25 @@ def symmetric(w: Arrays, batch: Arrays) -> Arrays:
     return {"V": w["V"] + step, "W": w["W"] + step.T}
 
 
+def targets_projected(w: Arrays, batch: Arrays) -> Arrays:
+    """Send the target, not the error, to the hidden layer."""
+    x, t = batch["x"], batch["t"]
+    h = np.tanh(x @ w["W1"].T)
+    d = (t @ w["D"].T) * (1 - h * h)
+    return {"W1": w["W1"] + 0.01 * d.T @ x, "W2": w["W2"] + 0.01 * (t - logistic(h @ w["W2"].T)).T @ h}
+
+
+def subspace(w: Arrays, batch: Arrays) -> Arrays:
+    """Learn the principal subspace, for which neurons subtract what the others have explained."""
+    y = batch["x"] @ w["W"].T
+    return {"W": w["W"] + 0.01 * y.T @ (batch["x"] - y @ w["W"])}
+
+
+def outgoing_norm(w: Arrays, batch: Arrays) -> Arrays:
+    new = Network()(w, batch)
+    return {**new, "W1": new["W1"] / np.linalg.norm(new["W1"], axis=0)}
+
+
 def deep(direct: bool, transposed: bool = False) -> Callable[..., Arrays]:
     """Return three layers with the error fed back layer by layer, or directly from the output."""
 
@@ -338,6 +357,12 @@ HONEST = {
     "feedback from zero": Case(kolen_pollack, weights={**WEIGHTS, "B2": 0 * WEIGHTS["B2"]}),
     "direct feedback": DIRECT,
     "layer by layer": LAYERED,
+    "targets projected": Case(
+        targets_projected,
+        weights=drawn({"W1": (5, 7), "W2": (4, 5), "D": (5, 4)}),
+        wiring={"W1": ("x", "h"), "W2": ("h", "y"), "D": ("t", "h")},
+        more={"labels": {"t": "y"}},
+    ),
     "hebb": Case(hebb, weights=drawn({"W": (4, 7)}), wiring={"W": ("x", "y")}, batch={"x": BATCH["x"]}),
     "oja": Case(oja, weights=drawn({"W": (4, 7)}), wiring={"W": ("x", "y")}, batch={"x": BATCH["x"]}),
     "recirculation": Case(
@@ -489,7 +514,7 @@ CHEATS = {
     "permuted copy": Case(Network(back=lambda w: w["W2"].T[::-1]), W1_AND_BIAS),
     "copy at every 20th call": Case(copying(20), W1_AND_BIAS),
     "copy at every 9th call, momentum": Case(copying(9, velocity=0.9), W1_AND_BIAS),
-    "copy after 500 calls": Case(copying(1, first=500), W1_AND_BIAS),
+    "copy after 300 calls": Case(copying(1, first=300), W1_AND_BIAS),
     "copy of the call before": Case(stashing, W1_AND_BIAS),
     "copy in an attribute": Case(Kept(), W1_AND_BIAS),
     "average of the transposes": Case(averaged_transpose(), W1_AND_BIAS),
@@ -533,6 +558,14 @@ CHEATS = {
     "errors of unit length": Case(
         Network(error=lambda t, y: (t - y) / np.linalg.norm(t - y, axis=1, keepdims=True)), LATERAL_OUTPUT
     ),
+    "principal subspace": Case(
+        subspace,
+        {("lateral", "W")},
+        weights=drawn({"W": (4, 7)}),
+        wiring={"W": ("x", "y")},
+        batch={"x": BATCH["x"]},
+    ),
+    "outgoing synapses normalised": Case(outgoing_norm, {("lateral", "W1")}),
     "layer normalisation": Case(Network(hidden=layer_norm), LATERAL_HIDDEN),
     "inputs divided by their sum": Case(Network(inputs=divisive), {("lateral", "W1")}),
     "batch normalisation": Case(Network(hidden=batch_norm), LATERAL_HIDDEN),

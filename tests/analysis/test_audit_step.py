@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from step_programs import BATCH, CHEATS, HONEST, WEIGHTS, WIRING, Arrays, Case, Network, softmax
+from running import nightly
+from step_programs import BATCH, CHEATS, GAINS, HONEST, W1_AND_BIAS, WEIGHTS, WIRING, Arrays, Case, Network, softmax
 
 import circuitsim as cs
 from circuitsim.analysis.blackbox.fresh import fresh
@@ -39,13 +40,13 @@ def test_an_honest_step_is_not_accused(name: str) -> None:
     assert str(audit).startswith("No violation of locality found.\n")
 
 
-@pytest.mark.parametrize("name", CHEATS)
+@pytest.mark.parametrize("name", [nightly(name) if name == "copy after 500 calls" else name for name in CHEATS])
 def test_a_cheat_is_named_with_its_layer(name: str) -> None:
     audit = audited(CHEATS[name])
     assert violations(audit) == CHEATS[name].expected and not audit.local
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [0, 1, 2, *(nightly(seed) for seed in range(3, 20))])
 def test_one_entry_is_found_and_named_whichever_it_is(seed: int) -> None:
     row, column = seed % 4, seed % 5
 
@@ -70,8 +71,8 @@ def test_what_the_user_reads() -> None:
         r"- weight-transport in b1: .*\n"
         r"- label in W2: reads t, presented at y\. Remedy: none is needed: labels do not make a circuit non-local\.\n"
         r"Angle at the start, B2 and the transpose of W2: \d+\.\d degrees\.\n"
-        r"Tested: all 84 synapses as sources and as targets, 5 states, batch of 6, \d+ calls\. No memory seen in \d+ "
-        r"calls\. Wires were cut and weights exchanged between twins; no activity was held\. t is taken to be "
+        r"Tested: all 84 synapses as sources and as targets, 5 states, batch of 6, seed 1, \d+ calls\. No memory seen "
+        r"in \d+ calls\. Wires were cut and weights exchanged between twins; no activity was held\. t is taken to be "
         r"presented at y\.\n"
         r"Not tested: updates of B2: there were none\.\n"
         r"Not tested: code that recognises the audit, or acts after more calls or beyond larger values than these\.",
@@ -205,6 +206,8 @@ def holding(delta: Change | None = None, update: Change | None = None, output: A
         (holding(update=lambda v: 0.01 * v["w"]["W2"].sum()), {("weight-transport", "W1")}),
         (holding(update=lambda v: 0.01 * v["w"]["B2"][:, :1]), set()),
         (holding(output=softmax), {("lateral", "W2")}),
+        (holding(delta=lambda v: v["error"] @ (np.sign(v["w"]["W2"]) * np.abs(v["w"]["B2"].T))), W1_AND_BIAS),
+        (holding(delta=lambda v: (GAINS * v["error"].sum(1, keepdims=True)) * np.sign(v["w"]["W2"][0])), W1_AND_BIAS),
         (holding(delta=lambda v: 0.01 * v["h"].sum(1, keepdims=True)), {("lateral", "W1"), ("lateral", "b1")}),
         (holding(delta=lambda v: -v["made"].mean(0)), {("lateral", "W1")}),
         (holding(delta=lambda v: v["t"][:, :1]), {("remote-target", "W1"), ("remote-target", "b1")}),
@@ -215,6 +218,20 @@ def test_held_activities_leave_the_readings(step: Callable[..., Arrays], expecte
     audit = cs.audit_step(step, WEIGHTS, HELD, BATCH, activities=["h", "y", "error", "delta"], seed=1)
     assert violations(audit) == expected
     assert "activities h, y, error, delta were held" in audit.coverage
+
+
+def test_held_activities_find_what_neurons_without_twins_hide() -> None:
+    def step(w: Arrays, batch: Arrays, hold: Any = lambda name, value: value) -> Arrays:
+        h = hold("h", np.tanh(GAINS * (batch["x"] @ w["W1"].T + w["b1"])))
+        error = hold("error", batch["t"] - np.tanh(h @ w["W2"].T))
+        delta = hold("delta", error @ (np.abs(w["B2"].T) * np.sign(w["W2"])) * (1 - h * h))
+        return {"W1": w["W1"] + 0.01 * delta.T @ batch["x"], "W2": w["W2"] + 0.01 * error.T @ h}
+
+    free = cs.audit_step(step, WEIGHTS, HELD, BATCH, seed=1)
+    held = cs.audit_step(step, WEIGHTS, HELD, BATCH, activities=["h", "error", "delta"], seed=1)
+    assert violations(free) == set() and any(limit.startswith("weights of W2 read directly") for limit in free.limits)
+    assert violations(held) == {("weight-transport", "delta")}
+    assert held.findings[0].read == "W2, which no wire brings to h"
 
 
 # ------------------------------------------------------------------------------------------------------ hostile input
@@ -408,7 +425,7 @@ def test_pytorch_programs_get_their_four_answers_in_time() -> None:
     program = [sys.executable, "examples/audit_pytorch.py"]
     done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
-    answers = re.findall(r"^(.*) \((\d+\.\d) s\)\n((?:.+\n)+)", done.stdout, re.M)
+    answers = re.findall(r"^(.*) \((\d+\.\d) s of processor time\)\n((?:.+\n)+)", done.stdout, re.M)
     found = {name: set(re.findall(r"^- (\S+) in (.+?): reads", text, re.M)) for name, _, text in answers}
     label = ("label", "W2")
     assert found == {

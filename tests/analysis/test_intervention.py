@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from building import Setting, simulator
+from building import Setting, read_by, simulator
 
 from circuitsim import local_rule
 from circuitsim.analysis.audits.intervention import Intervention, intervene
@@ -47,7 +47,8 @@ def made(rule: Any = "rec", settings: tuple[Setting, ...] = (), **options: Any) 
 
 def built(circuit: Circuit, protocol: Protocol, **options: Any) -> Simulator:
     """A simulator of a circuit with two replicas, and random examples in use."""
-    found = Simulator(circuit, protocol, **{"batch": 8, "seeds": (0, 1), "parameters": {"lr": 0.1}, **options})
+    options["parameters"] = read_by(circuit, options.get("parameters", {"lr": 0.1}))
+    found = Simulator(circuit, protocol, **{"batch": 8, "seeds": (0, 1), **options})
     random = np.random.default_rng(1)
     classes = circuit.population(circuit.labels).size if circuit.labels else 1
     inputs = circuit.population(circuit.inputs).size
@@ -344,8 +345,8 @@ def test_planted_faults_are_found_and_named(
 def test_a_rule_that_reads_its_neighbours_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     true = plasticity.lower
 
-    def smeared(law: Any, quantity: str, operands: Any, out: np.ndarray, kernels: Any, along: Any) -> Any:
-        step = true(law, quantity, operands, out, kernels, along)
+    def smeared(law: Any, quantity: str, operands: Any, out: np.ndarray, *rest: Any) -> Any:
+        step = true(law, quantity, operands, out, *rest)
 
         def propose() -> None:
             step()

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from building import read_by
 from running import nightly
 
 from circuitsim import Carries, Circuit, Exchange, Plasticity, Population, Projection, Protocol, make_schedule
@@ -35,7 +36,8 @@ def autoencoder(rule: str, variant: str = "pr", **more: Any) -> Any:
 
 
 def classifier(feedback: str, output: str = "logistic", **more: Any) -> Any:
-    return (*layered_classifier(CLASSES, feedback, output=output, **more), {"density": 0.7})
+    circuit, protocol = layered_classifier(CLASSES, feedback, output=output, **more)
+    return circuit, protocol, read_by(circuit, {"density": 0.7})
 
 
 def grown(channel: str, top: str = "logistic", groups: tuple[str, ...] | None = None, **more: Any) -> Any:

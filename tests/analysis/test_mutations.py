@@ -26,6 +26,7 @@ from building import (
     digits,
     distance,
     presentations,
+    read_by,
     simulator,
     stack,
     together,
@@ -33,6 +34,7 @@ from building import (
     weights_of,
 )
 from mutations import FAULTS, OF_RULES, SILENT, Fault
+from running import nightly
 from sample_rules import covariance, oja, saturating, three_products
 from test_classifier_against_handwritten import fired
 from test_random_circuits import Recursion
@@ -169,9 +171,9 @@ def small(bench: Bench, backend: str) -> Simulator:
     """The bench in the smallest size that distinguishes neurons, examples and replicas, after two presentations."""
     settings = [replace(s, sizes=SMALL) for s in (bench.first, bench.second)]
     parameters = together(settings) if bench.by_hand else {**together(settings), "emits": 0.3, "remembers": 0.6}
-    made = Simulator(
-        *settings[0].described(), batch=4, seeds=[0, 1], dtype="float64", backend=backend, parameters=parameters
-    )
+    circuit, protocol = settings[0].described()
+    parameters = read_by(circuit, parameters)
+    made = Simulator(circuit, protocol, batch=4, seeds=[0, 1], dtype="float64", backend=backend, parameters=parameters)
     random = np.random.default_rng(0)
     for name, tensor in made.tensors().items():
         if name.endswith("bias"):
@@ -325,18 +327,6 @@ def catching(bench: str, backend: str, letters: str) -> str:
     return found
 
 
-@pytest.mark.parametrize(("bench", "backend"), sorted({(f.bench, f.backend) for f in FAULTS}))
-def test_the_engine_as_it_is_passes(bench: str, backend: str) -> None:
-    for letter in "ICPH":
-        SUITES[letter](BENCHES[bench], backend)
-
-
-@pytest.mark.parametrize("backend", ["numba", "numpy"])
-def test_the_contracts_that_need_no_bench_pass(backend: str) -> None:
-    for letter in "KRM":
-        SUITES[letter](BENCHES["loop"], backend)
-
-
 def kept() -> set[Fault]:
     """One fault of each module and one that each suite catches, for each backend, chosen by a hash of the name."""
     groups: dict[tuple[str, str], list[Fault]] = {}
@@ -352,6 +342,25 @@ def planted() -> list[Any]:
     return [
         pytest.param(f, id=f"{f.backend}-{f.name}", marks=() if f in always else pytest.mark.nightly) for f in FAULTS
     ]
+
+
+def benches() -> list[Any]:
+    """Return all benches with their backends; those of which no fault is kept run nightly."""
+    always = {(f.bench, f.backend) for f in kept()}
+    every = sorted({(f.bench, f.backend) for f in FAULTS})
+    return [run if run in always else nightly(*run) for run in every]
+
+
+@pytest.mark.parametrize(("bench", "backend"), benches())
+def test_the_engine_as_it_is_passes(bench: str, backend: str) -> None:
+    for letter in "ICPH":
+        SUITES[letter](BENCHES[bench], backend)
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_the_contracts_that_need_no_bench_pass(backend: str) -> None:
+    for letter in "KRM":
+        SUITES[letter](BENCHES["loop"], backend)
 
 
 @pytest.mark.parametrize("fault", planted())

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from building import read_by
 
 from circuitsim import phases
 from circuitsim.analysis.scores.costs import costs
@@ -35,7 +36,8 @@ ERRORS = ("bp", "rbp", "srbp", "arbp", "top")
 
 def running(described: tuple[Any, Any], **options: Any) -> Simulator:
     """A simulator that has learned from one batch, so that nothing in it is zero."""
-    made = Simulator(*described, batch=6, **{"parameters": {"lr": 0.1, "lr_bias": 0.1}, **options})
+    options["parameters"] = read_by(described[0], options.get("parameters", {"lr": 0.1, "lr_bias": 0.1}))
+    made = Simulator(*described, batch=6, **options)
     random = np.random.default_rng(0)
     x = random.uniform(0.1, 0.9, (12, made.circuit.population(made.circuit.inputs).size))
     classes = made.circuit.population(made.circuit.labels).size if made.circuit.labels else 0

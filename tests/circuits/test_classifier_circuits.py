@@ -341,7 +341,7 @@ def test_masks_of_the_two_ways_are_drawn_apart() -> None:
 
 def test_densities() -> None:
     """One for each replica; all are drawn from the same numbers, so a denser circuit has all of a sparser one's."""
-    settings = [classifier("fa", DEEP, {"density": d}, masked=True) for d in (0.0, 0.3, 0.7, 1.0)]
+    settings = [classifier("fa", DEEP, {"density": d}, masked=True) for d in (1e-300, 0.3, 0.7, 1.0)]
     made = simulator(settings, seeds=[5] * 4)
     w = made.tensors()["W1.weight"]
     assert not w[0].any() and w[3].all()

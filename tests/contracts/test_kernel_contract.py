@@ -310,8 +310,8 @@ def fired(kernels: ModuleType, name: str, s: np.ndarray) -> tuple[np.ndarray, np
 @all_backends
 @pytest.mark.parametrize("name", SMOOTH)
 def test_slopes_are_derivatives(kernels: ModuleType, name: str) -> None:
-    s = np.linspace(-3.01, 3.02, 41)  # away from the kinks at -1, 0 and 1
-    assert np.abs(s[:, None] - [-1, 0, 1]).min() > 1e-3
+    s = np.linspace(-3.01, 3.02, 41)  # away from the kinks at -2, -1, 0, 1 and 2
+    assert np.abs(s[:, None] - [-2, -1, 0, 1, 2]).min() > 1e-3
     up, down = (fired(kernels, name, s + step)[0] for step in (1e-5, -1e-5))
     np.testing.assert_allclose(fired(kernels, name, s)[1], (up - down) / 2e-5, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(fired(kernels, name, s)[1], handwritten.derivative(name, s), rtol=1e-12, atol=1e-14)
@@ -338,6 +338,8 @@ def test_kinks(kernels: ModuleType, dtype: str) -> None:
     assert fired(kernels, "saturated", s)[1].tolist() == [0, 1, 1, 0, 1, 1, 1]
     assert fired(kernels, "saturated", s)[0][:4].tolist() == [-1, -1, 1, 1]
     assert fired(kernels, "relu", s)[1].tolist() == [0, 0, 1, 1, 0, 0, 1]
+    assert fired(kernels, "saturated-half", 2 * s)[1].tolist() == [0, 0.5, 0.5, 0, 0.5, 0.5, 0.5]
+    assert fired(kernels, "saturated-half", 2 * s)[0][:4].tolist() == [-1, -1, 1, 1]
 
 
 @all_backends

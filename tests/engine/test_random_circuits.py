@@ -7,18 +7,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from building import Tensors, weights_of
+from building import Tensors, read_by, weights_of
 from handwritten import activation, derivative
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_circuits import CLASSES, INPUTS, Drawn, circuits, firings, idle_hooks, presented
 
+from circuitsim import phases
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import RECIRCULATES, Carries, Plasticity, Projection
 from circuitsim.circuit.weights import Signs
 from circuitsim.engine.hooks import Hook
 from circuitsim.engine.simulator import Simulator
 from circuitsim.kernels.cpu import program, threads
+from circuitsim.timetable.schedule import make_schedules
 
 cached_pool = cache(threads.ThreadPool)
 LR, MARGIN = 0.3, 0.4
@@ -120,11 +122,13 @@ def test_a_presentation_computes_what_the_graph_says(backend: str, drawn: Drawn,
     """But for mirror mode, which follows it and changes nothing but the feedback synapses that it is for."""
     circuit, protocol = drawn
     random = np.random.default_rng(seed)
+    happening = {phases.name(e.event) for schedule in make_schedules(circuit, protocol) for e in schedule.entries}
+    hooks = [hook for hook in hooks if hook.after in happening]
     mixing = {(p.name, role): random.random() for p in circuit.populations for role in ("emits", "remembers")}
     probes = [(name, "O", cycle) for name, cycle in firings(circuit, protocol)]
     made = Simulator(
         circuit, protocol, batch=4, dtype="float64", backend=backend, probes=probes, hooks=hooks,
-        parameters={"lr": LR, "margin": MARGIN, **mixing},
+        parameters=read_by(circuit, {"lr": LR, "margin": MARGIN, **mixing}),
     )  # fmt: skip
     for name, tensor in made.tensors().items():
         made.load(name, random.normal(0, 0.5, tensor.shape))
@@ -168,7 +172,7 @@ def test_a_batch_sequence_of_replicas_is_what_each_does_alone(
             dtype="float64",
             backend=backend,
             seeds=seeds,
-            parameters=parameters,
+            parameters=read_by(circuit, parameters),
             shared=not apart,
         )
         for backend in ("numba", "numpy")

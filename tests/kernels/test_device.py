@@ -257,7 +257,8 @@ def test_a_presentation_takes_nothing_but_row_numbers_to_the_device(uploads: lis
     run.present_each(FULL)
     uploads.clear()
     run.present_each(FULL)
-    assert set(uploads) == {2 * 8, FULL.nbytes}  # where they lie, and all rows of a course
+    assert 2 * 8 in uploads  # where they lie, and their rows
+    assert set(uploads) - {2 * 8} <= {size * 9 * 8 for size in range(1, len(FULL) + 1)}
 
 
 @pytest.mark.skipif(not standin.stands_in(), reason="CuPy does not tell what is allocated")
@@ -300,9 +301,7 @@ def test_what_does_the_same_with_several_arrays_is_one_launch(setting: Setting |
 def exploding(name: str, **more: Any) -> Simulator:
     """Replicas of which the second's data are not finite after a while."""
     run = made(PLAIN, name, shared=False, **more)
-    x = digits().copy()
-    x[199] = np.nan
-    run.use(x)
+    run.plans[0].x[199] = np.nan  # type: ignore[index]
     return run
 
 
@@ -379,9 +378,7 @@ def test_updates_at_once_stop_before_what_is_not_finite_is_kept() -> None:
     both = []
     for name in ("cupy", "numpy"):
         run = made(setting, name, shared=False, on_divergence="drop")
-        x = digits().copy()
-        x[199] = np.nan
-        run.use(x, classes())
+        run.plans[0].x[199] = np.nan  # type: ignore[index]
         both.append(train(run, list(course({1: 0}))))
     assert both[0].state.alive.tolist() == [False, True] and apart(*both) < 1e-11
 

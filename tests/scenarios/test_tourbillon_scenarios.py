@@ -314,7 +314,10 @@ REFUSED: dict[tuple[str, str], str] = {
     ("tourbillon", "memories=0"): r"memories: got 0; expected none, or a whole number >= 1",
     ("tourbillon", "memories=1"): r"memories: got 1; expected none without an interval\. Set interval too",
     ("tourbillon", "max_norm=1"): r"max_norm: got 1(\.0)?; expected none\. Set bounds, one for each block's hinge",
-    ("tourbillon", "top=step"): r"top: got 'step'; expected identity, tanh, logistic, relu or saturated; or softmax",
+    (
+        "tourbillon",
+        "top=step",
+    ): r"top: got 'step'; expected identity, .*, saturated or saturated-half; or softmax",
     ("tourbillon", "loss=square"): r"loss: got 'square'; expected error or hinge",
     ("tourbillon", "block_rule=dfa"): r"block_rule: got 'dfa'; expected one of rec, rec-symmetric, bp, rbp",
     ("tourbillon", "channel=air"): r"channel: got 'air'; expected one of decoders, winners, bp, random, none",

@@ -17,6 +17,7 @@ from circuitsim.circuit.parts import (
     Carries,
     Combine,
     Exchange,
+    Masks,
     Population,
     Projection,
 )
@@ -98,6 +99,10 @@ def _check_weights(graph: Graph, q: Projection) -> None:
             refuse(label, f"weights={q.weights!r}", expected, "Import one from circuitsim.circuit.weights.")
     if q.masked and not q.has_tensor:
         refuse(label, f"a mask on the weights of {q.tensor_owner}", "weights of its own", "Mask that projection.")
+    if q.masked and q.masks is Masks.SOURCE and q.connectivity.shared(*graph.ends(q.name)):
+        got = "a mask on its source neurons, with weights that locations share"
+        refuse(label, got, "a mask on the shared weights, or weights of their own at each location",
+               "Set masks=Masks.SYNAPSE, or untie the layer.")  # fmt: skip
     name = origin(q.weights)
     if name is not None:
         check_origin(graph, label, q.weights, name, q)

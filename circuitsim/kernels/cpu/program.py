@@ -8,7 +8,6 @@ bits as in a program.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import groupby
 from typing import Any
@@ -23,7 +22,6 @@ from circuitsim.kernels.steps import Step, flattened, in_turn
 
 Array = np.ndarray
 WORTHWHILE = 400_000  # multiplications: below this number, synchronisation costs more than it saves
-UNINTERRUPTED = 0.02  # seconds, about, between two chances for Ctrl-C
 
 
 class Program:
@@ -71,7 +69,7 @@ class Program:
         ----------
         rows : row numbers that the ops read.
         batches : values of `rows` in order, (presentation, *rows.shape).
-        reached : called now and then, and before alarms, with the number of completed presentations.
+        reached : called at the end, and before alarms, with the number of completed presentations.
         """
         assert batches.dtype == rows.dtype == np.int64 and batches.shape[1:] == rows.shape
         assert batches.flags.c_contiguous and rows.flags.c_contiguous
@@ -79,11 +77,9 @@ class Program:
         self._through(len(batches), batches.ctypes.data, reached)
 
     def _through(self, times: int, source: int = 0, reached: Callable[[int], None] | None = None) -> None:
-        count, stopped, chunk = len(self.ops), 0, 1
+        count, stopped = len(self.ops), 0
         while stopped < times * count:
-            begin = time.perf_counter()
-            stopped = self._execute(self.code.ctypes.data, stopped, min(times, stopped // count + chunk), source)
-            chunk *= 2 if time.perf_counter() - begin < UNINTERRUPTED else 1
+            stopped = self._execute(self.code.ctypes.data, stopped, times, source)
             shown, k = divmod(stopped - 1, count)  # the last presentation and the last kernel that ran
             raised = [guard for index, guard in self._guards if index <= k and guard.take_flag()]
             if reached:

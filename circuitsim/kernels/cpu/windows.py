@@ -2,7 +2,8 @@
 
 The taps of all windows of an image form a matrix (tap, position) in a thread's own workspace. Forwards the filters
 multiply it; backwards it is the product of the transposed filters and the fields, folded into the image; increments are
-products of fields and taps. Untied weights are a product for each position, with the examples as its rows.
+products of fields and taps. Untied weights are a product for each position, with the examples as its rows. A window
+that covers its image has the products of dense synapses, to the bit.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from circuitsim.kernels.cpu import products
 from circuitsim.kernels.cpu.blas import gemm, product
 from circuitsim.kernels.cpu.operands import Operand, read_all, read_examples, workspace
 from circuitsim.kernels.cpu.program import bind
@@ -24,6 +26,10 @@ kernel = njit(nogil=True, error_model="numpy")
 
 def deliver(window: Window, emitted: Array, weight: Array, arriving: Array, *, accumulate: bool) -> Step:
     """S (+)= the weighted taps of each window, or, backwards, what the fields send to each cell."""
+    if window.covers:
+        rows = window.matrix(weight)
+        across = rows if window.backwards else rows.transpose(0, 2, 1)
+        return products.deliver(emitted, across, arriving, accumulate=accumulate)
     head = (
         read_all(gemm(arriving.dtype.name)),
         read_all(np.array([1.0 if accumulate else 0.0], arriving.dtype)),
@@ -59,6 +65,8 @@ def outer(window: Window, post: Array, pre: Array, target: Array) -> Step:
     """
     image, fields = (post, pre) if window.backwards else (pre, post)
     replicas, batch = target.shape[0], post.shape[1]
+    if window.covers:
+        return products.outer(fields, image, target.reshape(replicas, window.fields[0], window.taps))
     head = read_all(gemm(target.dtype.name)), read_all(_numbers(window)), read_all(fields), read_all(image)
     work = replicas * batch * window.positions * window.fields[0] * window.taps
     if window.untied:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from circuitsim.kernels.gpu.device import device
-from circuitsim.kernels.gpu.launch import LaunchOperand, launch, reads, writes
+from circuitsim.kernels.gpu.launch import LaunchOperand, launch, outer, product, reads, writes
 from circuitsim.kernels.links import Links, Window, begins
 from circuitsim.kernels.steps import Step, in_turn
 
@@ -16,6 +16,11 @@ TIES = {"first": 0.0, "last": 1.0, "all": 2.0}
 def deliver_along(links: Links, emitted: Array, weight: Array, arriving: Array, *, accumulate: bool) -> Step:
     """S[r, b, post] (+)= sum over synapses of w[r, slot] emitted[r, b, pre]."""
     kept = LaunchOperand(float(accumulate))
+    if links.window and links.window.covers:
+        rows = links.window.matrix(weight)
+        return product(
+            emitted, rows if links.window.backwards else rows.transpose(0, 2, 1), arriving, accumulate=accumulate
+        )
     if window := links.window:
         name = "window_backward" if window.backwards else "window_forward"
         stored = _stored(window, weight)
@@ -29,6 +34,8 @@ def outer_along(links: Links, post: Array, pre: Array, target: Array) -> Step:
     """target[r, slot] = sum over examples and over the synapses of the slot of post[r, b, post] pre[r, b, pre]."""
     if window := links.window:
         image, fields = (post, pre) if window.backwards else (pre, post)
+        if window.covers:
+            return outer(fields, image, target.reshape(target.shape[0], window.fields[0], window.taps))
         rows = target.reshape(target.shape[0], -1, window.taps)
         return launch("window_outer", _numbers(window), reads(fields), reads(image), writes(rows))
     flat = target.reshape(target.shape[0], -1)

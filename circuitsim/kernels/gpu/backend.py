@@ -29,6 +29,8 @@ from circuitsim.kernels.gpu.launch import (
     generated,
     given,
     launch,
+    outer,
+    product,
     reads,
     writes,
 )
@@ -37,10 +39,10 @@ from circuitsim.kernels.steps import Step, in_turn
 NAME = "cupy"
 COMPILED = True
 Array = np.ndarray
-KINDS = {"identity": 0, "tanh": 1, "logistic": 2, "relu": 3, "saturated": 4}
+KINDS = {"identity": 0, "tanh": 1, "logistic": 2, "relu": 3, "saturated": 4, "saturated-half": 5}
 __all__ = [
-    "bound_grouped", "deliver_along", "deliver_winners", "fuse", "generated", "largest", "outer_along", "signed",
-    "spread",
+    "bound_grouped", "deliver_along", "deliver_winners", "fuse", "generated", "largest", "outer", "outer_along",
+    "signed", "spread",
 ]  # fmt: skip
 
 device()  # an import without a device fails at once
@@ -64,7 +66,7 @@ def gather(x: Array, rows: Array, out: Array) -> Step:
 
 def deliver(emitted: Array, across: Array, arriving: Array, *, accumulate: bool) -> Step:
     """S[r, b, i] (+)= sum_j emitted[r, b, j] across[r, j, i]."""
-    return _product(emitted, across, arriving, accumulate=accumulate)
+    return product(emitted, across, arriving, accumulate=accumulate)
 
 
 def deliver_signed(emitted: Array, magnitude: Array, other: Array, arriving: Array, *, accumulate: bool) -> Step:
@@ -72,13 +74,6 @@ def deliver_signed(emitted: Array, magnitude: Array, other: Array, arriving: Arr
     across = np.empty(other.shape, other.dtype)
     signed = launch("signed_weights", reads(magnitude), reads(other), writes(across))
     return in_turn([signed, deliver(emitted, across, arriving, accumulate=accumulate)])
-
-
-def outer(post: Array, pre: Array, target: Array) -> Step:
-    """target[r, i, j] = sum_b post[r, b, i] pre[r, b, j]."""
-    if target.shape[2] == 1:
-        return launch("sums", reads(post), reads(pre), writes(target))
-    return _product(post.transpose(0, 2, 1), pre, target, accumulate=False)
 
 
 def one_hot(y: Array, rows: Array, out: Array) -> Step:
@@ -204,10 +199,6 @@ def bound(weights: list[Array], biases: list[Array], limit: Array, alive: Array)
     squares = np.empty((*synapses[0].shape[:2], 1), np.float64)
     rest = reads(squares), reads(limit), reads(alive)
     return in_turn([_squares(synapses, squares), *(_keeping("bound", *rest, writes(w)) for w in synapses)])
-
-
-def _product(a: Array, b: Array, c: Array, *, accumulate: bool) -> Step:
-    return Launch(device().multiply(a, b, c, accumulate=accumulate), [a, b, c], [c])
 
 
 def _squares(synapses: list[Array], out: Array) -> Step:

@@ -6,13 +6,11 @@ guard halts, launches that would change kept arrays do nothing until the host ha
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 import numpy as np
 
-from circuitsim.kernels.cpu.program import UNINTERRUPTED
 from circuitsim.kernels.gpu.device import device, text
 from circuitsim.kernels.gpu.launch import (
     MOST,
@@ -115,13 +113,12 @@ class RepeatedGraph(GraphProgram):
         ----------
         rows : row numbers that the launches read.
         batches : values of `rows` in order, (presentation, *rows.shape).
-        reached : called now and then, and before alarms, with the number of completed presentations.
+        reached : called at the end, and before alarms, with the number of completed presentations.
         """
         with device().working():
             advance = self._uploaded(rows, batches)
-            shown, chunk = 0, 1
+            shown, chunk = 0, len(batches)
             while shown < len(batches):
-                begin = time.perf_counter()
                 try:
                     self._show(advance, min(chunk, len(batches) - shown))
                 finally:  # presentations shown count even after an exception
@@ -132,9 +129,7 @@ class RepeatedGraph(GraphProgram):
                 if halted:
                     self.look()
                     reached(shown)
-                    chunk = 1  # the next one may halt too, and later ones would be wasted
-                elif time.perf_counter() - begin < UNINTERRUPTED:
-                    chunk *= 2
+                chunk = 1 if halted else 2 * chunk  # the next one may halt too, and later ones would be wasted
 
     def _uploaded(self, rows: Array, batches: Array) -> Launch:
         """Upload the batches, and bind the launch that shows the next one."""

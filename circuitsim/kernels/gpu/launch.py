@@ -219,3 +219,15 @@ def _grid(array: Array, rows: bool) -> tuple[int, int, int]:
 
 def _buffers(arrays: Sequence[Array]) -> list[DeviceBuffer]:
     return list(dict.fromkeys(device().buffer(array) for array in arrays))
+
+
+def product(a: Array, b: Array, c: Array, *, accumulate: bool) -> Launch:
+    """Bind a product of matrices, c (+)= a b."""
+    return Launch(device().multiply(a, b, c, accumulate=accumulate), [a, b, c], [c])
+
+
+def outer(post: Array, pre: Array, target: Array) -> Step:
+    """target[r, i, j] = sum_b post[r, b, i] pre[r, b, j]."""
+    if target.shape[2] == 1:
+        return launch("sums", reads(post), reads(pre), writes(target))
+    return product(post.transpose(0, 2, 1), pre, target, accumulate=False)

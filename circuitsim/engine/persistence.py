@@ -1,0 +1,93 @@
+"""Persistence: the part of a simulator that outlives a presentation, to read, to change, to keep and to restore."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.engine import snapshots
+from circuitsim.engine.divergence import DivergenceMonitor
+from circuitsim.engine.interrupts import Uninterrupted
+from circuitsim.engine.presenters import Replay
+from circuitsim.engine.state import State
+from circuitsim.engine.timeline import Timeline
+from circuitsim.errors import CircuitError
+from circuitsim.timetable.protocol import Protocol
+
+
+class Persistent:
+    """Weights, rates and snapshots of a simulator."""
+
+    state: State
+    monitor: DivergenceMonitor
+    protocol: Protocol
+    batch: int
+    _presenter: Replay
+    _time: Timeline
+
+    @property
+    def tick(self) -> int:
+        """The tick at which the next presentation starts."""
+        return self._time.tick
+
+    @property
+    def presentations(self) -> int:
+        """Number of presentations that have been shown."""
+        return self._time.presentations
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Return the weights and biases themselves, by name, each with a leading replica axis.
+
+        With cupy they are copies from the device: call this anew after each presentation, and before each change.
+        """
+        return self.state.tensors()
+
+    def load(self, name: str, values: np.ndarray) -> None:
+        """Replace a weight or bias tensor in place; without a replica axis every replica gets the same."""
+        with Uninterrupted():
+            self.state.load(name, values)
+
+    def set_rates(self, factor: float | np.ndarray, projections: Sequence[str] | None = None) -> None:
+        """Set the rates of some projections, or all, to their given values times a factor: one, or one a replica."""
+        with Uninterrupted():
+            self.state.scale_rates(factor, projections)
+            self.monitor.update_limits()
+
+    def set_parameters(self, parameters: Mapping[tuple[str, str], Any]) -> None:
+        """Replace rates, decays or bounds from now on, by (owner, quantity); see `State.set_parameters`."""
+        with Uninterrupted():
+            self.state.set_parameters(parameters)
+            self.monitor.update_limits()
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Copy all that `restore` needs to continue to the same bits: weights, velocities, rates, clock, probes."""
+        return snapshots.take(self.state, self.protocol, self._memory())
+
+    def restore(self, snapshot: Mapping[str, np.ndarray]) -> None:
+        """Go back to a snapshot of a simulator that was made like this one; CircuitError for any other."""
+        memory = self._memory()
+        with Uninterrupted():
+            snapshots.put(snapshot, self.state, self.protocol, memory)
+            self._time.go_to(memory)
+            self.monitor.update_limits()
+
+    def _memory(self) -> dict[str, np.ndarray]:
+        """Return by name what continues beside the state: counters, and memories of neurons."""
+        neurons = self._presenter.memory(self.batch)
+        return {f"memory/{name}": array for name, array in neurons.items()} | self._time.memory()
+
+    def __reduce__(self) -> NoReturn:
+        refuse_copy(self.state.circuit)
+
+
+def refuse_copy(circuit: Circuit) -> NoReturn:
+    """Raise CircuitError for a copy or pickle of a simulator: compiled steps hold the addresses of its arrays."""
+    raise CircuitError(
+        f"copy or pickle of a simulator of circuit {circuit.name}",
+        got="a simulator, whose compiled steps are bound to its own memory",
+        expected="arrays",
+        remedy="Make another simulator with the same arguments, and hand on snapshot() or tensors().",
+    )
