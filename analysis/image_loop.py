@@ -89,7 +89,8 @@ def _weight(simulator: Simulator, q: Projection, replicas: int) -> np.ndarray:
     if not q.constant:
         return np.ascontiguousarray(simulator.tensors()[f"{q.name}.weight"], np.float64)
     found: np.ndarray = np.ones((replicas, *simulator.circuit.tensor_shape(q.name)))
-    return found * constants(simulator.circuit, q) * q.weights.value  # type: ignore[union-attr]
+    found *= constants(simulator.circuit, q) * q.weights.value  # type: ignore[union-attr]
+    return found
 
 
 def _rate(simulator: Simulator, q: Projection, activity: np.ndarray) -> np.ndarray:
@@ -116,6 +117,6 @@ def _windows(values: np.ndarray, image: Shape, made: Convolution) -> np.ndarray:
     wanted = [(a.windows - 1) * a.stride + a.taps for a in (down, across)]
     edges = [(a.before, max(full - a.cells - a.before, 0)) for a, full in zip((down, across), wanted, strict=True)]
     padded = np.pad(values.reshape(-1, *image), ((0, 0), (0, 0), *edges))
-    found = sliding_window_view(padded, (down.taps, across.taps), axis=(2, 3))  # type: ignore[call-overload]
+    found = sliding_window_view(padded, (down.taps, across.taps), axis=(2, 3))
     found = found[:, :, :: down.stride, :: across.stride][:, :, : down.windows, : across.windows]
     return np.asarray(found.transpose(0, 2, 3, 1, 4, 5).reshape(-1, image[0] * down.taps * across.taps))
