@@ -8,12 +8,13 @@ A pooling neuron passes its error through the synapse that won.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.circuit.parts import Combine, Projection
+from circuitsim.circuit.parts import Carries, Combine, Projection
 from circuitsim.kernels import backend
 from circuitsim.kernels.links import Links
 from circuitsim.locality import Key
@@ -27,17 +28,31 @@ class Backpropagation:
 
     Parameters
     ----------
-    circuit : its forward projections join populations that are not feedback neurons, and carry no feedback signal.
+    circuit : its forward projections, `W{h}`, `A{h}`, `E{h}` and fixed ones, lead to the output and carry no feedback
+        signal. Where one starts at neurons that take over a colocated population's activity, it starts there.
     """
 
     def __init__(self, circuit: Circuit) -> None:
         self.circuit = circuit
         carried = {p.name for p in circuit.populations if not p.feedback}
-        self.up = [q for q in circuit.projections if {q.source, q.target} <= carried and self._forward(q)]
+        found = [q for q in circuit.projections if {q.source, q.target} <= carried and self._forward(q)]
+        self.up = self._leading([replace(q, source=self._origin(q.source)) for q in found])
         self.hidden = [name for name in self._downwards if name not in (circuit.outputs, circuit.inputs)]
 
     def _forward(self, q: Projection) -> bool:
-        return not q.feedback and (q.constant or q.name.startswith(("W", "A")))
+        return not q.feedback and (q.constant or q.name.startswith(("W", "A", "E")))
+
+    def _origin(self, name: str) -> str:
+        """Return the population whose activity of the first cycle a population has."""
+        taken = self.circuit.exchanged(name, Carries.INPUT)
+        return taken[0].source if taken else name
+
+    def _leading(self, found: list[Projection]) -> list[Projection]:
+        """Return the projections from which a way leads to the output."""
+        reached = {self.circuit.outputs}
+        while more := {q.source for q in found if q.target in reached} - reached:
+            reached |= more
+        return [q for q in found if q.target in reached]
 
     @cached_property
     def _downwards(self) -> list[str]:

@@ -162,6 +162,13 @@ def _checked(layers: Layers | Sequence[int], rule: Any, top_rule: str, cycles: i
             expected=f"a layer with weights and the input's shape, {row.places[0].shape}",
             remedy="List the decoder too.",
         )
+    if row.top.dropout:
+        raise CircuitError(
+            "layers of a circular autoencoder",
+            got="a drop at the top",
+            expected="an output of which no neuron is silent",
+            remedy="Put it below the last layer.",
+        )
     if not 0 <= reference < cycles:
         raise CircuitError(
             "cycles of a circular autoencoder",

@@ -31,10 +31,13 @@ TEXTS = (
     '"conv C K[/S] [valid]", "local C K[/S] [valid]", "maxpool K[/S] [same]", "meanpool K[/S] [same]", "upsample K", '
     '"sum", "drop P", "dense N"'
 )
-_WEIGHTED = re.compile(r"(conv|local) (\d{1,6}) (\d{1,4})(?:/(\d{1,4}))?(?: (valid|same))?")
-_POOL = re.compile(r"(maxpool|meanpool) (\d{1,4})(?:/(\d{1,4}))?(?: (valid|same))?(?: (first|last|all))?")
-_OTHER = re.compile(r"(upsample|dense) (\d{1,9})")
-_DROP = re.compile(r"drop (0?\.\d{1,6}|0)")
+_WEIGHTED = re.compile(r"(conv|local) (\d{1,6}) (\d{1,4})(?:/(\d{1,4}))?(?: (valid|same))?", re.ASCII)
+_POOL = re.compile(
+    r"(maxpool|meanpool(?!.* (?:first|last|all))) (\d{1,4})(?:/(\d{1,4}))?(?: (valid|same))?(?: (first|last|all))?",
+    re.ASCII,
+)
+_OTHER = re.compile(r"(upsample|dense) (\d{1,9})", re.ASCII)
+_DROP = re.compile(r"drop (0?\.\d{1,6}|0)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -180,11 +183,13 @@ def parse_layers(texts: Sequence[str], shape: Shape) -> Layers:
     ------
     CircuitError : a text that names no layer, or a layer that does not fit the one below.
     """
+    if isinstance(texts, str):
+        _refuse(f"{texts!r}, one text", "a list of texts", "Put it into a list.")
     places = [Place("layer0", tuple(shape), "input")]
     h = 0
     for text in texts:
         if match := _DROP.fullmatch(str(text)):
-            places[-1] = replace(places[-1], dropout=float(match[1]))
+            places[-1] = _dropped(str(text), places[-1], float(match[1]))
             continue
         made = _place(str(text), places, h + 1)
         h = made.h or h
@@ -192,6 +197,14 @@ def parse_layers(texts: Sequence[str], shape: Shape) -> Layers:
     if not h:
         _refuse(list(texts), "at least one layer with weights", 'Add one, such as "dense 10".')
     return Layers(tuple(places))
+
+
+def _dropped(text: str, place: Place, fraction: float) -> Place:
+    """Return a layer with a fraction of its neurons silent."""
+    if place.kind == "input" or place.dropout:
+        got = f"{text!r} above {'the input' if place.kind == 'input' else 'another drop'}"
+        _refuse(got, "a layer whose neurons can be silent, once", "Put it above another layer.")
+    return replace(place, dropout=fraction)
 
 
 def _place(text: str, places: Sequence[Place], h: int) -> Place:

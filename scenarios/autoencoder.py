@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from circuitsim.analysis.loop import loop_figures
-from circuitsim.circuit.connectivity import size_of
 from circuitsim.circuits.autoencoder import (
     ERROR_DRIVEN,
     RULES,
@@ -23,6 +21,7 @@ from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Design
 from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.fields import Flag
+from circuitsim.scenarios.first_weights import bias_at_mean
 from circuitsim.scenarios.layered import ImageSettings
 from circuitsim.scenarios.networks import (
     QUICK,
@@ -41,11 +40,6 @@ if TYPE_CHECKING:
 _LAMBDA = "a number from 0 to 1, or a list of two"
 _PAIR = "none, or a list of two numbers from 0 to 1: layer 0's and that of the hidden layers"
 _MIXED = ("emits", "remembers")
-RANGES = {
-    "logistic": (0, 1), "tanh": (-1, 1), "saturated": (-1, 1), "saturated-half": (-1, 1), "relu": (0, np.inf),
-    "softmax": (0, 1),
-}  # fmt: skip
-MEAN_MARGIN = 1e-6  # a logistic output cannot equal 0 or 1: the training mean is taken this far inside
 
 
 class AutoencoderSettings(ImageSettings):
@@ -181,26 +175,8 @@ def initial_bias(settings: AutoencoderSettings, data: Dataset) -> np.ndarray:
 
     Where neurons of a channel share their bias, it is the channel's mean.
     """
-    mean = data.train.mean(axis=0, dtype=np.float64)
     shape = layered_shapes(settings.row, "A")[f"A{settings.top}.bias"]
-    if size_of(shape) < mean.size:  # neurons of a channel share their bias
-        mean = mean.reshape(shape[0], -1).mean(axis=1)
-    low, high = RANGES.get(settings.output, (-np.inf, np.inf))
-    sums = settings.output == "softmax" and not np.isclose(mean.sum(), 1, atol=1e-3)
-    if sums or (mean < low).any() or (mean > high).any():
-        refuse(
-            "output_bias",
-            "data",
-            f"a training mean that {settings.output} outputs can have",
-            "Set output_bias=zero, or another output.",
-        )
-    inside = np.clip(mean, low + MEAN_MARGIN, high - MEAN_MARGIN)
-    inverse: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        "softmax": np.log,
-        "logistic": lambda p: np.log(p / (1 - p)),
-        "tanh": np.arctanh,
-    }
-    return inverse[settings.output](inside) if settings.output in inverse else mean
+    return bias_at_mean("output_bias", settings.output, shape, data)
 
 
 def prepare(settings: AutoencoderSettings, data: Dataset) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from circuitsim.circuit.connectivity import DENSE, Connectivity, Shape, size_of
 from circuitsim.circuit.weights import OWN, Copied, Fixed, Signs, Tied, Transposed, Weights, origin
+from circuitsim.errors import CircuitError
 from circuitsim.locality import Certificate
 
 ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated", "saturated-half", "softmax")
@@ -58,7 +59,8 @@ class Population:
     centres : these neurons fire f(S) minus its mean over the batch; batch statistics are a declared non-local wire.
     shape : for example (channel, row, column), whose product is the size; default (size,). The neurons are numbered in
         C order; a shape changes nothing but what connectivities make of it.
-    combine : how the neurons combine what arrives: sum, product of the projections, max of one projection's synapses.
+    combine : how the neurons combine what arrives, a `Combine` or its value: sum, product of the projections, max of
+        one projection's synapses.
     dropout : fraction of these neurons, from 0 to below 1, that are silent in a presentation that teaches, drawn for
         each example; the others fire 1 / (1 - dropout) times their activity (inverted dropout).
     """
@@ -79,10 +81,25 @@ class Population:
     def __post_init__(self) -> None:
         if not self.site:
             object.__setattr__(self, "site", self.name)
+        object.__setattr__(self, "shape", _shape(self.name, self.shape))
         if self.size == -1:
             object.__setattr__(self, "size", size_of(self.shape) if self.shape else 0)
-        if len(self.shape) < 2:  # a row of neurons follows the size
-            object.__setattr__(self, "shape", (self.size,))
+        # a row of neurons follows the size
+        object.__setattr__(self, "shape", (self.size,) if len(self.shape) < 2 else tuple(self.shape))
+        if self.combine in {how.value for how in Combine}:
+            object.__setattr__(self, "combine", Combine(self.combine))
+
+
+def _shape(name: str, given: object) -> Shape:
+    """Return a shape as a tuple; CircuitError for what is no sequence of whole numbers."""
+    if isinstance(given, (tuple, list)) and all(isinstance(n, int) and not isinstance(n, bool) for n in given):
+        return tuple(given)
+    raise CircuitError(
+        f"population {name}",
+        got=f"shape {given!r}",
+        expected="whole numbers, such as (channel, row, column)",
+        remedy="Correct it.",
+    )
 
 
 @dataclass(frozen=True)
@@ -100,9 +117,10 @@ class Projection:
     deferred : its increments add up until a presentation at which they are applied, with the probability
         `update_probability` (a parameter).
     feedback : it joins replaced neurons, carries their feedback signal of cycle 1 down, and nothing else.
-    connectivity : which synapses exist; default all.
+    connectivity : which synapses exist; default all. Pools and upsampling have fixed weights of 1 unless other weights
+        are named.
     winners : a population that combines by max, colocated with the source: of the synapses of its incoming projection,
-        read backwards, only those that won pass the signal. "": all synapses pass it.
+        read backwards, only those that won pass the signal. "": none is chosen.
     """
 
     name: str
@@ -117,6 +135,10 @@ class Projection:
     feedback: bool = False
     connectivity: Connectivity = DENSE
     winners: str = ""
+
+    def __post_init__(self) -> None:
+        if self.weights == OWN and getattr(self.connectivity, "fixed", False):
+            object.__setattr__(self, "weights", Fixed(1.0))
 
     @property
     def tensor_owner(self) -> str:

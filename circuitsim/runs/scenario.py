@@ -80,6 +80,8 @@ class Member:
     ----------
     name : of its folder. scenario : the name of one that trains circuits. values, vary : as `--set` and `--vary`.
     optional : whether the campaign continues without the member if its data set is missing.
+    begins : an earlier member, whose first replica gives this one's first `tensors`; "" for none.
+    tensors : their names.
     """
 
     name: str
@@ -87,6 +89,8 @@ class Member:
     values: Mapping[str, Any]
     vary: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     optional: bool = False
+    begins: str = ""
+    tensors: tuple[str, ...] = ()
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # where they are read from config.json
 
@@ -115,10 +119,12 @@ class Campaign(AnyScenario):
     ----------
     members : settings to runs, in order.
     finish : writes figures, tables and report into the run folder, from the files of the members.
+    estimated : of settings, whether a short trial of each member tells, before the first starts, how long all take.
     """
 
     members: Callable[[Any], Sequence[Member]]
     finish: Callable[[Path, Sequence[MemberRun], Mapping[str, Any]], None]
+    estimated: Callable[[Any], bool] = field(default=lambda _: False, kw_only=True)
 
 
 def expect_circuits(found: AnyScenario, needed_by: str) -> Scenario:

@@ -6,12 +6,14 @@ import inspect
 import itertools
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 import sample_rules
 import standin
 from connectivities import FIXED, LEARNING, POOLS, Row
+from running import nightly
 
 from circuitsim import rules
 from circuitsim.circuit.connectivity import Convolution, Dense, LocallyConnected, Table, size_of
@@ -178,14 +180,24 @@ def inputs(row: Row, rule: Rule, dtype: str, weight: np.ndarray, remote: np.ndar
     )
 
 
-DOUBLE = [("float64", row) for row in LEARNT]
-SINGLE = [("float32", row) for row in LEARNT if row.label in ("convolution", "untied, stride 2, reversed", "table")]
+EVERY_RULE = ("convolution", "untied, stride 2, reversed", "table")
+ON_EVERY_ROW = ("recirculation", "oja", "decay")  # products alone, with a remainder, no activity
+
+
+def rules_on_rows() -> list[Any]:
+    """Return every rule with every row; most run nightly, but each rule and each row runs every day."""
+    runs = []
+    for row, name, dtype in itertools.product(LEARNT, RULES, TOLERANCE):
+        if dtype == "float64" or row.label in EVERY_RULE:
+            daily = name in ON_EVERY_ROW or (dtype == "float64" and row.label in EVERY_RULE)
+            marks = () if daily else pytest.mark.nightly
+            runs.append(pytest.param(name, dtype, row, id=f"{name}-{dtype}-{row.label}", marks=marks))
+    return runs
 
 
 @compiled
-@pytest.mark.parametrize("dtype,row", DOUBLE + SINGLE, ids=[f"{d}-{row.label}" for d, row in DOUBLE + SINGLE])
-@pytest.mark.parametrize("name", RULES)
-def test_every_rule_is_the_scalar_function_over_the_table(kernels: ModuleType, dtype: str, name: str, row: Row) -> None:
+@pytest.mark.parametrize("name,dtype,row", rules_on_rows())
+def test_every_rule_is_the_scalar_function_over_the_table(kernels: ModuleType, name: str, dtype: str, row: Row) -> None:
     rule, rng = RULES[name], np.random.default_rng(6)
     weight, remote = (tensor(row, lambda s: rng.uniform(0.1, 1, s), 2, dtype) for _ in range(2))
     found = []
@@ -199,7 +211,7 @@ def test_every_rule_is_the_scalar_function_over_the_table(kernels: ModuleType, d
 
 
 @compiled
-@each_dtype
+@pytest.mark.parametrize("dtype", ["float64", nightly("float32")])
 @pytest.mark.parametrize("name", RULES)
 def test_every_rule_of_a_shared_bias_is_the_scalar_function(kernels: ModuleType, dtype: str, name: str) -> None:
     row, rule = next(row for row in LEARNING if row.label == "convolution"), RULES[name]
@@ -341,5 +353,6 @@ def test_tables_come_from_sparse_matrices_and_graphs() -> None:
     graph = nx.DiGraph([("a", "x"), ("b", "x"), ("b", "y"), ("x", "a")])
     found = Table.from_graph(graph, pre=["a", "b"], post=["x", "y"]).synapses((2,), (2,))
     assert set(zip(found.post, found.pre, strict=True)) == {(0, 0), (0, 1), (1, 1)}
+    assert Table(drawn) == Table.from_sparse(drawn) and Table(graph) == Table.from_graph(graph)
     with pytest.raises(CircuitError, match="got a graph without an edge between these nodes"):
         Table.from_graph(graph, pre=["y"], post=["b"])

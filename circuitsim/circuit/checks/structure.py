@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from circuitsim.circuit.checks.common import check_origin, refuse, whole
-from circuitsim.circuit.checks.synapses import check_connectivity
+from circuitsim.circuit.checks.synapses import LARGEST, check_connectivity
 from circuitsim.circuit.connectivity import size_of
 from circuitsim.circuit.graph import Graph
 from circuitsim.circuit.parts import (
@@ -37,6 +37,8 @@ def check_names(graph: Graph) -> None:
     for p in graph.populations:
         if not whole(p.size) or p.size < 1:
             refuse(f"population {p.name}", f"size {p.size!r}", "a whole number >= 1", "Give it at least one neuron.")
+        if p.size > LARGEST:
+            refuse(f"population {p.name}", f"{p.size:,} neurons", f"at most {LARGEST:,}", "Use fewer neurons.")
         if not all(whole(n) and n >= 1 for n in p.shape) or size_of(p.shape) != p.size:
             expected = f"whole numbers >= 1 whose product is the size, {p.size}"
             refuse(f"population {p.name}", f"shape {p.shape!r}", expected, "Leave out size or shape.")
@@ -57,10 +59,8 @@ def check_names(graph: Graph) -> None:
 
 
 def _check_dropout(graph: Graph, p: Population) -> None:
-    label, plain = (
-        f"dropout of population {p.name}",
-        not (p.mixes or p.feedback or p.replaced or p.name in graph.clamped),
-    )
+    taken = p.name in graph.clamped or bool(graph.exchanged(p.name, Carries.INPUT))
+    label, plain = f"dropout of population {p.name}", not (p.mixes or p.feedback or p.replaced or taken)
     if not isinstance(p.dropout, (int, float)) or not 0 <= p.dropout < 1:
         refuse(label, repr(p.dropout), "a fraction from 0 to below 1", "Correct it.")
     if not plain:

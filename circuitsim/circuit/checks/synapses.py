@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from circuitsim.circuit.checks.common import refuse
-from circuitsim.circuit.connectivity import MaxPool
+from circuitsim.circuit.connectivity import Convolution, MaxPool, Reverse, Shape, Table, size_of
 from circuitsim.circuit.graph import Graph
 from circuitsim.circuit.parts import Combine, Population, Projection
+
+LARGEST = 2**31 - 1
+"""Numbers in one array, at most: more are a mistake, and would be allocated before anyone could say so."""
 
 
 def check_synapses(graph: Graph) -> None:
@@ -23,13 +26,42 @@ def check_synapses(graph: Graph) -> None:
 def check_connectivity(graph: Graph, q: Projection) -> None:
     """Raise CircuitError for a connectivity that does not fit the shapes of its ends."""
     pre, post = graph.ends(q.name)
-    if not hasattr(q.connectivity, "synapses"):
+    if isinstance(q.connectivity, type) or not hasattr(q.connectivity, "synapses"):
         expected = "Dense(), Convolution(...) or another connectivity"
         refuse(f"projection {q.name}", f"connectivity {q.connectivity!r}", expected, "Import one from circuitsim.")
+    backwards = isinstance(q.connectivity, Reverse) and isinstance(q.connectivity.of, MaxPool)
+    if backwards and not q.winners:
+        expected = "winners, the pooling population whose synapses pass the signal if they won"
+        refuse(
+            f"projection {q.name}", "a max-pool read backwards, and no winners", expected, "Name it, or use MeanPool."
+        )
     expected = q.connectivity.problem(pre, post)
     if expected:
         got = f"{q.connectivity} from {q.source} of shape {pre} to {q.target} of shape {post}"
         refuse(f"projection {q.name}", got, expected, "Match the shapes.")
+    numbers = _largest_array(q, pre, post)
+    if numbers > LARGEST:
+        got = f"{q.connectivity} from {q.source} of shape {pre} to {q.target} of shape {post}: {numbers:,} numbers"
+        refuse(
+            f"projection {q.name}", got, f"at most {LARGEST:,} in one array", "Use fewer neurons or smaller windows."
+        )
+    if isinstance(q.connectivity, MaxPool) and graph.population(q.target).combine is not Combine.MAX:
+        expected = "a target that combines by max"
+        refuse(
+            f"projection {q.name}", f"{q.connectivity} to {q.target}, which does not", expected, "Set combine there."
+        )
+
+
+def _largest_array(q: Projection, pre: Shape, post: Shape) -> int:
+    """Return the most numbers in one array of a projection: weights, an unfolded image, or a list of synapses."""
+    weights = size_of(q.connectivity.tensor_shape(pre, post))
+    made, ends = q.connectivity, (pre, post)
+    if isinstance(made, Reverse):
+        made, ends = made.of, (post, pre)
+    if q.dense or isinstance(made, Table):
+        return weights
+    positions = size_of(ends[1][1:]) if isinstance(made, Convolution) else size_of(ends[1])
+    return max(weights, made.fan(*ends)[0] * positions)
 
 
 def _check_winners(graph: Graph, q: Projection) -> None:

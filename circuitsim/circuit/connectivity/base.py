@@ -69,12 +69,13 @@ def size_of(shape: Shape) -> int:
 
 def whole_pair(what: str, value: object, least: int) -> tuple[int, int]:
     """Return a number for rows and one for columns, given one for both or a pair; CircuitError for anything else."""
-    pair = value if isinstance(value, tuple) else (value, value)
-    if len(pair) != 2 or not all(isinstance(n, int) and not isinstance(n, bool) and n >= least for n in pair):
+    pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    whole = [n.__index__() for n in pair if hasattr(n, "__index__") and not isinstance(n, bool)]
+    if len(pair) != 2 or len(whole) != 2 or min(whole) < least:
         raise CircuitError(
             what,
             got=repr(value),
             expected=f"a whole number >= {least}, or one for rows and one for columns",
             remedy="Correct it.",
         )
-    return pair
+    return whole[0], whole[1]

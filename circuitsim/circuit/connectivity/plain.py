@@ -100,6 +100,11 @@ class Reverse:
         """The axes that are exchanged."""
         return self.of.channel_axes
 
+    @property
+    def fixed(self) -> bool:
+        """True if its synapses have fixed weights unless others are named."""
+        return bool(getattr(self.of, "fixed", False))
+
     def problem(self, pre: Shape, post: Shape) -> str:
         """Return what the other connectivity expects of its ends."""
         found = self.of.problem(post, pre)

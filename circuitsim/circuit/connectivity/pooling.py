@@ -11,6 +11,8 @@ from circuitsim.circuit.connectivity.plain import Reverse
 from circuitsim.circuit.connectivity.windows import Axis, Padding, axes, check_padding, taps_of
 from circuitsim.errors import CircuitError
 
+MOST_TIES = 63  # bits of a neuron's memory of its winners
+
 
 @dataclass(frozen=True)
 class _Pool:
@@ -29,6 +31,7 @@ class _Pool:
     fill: str = "zero"
 
     channel_axes = None
+    fixed = True
 
     def __post_init__(self) -> None:
         name = type(self).__name__
@@ -88,6 +91,12 @@ class MaxPool(_Pool):
     def __post_init__(self) -> None:
         super().__post_init__()
         _one_of("ties of MaxPool", self.ties, ("first", "last", "all"))
+        taps = size_of(self.size)  # type: ignore[arg-type]
+        if self.ties == "all" and taps > MOST_TIES:
+            expected = f"at most {MOST_TIES}, since a neuron remembers a bit for each"
+            raise CircuitError(
+                "ties of MaxPool", got=f"all of {taps} taps", expected=expected, remedy="Use first or last."
+            )
 
     def tensor_shape(self, pre: Shape, post: Shape) -> Shape:
         """Return (taps,): the taps of a window, row by row."""
@@ -147,6 +156,7 @@ class Upsample:
     factor: int | tuple[int, int]
 
     channel_axes = None
+    fixed = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "factor", whole_pair("factor of Upsample", self.factor, 1))

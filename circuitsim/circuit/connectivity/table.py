@@ -17,7 +17,8 @@ class Table:
 
     Parameters
     ----------
-    post, pre : numbers of the postsynaptic and the presynaptic neurons, whole numbers >= 0, (synapse,).
+    post, pre : numbers of the postsynaptic and the presynaptic neurons, whole numbers >= 0, (synapse,). A SciPy sparse
+        matrix or a networkx graph alone stands for both: see `from_sparse` and `from_graph`.
     slot : number of the stored weight of each synapse, from 0 without gaps, (synapse,); None: one for each synapse.
 
     Raises
@@ -32,7 +33,17 @@ class Table:
 
     channel_axes = None
 
-    def __init__(self, post: Any, pre: Any, slot: Any = None) -> None:
+    def __new__(cls, post: Any, pre: Any = None, slot: Any = None) -> Table:
+        """Return the table of index arrays, of a SciPy sparse matrix (post, pre), or of a networkx graph."""
+        if pre is None and hasattr(post, "tocsr"):
+            return cls.from_sparse(post)
+        if pre is None and hasattr(post, "edges"):
+            return cls.from_graph(post)
+        return super().__new__(cls)
+
+    def __init__(self, post: Any, pre: Any = None, slot: Any = None) -> None:
+        if pre is None and hasattr(self, "_synapses"):
+            return  # made of a matrix or a graph
         ends = [_numbers(name, values) for name, values in (("post", post), ("pre", pre))]
         slots = np.arange(len(ends[0])) if slot is None else _numbers("slot", slot)
         if len({len(ends[0]), len(ends[1]), len(slots)}) != 1 or not len(slots):
@@ -119,7 +130,7 @@ class Table:
 
 def _numbers(name: str, values: Any) -> np.ndarray:
     """Return a private copy of index numbers; CircuitError for anything else."""
-    found = np.asarray(values)
+    found = np.asarray(() if values is None else values)
     if found.ndim != 1 or (found.size and found.dtype.kind not in "iu") or (found.size and found.min() < 0):
         kind = f"{found.dtype} of shape {found.shape}" + (", negative" if found.dtype.kind == "i" else "")
         _refuse(f"{name}, {kind}", "whole numbers >= 0, one a synapse", "Number the neurons from 0.")

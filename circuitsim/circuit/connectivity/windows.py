@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -44,23 +43,29 @@ def axis(cells: int, taps: int, stride: int, padding: str | int) -> Axis:
 
 def check_padding(what: str, padding: object) -> Padding:
     """Return the padding; CircuitError if it is none."""
-    if padding in ("same", "valid"):
-        return str(padding)
-    numbers = padding if isinstance(padding, tuple) else (padding, padding)
-    if len(numbers) != 2 or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers):
+    if isinstance(padding, str) and padding in ("same", "valid"):
+        return padding
+    try:
+        return whole_pair(what, padding, 0)
+    except CircuitError:
         raise CircuitError(
             what,
             got=f"padding {padding!r}",
             expected='"same", "valid", or a whole number of cells >= 0',
             remedy="Choose one of these.",
-        )
-    return numbers
+        ) from None
 
 
 def axes(image: Shape, size: tuple[int, int], stride: tuple[int, int], padding: Padding) -> tuple[Axis, Axis]:
     """Return the windows along the rows and along the columns of an image (channel, row, column)."""
     pads = padding if isinstance(padding, tuple) else (padding, padding)
     return axis(image[1], size[0], stride[0], pads[0]), axis(image[2], size[1], stride[1], pads[1])
+
+
+def meets(axis: Axis) -> np.ndarray:
+    """Return which taps of which windows meet a cell of the image, bool (window, tap)."""
+    cell = np.arange(axis.windows)[:, None] * axis.stride + np.arange(axis.taps) - axis.before
+    return (cell >= 0) & (cell < axis.cells)
 
 
 def taps_of(down: Axis, across: Axis) -> tuple[np.ndarray, ...]:
@@ -150,13 +155,9 @@ class Convolution:
 
     def used(self, pre: Shape, post: Shape) -> np.ndarray:
         """Return which slots have a synapse, bool of the tensor's shape: taps may never meet a cell of the image."""
-        found = np.zeros(self.tensor_shape(pre, post), np.bool_)
-        py, px, u, v, _, _ = taps_of(*self.axes(pre))
-        found[self._places(py, px, u, v)] = True
-        return found
-
-    def _places(self, py: np.ndarray, px: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[Any, ...]:
-        return slice(None), slice(None), u, v
+        down, across = self.axes(pre)
+        rows, columns = (np.logical_or.reduce(meets(one)) for one in (down, across))
+        return np.broadcast_to(np.logical_and.outer(rows, columns), self.tensor_shape(pre, post))
 
     def _slots(self, pre: Shape, post: Shape, *places: np.ndarray) -> np.ndarray:
         o, i, _, _, u, v = places
@@ -192,8 +193,11 @@ class LocallyConnected(Convolution):
         """Return False: each synapse has a slot of its own."""
         return False
 
-    def _places(self, py: np.ndarray, px: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[Any, ...]:
-        return py, px, slice(None), slice(None), u, v
+    def used(self, pre: Shape, post: Shape) -> np.ndarray:
+        """Return which slots have a synapse, bool of the tensor's shape: those of taps that meet a cell."""
+        down, across = (meets(axis) for axis in self.axes(pre))
+        found = down[:, None, None, None, :, None] & across[None, :, None, None, None, :]
+        return np.broadcast_to(found, self.tensor_shape(pre, post))
 
     def _slots(self, pre: Shape, post: Shape, *places: np.ndarray) -> np.ndarray:
         o, i, py, px, u, v = places

@@ -13,7 +13,7 @@ from numba import njit
 from circuitsim.kernels.cpu import windows
 from circuitsim.kernels.cpu.operands import Operand, read_all, read_examples, read_part, write_part
 from circuitsim.kernels.cpu.program import bind
-from circuitsim.kernels.links import Links, begins
+from circuitsim.kernels.links import Links
 from circuitsim.kernels.steps import Step, in_turn
 
 # mypy: disable-error-code="no-untyped-def"
@@ -134,32 +134,42 @@ def _largest_won(rows, pre, slot, tap, how, emitted, weight, arriving, winner, f
 def deliver_winners(
     links: Links, forwards: Links, emitted: Array, winner: Array, weight: Array, arriving: Array, *, accumulate: bool
 ) -> Step:
-    """S[r, b, post] (+)= sum of w[r, slot] emitted[r, b, pre] over the synapses that won, read backwards."""
+    """S[r, b, post] (+)= sum of w[r, slot] emitted[r, b, pre] over the synapses that won, read backwards.
+
+    Each pooling neuron adds to the cell that won: a thread has examples of its own.
+    """
     post, pre, slot = links.synapses
-    order = np.argsort(post, kind="stable")
-    listed = (begins(post, links.posts), pre[order], slot[order], forwards.taps[order])
+    cells = np.full((2, links.pres, int(forwards.taps.max()) + 1), -1, np.int64)
+    cells[0, pre, forwards.taps], cells[1, pre, forwards.taps] = post, slot
     how = read_all(np.array([TIES[forwards.ties], int(accumulate)], np.int64))
     flat = read_all(weight.reshape(weight.shape[0], -1))
     given = read_examples(emitted), read_examples(winner), flat
-    work = arriving.shape[0] * arriving.shape[1] * len(pre)
-    return bind(_deliver_winners, *map(read_all, listed), how, *given, write_part(arriving), work=work)
+    work = arriving.shape[0] * arriving.shape[1] * links.posts
+    out = write_part(arriving)
+    return bind(_deliver_winners, read_all(cells), how, *given, out, work=work, separable=False)
 
 
 @kernel
-def _deliver_winners(rows, pre, slot, tap, how, emitted, winner, weight, arriving, first, last, low, high, begin, end):
+def _deliver_winners(cells, how, emitted, winner, weight, arriving, first, last, low, high, begin, end):
+    if low == high:
+        return
     for r in range(first, last):
         w = weight[r]
         for b in range(begin, end):
             e, won = emitted[min(r, emitted.shape[0] - 1), b], winner[min(r, winner.shape[0] - 1), b]
             out = arriving[r, b]
-            for i in range(low, high):
-                total = out.dtype.type(0)
-                for k in range(rows[i], rows[i + 1]):
-                    j = pre[k]
-                    chosen = won[j] >> tap[k] & 1 if how[0] == 2 else won[j] == tap[k]
-                    if chosen:
-                        total += w[slot[k]] * e[j]
-                out[i] = out[i] + total if how[1] != 0 else total
+            if how[1] == 0:
+                for i in range(out.shape[0]):
+                    out[i] = 0
+            for j in range(cells.shape[1]):
+                if how[0] != 2:
+                    tap = won[j]
+                    if 0 <= tap < cells.shape[2] and cells[0, j, tap] >= 0:
+                        out[cells[0, j, tap]] += w[cells[1, j, tap]] * e[j]
+                    continue
+                for tap in range(cells.shape[2]):
+                    if won[j] >> tap & 1 and cells[0, j, tap] >= 0:
+                        out[cells[0, j, tap]] += w[cells[1, j, tap]] * e[j]
 
 
 def signed(magnitude: Array, other: Array, out: Array) -> Step:
