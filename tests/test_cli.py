@@ -69,7 +69,11 @@ def test_script_for_completion(shell: str, capfd: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.parametrize(
     ("words", "offered"),
-    [("sch", ["schedule"]), ("run quick", ["quickstart"]), ("audit tour", ["tourbillon", "tourbillon-figures"])],
+    [
+        ("sch", ["schedule"]),
+        ("run quick", ["quickstart"]),
+        ("audit tour", ["tourbillon", "tourbillon-convolution", "tourbillon-figures"]),
+    ],
 )
 def test_completion(
     words: str, offered: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

@@ -74,7 +74,8 @@ class Trained(Measured):
 
     def final(self) -> np.ndarray:
         """Return the test error after the last epoch, (seed,)."""
-        return self.curve("error")[-1]
+        last: np.ndarray = self.curve("error")[-1]
+        return last
 
     def by_layer(self, prefix: str) -> Curves:
         """Return the curves of a metric of several layers, such as `correlation/W`, by layer."""
