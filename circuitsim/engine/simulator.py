@@ -109,6 +109,10 @@ class Simulator(Persistent):
         self._recordings: list[Recording] = []
         self._set_schedules(self._make_schedules(protocol))
 
+    def __repr__(self) -> str:
+        counts = f"replicas: {self.state.replicas}, presentations: {self.presentations}"
+        return f"<Simulator of {self.circuit.name}, {self.backend}, {counts}>"
+
     def change_protocol(self, protocol: Protocol) -> None:
         """Go on with another protocol once presentations under way have ended; weights and velocities stay."""
         if self._with_probes(protocol) != self.protocol:
