@@ -238,9 +238,10 @@ class ThreadPool:
     def __init__(self, parts: int, first: int = 0) -> None:
         self.parts, self.busy = parts, threading.Lock()
         self._memory = np.zeros(LINE * (2 + parts), np.int64)
-        begin = -self._memory.ctypes.data % (8 * LINE)
-        self._control = self._memory.ctypes.data + begin
-        self._memory[begin // 8 + JOB] = self._first = first
+        control = self._memory[-self._memory.ctypes.data % (8 * LINE) // 8 :]
+        self._control = control.ctypes.data
+        control[JOB] = self._first = first
+        control[LINE : LINE * (1 + parts) : LINE] = np.left_shift(np.int64(first), 32)  # the barriers of that job
         self._wake = [threading.Event() for _ in range(1, parts)]
         for part, event in enumerate(self._wake, 1):
             threading.Thread(target=self._help, args=(part, event), daemon=True, name=f"circuitsim-{part}").start()
