@@ -1,7 +1,7 @@
 """Alignment of feedback with backpropagation: between synapses, and between the errors that arrive.
 
-For layered circuits: `layer{h}`, `error{h}`, forward projections `W{h}` and feedback projections `B{h}`. All measures
-are (replica,); an undefined one, such as an angle with a zero vector, is NaN.
+For layered circuits: `layer{h}`, `error{h}`, forward projections `W{h}` and feedback projections `B{h}`, over any
+connectivity. All measures are (replica,); an undefined one, such as an angle with a zero vector, is NaN.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from circuitsim.analysis.backpropagation import Backpropagation
 from circuitsim.circuit.parts import Projection
 from circuitsim.circuit.weights import Signs
+from circuitsim.lowering.links import across
 
 if TYPE_CHECKING:
     from circuitsim.engine.simulator import Simulator
@@ -36,22 +38,29 @@ def weight_alignment(simulator: Simulator) -> Figures:
 def delta_alignment(simulator: Simulator, x: np.ndarray, y: np.ndarray) -> Figures:
     """Compare the errors that arrive with those of backpropagation through the same weights, for each hidden layer h.
 
-    angle/delta{h} : degrees between error{h} and f'(S_h) * (W{h+1}^T times the backpropagated error of layer h+1), the
-        mean over examples; angle_spread/delta{h} : its standard deviation. Examples with zero error are left out.
+    angle/delta{h} : degrees between error{h} and the error that is passed down through all forward synapses, the mean
+        over examples; angle_spread/delta{h} : its standard deviation. Examples with zero error are left out.
 
     Parameters
     ----------
     x, y : examples and their classes; the circuit does not learn.
     """
-    top = sum(name.startswith("layer") for name in simulator.circuit.index) - 1
-    errors = [(f"error{h}", "O", 0) for h in range(1, top + 1)]
-    slopes = [(f"layer{h}", "slope", 0) for h in range(1, top)]
-    parts: dict[int, list[np.ndarray]] = {h: [] for h in range(1, top)}
-    if top > 1:
-        for _, quantities in simulator.observe([*errors, *slopes], x, y):
-            for h, angles in _delta_angles(simulator, quantities[:top], quantities[top:]).items():
-                parts[h].append(angles)
-    each = {h: np.concatenate(angles, axis=1) for h, angles in parts.items()}
+    circuit = simulator.circuit
+    layers = [q.target for q in circuit.projections if q.name.startswith("W")]
+    below = layers[:-1]
+    if not below:
+        return {}
+    top = layers[-1].replace("layer", "error", 1)
+    keys = [(name.replace("layer", "error", 1), "O", 0) for name in layers]
+    path = Backpropagation(circuit)
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in below}
+    for _, found in simulator.observe([*keys, *path.readouts], x, y):
+        arrays = dict(zip([*keys, *path.readouts], found, strict=True))
+        wanted = path.errors(simulator.tensors(), arrays, arrays[top, "O", 0].astype(np.float64))
+        for name in below:
+            arrived = arrays[name.replace("layer", "error", 1), "O", 0]
+            parts[name].append(degrees_between(arrived, wanted[name]))
+    each = {name.removeprefix("layer"): np.concatenate(angles, axis=1) for name, angles in parts.items()}
     spreads = {f"angle_spread/delta{h}": _spread(angles) for h, angles in each.items()}
     return {f"angle/delta{h}": _mean(angles) for h, angles in each.items()} | spreads
 
@@ -73,7 +82,7 @@ def degrees_between(u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def _aligned(simulator: Simulator, q: Projection) -> Figures:
-    w = simulator.tensors()[f"W{q.name[1:]}.weight"].transpose(0, 2, 1).astype(np.float64)
+    w = across(simulator.tensors()[f"W{q.name[1:]}.weight"], q.connectivity).astype(np.float64)
     w, b = w.reshape(len(w), -1), _feedback(simulator, q, w).reshape(len(w), -1)
     centred = [a - a.mean(axis=1, keepdims=True) for a in (w, b)]
     return {
@@ -89,16 +98,6 @@ def _feedback(simulator: Simulator, q: Projection, transposed: np.ndarray) -> np
         return transposed
     own = simulator.tensors()[f"{q.name}.weight"].astype(np.float64)
     return np.abs(own) * np.sign(transposed) if isinstance(q.weights, Signs) else own
-
-
-def _delta_angles(simulator: Simulator, errors: list[np.ndarray], slopes: list[np.ndarray]) -> dict[int, np.ndarray]:
-    """Compute angles (replica, example) for each hidden layer; lists begin with layer 1."""
-    tensors = simulator.tensors()
-    delta, found = errors[-1].astype(np.float64), {}
-    for h in reversed(range(1, len(errors))):
-        delta = slopes[h - 1] * (delta @ tensors[f"W{h + 1}.weight"])
-        found[h] = degrees_between(errors[h - 1], delta)
-    return found
 
 
 def _mean(angles: np.ndarray) -> np.ndarray:

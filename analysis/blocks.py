@@ -9,6 +9,8 @@ import numpy as np
 
 from circuitsim.analysis.alignment import Figures, degrees_between
 from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import Projection
+from circuitsim.lowering.links import across
 
 if TYPE_CHECKING:
     from circuitsim.engine.simulator import Simulator
@@ -29,11 +31,19 @@ def find_blocks(circuit: Circuit) -> list[BlockNames]:
     found = []
     for down in circuit.projections:
         image = circuit.population(down.target)
-        if image.feedback or image.site == image.name or image.site not in circuit.index:
+        if down.constant or image.feedback or image.site == image.name or image.site not in circuit.index:
             continue
-        encoders = (q for q in circuit.incoming[down.source] if circuit.population(q.source).site == image.site)
+        encoders = (q for q in circuit.incoming[_hinge(circuit, down)] if circuit.colocated(q.source, image.site))
         found += [BlockNames(image.site, image.name, up.name, down.name) for up in encoders]
     return found
+
+
+def _hinge(circuit: Circuit, down: Projection) -> str:
+    """Return the hinge from which a decoder's activity comes, through pools and their undoing."""
+    name = down.source
+    while len(into := circuit.incoming[name]) == 1 and into[0].constant:
+        name = into[0].source
+    return name
 
 
 def block_errors(simulator: Simulator, x: np.ndarray) -> Figures:
@@ -58,7 +68,8 @@ def block_alignment(simulator: Simulator, *_: object) -> Figures:
     """Measure angle/b, degrees between the decoder of block b and its transposed encoder, (replica,)."""
     tensors, figures = simulator.tensors(), Figures()
     for b, block in enumerate(find_blocks(simulator.circuit), 1):
-        up, down = tensors[f"{block.encoder}.weight"], tensors[f"{block.decoder}.weight"].transpose(0, 2, 1)
+        made = simulator.circuit.projection(block.decoder).connectivity
+        up, down = tensors[f"{block.encoder}.weight"], across(tensors[f"{block.decoder}.weight"], made)
         figures[f"angle/{b}"] = degrees_between(up.reshape(len(up), -1), down.reshape(len(up), -1))
     return figures
 

@@ -20,6 +20,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "logistic": torch.sigmoid,
     "relu": torch.relu,
     "saturated": lambda s: s.clamp(-1, 1),
+    "saturated-half": lambda s: (s / 2).clamp(-1, 1),
     "identity": lambda s: s,
 }
 SLOPES: dict[str, Callable[[Tensor], Tensor]] = {

@@ -1,1 +1,52 @@
-"""Functions that return circuits: descriptions only."""
+"""Functions that return circuits: descriptions only.
+
+The functions are imported when first asked for: `circuitsim.circuits.circular_autoencoder([64, 16, 64])`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from circuitsim.circuits.autoencoder import circular_autoencoder
+    from circuitsim.circuits.channels import standard_autoencoder
+    from circuitsim.circuits.classifier import layered_classifier
+    from circuitsim.circuits.layouts import bidirectional_autoencoder, conjoined_autoencoder
+    from circuitsim.circuits.nest import nested_autoencoder
+    from circuitsim.circuits.replacement import replacement_classifier
+    from circuitsim.circuits.stack import stacked_autoencoders
+    from circuitsim.circuits.twin import tourbillonize
+
+_MODULES = {
+    "circular_autoencoder": "autoencoder",
+    "standard_autoencoder": "channels",
+    "layered_classifier": "classifier",
+    **dict.fromkeys(("bidirectional_autoencoder", "conjoined_autoencoder"), "layouts"),
+    "nested_autoencoder": "nest",
+    "replacement_classifier": "replacement",
+    "stacked_autoencoders": "stack",
+    "tourbillonize": "twin",
+}
+
+__all__ = [
+    "bidirectional_autoencoder",
+    "circular_autoencoder",
+    "conjoined_autoencoder",
+    "layered_classifier",
+    "nested_autoencoder",
+    "replacement_classifier",
+    "stacked_autoencoders",
+    "standard_autoencoder",
+    "tourbillonize",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(import_module(f"circuitsim.circuits.{_MODULES[name]}"), name)
+    raise AttributeError(f"module 'circuitsim.circuits' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

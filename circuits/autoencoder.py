@@ -8,12 +8,15 @@ projections `B{h}` (from layer h to h - 1) or `D{h}` (from the output to h).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.connectivity import size_of
 from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.circuit.weights import OWN, Transposed
 from circuitsim.circuits.choices import refuse_sizes, require_choice
+from circuitsim.circuits.layers import Layers, as_layers
 from circuitsim.errors import CircuitError
 from circuitsim.rules import (
     Rule,
@@ -35,7 +38,7 @@ TOP_RULES = ("same", "gradient", "own")
 
 
 def circular_autoencoder(
-    sizes: Sequence[int],
+    layers: Layers | Sequence[int],
     rule: str | Rule | Callable[..., Any] = "rec",
     *,
     hidden: str = "tanh",
@@ -52,7 +55,8 @@ def circular_autoencoder(
 
     Parameters
     ----------
-    sizes : units in layers 0 ... L, the last equal to the first.
+    layers : layers above an input (`parse_layers`), or units in layers 0 ... L, all of them dense; the last has the
+        shape of the first. Neurons without weights of their own (pools, sums, upsampling) pass signals on unmixed.
     rule : rec, rec-symmetric, error-rec, bp, rbp, srbp, arbp, top; or a local rule for the layers below the top, which
         keeps recirculation.
     hidden, output : activation functions. bias : True gives neurons a bias. delay : of every projection, ticks.
@@ -70,27 +74,23 @@ def circular_autoencoder(
     ------
     Baldi & Sadowski 2018, Figure 2, sections 4 to 6; Tavakoli, Sadowski & Baldi, Tourbillon, eqs. 3, 4.
     """
-    _check(sizes, rule, top_rule, cycles, reference_cycle)
+    row = _checked(layers, rule, top_rule, cycles, reference_cycle)
     recirculates = not isinstance(rule, str) or rule in RECIRCULATING
-    top = len(sizes) - 1
-    layers = [
-        Population(
-            f"layer{h}",
-            size,
-            "identity" if h == 0 else output if h == top else hidden,
-            site="layer0" if h == top else "",
-            mixes=recirculates and h < top,
-            bounded=bounded and h > 0,
+    populations = [
+        replace(
+            p,
+            site=row.places[0].name if place is row.top else p.site,
+            mixes=recirculates and place is not row.top and (place.kind == "input" or place.h is not None),
+            bounded=bounded and place.h is not None,
         )
-        for h, size in enumerate(sizes)
+        for place, p in zip(row.places, row.populations(hidden, output), strict=True)
     ]
-    forward = [Projection(f"A{h}", f"layer{h - 1}", f"layer{h}", delay, bias) for h in range(1, top + 1)]
-    parts = (layers, forward)
+    forward = row.upwards("A", delay, bias)
     if recirculates:
         n, m = (0, 1) if rule == "error-rec" else (reference_cycle, cycles)
-        circuit = _recirculating(*parts, rule, n, m, top_rule)
+        circuit = _recirculating(row, populations, forward, rule, n, m, top_rule)
         return circuit, Protocol(cycles=max(m, 1), window=window)
-    return _error_driven(*parts, str(rule), delay), Protocol(window=window)
+    return _error_driven(row, populations, forward, str(rule), delay), Protocol(window=window)
 
 
 def variant_coefficients(variant: str, lam: float | Sequence[float], top: int) -> dict[str | tuple[str, str], float]:
@@ -145,14 +145,30 @@ def mixing_losses(mixing: Mapping[str | tuple[str, str], float], top: int, top_r
     return [*found, passed if top_rule == "own" else 1 - mixing["layer0", "remembers"]]
 
 
-def _check(sizes: Sequence[int], rule: Any, top_rule: str, cycles: int, reference: int) -> None:
+def _checked(layers: Layers | Sequence[int], rule: Any, top_rule: str, cycles: int, reference: int) -> Layers:
+    """Return the layers, once all arguments have been checked."""
     subject = "a circular autoencoder"
     if isinstance(rule, str):
         require_choice("rule", subject, rule, RULES, other=", or a local rule")
     require_choice("top_rule", subject, top_rule, TOP_RULES)
-    if len(sizes) < 2 or sizes[0] != sizes[-1]:
+    if not isinstance(layers, Layers) and (len(layers) < 2 or layers[0] != layers[-1]):
         expected = "at least two layers, the last as large as the first"
-        refuse_sizes(subject, sizes, expected, "Layer L is layer 0: repeat the first size at the end.")
+        refuse_sizes(subject, layers, expected, "Layer L is layer 0: repeat the first size at the end.")
+    row = as_layers(layers)
+    if row.top.h is None or size_of(row.top.shape) != size_of(row.places[0].shape):
+        raise CircuitError(
+            "layers of a circular autoencoder",
+            got=f"{row.top.kind} of shape {row.top.shape} at the top",
+            expected=f"a layer with weights and the input's shape, {row.places[0].shape}",
+            remedy="List the decoder too.",
+        )
+    if row.top.dropout:
+        raise CircuitError(
+            "layers of a circular autoencoder",
+            got="a drop at the top",
+            expected="an output of which no neuron is silent",
+            remedy="Put it below the last layer.",
+        )
     if not 0 <= reference < cycles:
         raise CircuitError(
             "cycles of a circular autoencoder",
@@ -160,30 +176,37 @@ def _check(sizes: Sequence[int], rule: Any, top_rule: str, cycles: int, referenc
             expected="0 <= reference_cycle < cycles",
             remedy="The rule compares an earlier cycle with a later one.",
         )
+    return row
 
 
 def _recirculating(
-    layers: list[Population], forward: list[Projection], rule: str | Callable[..., Any], n: int, m: int, top_rule: str
+    row: Layers,
+    populations: list[Population],
+    forward: list[Projection],
+    rule: str | Callable[..., Any],
+    n: int,
+    m: int,
+    top_rule: str,
 ) -> Circuit:
-    top = len(layers) - 1
+    top = max(row.weighted)
     returned = Carries.ERROR if rule == "error-rec" else Carries.OUTPUT
     below, below_bias = _lower_rules(rule, n, m)
-    plasticity = [Plasticity(q.name, below, below_bias) for q in forward[:-1]]
+    plasticity = [Plasticity(f"A{h}", below, below_bias) for h in range(1, top)]
     if rule == "error-rec":
         highest = Plasticity(f"A{top}", error_recirculation, post="layer0")
     else:
         # `gradient` keeps the presynaptic activity of cycle n: top_rule sets only the post term
         chosen = recirculation.bind(n=n, m=m) if top_rule != "gradient" else _gradient.bind(n=n)
-        highest = Plasticity(f"A{top}", chosen, post=f"layer{top}" if top_rule == "own" else "layer0")
+        highest = Plasticity(f"A{top}", chosen, post=row.top.name if top_rule == "own" else "layer0")
     return Circuit(
         "circular autoencoder",
-        tuple(layers),
+        tuple(populations),
         tuple(forward),
         inputs="layer0",
-        outputs=f"layer{top}",
-        exchanges=(Exchange(f"layer{top}", "layer0", returned),),
+        outputs=row.top.name,
+        exchanges=(Exchange(row.top.name, "layer0", returned),),
         plasticity=(*plasticity, highest),
-        local=layers[top].activation != "softmax",
+        local=populations[-1].activation != "softmax" and not row.shares,
     )
 
 
@@ -205,42 +228,57 @@ def _lower_rules(rule: str | Callable[..., Any], n: int, m: int) -> tuple[Rule, 
     return local_rule(rule), None
 
 
-def _error_driven(layers: list[Population], forward: list[Projection], rule: str, delay: int) -> Circuit:
+def _error_driven(
+    row: Layers, populations: list[Population], forward: list[Projection], rule: str, delay: int
+) -> Circuit:
     """Add feedback neurons beside each layer that learns, and projections that carry errors down, or directly."""
-    top = len(layers) - 1
-    lowest = top if rule == "top" else 1
+    taught = [row.top] if rule == "top" else [p for p in row.taught if p.h is not None or rule != "srbp"]
     errors = [
-        Population(f"error{h}", layers[h].size, site=layers[h].site, feedback=True) for h in range(lowest, top + 1)
+        Population(
+            place.error,
+            size_of(place.shape),
+            site="layer0" if place is row.top else place.name,
+            feedback=True,
+            shape=place.shape,
+        )
+        for place in taught
     ]
     exchanges = [
-        Exchange("layer0", f"error{top}", Carries.TARGET),
-        Exchange(f"layer{top}", f"error{top}", Carries.ACTUAL),
-        *(Exchange(f"layer{h}", f"error{h}", Carries.SLOPE) for h in range(lowest, top)),
+        Exchange("layer0", row.top.error, Carries.TARGET),
+        Exchange(row.top.name, row.top.error, Carries.ACTUAL),
+        *(Exchange(place.name, place.error, Carries.SLOPE) for place in taught if place is not row.top),
     ]
-    feedback: list[Projection] = []
-    if rule == "srbp":
-        feedback = [Projection(f"D{h}", f"error{top}", f"error{h}", delay) for h in range(1, top)]
-    elif rule != "top":
-        feedback = [_feedback(rule, h, delay) for h in range(2, top + 1)]
-    plasticity = [Plasticity(f"A{h}", delta, post=f"error{h}") for h in range(lowest, top + 1)]
+    feedback = _carriers(row, rule, delay)
+    plasticity = [Plasticity(f"A{place.h}", delta, post=place.error) for place in taught if place.h is not None]
     if rule == "arbp":
-        # the increment of A{h} mirrored: activity of layer h - 1 times the error of layer h; no velocity
-        plasticity += [
-            Plasticity(q.name, delta, post=layers[int(q.name[1:]) - 1].name, momentum=False) for q in feedback
-        ]
+        # the increment of A{h} mirrored: activity of the layer below times the error of layer h; no velocity
+        learning = [h for h in row.weighted if h > 1]
+        plasticity += [Plasticity(f"B{h}", delta, post=row.source(h).name, momentum=False) for h in learning]
     return Circuit(
         f"autoencoder with {rule}",
-        tuple(layers + errors),
+        tuple(populations + errors),
         (*forward, *feedback),
         inputs="layer0",
-        outputs=f"layer{top}",
+        outputs=row.top.name,
         exchanges=tuple(exchanges),
         plasticity=tuple(plasticity),
-        local=rule != "bp" and layers[top].activation != "softmax",
+        local=rule != "bp" and populations[-1].activation != "softmax" and not row.shares,
     )
 
 
-def _feedback(rule: str, h: int, delay: int) -> Projection:
-    """Synapses that carry the error of layer h to layer h - 1."""
-    weights = Transposed(f"A{h}") if rule == "bp" else OWN
-    return Projection(f"B{h}", f"error{h}", f"error{h - 1}", delay, weights=weights)
+def _carriers(row: Layers, rule: str, delay: int) -> list[Projection]:
+    """Return the projections that carry the errors of a rule."""
+    if rule == "top":
+        return []
+    if rule == "srbp":
+        below = [place for place in row.weighted.values() if place is not row.top]
+        return [Projection(f"D{place.h}", row.top.error, place.error, delay) for place in below]
+    found = []
+    for place in row.taught[1:]:
+        if place.h is None:
+            found += row.downwards(place, delay)
+        else:
+            weights = Transposed(f"A{place.h}") if rule == "bp" else OWN
+            q = Projection(f"B{place.h}", place.error, row.source(place.h).error, delay, weights=weights)
+            found.append(replace(q, connectivity=place.connectivity.transposed()))
+    return found

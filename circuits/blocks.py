@@ -3,7 +3,8 @@
 A block leads from a population, its source, through its encoder to its hinge, and through its decoder back to the
 source's site. Two more populations there are compartments of the source's neurons: `image` receives the reconstruction;
 `inner` fires like the source in cycle 0 and like the image in cycle 1. A source clamped to the data takes the image
-over by itself and needs no `inner`.
+over by itself and needs no `inner`. Pools above the hinge belong to the block (`circuits/pools.py`): activity passes
+through them, and back to the hinge's site, before it reaches the decoder.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.circuit.weights import Own, Transposed
 from circuitsim.circuits.choices import require_choice
+from circuitsim.circuits.pools import Pooled, errors_through
+from circuitsim.circuits.ranges import warn_of_range
 from circuitsim.rules import delta, recirculation, recirculation_symmetric, recirculation_symmetric_bias
 
 RULES = ("rec", "rec-symmetric", "bp", "rbp")
@@ -63,6 +66,8 @@ class Block:
     image : receives the reconstruction, at the source's site.
     inner : name of the population that drives the encoder: one of its own, or the source.
     period : cycles after which the source fires again, in a slower loop; 1: it is in none.
+    pools : above the hinge, from the bottom; the decoder starts where the lowest is undone.
+    fires : function whose values the source fires; "": its own activation; for the input, unknown values.
     """
 
     label: str
@@ -73,6 +78,8 @@ class Block:
     image: Population
     inner: str
     period: int = 1
+    pools: tuple[Pooled, ...] = ()
+    fires: str = ""
 
     @property
     def groups(self) -> tuple[str, str]:
@@ -87,7 +94,7 @@ def recirculates(rule: str) -> bool:
 
 
 def block_parts(block: Block, rule: str = "rec", delay: int = 1) -> Parts:
-    """Return the parts that a block adds to a circuit with its source and its hinge.
+    """Return the parts that a block adds to a circuit with its source, its hinge and its pools.
 
     Parameters
     ----------
@@ -99,9 +106,12 @@ def block_parts(block: Block, rule: str = "rec", delay: int = 1) -> Parts:
     ------
     Tavakoli, Sadowski & Baldi, Tourbillon, eqs. 3 and 4, section 6.2.
     """
-    found = Parts((block.image,), (block.encoder, block.decoder))
+    warn_of_range(block.label, block.image, block.fires or block.source.activation)
+    undone = tuple(reversed(block.pools))
+    found = Parts((*(p.undone for p in undone), block.image), (block.encoder, *(p.back for p in undone), block.decoder))
     if block.inner != block.source.name:
-        inner = Population(block.inner, block.source.size, site=block.source.site, mixes=recirculates(rule))
+        source = block.source
+        inner = Population(block.inner, source.size, site=source.site, mixes=recirculates(rule), shape=source.shape)
         taken = Exchange(block.source.name, block.inner, Carries.INPUT, period=block.period)
         found = Parts((inner,), exchanges=(taken,)) + found
     return found + (_recirculating(block, rule) if recirculates(rule) else _error_driven(block, rule, delay))
@@ -120,19 +130,31 @@ def _recirculating(block: Block, rule: str) -> Parts:
 def _error_driven(block: Block, rule: str, delay: int) -> Parts:
     """Add feedback neurons at the image and at the hinge, and the synapses between them."""
     up, down = block.groups
-    above = Population(f"hinge{block.label}_error", block.hinge.size, site=block.hinge.site, feedback=True)
-    below = Population(f"{block.image.name}_error", block.source.size, site=block.source.site, feedback=True)
+    above = feedback_beside(block.hinge, f"hinge{block.label}_error")
+    below = feedback_beside(block.source, f"{block.image.name}_error")
     weights = Transposed(block.decoder.name) if rule == "bp" else Own()
+    neurons, carriers = errors_through(block.pools, above.name, delay)
+    arrives = f"{block.pools[0].undone.name}_error" if block.pools else above.name
+    connectivity = block.decoder.connectivity.transposed()
     return Parts(
-        (below, above),
-        (Projection(f"R{block.label}", below.name, above.name, delay, weights=weights),),
+        (below, above, *neurons),
+        (
+            Projection(f"R{block.label}", below.name, arrives, delay, weights=weights, connectivity=connectivity),
+            *carriers,
+        ),
         (
             Exchange(block.source.name, below.name, Carries.TARGET),
             Exchange(block.image.name, below.name, Carries.ACTUAL),
             Exchange(block.hinge.name, above.name, Carries.SLOPE),
+            *(Exchange(p.name.removesuffix("_error"), p.name, Carries.SLOPE) for p in neurons),
         ),
         (
             Plasticity(block.encoder.name, delta, post=above.name, group=up),
             Plasticity(block.decoder.name, delta, post=below.name, group=down),
         ),
     )
+
+
+def feedback_beside(p: Population, name: str) -> Population:
+    """Return feedback neurons at a population's site."""
+    return Population(name, p.size, site=p.site, feedback=True, shape=p.shape)

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.circuit.parts import Carries, Exchange, Mirror, Plasticity, Population, Projection
+from circuitsim.circuit.connectivity import size_of
+from circuitsim.circuit.parts import Carries, Exchange, Masks, Mirror, Plasticity, Population, Projection
 from circuitsim.circuit.weights import Copied, Own, Signs, Tied, Transposed, Weights
 from circuitsim.circuits.choices import refuse_sizes, require_choice
+from circuitsim.circuits.layers import Layers, Place, as_layers
 from circuitsim.errors import CircuitError
 from circuitsim.rules import amp, decay, delta, null, self_alignment, sparse
 from circuitsim.timetable.protocol import Protocol, Updates
@@ -30,7 +32,7 @@ KNOWN = ("decay", "amp", "null", "sparse", "self")
 
 
 def layered_classifier(
-    sizes: Sequence[int],
+    layers: Layers | Sequence[int],
     feedback: str = "bp",
     *,
     loss: str = "error",
@@ -45,6 +47,7 @@ def layered_classifier(
     passes: int = 1,
     bounded: bool = False,
     masked: bool = False,
+    masks: Masks = Masks.SYNAPSE,
     copied: bool = False,
     redrawn: bool = False,
     deferred: bool = False,
@@ -55,7 +58,8 @@ def layered_classifier(
 
     Parameters
     ----------
-    sizes : units in layers 0 ... L; the top has one for each class.
+    layers : layers above an input (`parse_layers`), or units in layers 0 ... L, all of them dense; the top has one unit
+        for each class.
     feedback : bp (transposed weights), fa (fixed random), dfa (fixed random, directly from the output), kp and urfb
         (the forward increments, transposed), wm (weight mirror), ss (signs of the transposed weights), ia, sa, aa (sums
         of primitives).
@@ -70,6 +74,7 @@ def layered_classifier(
     passes : for wm: passes of mirror mode after a presentation.
     bounded : True bounds the norm of each neuron's incoming weights (parameter max_norm).
     masked : True keeps only a random part of the synapses, forward and feedback drawn separately (parameter density).
+    masks : how these are drawn.
     copied : for bp: feedback weights are a copy, renewed in every k-th presentation (parameter `copy_interval` of B).
     redrawn : for ss: the magnitudes are drawn anew for every presentation.
     deferred : increments add up until a random presentation applies them (parameter `update_probability`).
@@ -80,32 +85,45 @@ def layered_classifier(
     ------
     Akrout et al. 2019 (weight mirrors, Kolen-Pollack); Kunin et al. 2020 (primitives); Amit 2019 (urfb).
     """
-    top, chosen = _checked(sizes, feedback, primitives, loss)
+    row, chosen = _checked(layers, feedback, primitives, loss)
     back = delay if feedback_delay is None else feedback_delay
-    forward = [Projection(f"W{h}", f"layer{h - 1}", f"layer{h}", delay, bias) for h in range(1, top + 1)]
-    down = _feedback(feedback, top, back, normalise=normalise, copied=copied, redrawn=redrawn)
-    synapses = [replace(q, masked=masked and q.has_tensor, deferred=deferred and q in forward) for q in forward + down]
-    mirrored = range(2, top + 1) if feedback == "wm" else ()
-    extra, carriers = _echoes(chosen, sizes, back)
+    forward = row.upwards("W", delay, bias)
+    down = _feedback(row, feedback, back, normalise=normalise, copied=copied, redrawn=redrawn)
+    synapses = [
+        replace(
+            q, masked=masked and q.has_tensor and not q.constant, masks=masks, deferred=deferred and q.name[0] == "W"
+        )
+        for q in forward + down
+    ]
+    mirrored = [h for h in row.weighted if h > 1] if feedback == "wm" else []
+    extra, carriers = _echoes(row, chosen, back)
     return Circuit(
         f"classifier with {feedback}",
-        (*_populations(sizes, hidden, output, bounded), *extra),
+        (*_populations(row, feedback, hidden, output, bounded), *extra),
         (*synapses, *carriers),
-        inputs="layer0",
-        outputs=f"layer{top}",
-        exchanges=_exchanges(top, Carries.MARGIN if loss == "hinge" else Carries.ACTUAL),
-        plasticity=_rules(feedback, chosen, top),
+        inputs=row.places[0].name,
+        outputs=row.top.name,
+        exchanges=_exchanges(row, feedback, Carries.MARGIN if loss == "hinge" else Carries.ACTUAL),
+        plasticity=_rules(row, feedback, chosen),
         mirrors=tuple(replace(mirror or Mirror(""), projection=f"W{h}") for h in mirrored),
         labels="labels",
     ), Protocol(window=window, passes=passes if mirrored else 0, updates=updates)
 
 
 def _checked(
-    sizes: Sequence[int], feedback: str, primitives: Sequence[str] | None, loss: str
-) -> tuple[int, tuple[str, ...]]:
-    """Return the number of the top layer and the primitives, once all arguments have been checked."""
-    if len(sizes) < 2:
-        refuse_sizes("a classifier", sizes, "at least two layers", "Add the classes.")
+    layers: Layers | Sequence[int], feedback: str, primitives: Sequence[str] | None, loss: str
+) -> tuple[Layers, tuple[str, ...]]:
+    """Return the layers and the primitives, once all arguments have been checked."""
+    if not isinstance(layers, Layers) and len(layers) < 2:
+        refuse_sizes("a classifier", layers, "at least two layers", "Add the classes.")
+    row = as_layers(layers)
+    if row.top.kind != "dense" or row.top.dropout:
+        raise CircuitError(
+            "layers of a classifier",
+            got=f"{row.top.kind} at the top",
+            expected="dense neurons, one for each class, none of them dropped out",
+            remedy='End with "dense N".',
+        )
     require_choice("feedback", "a classifier", feedback, FEEDBACK)
     for name in primitives or ():
         require_choice("primitives", "a classifier", name, KNOWN)
@@ -117,31 +135,40 @@ def _checked(
             expected=f"feedback one of {', '.join(PRIMITIVES)}",
             remedy="Leave primitives out, or choose one of these.",
         )
-    return len(sizes) - 1, tuple(primitives or PRIMITIVES.get(feedback, ()))
+    return row, tuple(primitives or PRIMITIVES.get(feedback, ()))
 
 
-def _populations(sizes: Sequence[int], hidden: str, output: str, bounded: bool) -> list[Population]:
-    top = len(sizes) - 1
-    layers = [
-        Population(f"layer{h}", n, "identity" if h == 0 else output if h == top else hidden, bounded=bounded and h > 0)
-        for h, n in enumerate(sizes)
+def _taught(row: Layers, feedback: str) -> list[Place]:
+    """Return the layers beside which errors arrive: all that learn, and those through which errors pass."""
+    return [place for place in row.taught if place.h is not None or feedback != "dfa"]
+
+
+def _populations(row: Layers, feedback: str, hidden: str, output: str, bounded: bool) -> list[Population]:
+    learning = {place.name for place in row.weighted.values()}
+    layers = [replace(p, bounded=bounded and p.name in learning) for p in row.populations(hidden, output)]
+    errors = [
+        Population(place.error, size_of(place.shape), site=place.name, feedback=True, shape=place.shape)
+        for place in _taught(row, feedback)
     ]
-    errors = [Population(f"error{h}", sizes[h], site=f"layer{h}", feedback=True) for h in range(1, top + 1)]
-    return [*layers, Population("labels", sizes[top], site=f"layer{top}"), *errors]
+    return [*layers, Population("labels", size_of(row.top.shape), site=row.top.name), *errors]
 
 
-def _exchanges(top: int, compared: Carries) -> tuple[Exchange, ...]:
+def _exchanges(row: Layers, feedback: str, compared: Carries) -> tuple[Exchange, ...]:
+    below = [place for place in _taught(row, feedback) if place is not row.top]
     return (
-        Exchange("labels", f"error{top}", Carries.TARGET),
-        Exchange(f"layer{top}", f"error{top}", compared),
-        *(Exchange(f"layer{h}", f"error{h}", Carries.SLOPE) for h in range(1, top)),
+        Exchange("labels", row.top.error, Carries.TARGET),
+        Exchange(row.top.name, row.top.error, compared),
+        *(Exchange(place.name, place.error, Carries.SLOPE) for place in below),
     )
 
 
-def _feedback(feedback: str, top: int, delay: int, *, normalise: bool, copied: bool, redrawn: bool) -> list[Projection]:
+def _feedback(
+    row: Layers, feedback: str, delay: int, *, normalise: bool, copied: bool, redrawn: bool
+) -> list[Projection]:
     """Projections that carry errors down; those of one kind of feedback differ in their weights alone."""
     if feedback == "dfa":
-        return [Projection(f"D{h}", f"error{top}", f"error{h}", delay) for h in range(1, top)]
+        below = [place for place in row.weighted.values() if place is not row.top]
+        return [Projection(f"D{place.h}", row.top.error, place.error, delay) for place in below]
 
     def weights(h: int) -> Weights:
         match feedback:
@@ -152,32 +179,41 @@ def _feedback(feedback: str, top: int, delay: int, *, normalise: bool, copied: b
             case _:
                 return Own(normalised=normalise and feedback == "wm")
 
-    between = range(2, top + 1)
-    return [Projection(f"B{h}", f"error{h}", f"error{h - 1}", delay, weights=weights(h)) for h in between]
+    found = []
+    for place in row.taught[1:]:
+        if place.h is None:
+            found += row.downwards(place, delay)
+        else:
+            q = Projection(f"B{place.h}", place.error, row.source(place.h).error, delay, weights=weights(place.h))
+            found.append(replace(q, connectivity=place.connectivity.transposed()))
+    return found
 
 
-def _echoes(chosen: Sequence[str], sizes: Sequence[int], delay: int) -> tuple[list[Population], list[Projection]]:
+def _echoes(row: Layers, chosen: Sequence[str], delay: int) -> tuple[list[Population], list[Projection]]:
     """Add the neurons that null and sparse read: activity sent through the feedback synapses, down or in reverse."""
     neurons, carriers = [], []
-    for h in range(2, len(sizes)):
+    for h in (h for h in row.weighted if h > 1):
+        here, below = row.weighted[h], row.source(h)
         if "null" in chosen:
-            neurons.append(Population(f"null{h - 1}", sizes[h - 1], site=f"layer{h - 1}"))
-            carriers.append(Projection(f"N{h}", f"layer{h}", f"null{h - 1}", delay, weights=Tied(f"B{h}")))
+            name, q = f"null{h - 1}", Projection(f"N{h}", here.name, f"null{h - 1}", delay, weights=Tied(f"B{h}"))
+            neurons.append(Population(name, size_of(below.shape), site=below.name, shape=below.shape))
+            carriers.append(replace(q, connectivity=here.connectivity.transposed()))
         if "sparse" in chosen:
-            neurons.append(Population(f"sparse{h}", sizes[h], site=f"layer{h}"))
-            carriers.append(Projection(f"S{h}", f"layer{h - 1}", f"sparse{h}", delay, weights=Transposed(f"B{h}")))
+            name, q = f"sparse{h}", Projection(f"S{h}", below.name, f"sparse{h}", delay, weights=Transposed(f"B{h}"))
+            neurons.append(Population(name, size_of(here.shape), site=here.name, shape=here.shape))
+            carriers.append(replace(q, connectivity=here.connectivity))
     return neurons, carriers
 
 
-def _rules(feedback: str, chosen: Sequence[str], top: int) -> tuple[Plasticity, ...]:
+def _rules(row: Layers, feedback: str, chosen: Sequence[str]) -> tuple[Plasticity, ...]:
     """Return the rules of the forward synapses, then those of the feedback synapses."""
-    rules = [Plasticity(f"W{h}", delta, post=f"error{h}") for h in range(1, top + 1)]
-    return (*rules, *(rule for h in range(2, top + 1) for rule in _learning(feedback, chosen, h)))
+    rules = [Plasticity(f"W{h}", delta, post=place.error) for h, place in row.weighted.items()]
+    return (*rules, *(rule for h in row.weighted if h > 1 for rule in _learning(row, feedback, chosen, h)))
 
 
-def _learning(feedback: str, chosen: Sequence[str], h: int) -> list[Plasticity]:
-    """Return the rules of the feedback synapses from layer h to layer h - 1."""
-    name, above, below = f"B{h}", f"layer{h}", f"layer{h - 1}"
+def _learning(row: Layers, feedback: str, chosen: Sequence[str], h: int) -> list[Plasticity]:
+    """Return the rules of the feedback synapses from layer h to the layer below."""
+    name, above, below = f"B{h}", f"layer{h}", row.source(h).name
     if feedback in ("kp", "urfb"):
         return [Plasticity(name, delta, post=below)]
     if feedback == "wm":

@@ -10,11 +10,14 @@ outer loop has come around. Projections `A{h}` of the outer loop, `P{h}` (to the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.connectivity import Connectivity, size_of
 from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.circuits.blocks import TUNING, Block, Parts, block_parts, join_parts
 from circuitsim.circuits.choices import refuse_sizes
+from circuitsim.circuits.layers import Layers, Place, as_layers, parse_layers
 from circuitsim.errors import CircuitError
 from circuitsim.rules import recirculation
 from circuitsim.timetable.protocol import Protocol
@@ -24,8 +27,8 @@ OUTER = "outer"
 
 
 def nested_autoencoder(
-    sizes: Sequence[int],
-    cores: Sequence[int],
+    layers: Layers | Sequence[int],
+    cores: Sequence[int | str],
     *,
     hidden: str = "tanh",
     output: str = "logistic",
@@ -42,8 +45,9 @@ def nested_autoencoder(
 
     Parameters
     ----------
-    sizes : units in layers 0 ... L of the outer loop, at least three, the last equal to the first.
-    cores : units of the core of each hidden layer.
+    layers : layers of the outer loop above an input (`parse_layers`), all with weights, or units in layers 0 ... L; at
+        least three, the last with the shape of the first.
+    cores : units of the core of each hidden layer, or a text that names it as a layer, such as "conv 3 5".
     hidden, output : activation functions; images have that of hidden layers. bias : True gives neurons a bias.
     delay : of the projections of inner loops, ticks. outer_delay : of the outer loop, which turns more slowly.
     bounded : True bounds the norm of the incoming weights of cores (parameter max_norm).
@@ -59,46 +63,61 @@ def nested_autoencoder(
     image that has gone around twice would also reach the next layer, which ignores it: only signals of the outer
     loop's cycle are read.
     """
-    _check(sizes, cores)
-    top = len(sizes) - 1
-    layers = tuple(
-        Population(f"layer{h}", n, hidden if h else "identity", mixes=True) for h, n in enumerate(sizes[:-1])
+    row, inner = _checked(layers, cores)
+    top = len(row.places) - 1
+    populations = [replace(p, dropout=0.0, mixes=k < top) for k, p in enumerate(row.populations(hidden, output))]
+    sources, last = tuple(populations[:-1]), replace(populations[-1], site="layer0")
+    middle = tuple(
+        Population(f"core{h}", size_of(place.shape), hidden, mixes=True, bounded=bounded, shape=place.shape)
+        for h, place in enumerate(inner, 1)
     )
-    last = Population(f"layer{top}", sizes[top], output, site="layer0")
-    middle = tuple(Population(f"core{h}", n, hidden, mixes=True, bounded=bounded) for h, n in enumerate(cores, 1))
-    loops = [_loop(h, layers[h], middle[h - 1], bias, delay) for h in range(1, top)]
+    loops = [_loop(h, sources[h], middle[h - 1], inner[h - 1].connectivity, bias, delay) for h in range(1, top)]
     outer = [
-        Projection(f"A{h}", f"image{h - 1}" if h > 1 else "layer0", f"layer{h}", outer_delay, bias)
-        for h in range(1, top + 1)
+        replace(q, source=f"image{h - 1}" if h > 1 else "layer0")
+        for h, q in enumerate(row.upwards("A", outer_delay, bias), 1)
     ]
     parts = (
-        Parts((*layers, *middle), tuple(outer))
+        Parts((*sources, *middle), tuple(outer))
         + join_parts(loops)
         + Parts((last,), exchanges=(Exchange(last.name, "layer0", Carries.OUTPUT, period=PERIOD),))
         + Parts(plasticity=_outer_rules(outer, top))
     )
-    circuit = parts.circuit("tourbillon of tourbillons", inputs="layer0", outputs=last.name, local=True)
+    shares = row.shares or any(place.kind == "conv" for place in inner)
+    circuit = parts.circuit("tourbillon of tourbillons", inputs="layer0", outputs=last.name, local=not shares)
     return circuit, Protocol(cycles=PERIOD, window=window)
 
 
-def _check(sizes: Sequence[int], cores: Sequence[int]) -> None:
-    if len(sizes) < 3 or sizes[0] != sizes[-1]:
+def _checked(layers: Layers | Sequence[int], cores: Sequence[int | str]) -> tuple[Layers, list[Place]]:
+    """Return the layers of the outer loop and the core of each hidden one."""
+    subject = "a nested autoencoder"
+    if not isinstance(layers, Layers) and (len(layers) < 3 or layers[0] != layers[-1]):
         expected = "at least three layers, the last as large as the first"
-        refuse_sizes("a nested autoencoder", sizes, expected, "Layer L is layer 0: repeat the first size at the end.")
-    if len(cores) != len(sizes) - 2:
+        refuse_sizes(subject, layers, expected, "Layer L is layer 0: repeat the first size at the end.")
+    row = as_layers(layers)
+    plain = len(row.weighted) == len(row.places) - 1
+    if not plain or len(row.places) < 3 or size_of(row.top.shape) != size_of(row.places[0].shape):
         raise CircuitError(
-            "cores of a nested autoencoder",
+            f"layers of {subject}",
+            got=", ".join(f"{place.kind} {place.shape}" for place in row.places),
+            expected="at least two above the input, all with weights, the last of the input's shape",
+            remedy="Leave out pools, sums and upsampling; list the decoder too.",
+        )
+    if len(cores) != len(row.places) - 2:
+        raise CircuitError(
+            f"cores of {subject}",
             got=str(list(cores)),
-            expected=f"{len(sizes) - 2}, one for each hidden layer",
+            expected=f"{len(row.places) - 2}, one for each hidden layer",
             remedy="Give as many cores as there are hidden layers.",
         )
+    texts = [core if isinstance(core, str) else f"dense {core}" for core in cores]
+    return row, [parse_layers([text], p.shape).places[-1] for text, p in zip(texts, row.places[1:-1], strict=True)]
 
 
-def _loop(h: int, layer: Population, core: Population, bias: bool, delay: int) -> Parts:
+def _loop(h: int, layer: Population, core: Population, connectivity: Connectivity, bias: bool, delay: int) -> Parts:
     """Build the circular autoencoder of a hidden layer; its input is renewed each time the outer loop has turned."""
-    image = Population(f"image{h}", layer.size, layer.activation, site=layer.name)
-    up = Projection(f"P{h}", f"inner{h}", core.name, delay, bias)
-    down = Projection(f"Q{h}", core.name, image.name, delay, bias)
+    image = Population(f"image{h}", layer.size, layer.activation, site=layer.name, shape=layer.shape)
+    up = Projection(f"P{h}", f"inner{h}", core.name, delay, bias, connectivity=connectivity)
+    down = Projection(f"Q{h}", core.name, image.name, delay, bias, connectivity=connectivity.transposed())
     parts = block_parts(Block(str(h), layer, core, up, down, image, f"inner{h}", period=PERIOD))
     tuning = (
         Plasticity(up.name, recirculation.bind(m=PERIOD), group=TUNING),

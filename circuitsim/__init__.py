@@ -7,25 +7,78 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from circuitsim import circuits, data, scenarios
+    from circuitsim.analysis.audits.verdict import Audit
+    from circuitsim.analysis.blackbox.audit_step import audit_step
+    from circuitsim.api.auditing import audit
+    from circuitsim.api.comparing import Comparison, compare
+    from circuitsim.api.result import Run, load_run
+    from circuitsim.api.start import resume, run
+    from circuitsim.api.sweep_result import Sweep
+    from circuitsim.api.sweeping import sweep
     from circuitsim.asynchrony import AsynchronousSimulator, Timing
     from circuitsim.circuit.circuit import Circuit
-    from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
+    from circuitsim.circuit.connectivity import (
+        Convolution,
+        Dense,
+        LocallyConnected,
+        MaxPool,
+        MeanPool,
+        OneToOne,
+        Table,
+        Upsample,
+    )
+    from circuitsim.circuit.parts import (
+        Carries,
+        Combine,
+        Exchange,
+        Mirror,
+        Noise,
+        Plasticity,
+        Population,
+        Projection,
+    )
+    from circuitsim.circuit.weights import Copied, Fixed, Own, Signs, Tied, Transposed
     from circuitsim.engine.hooks import Hook
+    from circuitsim.engine.recording import Recording
     from circuitsim.engine.simulator import Simulator
-    from circuitsim.errors import BadInput, CircuitsimError, Diverged
+    from circuitsim.errors import BadInput, CircuitsimError, Diverged, Interrupted
     from circuitsim.rules import Rule, local_rule
+    from circuitsim.runs.config import TrainingSettings
+    from circuitsim.runs.design import Design
+    from circuitsim.runs.scenario import Scenario
     from circuitsim.timetable.protocol import Protocol, Updates
     from circuitsim.timetable.schedule import Schedule, make_schedule
 
 # the module of each public name; imported when first asked for, so that the command line starts quickly
 _MODULES = {
+    "Audit": "analysis.audits.verdict",
+    "audit_step": "analysis.blackbox.audit_step",
+    "audit": "api.auditing",
+    **dict.fromkeys(("Comparison", "compare"), "api.comparing"),
+    **dict.fromkeys(("Run", "load_run"), "api.result"),
+    **dict.fromkeys(("resume", "run"), "api.start"),
+    "Sweep": "api.sweep_result",
+    "sweep": "api.sweeping",
     **dict.fromkeys(("AsynchronousSimulator", "Timing"), "asynchrony"),
     "Circuit": "circuit.circuit",
-    **dict.fromkeys(("Carries", "Exchange", "Plasticity", "Population", "Projection"), "circuit.parts"),
+    **dict.fromkeys(
+        ("Convolution", "Dense", "LocallyConnected", "MaxPool", "MeanPool", "OneToOne", "Table", "Upsample"),
+        "circuit.connectivity",
+    ),
+    **dict.fromkeys(
+        ("Carries", "Combine", "Exchange", "Mirror", "Noise", "Plasticity", "Population", "Projection"),
+        "circuit.parts",
+    ),
+    **dict.fromkeys(("Copied", "Fixed", "Own", "Signs", "Tied", "Transposed"), "circuit.weights"),
     "Hook": "engine.hooks",
+    "Recording": "engine.recording",
     "Simulator": "engine.simulator",
-    **dict.fromkeys(("BadInput", "CircuitsimError", "Diverged"), "errors"),
+    **dict.fromkeys(("BadInput", "CircuitsimError", "Diverged", "Interrupted"), "errors"),
     **dict.fromkeys(("Rule", "local_rule"), "rules.rule"),
+    "TrainingSettings": "runs.config",
+    "Design": "runs.design",
+    "Scenario": "runs.scenario",
     **dict.fromkeys(("Protocol", "Updates"), "timetable.protocol"),
     **dict.fromkeys(("Schedule", "make_schedule"), "timetable.schedule"),
 }
@@ -33,24 +86,60 @@ _PACKAGES = ("circuits", "data", "scenarios")
 
 __all__ = [
     "AsynchronousSimulator",
+    "Audit",
     "BadInput",
     "Carries",
     "Circuit",
     "CircuitsimError",
+    "Combine",
+    "Comparison",
+    "Convolution",
+    "Copied",
+    "Dense",
+    "Design",
     "Diverged",
     "Exchange",
+    "Fixed",
     "Hook",
+    "Interrupted",
+    "LocallyConnected",
+    "MaxPool",
+    "MeanPool",
+    "Mirror",
+    "Noise",
+    "OneToOne",
+    "Own",
     "Plasticity",
     "Population",
     "Projection",
     "Protocol",
+    "Recording",
     "Rule",
+    "Run",
+    "Scenario",
     "Schedule",
+    "Signs",
     "Simulator",
+    "Sweep",
+    "Table",
+    "Tied",
     "Timing",
+    "TrainingSettings",
+    "Transposed",
     "Updates",
+    "Upsample",
+    "audit",
+    "audit_step",
+    "circuits",
+    "compare",
+    "data",
+    "load_run",
     "local_rule",
     "make_schedule",
+    "resume",
+    "run",
+    "scenarios",
+    "sweep",
 ]
 
 
@@ -65,4 +154,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, *_PACKAGES, "__version__"]
+    return [*__all__, "__version__"]

@@ -47,6 +47,10 @@ class CircuitError(BadInput):
     """A population, projection or circuit that cannot be built."""
 
 
+class CircuitWarning(UserWarning):
+    """A circuit that can be built, and cannot do what it seems to be for."""
+
+
 class RuleError(BadInput):
     """A learning rule that is not a function of one synapse, or that cannot be traced."""
 
@@ -61,6 +65,10 @@ class TensorError(BadInput):
 
 class RunFolderError(BadInput):
     """A run folder, or a checkpoint in it."""
+
+
+class StepError(BadInput):
+    """A training step, or its weights, wiring or batch, that cannot be audited."""
 
 
 class Diverged(CircuitsimError):

@@ -100,6 +100,7 @@ REMEDIES = {
     "remote-error": "carry the error through a declared projection to a colocated feedback neuron",
     "time-window": "widen the window or shorten the delays",
     "causality": "evaluate the rule after what it reads exists",
+    "third-factor": "none is needed where a physical system broadcasts this number; say how",
     "label": "none is needed: labels do not make a circuit non-local",
 }
 

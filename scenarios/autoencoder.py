@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -16,13 +15,13 @@ from circuitsim.circuits.autoencoder import (
     mixing_losses,
     variant_coefficients,
 )
-from circuitsim.data import Dataset
 from circuitsim.runs.base import Figures
 from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Design
 from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.fields import Flag
-from circuitsim.scenarios.layered import LayeredSettings
+from circuitsim.scenarios.first_weights import bias_at_mean
+from circuitsim.scenarios.layered import ImageSettings
 from circuitsim.scenarios.networks import (
     QUICK,
     Parameters,
@@ -35,15 +34,15 @@ from circuitsim.scenarios.own_rule import own_rule
 from circuitsim.scenarios.reporting import finish_with_reconstructions
 
 if TYPE_CHECKING:
+    from circuitsim.data import Dataset
     from circuitsim.engine.simulator import Simulator
 
 _LAMBDA = "a number from 0 to 1, or a list of two"
 _PAIR = "none, or a list of two numbers from 0 to 1: layer 0's and that of the hidden layers"
 _MIXED = ("emits", "remembers")
-MEAN_MARGIN = 1e-6  # a logistic output cannot equal 0 or 1: the training mean is taken this far inside
 
 
-class AutoencoderSettings(LayeredSettings):
+class AutoencoderSettings(ImageSettings):
     """The settings of `autoencoder`."""
 
     rule: str = Field("rec", description=f"one of {', '.join(RULES)}; or FILE.py:FUNCTION, a local rule of your own")
@@ -59,7 +58,7 @@ class AutoencoderSettings(LayeredSettings):
     output_bias: Literal["data", "zero"] = Field("data", description="data or zero")
     loop_examples: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
 
-    FIXED: ClassVar[tuple[str, ...]] = (*LayeredSettings.FIXED, "loop_examples")
+    FIXED: ClassVar[tuple[str, ...]] = (*ImageSettings.FIXED, "loop_examples")
 
     def model_post_init(self, context: Any) -> None:
         """Check settings against each other."""
@@ -137,7 +136,7 @@ class AutoencoderSettings(LayeredSettings):
 def design(settings: AutoencoderSettings) -> Design:
     """Return the circuit, protocol and parameters of settings."""
     circuit, protocol = circular_autoencoder(
-        settings.sizes,
+        settings.row,
         settings.rule if settings.rule in RULES else own_rule(settings.rule, settings.located),
         hidden=settings.hidden,
         output=settings.output,
@@ -152,7 +151,7 @@ def design(settings: AutoencoderSettings) -> Design:
     parameters: Parameters = {}
     compensated = settings.compensate and settings.rule not in ERROR_DRIVEN
     left = settings.losses if compensated else [1.0] * settings.top
-    for q in circuit.projections:
+    for q in (q for q in circuit.projections if not q.constant):
         h = int(q.name[1:])
         parameters[q.name, "lr"] = settings.rate("lr", h) / left[h - 1]
         parameters[q.name, "lr_bias"] = settings.rate("lr_bias", h) / left[h - 1]
@@ -172,32 +171,20 @@ def check(settings: AutoencoderSettings, data: Dataset) -> None:
 
 
 def initial_bias(settings: AutoencoderSettings, data: Dataset) -> np.ndarray:
-    """Return the top bias at which the output of a silent circuit is the training mean: f_L(b) = mean."""
-    mean = data.train.mean(axis=0, dtype=np.float64)
-    low, high = {"logistic": (0, 1), "tanh": (-1, 1), "saturated": (-1, 1), "relu": (0, np.inf), "softmax": (0, 1)}.get(
-        settings.output, (-np.inf, np.inf)
-    )
-    sums = settings.output == "softmax" and not np.isclose(mean.sum(), 1, atol=1e-3)
-    if sums or (mean < low).any() or (mean > high).any():
-        refuse(
-            "output_bias",
-            "data",
-            f"a training mean that {settings.output} outputs can have",
-            "Set output_bias=zero, or another output.",
-        )
-    inside = np.clip(mean, low + MEAN_MARGIN, high - MEAN_MARGIN)
-    inverse: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        "softmax": np.log,
-        "logistic": lambda p: np.log(p / (1 - p)),
-        "tanh": np.arctanh,
-    }
-    return inverse[settings.output](inside) if settings.output in inverse else mean
+    """Return the top bias at which the output of a silent circuit is the training mean: f_L(b) = mean.
+
+    Where neurons of a channel share their bias, it is the channel's mean.
+    """
+    shape = layered_shapes(settings.row, "A")[f"A{settings.top}.bias"]
+    return bias_at_mean("output_bias", settings.output, shape, data)
 
 
 def prepare(settings: AutoencoderSettings, data: Dataset) -> dict[str, np.ndarray]:
     """Return the top bias, if it follows from the data."""
     if settings.bias and settings.output_bias == "data":
-        return {f"A{settings.top}.bias": initial_bias(settings, data)}
+        bias = initial_bias(settings, data)
+        shape = layered_shapes(settings.row, "A")[f"A{settings.top}.bias"]
+        return {f"A{settings.top}.bias": bias.reshape(shape)}
     return {}
 
 
@@ -216,7 +203,7 @@ SCENARIO = Scenario(
     design=design,
     check=check,
     prepare=prepare,
-    tensor_shapes=lambda settings: layered_shapes(settings.sizes, "A"),
+    tensor_shapes=lambda settings: layered_shapes(settings.row, "A"),
     evaluate=errors_of_output,
     inspect=inspect,
     finish=finish_with_reconstructions,

@@ -9,25 +9,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
+from circuitsim.analysis.tuning import tuning_alignment
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuits.blocks import TOP, TOP_FEEDBACK, TUNING
+from circuitsim.data import Dataset
 from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Stage
 from circuitsim.scenarios.fields import Count, CountOrZero, Limit, Positive
-from circuitsim.scenarios.layered import LayeredSettings, Rates
+from circuitsim.scenarios.first_weights import alike, images_at_mean
+from circuitsim.scenarios.layered import ImageSettings, Rates
 from circuitsim.scenarios.networks import both_rates, element, fits, layer_rates, which_are_read
 from circuitsim.timetable.protocol import Protocol
+
+if TYPE_CHECKING:
+    from circuitsim.engine.simulator import Simulator
 
 _EACH_BLOCK = "a number >= 0, or a list with one for each block"
 _EACH_LAYER = "a number >= 0, or a list with one for each layer above the input"
 
 
-class DevelopmentSettings(LayeredSettings):
+class DevelopmentSettings(ImageSettings):
     """The settings of circuits that develop."""
 
     batch: Count = 20
@@ -47,8 +53,19 @@ class DevelopmentSettings(LayeredSettings):
     updates: Literal["last", "at-once"] = Field("last", description="last or at-once")
     interval: int | None = Field(None, ge=1, description="none, or a whole number of ticks >= 1")
     memories: Limit = None
+    unpool: Literal["upsample", "winners"] = Field("upsample", description="upsample or winners")
+    image_bias: Literal["zero", "data"] = Field("zero", description="zero or data")
+    alike: float | None = Field(None, ge=0, description="none, or a number >= 0")
+    error_examples: Limit = None
 
-    FIXED: ClassVar[tuple[str, ...]] = (*LayeredSettings.FIXED, "schedule", "lag", "top_epochs", "tuning_epochs")
+    FIXED: ClassVar[tuple[str, ...]] = (
+        *ImageSettings.FIXED,
+        "schedule",
+        "lag",
+        "top_epochs",
+        "tuning_epochs",
+        "error_examples",
+    )
 
     def model_post_init(self, context: Any) -> None:
         """Check settings against each other."""
@@ -62,16 +79,32 @@ class DevelopmentSettings(LayeredSettings):
             refuse("memories", self.memories, "none without an interval", "Set interval too: presentations overlap.")
         if self.max_norm is not None:
             refuse("max_norm", self.max_norm, "none", "Set bounds, one for each block's hinge.")
+        if self.alike is not None and not any("local" in text for text in self.layers or []):
+            refuse("alike", self.alike, "none without untied layers", 'Name some in layers, such as "local 6 5".')
 
     @property
     def blocks(self) -> int:
         """Number of blocks."""
         return len(self.sizes) - 2
 
+    def first_weights(self, circuit: Circuit, data: Dataset) -> dict[str, np.ndarray]:
+        """Return tensors of a replica that follow from the data, or locations that begin alike."""
+        found = {} if self.alike is None else alike(circuit, self.alike, self.seed)
+        return found | (images_at_mean(circuit, data) if self.image_bias == "data" else {})
+
     @property
     def bounded(self) -> bool:
         """Return whether any hinge's incoming synapses are bounded."""
         return any(element(self.bounds, b) for b in range(1, self.blocks + 1))
+
+
+def hinge_errors(simulator: Simulator, settings: DevelopmentSettings, data: Dataset) -> dict[str, np.ndarray]:
+    """Compare the errors of fine-tuning with backpropagation's over the first `error_examples` examples."""
+    if not settings.error_examples or all(p.group != TUNING for p in simulator.circuit.plasticity):
+        return {}
+    first = slice(settings.error_examples)
+    labels = data.train_labels if simulator.circuit.labels else None
+    return tuning_alignment(simulator, data.train[first], None if labels is None else labels[first])
 
 
 @dataclass(frozen=True)

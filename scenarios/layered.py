@@ -6,12 +6,15 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from circuitsim.circuits.layers import TEXTS, Layers, dense_layers, parse_layers
+from circuitsim.circuits.networks import NETWORKS
+from circuitsim.errors import CircuitError
 from circuitsim.runs.config import TrainingSettings, expectation, refuse
 
-Hidden = Literal["identity", "tanh", "logistic", "relu", "saturated"]
-Output = Literal["identity", "tanh", "logistic", "relu", "saturated", "softmax"]
+Hidden = Literal["identity", "tanh", "logistic", "relu", "saturated", "saturated-half"]
+Output = Literal["identity", "tanh", "logistic", "relu", "saturated", "saturated-half", "softmax"]
 Rates = float | list[float]
-_HIDDEN = "identity, tanh, logistic, relu or saturated"
+HIDDEN = "identity, tanh, logistic, relu, saturated or saturated-half"
 _RATES = "a number >= 0, or a list with one for each layer above the input"
 
 
@@ -21,8 +24,8 @@ class LayeredSettings(TrainingSettings):
     sizes: list[int] = Field(
         [64, 16, 64], description="a list of at least two whole numbers from 1 to 10^9, units by layer"
     )
-    hidden: Hidden = Field("tanh", description=_HIDDEN)
-    output: Output = Field("logistic", description=f"{_HIDDEN}; or softmax")
+    hidden: Hidden = Field("tanh", description=HIDDEN)
+    output: Output = Field("logistic", description=f"{HIDDEN}; or softmax")
     lr: Rates = Field(0.01, description=_RATES)
     lr_bias: Rates | None = Field(None, description=_RATES)
     momentum: float = Field(0.0, ge=0, lt=1, description="a number from 0 to below 1")
@@ -34,14 +37,20 @@ class LayeredSettings(TrainingSettings):
     FIXED: ClassVar[tuple[str, ...]] = (*TrainingSettings.FIXED, "sizes")
     SHAPING: ClassVar[tuple[str, ...]] = ("sizes",)
 
-    def model_post_init(self, _: Any) -> None:
+    def model_post_init(self, context: Any) -> None:
         """Check keys against each other; lr_bias equals lr unless it is given."""
+        super().model_post_init(context)
         if len(self.sizes) < 2 or not all(1 <= size <= 10**9 for size in self.sizes):
             refuse("sizes", self.sizes, expectation(type(self), "sizes"), "Give units for each layer, input first.")
         for key in ("lr", "lr_bias"):
             self._check_rates(key)
         if self.lr_bias is None:
             object.__setattr__(self, "lr_bias", self.lr)
+
+    @property
+    def row(self) -> Layers:
+        """The layers."""
+        return dense_layers(self.sizes)
 
     def _check_rates(self, key: str) -> None:
         value = getattr(self, key)
@@ -56,3 +65,48 @@ class LayeredSettings(TrainingSettings):
         """Return the value of a key of rates, such as `lr`, for layer h = 1 ... L."""
         value = getattr(self, key)
         return float(value[h - 1] if isinstance(value, list) else value)
+
+
+class ImageSettings(LayeredSettings):
+    """The keys of a circuit whose layers may be convolutions, untied, pools and so on, named by texts."""
+
+    layers: list[str] | None = Field(None, description=f"none, or a list of {TEXTS}")
+    network: str | None = Field(None, description=f"none, or one of {', '.join(NETWORKS)}")
+
+    FIXED: ClassVar[tuple[str, ...]] = (*LayeredSettings.FIXED, "layers", "network")
+    SHAPING: ClassVar[tuple[str, ...]] = ("sizes", "layers")
+
+    def model_post_init(self, context: Any) -> None:
+        """Take the sizes from the layers; then check keys against each other."""
+        self._take_layers()
+        super().model_post_init(context)
+
+    def _take_layers(self) -> None:
+        """Let `network` give the layers, and the layers the sizes."""
+        if self.network is not None:
+            if self.network not in NETWORKS:
+                refuse("network", self.network, expectation(type(self), "network"), "Choose one of these.")
+            if self.layers is not None and self.layers != list(NETWORKS[self.network]):
+                refuse("network", self.network, "none beside layers", "Remove one of the two.")
+            object.__setattr__(self, "layers", list(NETWORKS[self.network]))
+        if self.layers is None:
+            return
+        try:
+            sizes = parse_layers(self.layers, self._shape()).sizes
+        except CircuitError as error:
+            refuse("layers", self.layers, error.expected, f"{error.remedy} Got {error.got}.")
+        if "sizes" in self.model_fields_set and self.sizes != sizes:
+            refuse("sizes", self.sizes, "none beside layers", "Remove one of the two.")
+        object.__setattr__(self, "sizes", sizes)
+
+    @property
+    def row(self) -> Layers:
+        """The layers."""
+        return dense_layers(self.sizes) if self.layers is None else parse_layers(self.layers, self._shape())
+
+    def _shape(self) -> tuple[int, ...]:
+        """Return the shape of an example as it is shown."""
+        from circuitsim.data import shape_of
+
+        shape = shape_of(self.dataset)
+        return shape if len(shape) < 3 else (shape[0], shape[1] // self.downsample, shape[2] // self.downsample)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from circuitsim.analysis.metrics import reconstruction_errors
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.data import Dataset
-from circuitsim.engine.parameters import readable
+from circuitsim.circuit.connectivity import size_of
+from circuitsim.circuits.layers import Layers
 from circuitsim.runs.config import refuse
 from circuitsim.scenarios.layered import LayeredSettings, Rates
 from circuitsim.timetable.protocol import Updates
 
 if TYPE_CHECKING:
+    from circuitsim.data import Dataset
     from circuitsim.engine.simulator import Simulator
 
 Parameters = dict[str | tuple[str, str], float]
@@ -48,6 +49,8 @@ def layer_rates(settings: LayeredSettings, projection: str, h: int, factor: floa
 
 def which_are_read(circuit: Circuit, parameters: Mapping[Any, float]) -> dict[Any, float]:
     """Leave out the parameters of parts that do not read them, such as the rates of biases that there are not."""
+    from circuitsim.engine.parameters import readable
+
     reads = readable(circuit)
     return {key: value for key, value in parameters.items() if key[1] in reads[key[0]]}
 
@@ -75,14 +78,14 @@ def check_classes(settings: LayeredSettings, data: Dataset) -> None:
         refuse("sizes", n, expected, f"Set sizes=[{data.features},...,{classes}].")
 
 
-def layered_shapes(n: Sequence[int], forward: str) -> Shapes:
+def layered_shapes(row: Layers, forward: str) -> Shapes:
     """Return the shapes of all tensors of forward (A or W), backward (B) and direct (D) projections of layers."""
-    top = len(n) - 1
     shapes: Shapes = {}
-    for h in range(1, top + 1):
-        shapes |= {f"{forward}{h}.weight": (n[h], n[h - 1]), f"{forward}{h}.bias": (n[h],)}
-        shapes |= {f"B{h}.weight": (n[h - 1], n[h])} if h > 1 else {}
-        shapes |= {f"D{h}.weight": (n[h], n[top])} if h < top else {}
+    for h, place in row.weighted.items():
+        pre, post, made = row.source(h).shape, place.shape, place.connectivity
+        shapes |= {f"{forward}{h}.weight": made.tensor_shape(pre, post), f"{forward}{h}.bias": made.bias_shape(post)}
+        shapes |= {f"B{h}.weight": made.transposed().tensor_shape(post, pre)} if h > 1 else {}
+        shapes |= {f"D{h}.weight": (size_of(post), size_of(row.top.shape))} if place is not row.top else {}
     return shapes
 
 

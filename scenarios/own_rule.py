@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from circuitsim.errors import RuleError
 from circuitsim.rules import Rule, local_rule
 from circuitsim.runs.config import refuse
+from circuitsim.runs.own import executed
 
 
 def own_rule(reference: str, located: Callable[[str], str] = str) -> Rule:
@@ -31,10 +30,8 @@ def own_rule(reference: str, located: Callable[[str], str] = str) -> Rule:
 def _rule_in(reference: str, source: bytes) -> Rule:
     file, _, name = reference.rpartition(":")
     path = Path(file)
-    module = ModuleType(f"own_rules_{path.stem}")
-    sys.modules[module.__name__] = module
     try:
-        exec(compile(source, path, "exec"), module.__dict__)
+        module = executed(path, source, "own_rules")
     except RuleError:
         raise
     except (Exception, SystemExit) as error:  # the user's file: whatever it raises is reported, not passed through

@@ -14,18 +14,18 @@ from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.circuits.blocks import TUNING
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.circuits.twin import Twin, tourbillonize
-from circuitsim.data import Dataset
 from circuitsim.runs.base import Figures
 from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Design
 from circuitsim.runs.scenario import Scenario
-from circuitsim.scenarios.development import DevelopmentSettings, Grown, stages
+from circuitsim.scenarios.development import DevelopmentSettings, Grown, hinge_errors, stages
 from circuitsim.scenarios.fields import Flag
-from circuitsim.scenarios.layered import Output
+from circuitsim.scenarios.layered import HIDDEN, Output
 from circuitsim.scenarios.networks import QUICK_STAGES, check_classes, check_features, errors_of_output, which_are_read
 from circuitsim.scenarios.reporting import finish
 
 if TYPE_CHECKING:
+    from circuitsim.data import Dataset
     from circuitsim.engine.simulator import Simulator
 
 
@@ -36,8 +36,9 @@ class TwinSettings(DevelopmentSettings):
     sizes: list[int] = Field(
         [64, 32, 16, 10], description="a list of at least three whole numbers from 1 to 10^9, units by layer"
     )
-    top: Output = Field("softmax", description="identity, tanh, logistic, relu or saturated; or softmax")
+    top: Output = Field("softmax", description=f"{HIDDEN}; or softmax")
     output_block: Flag = False
+    channel: Literal["decoders", "winners"] = Field("decoders", description="decoders or winners")
     bias: Flag = True
 
     FIXED: ClassVar[tuple[str, ...]] = (*DevelopmentSettings.FIXED, "original", "output_block")
@@ -62,11 +63,17 @@ def twin_of(settings: TwinSettings) -> Twin:
     """Return the twin of the network that the settings describe."""
     shape: dict[str, Any] = {"hidden": settings.hidden, "bias": settings.bias, "delay": settings.delay}
     if settings.original == "autoencoder":
-        circuit, _ = circular_autoencoder(settings.sizes, "bp", output=settings.output, **shape)
+        circuit, _ = circular_autoencoder(settings.row, "bp", output=settings.output, **shape)
     else:
-        circuit, _ = layered_classifier(settings.sizes, "bp", output=settings.top, **shape)
-    bounded = settings.bounded
-    return tourbillonize(circuit, image=settings.output, output_block=settings.output_block, bounded=bounded)
+        circuit, _ = layered_classifier(settings.row, "bp", output=settings.top, **shape)
+    return tourbillonize(
+        circuit,
+        image=settings.output,
+        output_block=settings.output_block,
+        unpool=settings.unpool,
+        channel=settings.channel,
+        bounded=settings.bounded,
+    )
 
 
 def design(settings: TwinSettings) -> Design:
@@ -91,15 +98,21 @@ def check(settings: TwinSettings, data: Dataset) -> None:
         check_classes(settings, data)
     else:
         check_features(settings, data)
+    prepare(settings, data)
+
+
+def prepare(settings: TwinSettings, data: Dataset) -> dict[str, np.ndarray]:
+    """Return first weights that follow from the data or from each other."""
+    return settings.first_weights(twin_of(settings).circuit, data)
 
 
 def tensor_shapes(settings: TwinSettings) -> dict[str, tuple[int, ...]]:
     """Return the shapes of all tensors of the twin."""
     circuit, found = twin_of(settings).circuit, dict[str, tuple[int, ...]]()
     for q in circuit.projections:
-        if q.has_tensor:
-            post, pre = circuit.population(q.target).size, circuit.population(q.source).size
-            found |= {f"{q.name}.weight": (post, pre)} | ({f"{q.name}.bias": (post,)} if q.bias else {})
+        if q.has_tensor and not q.constant:
+            found[f"{q.name}.weight"] = circuit.tensor_shape(q.name)
+            found |= {f"{q.name}.bias": circuit.bias_shape(q.name)} if q.bias else {}
     return found
 
 
@@ -110,15 +123,21 @@ def evaluate(simulator: Simulator, x: np.ndarray, y: np.ndarray | None) -> Figur
     return errors_of_output(simulator, x) | block_errors(simulator, x)
 
 
+def inspect(simulator: Simulator, settings: TwinSettings, data: Dataset) -> Figures:
+    """Return `angle/b` of each block; with `error_examples`, `angle/error{b}` and `norm_ratio/error{b}` of hinges."""
+    return block_alignment(simulator) | hinge_errors(simulator, settings, data)
+
+
 SCENARIO = Scenario(
     name="twin",
     description="the twin of a classifier or autoencoder: each layer a circular autoencoder, fine-tuned by decoders",
     settings=TwinSettings,
     design=design,
     check=check,
+    prepare=prepare,
     tensor_shapes=tensor_shapes,
     evaluate=evaluate,
-    inspect=block_alignment,
+    inspect=inspect,
     finish=finish,
     quick=QUICK_STAGES,
 )

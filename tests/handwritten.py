@@ -29,6 +29,8 @@ def activation(name: str, s: Array) -> Array:
         return np.maximum(s, 0.0)
     if name == "saturated":
         return np.clip(s, -1.0, 1.0)
+    if name == "saturated-half":
+        return np.clip(0.5 * s, -1.0, 1.0)
     if name == "softmax":
         e = np.exp(s - s.max(axis=1, keepdims=True))
         return np.asarray(e / e.sum(axis=1, keepdims=True))
@@ -36,7 +38,7 @@ def activation(name: str, s: Array) -> Array:
 
 
 def derivative(name: str, s: Array) -> Array:
-    """f'(S); relu'(0) = 0, and saturated' = 1 where |S| <= 1, the ends included."""
+    """f'(S); relu'(0) = 0; saturated' = 1 where |S| <= 1, that of its half 1/2 where |S| <= 2, the ends included."""
     if name == "identity":
         return np.ones_like(s)
     if name == "tanh":
@@ -47,6 +49,8 @@ def derivative(name: str, s: Array) -> Array:
         return np.where(s > 0.0, 1.0, 0.0)
     if name == "saturated":
         return np.where(np.abs(s) <= 1.0, 1.0, 0.0)
+    if name == "saturated-half":
+        return np.where(np.abs(s) <= 2.0, 0.5, 0.0)
     raise ValueError(f"no derivative for the activation {name!r}")
 
 

@@ -13,9 +13,9 @@ import typer
 from running import COMMAND, ENTRIES, REAL_DATA, circuitsim, final, measured, metrics, run, vary
 
 import circuitsim as cs
-from circuitsim import cli
+from circuitsim.cli import app as cli
 from circuitsim.errors import CircuitsimError
-from circuitsim.runs.lookup import scenario_names
+from circuitsim.runs.lookup import load_scenario, scenario_names
 
 
 def test_list_is_a_line_each(capfd: pytest.CaptureFixture[str]) -> None:
@@ -26,12 +26,33 @@ def test_list_is_a_line_each(capfd: pytest.CaptureFixture[str]) -> None:
     assert {"autoencoder", "quickstart", "circular_autoencoder"} <= set(names)
 
 
-@pytest.mark.parametrize("command", ["", "run", "resume", "schedule", "audit", "trace", "list", "data", "data fetch"])
+@pytest.mark.parametrize(
+    "command", ["", "run", "resume", "compare", "sweep", "schedule", "audit", "trace", "list", "data", "data fetch"]
+)
 def test_help(command: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert circuitsim(*command.split(), "--help") == 0
     out, err = capfd.readouterr()
     assert out.startswith(f"Usage: {' '.join(['circuitsim', *command.split()])}")
     assert err == ""
+
+
+def test_help_on_a_scenario_lists_its_keys(capfd: pytest.CaptureFixture[str]) -> None:
+    assert circuitsim("run", "classifier", "--help") == 0
+    out, err = capfd.readouterr()
+    lines = [re.split(r" {2,}", line.strip()) for line in out.splitlines()]
+    assert ["lr", "0.01", "a number >= 0, or a list with one for each layer above the input"] in lines
+    assert ["epochs", "10", "a whole number >= 0", "no"] in lines
+    assert ["feedback", "bp", "one of bp, fa, dfa, kp, wm, ss, urfb, ia, sa, aa"] in lines
+    shown = {line[0] for line in lines}
+    assert set(load_scenario("classifier").settings.model_fields) <= shown and err == ""
+    assert "--quick sets epochs=2, train_limit=1000, test_limit=200" in out
+
+
+def test_help_on_a_scenario_that_varies_keys_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+    assert circuitsim("run", "quickstart", "--help") == 0
+    assert "varied unless they are set: rule=('rec', 'bp', 'rbp', 'top'), seed=(0, 1, 2)" in capfd.readouterr().out
+    assert circuitsim("run", "no-such", "--help") == 2
+    assert "scenario no-such: got an unknown name" in capfd.readouterr().err
 
 
 def test_version(capfd: pytest.CaptureFixture[str]) -> None:
@@ -48,7 +69,11 @@ def test_script_for_completion(shell: str, capfd: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.parametrize(
     ("words", "offered"),
-    [("sch", ["schedule"]), ("run quick", ["quickstart"]), ("audit tour", ["tourbillon", "tourbillon-figures"])],
+    [
+        ("sch", ["schedule"]),
+        ("run quick", ["quickstart"]),
+        ("audit tour", ["tourbillon", "tourbillon-convolution", "tourbillon-figures"]),
+    ],
 )
 def test_completion(
     words: str, offered: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -126,7 +151,7 @@ def test_trace(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
 def test_a_tool_that_nothing_provides(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("circuitsim.runs.lookup.TOOLS", "circuitsim.none")
+    monkeypatch.setattr("circuitsim.runs.tools.TOOLS", "circuitsim.none")
     assert circuitsim("trace", "autoencoder", "--out", tmp_path / "t.json") == 2
     assert capfd.readouterr().err == (
         "circuitsim: command trace: got no installed package that carries it out; expected an entry point 'trace' "
@@ -229,7 +254,7 @@ def test_statuses(
     def fail(name: str) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "load_scenario", fail)
+    monkeypatch.setattr(cli, "find_scenario", fail)
     assert circuitsim("run", "autoencoder") == status
     out, err = capfd.readouterr()
     assert out == ""
@@ -240,7 +265,7 @@ def test_a_traceback_is_left_for_what_is_no_fault_of_the_user(monkeypatch: pytes
     def fail(name: str) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(cli, "load_scenario", fail)
+    monkeypatch.setattr(cli, "find_scenario", fail)
     with pytest.raises(ZeroDivisionError):
         circuitsim("run", "autoencoder")
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from running import circuitsim
 
+import circuitsim as cs
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -56,10 +58,18 @@ def test_a_twin_grows_and_is_tuned() -> None:
 
 def test_the_readme_program_runs(tmp_path: Path) -> None:
     program = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
-    assert len(program) == 1
+    assert len(program) == 2
     path = tmp_path / "readme.py"
-    path.write_text(program[0] + "print(simulator.presentations, simulator.tensors()['A1.weight'].shape)\n")
+    path.write_text(program[1] + "print(simulator.presentations, simulator.tensors()['A1.weight'].shape)\n")
     assert printed(str(path)) == "143 (1, 16, 64)\n"
+
+
+def test_the_readme_runs_from_python(tmp_path: Path) -> None:
+    program = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)[0]
+    quick = program.replace("batch=10", "batch=100, epochs=1").replace("epochs=1, epochs=3", "epochs=1")
+    path = tmp_path / "readme.py"
+    path.write_text(quick + "print(run, simulator.presentations)\n")
+    assert re.match(r"<Run: autoencoder, 6 replicas, in .*> 15\n", printed(str(path)))
 
 
 def test_the_readme_activates_the_environment_before_it_uses_the_command() -> None:
@@ -85,3 +95,14 @@ def test_the_readme_commands_are_understood(
         arguments += ["--set", "epochs=1", "--out", str(tmp_path / "run")]
     assert circuitsim(*arguments) == 0
     assert capfd.readouterr().out
+
+
+def test_the_classifier_of_the_readme_learns(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^(circuitsim run classifier --set.*?)\s+#", readme, re.M)
+    assert circuitsim(*shlex.split(line)[1:], "--out", tmp_path / "run") == 0
+    metrics = cs.load_run(tmp_path / "run").metrics
+    last = metrics[(metrics["metric"] == "error") & (metrics["split"] == "test") & (metrics["epoch"] == 10)]
+    assert len(last) == 3 and (last["value"] < 15).all()
+    low, high = map(int, re.findall(r"three kinds of feedback: (\d+) to (\d+) % test error", readme)[0])
+    assert low <= last["value"].min() and last["value"].max() <= high

@@ -44,7 +44,7 @@ def test_the_numbers_are_these() -> None:
 
 
 def test_glorot_fills_its_interval_evenly() -> None:
-    w = glorot(3, "A1.weight", 300, 200)
+    w = glorot(3, "A1.weight", (300, 200), (200, 300))
     limit = np.sqrt(6 / 500)
     assert w.shape == (300, 200) and np.abs(w).max() <= limit < np.abs(w).max() * 1.001
     assert abs(w.mean()) < 4 * w.std() / np.sqrt(w.size) and abs(w.std() - limit / np.sqrt(3)) < 0.01 * limit

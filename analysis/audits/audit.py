@@ -14,13 +14,14 @@ from circuitsim.timetable.schedule import Row, Schedule
 Audit = dict[str, Any]
 
 
-def audit(schedules: Sequence[Schedule], also: Iterable[Finding] = ()) -> Audit:
+def audit(schedules: Sequence[Schedule], also: Iterable[Finding] = (), hooked: Iterable[Finding] = ()) -> Audit:
     """Audit one circuit from its certificates, its wires and its timetables alone.
 
     Parameters
     ----------
     schedules : of a presentation and of its mirror modes (`Simulator.schedules`, `timetables`).
-    also : findings of other audits, listed after its own.
+    also : findings of other audits, listed after its own unless a declared one has their kind and projection.
+    hooked : findings about hooks, which no declaration of a circuit covers.
 
     Returns
     -------
@@ -30,7 +31,7 @@ def audit(schedules: Sequence[Schedule], also: Iterable[Finding] = ()) -> Audit:
     """
     circuit = schedules[0].circuit
     own = [finding for schedule in schedules for finding in schedule.findings]
-    findings = _merged(own, also)
+    findings = [*dict.fromkeys([*_merged(own, also), *hooked])]
     return {
         "circuit": circuit.name,
         "local": is_local(findings),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from secrets import randbits
 from typing import Any
 
 import numpy as np
 
 from circuitsim.analysis.audits.audit import Audit, audit
-from circuitsim.analysis.audits.hook_audit import audit_hooks
-from circuitsim.analysis.audits.intervention import intervene
+from circuitsim.analysis.audits.hook_audit import examine_hooks
+from circuitsim.analysis.audits.intervention import RUNS, intervene
 from circuitsim.analysis.scores.scorecard import scorecard
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.engine.parameters import Parameters
@@ -28,7 +29,8 @@ def examine(
     *,
     backend: str = "numba",
     dtype: Any = "float32",
-    seed: int = 0,
+    seed: int | None = None,
+    runs: int = RUNS,
     measure: bool = True,
 ) -> Audit:
     """Audit one circuit in every way, on a simulator with random weights and examples.
@@ -36,18 +38,21 @@ def examine(
     Parameters
     ----------
     circuit, protocol, parameters : as for a `Simulator`; parameters of several replicas are those of the first.
-    backend, dtype : of the simulator. seed : of its weights, examples and samples.
+    backend, dtype : of the simulator. seed : of its weights, examples and changes; None: drawn anew.
+    runs : repetitions of the experiments with other random values, >= 1.
     measure : add the scorecard; on large circuits it takes several times as long as the rest.
 
     Returns
     -------
-    The result of `audit` with two more keys: `intervention` (backend, synapses and events tested, summary) and
-    `scorecard`.
+    The result of `audit` with two more keys: `intervention` (extent, seed, summary) and `scorecard`.
     """
+    seed = randbits(32) if seed is None else seed
     first = {key: _limited(key, np.reshape(value, -1)[0]) for key, value in (parameters or {}).items()}
-    made = Simulator(circuit, protocol, batch=BATCH, seeds=[seed], dtype=dtype, backend=backend, parameters=first)
+    made = Simulator(
+        circuit, protocol, batch=BATCH, seeds=[seed, seed + 1], dtype=dtype, backend=backend, parameters=first
+    )
     made.use(*random_examples(circuit, seed))
-    return examine_simulator(made, np.arange(BATCH), seed=seed, measure=measure)
+    return examine_simulator(made, np.arange(BATCH), seed=seed, runs=runs, measure=measure)
 
 
 def _limited(key: str | tuple[str, str], value: Any) -> Any:
@@ -55,17 +60,21 @@ def _limited(key: str | tuple[str, str], value: Any) -> Any:
     return min(value, 1.0) if (key if isinstance(key, str) else key[1]) in ("lr", "lr_bias") else value
 
 
-def examine_simulator(simulator: Simulator, rows: np.ndarray, *, seed: int = 0, measure: bool = True) -> Audit:
+def examine_simulator(
+    simulator: Simulator, rows: np.ndarray, *, seed: int | None = None, runs: int = RUNS, measure: bool = True
+) -> Audit:
     """Audit a simulator and its hooks in every way; the simulator is restored to the bit.
 
     Parameters
     ----------
     simulator : with its examples in use. rows : numbers of the examples to show.
+    seed : of the random changes; None: drawn anew. runs, measure : as for `examine`.
     """
-    tested, hooked = intervene(simulator, rows, seed=seed), audit_hooks(simulator, seed=seed)
-    found = audit(simulator.schedules, (*hooked, *tested.undeclared(hooked)))  # a hook's finding names the line
-    extent = {"backend": tested.backend, "synapses": tested.synapses, "events": tested.events}
-    found["intervention"] = {**extent, "summary": tested.text}
+    seed = randbits(32) if seed is None else seed
+    tested, hooks = intervene(simulator, rows, runs=runs, seed=seed), examine_hooks(simulator, seed=seed)
+    found = audit(simulator.schedules, tested.findings, [finding for one in hooks for finding in one.findings])
+    found["hooks"] = [one.row() for one in hooks]
+    found["intervention"] = {key: value for key, value in tested.row().items() if key != "findings"}
     if measure:
         found["scorecard"] = scorecard(simulator, rows)
         kinds = Counter(finding["kind"] for finding in found["findings"])  # of all audits, not the static one alone
@@ -74,14 +83,23 @@ def examine_simulator(simulator: Simulator, rows: np.ndarray, *, seed: int = 0, 
 
 
 def random_examples(circuit: Circuit, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """Draw examples in [0, 1] that fit a circuit, and random classes where it has labels."""
+    """Draw examples that fit a circuit, and random classes where it has labels.
+
+    Most inputs are in [0, 1], some are exactly zero and some are large, so that no threshold hides a dependence.
+    """
     drawn = generator(seed, "examples of an audit")
     x = drawn.random((EXAMPLES, circuit.population(circuit.inputs).size))
+    chance = drawn.random(x.shape)
+    x[chance < 0.1] = 0
+    x[chance > 0.95] *= 5
     y = drawn.integers(0, circuit.population(circuit.labels).size, EXAMPLES) if circuit.labels else None
     return x, y
 
 
-def examine_design(design: Any, settings: Any, backend: str = "numba") -> Audit:
+def examine_design(
+    design: Any, settings: Any, backend: str = "numba", seed: int | None = None, runs: int = RUNS
+) -> Audit:
     """Audit a scenario's design in every way, for `circuitsim audit`."""
-    found = examine(design.circuit, design.protocol, design.parameters, backend=backend, dtype=settings.dtype)
+    options = {"backend": backend, "dtype": settings.dtype, "seed": seed, "runs": runs}
+    found = examine(design.circuit, design.protocol, design.parameters, **options)
     return {"label": design.circuit.name, **found}

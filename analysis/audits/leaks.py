@@ -9,7 +9,7 @@ import numpy as np
 
 from circuitsim import phases
 from circuitsim.analysis.audits.memory import Array
-from circuitsim.analysis.audits.permitted import Arrival, Element, Neuron, Synapse, Ticks, physical
+from circuitsim.analysis.audits.permitted import ARRIVAL, NEURON, SYNAPSE, Element, Ticks, physical
 from circuitsim.analysis.tracing.dataflow import address_text
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Projection
@@ -39,12 +39,19 @@ class Leak:
 
 @dataclass(frozen=True)
 class Reader:
-    """The element of an entry that reads; `held` is activity written by then, `later` activity written afterwards."""
+    """The element of an entry that reads.
+
+    Parameters
+    ----------
+    held : activity written by then. later : activity written afterwards. count : number of elements that read alike;
+        0: unknown.
+    """
 
     entry: Entry
     element: Element
     held: Ticks
     later: frozenset[Key] = frozenset()
+    count: int = 0
 
 
 def findings(circuit: Circuit, reader: Reader, leak: Leak) -> list[Finding]:
@@ -56,7 +63,7 @@ def findings(circuit: Circuit, reader: Reader, leak: Leak) -> list[Finding]:
     if leak.key is not None and leak.key in reader.held:
         lag = reader.entry.event.tick - reader.held[leak.key]
     how = "changed undeclared by" if leak.changed else "through hidden memory, up to" if leak.hidden else "by"
-    read = f"{_spelled(leak)}, {how} the {_event(circuit, reader.entry)}"
+    read = f"{_spelled(leak)}, {how} the {_event(circuit, reader.entry)}{_changed(reader)}"
     return [Finding(k, name, rule, read, "remote", lag, REMEDIES[k]) for k, name in found]
 
 
@@ -66,7 +73,7 @@ def kind_of(circuit: Circuit, reader: Reader, leak: Leak) -> str:
         return "time-window"
     owner, _, cycle = leak.key
     if owner == "data":
-        sites = [site for site, _ in reader.element.neurons(circuit)]
+        sites = [site for site, _ in reader.element.neurons]
         return "lateral" if circuit.population(_clamped(circuit, leak.key)).site in sites else "remote-target"
     if cycle is None:
         return _of_synapses(circuit, reader.element, leak)
@@ -76,18 +83,18 @@ def kind_of(circuit: Circuit, reader: Reader, leak: Leak) -> str:
 def attribution(circuit: Circuit, reader: Reader, leak: Leak, kind: str) -> list[tuple[str, str]]:
     """Return the affected projections as pairs (kind, projection)."""
     element, event = reader.element, reader.entry.event
-    if not isinstance(element, Neuron):
+    if element.kind != NEURON:
         backwards = _sent_backwards(circuit, element, leak)
-        return [("lateral", name) for name in backwards] or [(kind, element.projection)]
+        return [("lateral", name) for name in backwards] or [(kind, element.owner)]
     if event.phase == phases.MIRROR:
         mirrored = circuit.mirrors[event.detail // 2].projection
         names = [p.projection for p in circuit.plasticity if p.mirror == mirrored]
-    elif kind == "lateral" and not circuit.population(element.population).feedback:
-        names = [q.name for q in circuit.incoming[element.population]]
+    elif kind == "lateral" and not circuit.population(element.owner).feedback:
+        names = [q.name for q in circuit.incoming[element.owner]]
     else:
         ends = {p.projection: p.post or circuit.projection(p.projection).target for p in circuit.plasticity}
-        names = [name for name, post in ends.items() if post == element.population]
-    return [(kind, name) for name in dict.fromkeys(names)] or [(kind, element.population)]
+        names = [name for name, post in ends.items() if post == element.owner]
+    return [(kind, name) for name in dict.fromkeys(names)] or [(kind, element.owner)]
 
 
 def _of_synapses(circuit: Circuit, element: Element, leak: Leak) -> str:
@@ -95,11 +102,13 @@ def _of_synapses(circuit: Circuit, element: Element, leak: Leak) -> str:
     owner = leak.key[0]
     if owner not in {q.name for q in circuit.projections} or _elsewhere(element, leak):
         return "lateral"  # another replica
-    if isinstance(element, Neuron):
-        return "lateral" if circuit.projection(owner).target == element.population else "weight-transport"
-    q = circuit.projection(element.projection)
+    if element.kind == NEURON:
+        return "lateral" if circuit.projection(owner).target == element.owner else "weight-transport"
+    q = circuit.projection(element.owner)
     if owner in (q.name, physical(circuit, q)):
         return "lateral"
+    if leak.key[1] not in ("weight", "bias", "mask") and not _transposed(element, leak):
+        return "lateral"  # what other synapses are about to learn, and no weight
     if owner == q.tied_to or (owner not in (q.transposed_from, _remote(circuit, element)) and _straight(element, leak)):
         return "weight-sharing"
     return "weight-transport"
@@ -109,19 +118,16 @@ def _of_activity(circuit: Circuit, reader: Reader, leak: Leak) -> str:
     assert leak.key is not None
     element, owner = reader.element, leak.key[0]
     site = circuit.population(owner).site
-    neurons = element.neurons(circuit)
-    if isinstance(element, Arrival) and circuit.population(circuit.projection(element.projection).source).site == site:
-        neurons += [(site, number) for number in range(leak.shape[-1])]
-    if site not in [place for place, _ in neurons]:
+    if site not in [place for place, _ in element.neurons]:
         return _of_remote(circuit, element, owner)
-    if leak.index is None or _elsewhere(element, leak) or (site, leak.index[-1]) not in neurons:
+    if leak.index is None or _elsewhere(element, leak) or (site, leak.index[-1]) not in element.neurons:
         return "lateral"
     return "causality" if leak.key in reader.later else "time-window"
 
 
 def _of_remote(circuit: Circuit, element: Element, owner: str) -> str:
     """Classify a signal from another site: a target where an exchange carries one or it is clamped, else an error."""
-    ends = (owner, getattr(element, "population", ""))
+    ends = (owner, element.owner)
     carried = [x.carries for x in circuit.exchanges if (x.source, x.target) == ends]
     target = Carries.TARGET in carried if carried else owner in circuit.clamped
     return "remote-target" if target else "remote-error"
@@ -131,9 +137,8 @@ def _elsewhere(element: Element, leak: Leak) -> bool:
     """Tell if a leak is of another replica, or activity of another example."""
     if leak.index is None:
         return False
-    example = getattr(element, "example", None)
     signals = leak.key is not None and leak.key[2] is not None
-    other = signals and example is not None and leak.index[1] != example
+    other = signals and element.example is not None and leak.index[1] != element.example
     return other or (leak.shape[0] > 1 and leak.index[0] != element.replica)
 
 
@@ -141,28 +146,31 @@ def _straight(element: Element, leak: Leak) -> bool:
     """Tell if a leak has the same indices in its array as the reader in its own, not transposed ones."""
     if leak.index is None:
         return False
-    pre = element.pre if isinstance(element, Synapse) else None
-    across = pre is None and leak.index[-1] == element.post
-    return leak.index[1] == element.post and pre in (None, leak.index[-1]) and not across
+    own = leak.index[1:]
+    return own == element.index or (len(element.index) == 1 and own[0] == element.index[0] != own[-1])
 
 
-def _sent_backwards(circuit: Circuit, element: Arrival | Synapse, leak: Leak) -> list[str]:
+def _transposed(element: Element, leak: Leak) -> bool:
+    return leak.index is not None and len(element.index) > 1 and leak.index[1:] == element.index[::-1]
+
+
+def _sent_backwards(circuit: Circuit, element: Element, leak: Leak) -> list[str]:
     """Return the projection whose rule reads, through this arrival, what its own synapses carry backwards, if any.
 
     No weight is copied elsewhere: a presynaptic neuron sums over its outgoing synapses.
     """
-    origin = circuit.projection(element.projection).transposed_from
-    if not isinstance(element, Arrival) or leak.key != (origin, "weight", None):
+    origin = circuit.projection(element.owner).transposed_from
+    if element.kind != ARRIVAL or leak.key != (origin, "weight", None):
         return []
-    end = circuit.projection(element.projection).target
+    end = circuit.projection(element.owner).target
     return [origin] if origin and any(end in (p.pre, p.post) for p in circuit.rules.get(origin, ())) else []
 
 
-def _remote(circuit: Circuit, element: Arrival | Synapse) -> str | None:
+def _remote(circuit: Circuit, element: Element) -> str | None:
     """Return the projection whose transposed weights a synapse's rules read."""
-    if isinstance(element, Arrival):
+    if element.kind != SYNAPSE:
         return None
-    return next((p.transposed_from for p in circuit.rules.get(element.projection, ()) if p.transposed_from), None)
+    return next((p.transposed_from for p in circuit.rules.get(element.owner, ()) if p.transposed_from), None)
 
 
 def _clamped(circuit: Circuit, key: Key) -> str:
@@ -182,6 +190,17 @@ def _projection(circuit: Circuit, entry: Entry) -> Projection:
 def _event(circuit: Circuit, entry: Entry) -> str:
     event = entry.event
     return f"{phases.name(event)} of {phases.subject(circuit, event)} at tick {event.tick}"
+
+
+def _changed(reader: Reader) -> str:
+    """Say which element differs, and how many others."""
+    element, others = reader.element, reader.count - 1
+    if others < 0:
+        return ""
+    number = ", ".join(map(str, element.index))
+    what = f"neuron {number}" if element.kind != SYNAPSE else f"synapse [{number}]" if len(element.index) > 1 else ""
+    what = (what or f"bias [{number}]") + ("" if element.example is None else f" in example {element.example}")
+    return f"; it changes {what} " + (f"and {others:,} other" + "s" * (others > 1) if others else "alone")
 
 
 def _spelled(leak: Leak) -> str:

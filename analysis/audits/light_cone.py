@@ -145,7 +145,7 @@ class _Comparison:
             array[min(self.replica, len(array) - 1), self.example, neuron] += DISTURBANCE
         self._compare(first)
         for index in range(first + 1, len(recording.entries)):
-            recording.part.steps[index]()
+            recording.part.bare[index]()
             self._compare(index)
 
     def _compare(self, index: int) -> None:

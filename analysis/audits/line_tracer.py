@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-import circuitsim
+from circuitsim import errors
 from circuitsim.locality import Key
 
 _LIBRARIES = (  # lines in these files are not the user's code
     *(sysconfig.get_paths()[key] for key in ("stdlib", "purelib", "platlib")),
-    *(str(Path(str(package.__file__)).parent) for package in (circuitsim, np)),
+    *(str(Path(str(package.__file__)).parent) for package in (errors, np)),
 )
 
-_OWN = (__file__, str(Path(__file__).with_name("hook_audit.py")))
+_OWN = str(Path(__file__).parents[1])  # this package's audits
 
 
 class LineTracer:
@@ -33,7 +33,7 @@ class LineTracer:
     def trace(self, frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
         """Compare the arrays before each line; the function for `sys.settrace`."""
         name = frame.f_code.co_filename
-        if name.startswith(_LIBRARIES) or name in _OWN:
+        if name.startswith((*_LIBRARIES, _OWN)):
             return None
         self.compare()
         line = frame.f_lineno

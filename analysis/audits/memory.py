@@ -1,8 +1,9 @@
-"""All memory of a presentation as blocks that an intervention copies, scrambles and restores."""
+"""All memory of a presentation as blocks that an audit copies, draws at random, mixes and compares."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,27 @@ from circuitsim.locality import Key
 Array = np.ndarray
 Index = tuple[Any, ...]
 Piece = tuple[Key, Index]  # part of the array at an address
-Where = Mapping[int, Array | None]  # blocks to scramble: flat positions, or None for the whole block
-SLACK = 4096  # number of different offsets into the pool of noise
+Where = Mapping[int, Array | None]  # blocks to change: flat positions in C order, or None for the whole block
+SLACK = 4096  # number of different offsets into a pool of noise
+
+
+class Draw(Enum):
+    """Sizes of random values: thresholds and silent neurons hide some dependences from some of them."""
+
+    ORDINARY = (1.0, 1.0, 0.0, 0.0)
+    ROUGH = (1.0, 1.0, 0.2, 0.1)  # exact zeros, and some values that are large
+    LARGE = (8.0, 4.0, 0.1, 0.0)
+    SMALL = (0.05, 0.1, 0.0, 0.0)
+
+    @property
+    def of_weights(self) -> float:
+        """Factor of weights; 1 keeps sums over a layer near one, where no activation saturates."""
+        return self.value[0]
+
+    @property
+    def of_signals(self) -> float:
+        """Factor of all else."""
+        return self.value[1]
 
 
 class MemoryBlocks:
@@ -43,8 +63,8 @@ class MemoryBlocks:
         self.of = {key: block for block, group in enumerate(self.keys) for key in group}
         self._below, self._random, self._one_hot = below, random, frozenset(one_hot)
         floats = [block for block in self.blocks if block.dtype.kind == "f"]
-        largest = max(block.size for block in floats)
-        self._pool = random.uniform(-1, 1, largest + SLACK).astype(floats[0].dtype)
+        self._largest, self._dtype = max(block.size for block in floats), floats[0].dtype
+        self._pools: dict[tuple[float, float], Array] = {}
 
     @property
     def everything(self) -> Where:
@@ -60,44 +80,50 @@ class MemoryBlocks:
         for block, value in zip(self.blocks, values, strict=True):
             block[...] = value
 
-    def hold(self, pieces: Iterable[Piece], values: Sequence[Array]) -> None:
-        """Write these values into these pieces only."""
-        for key, index in pieces:
-            self.blocks[self.of[key]][index] = values[self.of[key]][index]
+    def draw(self, size: Draw, unlike: Sequence[Array] | None = None) -> list[Array]:
+        """Return random values for all blocks; whole numbers and truth values differ from those of `unlike`."""
+        return [self.drawn(k, size, None if unlike is None else unlike[k]) for k in range(len(self.blocks))]
 
-    def read(self, pieces: Iterable[Piece]) -> list[Array]:
-        """Copy these pieces."""
-        return [np.array(self.blocks[self.of[key]][index]) for key, index in pieces]
-
-    def write(self, pieces: Iterable[Piece], values: Iterable[Array]) -> None:
-        """Write what `read` returned back into these pieces."""
-        for (key, index), value in zip(pieces, values, strict=True):
-            self.blocks[self.of[key]][index] = value
-
-    def scramble(self, where: Where) -> None:
-        """Write random values of ordinary size into these blocks or positions."""
-        for block, positions in where.items():
-            noise, held = self._noise(block), self.blocks[block]
-            if positions is None:
-                held[...] = noise
-            else:
-                held.reshape(-1)[positions] = noise.reshape(-1)[positions]
-
-    def _noise(self, number: int) -> Array:
-        (_, quantity, cycle), block = self.keys[number][0], self.blocks[number]
+    def drawn(self, number: int, size: Draw = Draw.ORDINARY, unlike: Array | None = None) -> Array:
+        """Return random values for one block."""
+        (owner, quantity, cycle), block = self.keys[number][0], self.blocks[number]
         if block.dtype.kind in "iu":
-            return self._random.integers(0, self._below[self.keys[number][0]], block.shape)
-        if self._one_hot.intersection(self.keys[number]) and self._random.random() < 0.5:
-            picked = self._random.integers(0, block.shape[-1], block.shape[:-1])
-            return np.asarray(np.eye(block.shape[-1], dtype=block.dtype)[picked])
+            return self._whole(number, unlike)
         if block.dtype.kind == "b":
-            return self._random.random(block.shape) < 0.5
-        if cycle is None and block.ndim == 1:  # a parameter of each replica: zero and infinity stay
-            return np.asarray(block * self._random.uniform(0.5, 1.5, block.shape))
-        begin = int(self._random.integers(SLACK))
-        drawn = self._pool[begin : begin + block.size].reshape(block.shape)
+            return self._random.random(block.shape) < 0.5 if unlike is None else ~unlike
+        if self._one_hot.intersection(self.keys[number]) and self._random.random() < 0.5:
+            return self._indicators(block, unlike)
+        if cycle is None and block.ndim == 1 and owner != "hook":  # a parameter of each replica: zero and infinity stay
+            return np.asarray(block * self._random.uniform(0.5, 1.5, block.shape).astype(block.dtype))
+        values = self._values(block, size).astype(block.dtype, copy=False)
         # keeps sums over a layer near one, where no activation saturates
-        return drawn / np.sqrt(block.dtype.type(block.shape[-1])) if quantity == "weight" else drawn
+        scale = size.of_weights / np.sqrt(block.shape[-1]) if quantity == "weight" else size.of_signals
+        return values if scale == 1 else values * block.dtype.type(scale)
+
+    def _whole(self, number: int, unlike: Array | None) -> Array:
+        below, shape = self._below[self.keys[number][0]], self.blocks[number].shape
+        if unlike is None or below < 2:
+            return self._random.integers(0, below, shape)
+        return (unlike + self._random.integers(1, below, shape)) % below
+
+    def _indicators(self, block: Array, unlike: Array | None) -> Array:
+        classes = block.shape[-1]
+        picked = self._random.integers(0, classes, block.shape[:-1])
+        if unlike is not None and classes > 1:
+            picked = (unlike.argmax(axis=-1) + self._random.integers(1, classes, block.shape[:-1])) % classes
+        return np.asarray(np.eye(classes, dtype=block.dtype)[picked])
+
+    def _values(self, block: Array, size: Draw) -> Array:
+        """Return part of a pool of noise, from a random offset."""
+        zeros, large = size.value[2:]
+        if (zeros, large) not in self._pools:
+            pool = self._random.uniform(-1, 1, self._largest + SLACK)
+            chance = self._random.random(len(pool))
+            pool[chance < zeros] = 0
+            pool[chance > 1 - large] *= 20
+            self._pools[zeros, large] = pool.astype(self._dtype)
+        begin = int(self._random.integers(SLACK))
+        return self._pools[zeros, large][begin : begin + block.size].reshape(block.shape)
 
 
 def same_bits(first: Array, second: Array) -> bool:
@@ -105,10 +131,17 @@ def same_bits(first: Array, second: Array) -> bool:
     return bool(np.array_equal(_bits(first), _bits(second)))
 
 
+def differing(first: Array, second: Array) -> Array:
+    """Mark the elements at which two arrays of one dtype and shape differ in a bit."""
+    return np.asarray(_bits(first) != _bits(second))
+
+
 def differences(first: Array, second: Array) -> Array:
     """Return the indices at which two arrays of one dtype and shape differ in a bit, one row each."""
-    return np.argwhere(_bits(first) != _bits(second))
+    return np.argwhere(differing(first, second))
 
 
 def _bits(array: Array) -> Array:
+    if array.dtype.kind == "b":
+        return array
     return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")

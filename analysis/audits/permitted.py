@@ -1,13 +1,18 @@
-"""The permitted set: all that a synapse, an arriving signal or a neuron may depend on, by the definition of locality.
+"""Groups of synapses, arriving signals or neurons, and all that a group may depend on, by the definition of locality.
 
 It follows from the circuit alone; phases' declarations and kernels are tested against it.
 
 - A synapse i <- j may depend on itself and on the neurons at the sites of i and j (Baldi & Sadowski 2018, eqs. 13-15).
-- An arriving signal may depend on its own synapses and on what its presynaptic neurons emitted in its example.
+  A stored weight that several synapses share may depend on the neurons of all of them.
+- An arriving signal may depend on its own synapses and on what their presynaptic neurons emitted in its example.
 - A neuron may depend on its incoming synapses and on what its site holds in its example.
+- Where a neuron bounds its synapses, each of them may depend on the neuron's other incoming synapses too.
 
 All may depend on parameters. Everything else is forbidden: other replicas, other examples (except to a synapse, whose
 update sums over them), and memory older than the window or not yet written.
+
+A group is all elements that depend on held replicas, examples and neurons alone. What it may depend on is marked by
+masks that broadcast to the arrays.
 """
 
 from __future__ import annotations
@@ -15,150 +20,265 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from circuitsim import phases
-from circuitsim.analysis.audits.memory import Array, Index, Piece
+import numpy as np
+
+from circuitsim.analysis.audits.memory import Array
+from circuitsim.analysis.audits.synapse_table import bias_shape, bias_slots, synapse_table
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Projection
 from circuitsim.circuit.weights import Transposed
-from circuitsim.events import Event
 from circuitsim.locality import Key
-from circuitsim.phases import FIRING
-from circuitsim.timetable.schedule import Entry
 
-ALL = slice(None)
-HELD = ("S", "O", "E", "slope")
-SYNAPTIC = {
-    "weight": ("weight", "increment", "velocity", "pending", "mask"),
-    "bias": ("bias", "bias_increment", "bias_velocity", "bias_pending"),
-}
+OF_WEIGHTS = ("weight", "increment", "velocity", "pending", "mask")
+OF_BIASES = ("bias", "bias_increment", "bias_velocity", "bias_pending")
 Arrays = Mapping[Key, Array]
 Ticks = Mapping[Key, int]  # when each activity of this presentation was last written
-
-
-@dataclass(frozen=True)
-class Synapse:
-    """Synapse of a projection in one replica, from neuron `pre` to neuron `post`; `pre` None: the bias of `post`."""
-
-    projection: str
-    replica: int
-    post: int
-    pre: int | None = None
-
-    def permitted(self, circuit: Circuit, arrays: Arrays, held: Ticks) -> list[Piece]:
-        """Return the memory that it may depend on, apart from itself."""
-        pieces: list[Piece] = []
-        for site, neuron in self.neurons(circuit):
-            pieces += [(k, (_of(arrays[k], self.replica), ALL, neuron)) for k in held if _site(circuit, k) == site]
-            if circuit.population(circuit.inputs).site == site and _X in arrays:
-                pieces.append((_X, (ALL, neuron)))
-        return pieces
-
-    def own(self, arrays: Arrays) -> list[Piece]:
-        """Return its own weight, increment, velocity, pending increment and mask."""
-        quantities, index = SYNAPTIC["bias"], (self.replica, self.post)
-        if self.pre is not None:
-            quantities, index = SYNAPTIC["weight"], (*index, self.pre)  # type: ignore[assignment]
-        keys = [(self.projection, quantity, None) for quantity in quantities]
-        return [(key, index) for key in keys if key in arrays]
-
-    def made(self, circuit: Circuit, arrays: Arrays, key: Key) -> Index | None:
-        """Return its index in an array that a step made; None where it has none."""
-        return dict(self.own(arrays)).get(key)
-
-    def neurons(self, circuit: Circuit) -> list[tuple[str, int]]:
-        """Return its postsynaptic and presynaptic neuron, as site and number."""
-        q = circuit.projection(self.projection)
-        ends = [(circuit.population(q.target).site, self.post)]
-        return ends if self.pre is None else [*ends, (circuit.population(q.source).site, self.pre)]
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """Signal that arrives over a projection at one neuron, in one cycle of one example."""
-
-    projection: str
-    replica: int
-    example: int
-    post: int
-    cycle: int
-
-    def permitted(self, circuit: Circuit, arrays: Arrays, held: Ticks) -> list[Piece]:
-        """Return the memory that it may depend on: its synapses, what was emitted, what arrived before."""
-        q = circuit.projection(self.projection)
-        mixes = bool(self.cycle) and circuit.population(q.source).mixes
-        emitted, arriving = (q.source, "E" if mixes else "O", self.cycle), (q.target, "S", self.cycle)
-        pieces: list[Piece] = []
-        if emitted in held:
-            pieces.append((emitted, (_of(arrays[emitted], self.replica), self.example, ALL)))
-        if arriving in held:
-            pieces.append((arriving, (_of(arrays[arriving], self.replica), self.example, self.post)))
-        return pieces + incoming_synapses(circuit, arrays, q, self.replica, self.post)
-
-    def made(self, circuit: Circuit, arrays: Arrays, key: Key) -> Index | None:
-        """Return its index in an array that a step made; None where it has none."""
-        mine = key == (circuit.projection(self.projection).target, "S", self.cycle)
-        return (_of(arrays[key], self.replica), self.example, self.post) if mine else None
-
-    def neurons(self, circuit: Circuit) -> list[tuple[str, int]]:
-        """Return the neuron at which it arrives, as site and number."""
-        return [(circuit.population(circuit.projection(self.projection).target).site, self.post)]
-
-
-@dataclass(frozen=True)
-class Neuron:
-    """Neuron of one replica in one example; `example` None: in all, as the owner of its incoming synapses."""
-
-    population: str
-    replica: int
-    post: int
-    example: int | None = None
-
-    def permitted(self, circuit: Circuit, arrays: Arrays, held: Ticks) -> list[Piece]:
-        """Return the memory that it may depend on: its site's, its incoming synapses, and what it is clamped to."""
-        example: int | slice = ALL if self.example is None else self.example
-        ((site, _),) = self.neurons(circuit)
-        pieces: list[Piece] = [
-            (k, (_of(arrays[k], self.replica), example, self.post)) for k in held if _site(circuit, k) == site
-        ]
-        for q in circuit.incoming[self.population]:
-            pieces += incoming_synapses(circuit, arrays, q, self.replica, self.post)
-        if self.population in circuit.clamped and self.example is not None and _ROWS in arrays:
-            pieces += self._clamped_to(circuit, arrays, self.example)
-        return pieces
-
-    def _clamped_to(self, circuit: Circuit, arrays: Arrays, example: int) -> list[Piece]:
-        shown = (_of(arrays[_ROWS], self.replica), example)
-        row = int(arrays[_ROWS][shown])
-        value: Piece = (_X, (row, self.post)) if self.population == circuit.inputs else (_Y, (row,))
-        return [(_ROWS, shown), value]
-
-    def made(self, circuit: Circuit, arrays: Arrays, key: Key) -> Index | None:
-        """Return its index in an array that a step made; None where it has none."""
-        owner, quantity, cycle = key
-        if cycle is not None:
-            if owner != self.population or self.example is None:
-                return None
-            return _of(arrays[key], self.replica), self.example, self.post
-        own = self.example is None and quantity in ("weight", "bias")
-        return (self.replica, self.post) if own and owner in _names(circuit.incoming[self.population]) else None
-
-    def neurons(self, circuit: Circuit) -> list[tuple[str, int]]:
-        """Return itself, as site and number."""
-        return [(circuit.population(self.population).site, self.post)]
-
-
-Element = Synapse | Arrival | Neuron
+Masks = dict[Key, Array]
+SYNAPSE, ARRIVAL, NEURON = "synapse", "arrival", "neuron"
 _X, _Y, _ROWS = (("data", name, None) for name in ("x", "y", "rows"))
 
 
-def incoming_synapses(circuit: Circuit, arrays: Arrays, q: Projection, replica: int, post: int) -> list[Piece]:
-    """Return a neuron's own synapses of a projection: weights and bias; none where the weights are another's."""
-    owner = physical(circuit, q)
-    keys: list[Key] = [(name, "weight", None) for name in (owner,) if name]
+@dataclass(frozen=True)
+class Scene:
+    """What a group looks at: the circuit, all arrays by address, and the activity written by then."""
+
+    circuit: Circuit
+    arrays: Arrays
+    held: Ticks
+
+    def at_site(self, population: str) -> list[Key]:
+        """Return the activity that is held at a population's site."""
+        site = self.circuit.population(population).site
+        return [key for key in self.held if self.circuit.population(key[0]).site == site]
+
+    def clamped(self, population: str) -> bool:
+        """Tell if a population is at the site of the input."""
+        return self.circuit.colocated(self.circuit.inputs, population) and _X in self.arrays
+
+    def parameters(self, replicas: Array) -> Masks:
+        """Mark the parameters of some replicas, on which everything in them may depend."""
+        found = [k for k, a in self.arrays.items() if k[2] is None and a.ndim == 1 and k[0] not in ("data", "circuit")]
+        return dict.fromkeys(found, replicas)
+
+
+@dataclass(frozen=True)
+class Element:
+    """One element of a group, for messages.
+
+    Parameters
+    ----------
+    kind : synapse, arrival or neuron. owner : its projection, or its population.
+    replica, index : its place in its array; `example` None: of all examples.
+    neurons : the neurons on which it may depend, as (site, number).
+    """
+
+    kind: str
+    owner: str
+    replica: int
+    index: tuple[int, ...]
+    neurons: tuple[tuple[str, int], ...]
+    example: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SynapseGroup:
+    """Stored weights and biases of a projection whose synapses join held neurons.
+
+    Parameters
+    ----------
+    replicas, posts, pres : masks of what is held; for ends at one site the two are equal.
+    slots : mask of the stored weights that may belong; None: all.
+    siblings : the other incoming synapses of the postsynaptic neurons are permitted too.
+    """
+
+    projection: str
+    replicas: Array
+    posts: Array
+    pres: Array
+    slots: Array | None = None
+    siblings: bool = False
+
+    def permitted(self, scene: Scene) -> Masks:
+        """Mark all that the group may depend on."""
+        found = self.own(scene)
+        for key, mask in self.around(scene).items():
+            _join(found, key, mask)
+        return found
+
+    def around(self, scene: Scene) -> Masks:
+        """Mark what the group may depend on apart from itself."""
+        circuit, q = scene.circuit, scene.circuit.projection(self.projection)
+        found = scene.parameters(self.replicas)
+        for population, neurons in ((q.target, self.posts), (q.source, self.pres)):
+            for key in scene.at_site(population):
+                _join(found, key, _signals(scene.arrays[key], self.replicas, None, neurons))
+            if scene.clamped(population):
+                _join(found, _X, neurons[None, :])
+        for other in circuit.incoming[q.target] if self.siblings else ():
+            for key, mask in incoming(scene, other, self.replicas, self.posts, all_=True).items():
+                _join(found, key, mask)
+        return found
+
+    def own(self, scene: Scene) -> Masks:
+        """Mark the group's own weights, increments, velocities, pending increments and masks."""
+        circuit, replicas = scene.circuit, self.replicas
+        slots = synapse_table(circuit, self.projection).among(self.posts, self.pres)
+        if self.slots is not None:
+            slots = slots & self.slots
+        biases = _bias_slots(circuit, self.projection, self.posts, every=True)
+        found: Masks = {}
+        for quantities, chosen in ((OF_WEIGHTS, slots), (OF_BIASES, biases)):
+            mask = replicas.reshape(-1, *(1 for _ in chosen.shape)) & chosen
+            keys = [(self.projection, quantity, None) for quantity in quantities]
+            found |= {key: mask for key in keys if key in scene.arrays}
+        return found
+
+    def tested(self, scene: Scene, made: Sequence[Key]) -> Masks:
+        """Mark the group's elements in the arrays that a step makes."""
+        return {key: mask for key, mask in self.own(scene).items() if key in made}
+
+    def element(self, scene: Scene, key: Key, index: tuple[int, ...]) -> Element:
+        """Describe the element at an index of an array."""
+        q = scene.circuit.projection(self.projection)
+        post, pre = (scene.circuit.population(end).site for end in (q.target, q.source))
+        posts, pres = list[int](), list[int]()
+        if key[1] in OF_BIASES:
+            slot = np.ravel_multi_index(index[1:], bias_shape(scene.circuit, q.name))
+            posts = np.flatnonzero(bias_slots(scene.circuit, q.name) == slot).tolist()
+        else:
+            posts, pres = synapse_table(scene.circuit, q.name).ends(index[1:])
+        ends = (*((post, number) for number in posts), *((pre, number) for number in pres))
+        return Element(SYNAPSE, q.name, index[0], index[1:], ends)
+
+
+@dataclass(frozen=True, eq=False)
+class ArrivalGroup:
+    """Signals that arrive over a projection in one cycle, at held neurons from held neurons in held examples."""
+
+    projection: str
+    cycle: int
+    replicas: Array
+    examples: Array
+    posts: Array
+    pres: Array
+
+    def permitted(self, scene: Scene) -> Masks:
+        """Mark the group's synapses, what was emitted to it, and what arrived before."""
+        circuit, q = scene.circuit, scene.circuit.projection(self.projection)
+        mixes = bool(self.cycle) and circuit.population(q.source).mixes
+        emitted: Key = (q.source, "E" if mixes else "O", self.cycle)
+        posts = self._posts(scene)
+        found = incoming(scene, q, self.replicas, posts)
+        sources = synapse_table(circuit, q.name).sources(posts)
+        held = [(emitted, sources), (self._arriving(scene), posts)]
+        if q.winners:  # the pooling neurons at the source's site remember which synapse won
+            held.append(((q.winners, "winner", 0), sources))
+        for key, neurons in held:
+            if key in scene.held:
+                _join(found, key, _signals(scene.arrays[key], self.replicas, self.examples, neurons))
+        return found | scene.parameters(self.replicas)
+
+    def tested(self, scene: Scene, made: Sequence[Key]) -> Masks:
+        """Mark the group's elements in the arrays that a step makes."""
+        name, _, cycle = self._arriving(scene)
+        keys = [key for key in ((name, "S", cycle), (name, "winner", cycle)) if key in made]
+        posts = self._posts(scene)
+        return {key: _signals(scene.arrays[key], self.replicas, self.examples, posts) for key in keys}
+
+    def element(self, scene: Scene, key: Key, index: tuple[int, ...]) -> Element:
+        """Describe the element at an index of an array."""
+        circuit, q = scene.circuit, scene.circuit.projection(self.projection)
+        only = np.arange(circuit.population(q.target).size) == index[2]
+        sources = np.flatnonzero(synapse_table(circuit, q.name).sources(only)).tolist()
+        post, pre = (circuit.population(end).site for end in (q.target, q.source))
+        ends = ((post, index[2]), *((pre, number) for number in sources))
+        return Element(ARRIVAL, q.name, index[0], index[2:], ends, index[1])
+
+    def _arriving(self, scene: Scene) -> Key:
+        return scene.circuit.projection(self.projection).target, "S", self.cycle
+
+    def _posts(self, scene: Scene) -> Array:
+        return np.asarray(self.posts & synapse_table(scene.circuit, self.projection).reached_only(self.pres))
+
+
+@dataclass(frozen=True, eq=False)
+class NeuronGroup:
+    """Held neurons of a population in held examples; `examples` None: in all, as owners of their incoming synapses."""
+
+    population: str
+    replicas: Array
+    neurons: Array
+    examples: Array | None = None
+
+    def permitted(self, scene: Scene) -> Masks:
+        """Mark what the neurons' site holds, their incoming synapses, and what they are clamped to."""
+        circuit, found = scene.circuit, Masks()
+        for key in scene.at_site(self.population):
+            _join(found, key, _signals(scene.arrays[key], self.replicas, self.examples, self.neurons))
+        for q in circuit.incoming[self.population]:
+            for key, mask in incoming(scene, q, self.replicas, self.neurons).items():
+                _join(found, key, mask)
+        if self.population in circuit.clamped and self.examples is not None and _ROWS in scene.arrays:
+            found |= self._clamped_to(scene)
+        return found | scene.parameters(self.replicas)
+
+    def _clamped_to(self, scene: Scene) -> Masks:
+        """Mark the row numbers of the group's examples, and the data in these rows."""
+        rows = scene.arrays[_ROWS]
+        shown = _signals(rows[:, :, None], self.replicas, self.examples, np.ones(1, bool))[:, :, 0]
+        if self.population != scene.circuit.inputs:
+            chosen = np.zeros(len(scene.arrays[_Y]), bool)
+            chosen[rows[shown]] = True
+            return {_ROWS: shown, _Y: chosen}
+        chosen = np.zeros(len(scene.arrays[_X]), bool)
+        chosen[rows[shown]] = True
+        return {_ROWS: shown, _X: chosen[:, None] & self.neurons}
+
+    def tested(self, scene: Scene, made: Sequence[Key]) -> Masks:
+        """Mark the group's elements in the arrays that a step makes."""
+        if self.examples is None:
+            return self._owned(scene, made)
+        keys = [key for key in made if key[0] == self.population and key[2] is not None]
+        return {k: _signals(scene.arrays[k], self.replicas, self.examples, self.neurons) for k in keys}
+
+    def _owned(self, scene: Scene, made: Sequence[Key]) -> Masks:
+        """Mark the weights and biases of which all synapses are incoming synapses of the group."""
+        found: Masks = {}
+        for q in scene.circuit.incoming[self.population]:
+            every = np.ones(scene.circuit.population(q.source).size, bool)
+            own = SynapseGroup(q.name, self.replicas, self.neurons, every).own(scene)
+            found |= {k: mask for k, mask in own.items() if k in made and k[1] in ("weight", "bias")}
+        return found
+
+    def element(self, scene: Scene, key: Key, index: tuple[int, ...]) -> Element:
+        """Describe the element at an index of an array."""
+        site = scene.circuit.population(self.population).site
+        if key[2] is not None:
+            return Element(NEURON, self.population, index[0], index[2:], ((site, index[2]),), index[1])
+        whole = np.ones(scene.circuit.population(self.population).size, bool)
+        ends = SynapseGroup(key[0], self.replicas, whole, whole).element(scene, key, index).neurons
+        return Element(NEURON, self.population, index[0], index[1:2], tuple(end for end in ends if end[0] == site)[:1])
+
+
+Group = SynapseGroup | ArrivalGroup | NeuronGroup
+
+
+def incoming(scene: Scene, q: Projection, replicas: Array, posts: Array, *, all_: bool = False) -> Masks:
+    """Mark the own synapses of neurons in a projection: weights and biases; none where the weights are another's.
+
+    `all_` : their increments, velocities and pending increments too.
+    """
+    owner, found = physical(scene.circuit, q), Masks()
+    slots = synapse_table(scene.circuit, q.name).into(posts)
+    biases = _bias_slots(scene.circuit, q.name, posts, every=False)
+    weights = OF_WEIGHTS if all_ else ("weight", "mask")
+    keys: list[tuple[Key, Array]] = [((owner, quantity, None), slots) for quantity in weights if owner]
     if q.bias:
-        keys.append((q.name, "bias", None))
-    keys += [(name, "mask", None) for name in (owner,) if name]
-    return [(key, (replica, post)) for key in keys if key in arrays]
+        keys += [((q.name, quantity, None), biases) for quantity in (OF_BIASES if all_ else ("bias",))]
+    for key, chosen in keys:
+        if key in scene.arrays:
+            found[key] = replicas.reshape(-1, *(1 for _ in chosen.shape)) & chosen
+    return found
 
 
 def physical(circuit: Circuit, q: Projection) -> str | None:
@@ -172,40 +292,24 @@ def physical(circuit: Circuit, q: Projection) -> str | None:
     return origin.name if all(circuit.population(a).site == circuit.population(b).site for a, b in ends) else None
 
 
-def given(arrays: Arrays, replica: int) -> list[Piece]:
-    """Return the parameters of a replica, on which everything in it may depend."""
-    return [(k, (replica,)) for k, a in arrays.items() if k[2] is None and a.ndim == 1 and k[0] not in _GIVEN]
+def _signals(array: Array, replicas: Array, examples: Array | None, neurons: Array) -> Array:
+    """Mark elements of an activity (replica, example, neuron); one that is the same for all replicas has one row."""
+    rows = replicas if len(array) == len(replicas) else np.array([bool(replicas.any())])
+    numbers = neurons[: array.shape[2]]
+    if len(numbers) < array.shape[2]:  # populations of one site need not have one size
+        numbers = np.append(numbers, np.zeros(array.shape[2] - len(numbers), bool))
+    found: Array = rows[:, None, None] & numbers
+    return found if examples is None else found & examples[None, :, None]
 
 
-def written(circuit: Circuit, arrays: Arrays, entries: Sequence[Entry]) -> list[dict[Key, int]]:
-    """Return when each activity of this presentation was written, before each entry and after the last."""
-    ticks: list[dict[Key, int]] = [{}]
-    for entry in entries:
-        fresh = {key: entry.event.tick for key in _written_by(circuit, entry.event) if key in arrays}
-        ticks.append({**ticks[-1], **fresh})
-    return ticks
+def _bias_slots(circuit: Circuit, projection: str, posts: Array, *, every: bool) -> Array:
+    """Mark the biases all of whose neurons, or any of whose neurons, are in a mask."""
+    slots, shape = bias_slots(circuit, projection), bias_shape(circuit, projection)
+    found = np.full(int(np.prod(shape)), every)
+    found[slots[~posts] if every else slots[posts]] = not every
+    return found.reshape(shape)
 
 
-_GIVEN = ("data", "circuit")
-
-
-def _written_by(circuit: Circuit, event: Event) -> list[Key]:
-    if event.phase == phases.DELIVERY:
-        return [(circuit.projections[event.which].target, "S", event.detail)]
-    if event.phase not in FIRING:
-        return []
-    cycle = 0 if event.phase == phases.MIRROR else event.detail
-    return [(circuit.populations[event.which].name, quantity, cycle) for quantity in HELD]
-
-
-def _of(array: Array, replica: int) -> int:
-    """Return the row of a replica; an array that is the same for all has one."""
-    return min(replica, len(array) - 1)
-
-
-def _site(circuit: Circuit, key: Key) -> str:
-    return circuit.population(key[0]).site
-
-
-def _names(projections: Sequence[Projection]) -> list[str]:
-    return [q.name for q in projections]
+def _join(found: Masks, key: Key, mask: Array) -> None:
+    """Add a mask to that of an address."""
+    found[key] = found[key] | mask if key in found else mask

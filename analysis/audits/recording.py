@@ -10,14 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from circuitsim.analysis.audits.memory import Array, MemoryBlocks, same_bits
-from circuitsim.analysis.audits.permitted import Ticks, written
+from circuitsim import phases
+from circuitsim.analysis.audits.memory import Array, Draw, MemoryBlocks, same_bits
+from circuitsim.analysis.audits.permitted import Arrays, Ticks
 from circuitsim.analysis.sandbox import opened, sandbox
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.engine.plan import BoundPlan
 from circuitsim.engine.simulator import Simulator
+from circuitsim.events import Event
 from circuitsim.locality import Key, Mode
+from circuitsim.lowering.links import links
+from circuitsim.phases import FIRING
 from circuitsim.timetable.schedule import Entry, Schedule
+
+OF_SIGNALS = ("S", "O", "E", "slope", "winner")
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,10 @@ class Recording:
     def replicas(self) -> int:
         """Number of replicas."""
         return next(len(a) for (_, quantity, _), a in self.arrays.items() if quantity == "weight")
+
+    def subject(self, index: int) -> str:
+        """Return the name of the population or projection to which an entry happens."""
+        return phases.subject(self.circuit, self.entries[index].event)
 
     def made(self, index: int) -> list[Key]:
         """Return the addresses that an entry declares to change, and those that it changed."""
@@ -102,14 +112,23 @@ def recorded(schedule: Schedule, part: BoundPlan, random: np.random.Generator) -
     below: dict[Key, int] = {("data", "rows", None): 1 if data is None else len(data)}
     if circuit.labels:
         below["data", "y", None] = circuit.population(circuit.labels).size
+    below |= {key: _choices(circuit, key[0]) for key in arrays if key[1] == "winner"}
     labels: list[Key] = [(circuit.labels, "O", 0)] if circuit.labels else []
     memory = MemoryBlocks(arrays, below, random, labels)
     at = [memory.copy()]
-    for step in part.steps:
+    for step in part.bare:
         step()
         pairs = zip(memory.blocks, at[-1], strict=True)
         at.append([before if same_bits(now, before) else now.copy() for now, before in pairs])
     return Recording(schedule, part, memory, at)
+
+
+def _choices(circuit: Circuit, pool: str) -> int:
+    """Return one more than the largest number by which a pooling neuron remembers which synapses won."""
+    (q,) = circuit.incoming[pool]
+    found = links(circuit, q)
+    taps = int(found.taps.max()) + 1
+    return 1 << taps if found.ties == "all" else taps
 
 
 def rebound(simulator: Simulator, recordings: Sequence[Recording]) -> Iterator[tuple[Recording, BoundPlan]]:
@@ -118,8 +137,7 @@ def rebound(simulator: Simulator, recordings: Sequence[Recording]) -> Iterator[t
     A step that copied memory when it was bound holds another copy now.
     """
     for recording in recordings:
-        recording.memory.load(recording.at[0])
-        recording.memory.scramble(recording.memory.everything)
+        recording.memory.load(recording.memory.draw(Draw.ORDINARY))
     simulator.unbind()
     yield from _paired(simulator, recordings, slice(None))
 
@@ -138,3 +156,21 @@ def _paired(
     if recordings:
         parts = opened(simulator, recordings[0].part.rows[:, examples].shape[-1])
         yield from zip(recordings, (part for part in parts if part.entries), strict=True)
+
+
+def written(circuit: Circuit, arrays: Arrays, entries: Sequence[Entry]) -> list[dict[Key, int]]:
+    """Return when each activity of this presentation was written, before each entry and after the last."""
+    ticks: list[dict[Key, int]] = [{}]
+    for entry in entries:
+        fresh = {key: entry.event.tick for key in _written_by(circuit, entry.event) if key in arrays}
+        ticks.append({**ticks[-1], **fresh})
+    return ticks
+
+
+def _written_by(circuit: Circuit, event: Event) -> list[Key]:
+    if event.phase == phases.DELIVERY:
+        return [(circuit.projections[event.which].target, "S", event.detail)]
+    if event.phase not in FIRING:
+        return []
+    cycle = 0 if event.phase == phases.MIRROR else event.detail
+    return [(circuit.populations[event.which].name, quantity, cycle) for quantity in OF_SIGNALS]

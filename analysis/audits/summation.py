@@ -43,5 +43,5 @@ def _proposed(recording: Recording, part: BoundPlan, k: int, made: list[Key]) ->
     """Return what the entry's rule adds to the increments, in double precision."""
     for key in made:
         recording.arrays[key][...] = 0
-    part.steps[k]()
+    part.bare[k]()
     return {key: recording.arrays[key].astype(np.float64) for key in made}

@@ -1,141 +1,216 @@
-"""Trials of an intervention: repeat steps with other memory scrambled, and locate the memory that matters."""
+"""Trials of an intervention: repeat steps with everything changed that a group must not depend on, and compare."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from circuitsim import phases
 from circuitsim.analysis.audits.leaks import Leak, leak_at
-from circuitsim.analysis.audits.memory import Array, Piece, Where, same_bits
-from circuitsim.analysis.audits.permitted import Element, Synapse, given, incoming_synapses
+from circuitsim.analysis.audits.memory import Array, Draw, Where, differing
+from circuitsim.analysis.audits.permitted import Group, Masks, Scene, SynapseGroup
 from circuitsim.analysis.audits.recording import Recording
 from circuitsim.locality import Key
 
+Place = tuple[Key, tuple[int, ...]]  # an element: an address, and an index of its array
 Differs = Callable[[Where], bool]
-REPEATS = 2  # a scrambled value may have no effect by chance, as in a silent neuron
+REPEATS = 2  # a changed value may have no effect by chance, as in a silent neuron
 
 
-@dataclass(frozen=True)
 class StepTrial:
-    """One step, with everything scrambled that an element of its result must not depend on.
+    """One step, repeated from one state with everything changed that a group of its results must not depend on.
 
-    `randomised` : permitted memory is random too, instead of recorded. Recorded activity can hide a dependence, since
-    silent neurons pass nothing on.
+    Parameters
+    ----------
+    recording, index : the timetable, and the number of the step's entry.
+    held : memory before the step. other : the values that forbidden memory gets.
     """
 
-    recording: Recording
-    index: int
-    element: Element
-    randomised: bool = False
+    def __init__(self, recording: Recording, index: int, held: Sequence[Array], other: Sequence[Array]) -> None:
+        self.recording, self.index, self._held, self._other = recording, index, held, list(other)
+        self.made = recording.made(index)
+        self._changed: set[int] = set()  # blocks that do not hold what forbidden memory gets
+        self._loaded = False
+
+    def scene(self, window: bool) -> Scene:
+        """Return what the groups look at: with `window`, only activity that is not too old for a synapse."""
+        held, recording = self.recording.ticks(self.index, window=window), self.recording
+        arrays = {**recording.arrays, **self._rows}
+        return Scene(recording.circuit, arrays, held)
 
     @cached_property
-    def before(self) -> Sequence[Array]:
-        """Memory before the step."""
-        memory = self.recording.memory
-        memory.load(self.recording.at[self.index])
-        if self.randomised:
-            memory.scramble(memory.everything)
-        return memory.copy() if self.randomised else self.recording.at[self.index]
+    def _rows(self) -> dict[Key, Array]:
+        """The row numbers of the held state: they decide which data a clamped neuron may see."""
+        key = ("data", "rows", None)
+        block = self.recording.memory.of.get(key)
+        return {} if block is None else {key: self._held[block]}
 
     @cached_property
-    def expected(self) -> list[Array]:
-        """The element after the undisturbed step."""
-        memory = self.recording.memory
-        if not self.randomised:
-            return [np.array(self.recording.at[self.index + 1][memory.of[key]][index]) for key, index in self.made]
-        memory.load(self.before)
-        self.recording.part.steps[self.index]()
-        return memory.read(self.made)
+    def expected(self) -> dict[Key, Array]:
+        """What the undisturbed step makes."""
+        self.recording.memory.load(self._held)
+        self._step()
+        self._loaded = False
+        return {key: self.recording.arrays[key].copy() for key in self.made}
 
-    @cached_property
-    def pieces(self) -> list[Piece]:
-        """The memory that the element may depend on."""
-        recording, element = self.recording, self.element
-        held = recording.ticks(self.index, window=isinstance(element, Synapse))
-        pieces = element.permitted(recording.circuit, recording.arrays, held) + given(recording.arrays, element.replica)
-        return pieces + (element.own(recording.arrays) if isinstance(element, Synapse) else [])
+    def guilty(self, group: Group, known: set[int]) -> tuple[Masks, Masks]:
+        """Mark the group's elements, and those of them that depend on forbidden memory.
 
-    @cached_property
-    def made(self) -> list[Piece]:
-        """The element in every array that the step makes."""
-        found = [
-            (k, self.element.made(self.recording.circuit, self.recording.arrays, k))
-            for k in self.recording.made(self.index)
-        ]
-        return [(key, index) for key, index in found if index is not None]
+        Parameters
+        ----------
+        known : blocks that stay as they are, since what depends on them is known.
+        """
+        expected, scene = self.expected, self.scene(isinstance(group, SynapseGroup))
+        tested = group.tested(scene, self.made)
+        if not any(mask.any() for mask in tested.values()):
+            return {}, {}
+        self._mix(group.permitted(scene), known)
+        self._step()
+        arrays = self.recording.arrays
+        return tested, {key: mask & differing(arrays[key], expected[key]) for key, mask in tested.items()}
 
-    def differs(self, where: Where) -> bool:
-        """Tell if the element changes when these blocks of memory are scrambled."""
-        memory, before, expected = self.recording.memory, self.before, self.expected
-        memory.load(before)
-        pieces = self.pieces  # before scrambling: those of a clamped neuron depend on the row numbers
-        memory.scramble(where)
-        memory.hold(pieces, before)
-        self.recording.part.steps[self.index]()
-        return _changed(expected, memory.read(self.made))
+    def differs(self, group: Group, place: Place) -> Differs:
+        """Return a function that tells if one element changes when only some forbidden memory does."""
+        expected, memory, tried = self.expected, self.recording.memory, set[tuple[Any, ...]]()
+        permitted = self._by_block(group.permitted(self.scene(isinstance(group, SynapseGroup))))
+        key, index = place
+
+        def changed(where: Where) -> bool:
+            memory.load(self._held)
+            self._loaded = False
+            for block, positions in where.items():
+                name = (block,) if positions is None else (block, int(positions[0]), len(positions))
+                if name in tried:  # a repetition gets other values
+                    self._other[block] = memory.drawn(block, Draw.ORDINARY, self._held[block])
+                tried.add(name)
+                part = _part(memory.blocks[block].shape, positions)
+                np.copyto(memory.blocks[block], self._other[block], where=part & ~permitted.get(block, _NONE))
+            self._step()
+            return bool(differing(self.recording.arrays[key][index], expected[key][index]).any())
+
+        return changed
+
+    def _step(self) -> None:
+        self.recording.part.bare[self.index]()
+
+    def _mix(self, permitted: Masks, known: set[int]) -> None:
+        """Give permitted memory its own values and all else others."""
+        memory, masks = self.recording.memory, self._by_block(permitted)
+        every = range(len(memory.blocks))
+        stale = every if not self._loaded else self._changed
+        for block in {*stale, *masks, *known}:
+            if block in known:
+                memory.blocks[block][...] = self._held[block]
+                continue
+            memory.blocks[block][...] = self._other[block]
+            if block in masks:
+                np.copyto(memory.blocks[block], self._held[block], where=masks[block])
+        made = {memory.of[key] for key in self.made}
+        self._changed, self._loaded = {*masks, *known, *made}, True
+
+    def _by_block(self, masks: Masks) -> dict[int, Array]:
+        return by_block(self.recording, masks)
 
 
-@dataclass(frozen=True)
-class SynapseTrial:
-    """A whole presentation, with everything scrambled repeatedly except one synapse and its two neurons."""
+class PresentationTrial:
+    """A whole presentation, with everything changed again and again but groups of synapses and their neurons.
 
-    recording: Recording
-    synapse: Synapse
+    Parameters
+    ----------
+    recording : the timetable. other : the values that forbidden memory gets.
+    """
 
-    @cached_property
-    def own(self) -> list[Piece]:
-        """The synapse itself."""
-        return self.synapse.own(self.recording.arrays)
+    def __init__(self, recording: Recording, other: Sequence[Array]) -> None:
+        self.recording, self._other = recording, other
 
-    @cached_property
-    def pieces(self) -> list[list[Piece]]:
-        """The memory that it may depend on, before each entry and after the last."""
-        recording, constant = self.recording, given(self.recording.arrays, self.synapse.replica)
-        times = range(len(recording.entries) + 1)
-        held = (recording.ticks(k, window=True) for k in times)
-        return [constant + self.synapse.permitted(recording.circuit, recording.arrays, ticks) for ticks in held]
+    def guilty(self, groups: Sequence[SynapseGroup]) -> tuple[Masks, Masks]:
+        """Mark the groups' elements, and those of them that depend on forbidden memory."""
+        tested, recording = self._tested(groups), self.recording
+        if not any(mask.any() for mask in tested.values()):
+            return {}, {}
+        self._run(groups, dict.fromkeys(range(len(recording.memory.blocks))))
+        last = recording.at[-1]
+        found = {k: m & differing(recording.arrays[k], last[recording.memory.of[k]]) for k, m in tested.items()}
+        return tested, found
 
-    def differs(self, where: Where) -> bool:
-        """Tell if the synapse changes when these blocks of memory are scrambled."""
+    def differs(self, groups: Sequence[SynapseGroup], place: Place) -> Differs:
+        """Return a function that tells if one element changes when only some forbidden memory does."""
+        key, index = place
+        last = self.recording.at[-1][self.recording.memory.of[key]]
+
+        def changed(where: Where) -> bool:
+            self._run(groups, where)
+            return bool(differing(self.recording.arrays[key][index], last[index]).any())
+
+        return changed
+
+    def _tested(self, groups: Sequence[SynapseGroup]) -> Masks:
+        scene = self._scene(len(self.recording.entries))
+        found: Masks = {}
+        for group in groups:
+            found |= group.own(scene)
+        return found
+
+    def _scene(self, k: int) -> Scene:
+        return Scene(self.recording.circuit, self.recording.arrays, self.recording.ticks(k, window=True))
+
+    def _run(self, groups: Sequence[SynapseGroup], where: Where) -> None:
+        """Run the presentation with these blocks changed before it, and again before each event of synapses."""
         recording, memory = self.recording, self.recording.memory
+        own = by_block(recording, self._tested(groups))
         memory.load(recording.at[0])
-        self._scramble(where, 0)
-        for k, (entry, step) in enumerate(zip(recording.entries, recording.part.steps, strict=True)):
+        self._disturb(groups, own, where, 0)
+        for k, (entry, step) in enumerate(zip(recording.entries, recording.part.bare, strict=True)):
             if entry.event.phase >= phases.PLASTICITY:
-                self._scramble(where, k)
+                self._disturb(groups, own, where, k)
             step()
-            memory.hold(self.pieces[k + 1], recording.at[k + 1])
-        return _changed([recording.at[-1][memory.of[key]][index] for key, index in self.own], memory.read(self.own))
+            self._hold(groups, own, k + 1)
 
-    def _scramble(self, where: Where, k: int) -> None:
-        """Scramble all else; the synapse keeps its value in this run, its neurons keep theirs of the recording."""
-        memory, recording = self.recording.memory, self.recording
-        itself = memory.read(self.own)
-        memory.scramble(where)
-        memory.hold(self.pieces[k] + self._siblings(k), recording.at[k])
-        memory.write(self.own, itself)
+    def _disturb(self, groups: Sequence[SynapseGroup], own: dict[int, Array], where: Where, k: int) -> None:
+        """Change memory; the groups keep their values in this run, their neurons those of the recording."""
+        memory = self.recording.memory
+        for block, positions in where.items():
+            if positions is None and block not in own:
+                memory.blocks[block][...] = self._other[block]
+                continue
+            part = _part(memory.blocks[block].shape, positions)
+            np.copyto(memory.blocks[block], self._other[block], where=part & ~own.get(block, _NONE))
+        self._hold(groups, own, k)
 
-    def _siblings(self, k: int) -> list[Piece]:
-        """Return the neuron's other incoming synapses where the neuron is about to bound them all."""
-        recording, circuit = self.recording, self.recording.circuit
-        target = circuit.projection(self.synapse.projection).target
-        if k == len(recording.entries) or recording.entries[k].event.phase != phases.BOUND:
-            return []
-        replica, post = self.synapse.replica, self.synapse.post
-        return [
-            p for q in circuit.incoming[target] for p in incoming_synapses(circuit, recording.arrays, q, replica, post)
-        ]
+    def _hold(self, groups: Sequence[SynapseGroup], own: dict[int, Array], k: int) -> None:
+        """Give the groups' neurons, and before a bound their other synapses, the values of the recording."""
+        recording, memory, scene, found = self.recording, self.recording.memory, self._scene(k), Masks()
+        bounding = k < len(recording.entries) and recording.entries[k].event.phase == phases.BOUND
+        for group in groups:
+            for key, mask in replace(group, siblings=bounding).around(scene).items():
+                found[key] = found[key] | mask if key in found else mask
+        for block, mask in by_block(recording, found).items():
+            kept = mask & ~own[block] if block in own else mask
+            np.copyto(memory.blocks[block], recording.at[k][block], where=kept)
+
+
+_NONE = np.zeros(1, bool)
+
+
+def by_block(recording: Recording, masks: Masks) -> dict[int, Array]:
+    """Return masks by block; addresses that share memory are one block."""
+    found: dict[int, Array] = {}
+    for key, mask in masks.items():
+        block = recording.memory.of.get(key)
+        if block is not None:
+            found[block] = found[block] | mask if block in found else mask
+    return found
 
 
 def leaks(recording: Recording, differs: Differs, outside: Where) -> Iterator[Leak]:
-    """Yield the arrays that change a result when scrambled alone, each with one element that suffices, if any.
+    """Yield the arrays that change a result when changed alone, each with one element that suffices, if any.
 
     `outside` : the blocks to search. Yields nothing where no block alone makes a difference, and a leak without an
-    address where the result changes with nothing scrambled.
+    address where the result changes with nothing changed.
     """
     if differs({}):
         yield Leak(None)
@@ -155,10 +230,15 @@ def _located(recording: Recording, differs: Differs, block: int) -> int | None:
     return int(positions[0]) if len(positions) else None
 
 
+def _part(shape: tuple[int, ...], positions: Array | None) -> Array:
+    """Mark flat positions of an array; None: all of it."""
+    if positions is None:
+        return np.ones(1, bool)
+    found = np.zeros(shape, bool)
+    found.flat[positions] = True
+    return found
+
+
 def _name(recording: Recording, block: int) -> Key:
     """Return the address that names a block: activity rather than the summed input in the same memory."""
     return sorted(recording.memory.keys[block], key=lambda key: key[1] in ("S", "slope"))[0]
-
-
-def _changed(expected: Iterable[Array], found: Iterable[Array]) -> bool:
-    return not all(same_bits(np.asarray(a), np.asarray(b)) for a, b in zip(expected, found, strict=True))

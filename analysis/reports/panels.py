@@ -53,13 +53,23 @@ def draw_panels(panels: Sequence[Panel], labels: Sequence[str], *, columns: int 
     ----------
     labels : of all curves, in the order of the legend; its place decides a label's style. what : the figure in words.
     """
-    rows, columns = math.ceil(len(panels) / columns), min(columns, len(panels))
-    lines = math.ceil(len(labels) / _per_line(labels, columns))
-    with drawing(columns * WIDTH, rows * HEIGHT + LINE * lines + 0.1) as figure:
-        for index, panel in enumerate(panels):
-            _panel(panel_axes(figure, index, columns, (WIDTH, HEIGHT), MARGINS), panel, labels)
-        _legend(figure, labels, _per_line(labels, columns))
+    columns = min(columns, len(panels))
+    with drawing(*extent(panels, labels, columns)) as figure:
+        draw_on(figure, panels, labels, columns)
         return inline(figure, f"{what}: {plural(len(panels), 'panel')}. {' '.join(map(_ends, panels))}")
+
+
+def extent(panels: Sequence[Panel], labels: Sequence[str], columns: int) -> tuple[float, float]:
+    """Return the width and height in inches of panels in so many columns, with their legend."""
+    rows, lines = math.ceil(len(panels) / columns), math.ceil(len(labels) / _per_line(labels, columns))
+    return columns * WIDTH, rows * HEIGHT + LINE * lines + 0.1
+
+
+def draw_on(figure: Figure, panels: Sequence[Panel], labels: Sequence[str], columns: int) -> None:
+    """Draw panels and their legend on an empty figure of their extent."""
+    for index, panel in enumerate(panels):
+        _panel(panel_axes(figure, index, columns, (WIDTH, HEIGHT), MARGINS), panel, labels)
+    _legend(figure, labels, _per_line(labels, columns))
 
 
 def _panel(ax: Axes, panel: Panel, labels: Sequence[str]) -> None:

@@ -181,9 +181,10 @@ def _rewired(experiment: RepeatedPresentation, projection: str, draw: int) -> Ar
     def through_others(part: BoundPlan, entry: Entry) -> Iterator[None]:
         with ExitStack() as stack:
             for key in _weights(experiment, entry, projection):
-                array = part.arrays[key]
+                array, circuit = part.arrays[key], experiment.circuit
+                fan = circuit.projection(key[0]).connectivity.fan(*circuit.ends(key[0]))
                 drawn = [
-                    glorot(draw, f"{projection} redrawn, replica {r}", *array.shape[1:]) for r in range(len(array))
+                    glorot(draw, f"{projection} redrawn, replica {r}", array.shape[1:], fan) for r in range(len(array))
                 ]
                 stack.enter_context(replaced(array, np.stack(drawn)))
             yield

@@ -180,6 +180,8 @@ def _f(kind, s):  # type: ignore[no-untyped-def]
         return 0.0 if s < 0 else s
     if kind == 4:
         return -1.0 if s < -1 else (1.0 if s > 1 else s)
+    if kind == 5:
+        return -1.0 if s < -2 else (1.0 if s > 2 else s / 2)
     return s
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from circuitsim.circuit.checks import check
 from circuitsim.circuit.graph import Graph
 from circuitsim.circuit.wires import declared
+from circuitsim.display import as_html
 from circuitsim.locality import Wire, refuse_nonlocal, verdict
 
 
@@ -28,6 +29,15 @@ class Circuit(Graph):
         check(self)
         if self.local:
             refuse_nonlocal(self.name, verdict(self.wires, (), 0))
+
+    def __repr__(self) -> str:
+        parts = (
+            f"{len(self.populations)} populations, {len(self.projections)} projections, {len(self.plasticity)} rules"
+        )
+        return f"<Circuit {self.name}: {parts}>"
+
+    def _repr_html_(self) -> str | None:
+        return as_html("circuit", self)
 
     @cached_property
     def wires(self) -> tuple[Wire, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from circuitsim.circuit.connectivity import Shape, Synapses
 from circuitsim.circuit.parts import (
     RECIRCULATES,
     Carries,
@@ -67,6 +68,23 @@ class Graph:
     def projection(self, name: str) -> Projection:
         """Return the projection of that name."""
         return self.projections[self.index[name]]
+
+    def ends(self, name: str) -> tuple[Shape, Shape]:
+        """Return the shapes of a projection's presynaptic and postsynaptic population."""
+        q = self.projection(name)
+        return self.population(q.source).shape, self.population(q.target).shape
+
+    def synapses(self, name: str) -> Synapses:
+        """Return the synapses of a projection, one at each index."""
+        return self.projection(name).connectivity.synapses(*self.ends(name))
+
+    def tensor_shape(self, name: str) -> Shape:
+        """Return the shape of a projection's weights."""
+        return self.projection(name).connectivity.tensor_shape(*self.ends(name))
+
+    def bias_shape(self, name: str) -> Shape:
+        """Return the shape of a projection's biases."""
+        return self.projection(name).connectivity.bias_shape(self.ends(name)[1])
 
     @cached_property
     def index(self) -> dict[str, int]:

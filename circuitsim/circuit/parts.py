@@ -6,10 +6,28 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from circuitsim.circuit.weights import OWN, Copied, Signs, Tied, Transposed, Weights, origin
+from circuitsim.circuit.connectivity import DENSE, Connectivity, Shape, size_of
+from circuitsim.circuit.weights import OWN, Copied, Fixed, Signs, Tied, Transposed, Weights, origin
+from circuitsim.errors import CircuitError
 from circuitsim.locality import Certificate
 
-ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated", "softmax")
+ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated", "saturated-half", "softmax")
+
+
+class Combine(str, Enum):
+    """How a neuron combines what arrives over its synapses."""
+
+    SUM = "sum"
+    PRODUCT = "product"  # of one sum for each projection: gating
+    MAX = "max"  # of one projection's synapses; the neuron remembers which synapse won
+
+
+class Masks(str, Enum):
+    """How it is drawn which synapses of a masked projection exist."""
+
+    SYNAPSE = "synapse"  # each stored weight by itself
+    LOCATION = "location"  # one pattern of the kernel for all locations of an untied layer
+    SOURCE = "source"  # source neurons: those drawn reach all neurons above, the others none
 
 
 class LocalRule(Protocol):
@@ -30,19 +48,25 @@ class Population:
     Parameters
     ----------
     name : unique in the circuit.
-    size : number of neurons, >= 1.
-    activation : identity, tanh, logistic, relu, saturated, or softmax, which is lateral and has no slope; ignored by
-        feedback neurons, which are linear.
+    size : number of neurons, >= 1; default the product of the shape.
+    activation : identity, tanh, logistic, relu, saturated (S between -1 and 1), saturated-half (S / 2, likewise), or
+        softmax, which is lateral and has no slope; ignored by feedback neurons, which are linear.
     site : name of the place; default the population's own name.
     mixes : in a recirculation cycle these neurons combine their new activity with their activity of cycle 0.
     feedback : these neurons carry errors; they fire in the feedback phase.
     bounded : after each update the norm of a neuron's incoming weights is bounded (its parameter `max_norm`).
     replaced : in cycle 1 the feedback signal takes the place of these neurons' forward activity.
     centres : these neurons fire f(S) minus its mean over the batch; batch statistics are a declared non-local wire.
+    shape : for example (channel, row, column), whose product is the size; default (size,). The neurons are numbered in
+        C order; a shape changes nothing but what connectivities make of it.
+    combine : how the neurons combine what arrives, a `Combine` or its value: sum, product of the projections, max of
+        one projection's synapses.
+    dropout : fraction of these neurons, from 0 to below 1, that are silent in a presentation that teaches, drawn for
+        each example; the others fire 1 / (1 - dropout) times their activity (inverted dropout).
     """
 
     name: str
-    size: int
+    size: int = -1
     activation: str = "identity"
     site: str = ""
     mixes: bool = False
@@ -50,26 +74,53 @@ class Population:
     bounded: bool = False
     replaced: bool = False
     centres: bool = False
+    shape: Shape = ()
+    combine: Combine = Combine.SUM
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.site:
             object.__setattr__(self, "site", self.name)
+        object.__setattr__(self, "shape", _shape(self.name, self.shape))
+        if self.size == -1:
+            object.__setattr__(self, "size", size_of(self.shape) if self.shape else 0)
+        # a row of neurons follows the size
+        object.__setattr__(self, "shape", (self.size,) if len(self.shape) < 2 else tuple(self.shape))
+        if self.combine in {how.value for how in Combine}:
+            object.__setattr__(self, "combine", Combine(self.combine))
+
+
+def _shape(name: str, given: object) -> Shape:
+    """Return a shape as a tuple; CircuitError for what is no sequence of whole numbers."""
+    if isinstance(given, (tuple, list)) and all(isinstance(n, int) and not isinstance(n, bool) for n in given):
+        return tuple(given)
+    raise CircuitError(
+        f"population {name}",
+        got=f"shape {given!r}",
+        expected="whole numbers, such as (channel, row, column)",
+        remedy="Correct it.",
+    )
 
 
 @dataclass(frozen=True)
 class Projection:
-    """Synapses from every neuron of `source` to every neuron of `target`.
+    """Synapses from neurons of `source` to neurons of `target`.
 
     Parameters
     ----------
-    name : unique; its tensors are `name.weight` (target size, source size) and `name.bias` (target size).
+    name : unique; its tensors are `name.weight` and `name.bias`, with shapes that its connectivity gives.
     delay : ticks from emission to arrival, >= 1.
     bias : each target neuron also has a synapse from a unit whose activity is always 1.
     weights : the source of its weights; default weights of its own.
     masked : only some of its synapses exist, each with the probability `density` (a parameter); the others stay zero.
+    masks : how the synapses of a masked projection are drawn.
     deferred : its increments add up until a presentation at which they are applied, with the probability
         `update_probability` (a parameter).
     feedback : it joins replaced neurons, carries their feedback signal of cycle 1 down, and nothing else.
+    connectivity : which synapses exist; default all. Pools and upsampling have fixed weights of 1 unless other weights
+        are named.
+    winners : a population that combines by max, colocated with the source: of the synapses of its incoming projection,
+        read backwards, only those that won pass the signal. "": none is chosen.
     """
 
     name: str
@@ -79,8 +130,15 @@ class Projection:
     bias: bool = False
     weights: Weights = OWN
     masked: bool = False
+    masks: Masks = Masks.SYNAPSE
     deferred: bool = False
     feedback: bool = False
+    connectivity: Connectivity = DENSE
+    winners: str = ""
+
+    def __post_init__(self) -> None:
+        if self.weights == OWN and getattr(self.connectivity, "fixed", False):
+            object.__setattr__(self, "weights", Fixed(1.0))
 
     @property
     def tensor_owner(self) -> str:
@@ -91,6 +149,16 @@ class Projection:
     def has_tensor(self) -> bool:
         """True if a weight tensor is stored under its own name."""
         return self.tensor_owner == self.name
+
+    @property
+    def dense(self) -> bool:
+        """True if every pair of neurons has a synapse."""
+        return self.connectivity == DENSE
+
+    @property
+    def constant(self) -> bool:
+        """True if its weights never change; they are no tensor that anyone loads."""
+        return isinstance(self.weights, Fixed)
 
     @property
     def refreshed(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from circuitsim.circuit.connectivity import size_of
 from circuitsim.circuit.graph import Graph
 from circuitsim.circuit.parts import Carries, Plasticity, Projection
 from circuitsim.circuit.weights import Own, Signs
@@ -36,6 +37,9 @@ def _sharing(graph: Graph) -> Iterator[Wire]:
     for q in graph.projections:
         if q.tied_to and not same_synapses(graph, q, graph.projection(q.tied_to)):
             yield Wire("weight-sharing", q.name, f"the weights of {q.tied_to}")
+        elif q.has_tensor and not q.constant and q.connectivity.shared(*graph.ends(q.name)):
+            slots = size_of(graph.tensor_shape(q.name))
+            yield Wire("weight-sharing", q.name, f"{slots} weights, each of several synapses")
 
 
 def same_synapses(graph: Graph, first: Projection, second: Projection) -> bool:

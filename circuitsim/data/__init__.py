@@ -6,7 +6,19 @@ and are downloaded there if they are in neither. Each is checked against its pub
 
 from __future__ import annotations
 
-from circuitsim.data.catalogue import DatasetEntry, fetch, load, missing, names, path
+from circuitsim.data.catalogue import DatasetEntry, fetch, load, missing, names, path, shape_of
 from circuitsim.data.dataset import Dataset
+from circuitsim.data.preprocessing import preprocessed, shifted
 
-__all__ = ["Dataset", "DatasetEntry", "fetch", "load", "missing", "names", "path"]
+__all__ = [
+    "Dataset",
+    "DatasetEntry",
+    "fetch",
+    "load",
+    "missing",
+    "names",
+    "path",
+    "preprocessed",
+    "shape_of",
+    "shifted",
+]

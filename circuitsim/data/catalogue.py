@@ -51,6 +51,24 @@ _FILELESS = {
 }
 
 
+SHAPES: dict[str, tuple[int, ...]] = {
+    "digits": (1, 8, 8),
+    "lowrank": (100,),
+    "mnist": (1, 28, 28),
+    "fashion-mnist": (1, 28, 28),
+    "cifar10": (3, 32, 32),
+}
+"""The shape of an example of each data set that has a name."""
+
+
+def shape_of(name: str) -> tuple[int, ...]:
+    """Return the shape of an example: (channel, row, column) of images, else (feature,). Only an .npz file is read."""
+    if not _is_npz(name):
+        return SHAPES[name if name in _FILELESS else _known(name)]
+    found = load(name)
+    return found.image_shape or (found.features,)
+
+
 def load(
     name: str, dtype: DTypeLike = "float32", train_limit: int | None = None, test_limit: int | None = None
 ) -> Dataset:

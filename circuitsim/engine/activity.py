@@ -30,7 +30,8 @@ class Activity:
             replicas = 1 if key in shared else state.replicas
             size = state.circuit.population(key[0]).size
             self._shapes[key] = (replicas, size)
-            self._flat[key] = np.zeros(replicas * capacity * size, state.dtype)
+            dtype = np.int64 if key[1] == "winner" else state.dtype  # the number of a synapse, not of an activity
+            self._flat[key] = np.zeros(replicas * capacity * size, dtype)
 
     def array(self, key: Key, batch: int) -> np.ndarray:
         """Return the array of an address for a batch size, contiguous."""
@@ -77,7 +78,7 @@ def shared_memory(schedule: Schedule, state: State) -> dict[Key, Key]:
         if first and (taken := schedule.circuit.taken(subject, 0)):
             origin: Key = (taken.source, "O", 0)
             same[subject, "O", 0] = same.get(origin, origin)
-        fires = entry.event.phase in (phases.FORWARD, phases.RECIRCULATION)
+        fires = entry.event.phase in (phases.FORWARD, phases.RECIRCULATION, phases.FEEDBACK)
         becomes = written.get("O") or written.get("E")
         if fires and summed and becomes and summed not in read:
             same[summed] = becomes

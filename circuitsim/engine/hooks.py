@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from traceback import walk_tb
 from typing import NoReturn
 
 import numpy as np
 
 from circuitsim import phases
-from circuitsim.errors import CircuitError, Diverged
+from circuitsim.engine.reach import Reach, reach_of
+from circuitsim.errors import CircuitError, CircuitsimError, Diverged
 from circuitsim.timetable.schedule import Schedule
 
 
@@ -23,6 +25,8 @@ class Hook:
         change them in place.
     after : the phase: refresh, delivery, forward pass, recirculation cycle, mirror mode, feedback replacement,
         feedback, plasticity, update or bound.
+    third_factor : the name of one number that it broadcasts to synapses, such as "reward"; the audit then reports
+        `third-factor` and not `remote-error`. "": none.
 
     Raises
     ------
@@ -36,6 +40,9 @@ class Hook:
 
     function: Callable[[Mapping[str, np.ndarray]], None]
     after: str = "update"
+    third_factor: str = ""
+    first: list[Reach] = field(default_factory=list, init=False, repr=False, compare=False)
+    """Once it has been called: what the function could reach before its first call."""
 
     def __post_init__(self) -> None:
         if not callable(self.function):
@@ -45,6 +52,27 @@ class Hook:
                 expected="a function of the weights and biases by name",
                 remedy="Write it with def.",
             )
+
+    def __call__(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """Call the function.
+
+        Raises
+        ------
+        CircuitError : the function raised an exception; the message names its line.
+        """
+        if not self.first:
+            self.first.append(reach_of(self.function))
+        try:
+            self.function(tensors)
+        except CircuitsimError:
+            raise
+        except Exception as error:
+            raise CircuitError(
+                f"hook {self.name}{_line(error)}",
+                got=f"{type(error).__name__}: {error}",
+                expected="a function that changes tensors in place and ends",
+                remedy="Correct the hook; the engine's own steps have ended before it.",
+            ) from error
 
     @property
     def name(self) -> str:
@@ -79,7 +107,7 @@ class Tensors(Mapping[str, np.ndarray]):
 def call_hooks(hooks: Sequence[Hook], tensors: Tensors) -> None:
     """Call hooks in order; Diverged for the first after which a weight is not finite."""
     for hook in hooks:
-        hook.function(tensors)
+        hook(tensors)
         for name, array in tensors.items():
             finite = np.isfinite(array.reshape(len(array), -1)).all(axis=1)
             if not finite.all():
@@ -88,6 +116,16 @@ def call_hooks(hooks: Sequence[Hook], tensors: Tensors) -> None:
                     f"hook {hook.name}, replica {replica}: {name} has values that are not finite. Correct the hook.",
                     replica=replica,
                 )
+
+
+def _line(error: BaseException) -> str:
+    """Return the last line outside this package and NumPy at which an exception was raised."""
+    found = ""
+    for frame, line in walk_tb(error.__traceback__):
+        top = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if top not in ("circuitsim", "numpy"):
+            found = f", line {line}"
+    return found
 
 
 def check_hooks(hooks: Sequence[Hook], schedules: Sequence[Schedule]) -> None:

@@ -24,13 +24,14 @@ from circuitsim.timetable.schedule import Entry, Schedule
 class BoundPlan:
     """A plan bound for one batch size.
 
-    entries : the timetable. steps : one for each entry, hooks included. rows : numbers of the examples to show, (1 or
-    replica, batch), to be filled. run : all steps, fused by the backend. arrays : all memory by address, writable, for
-    audits alone; addresses that share memory map to the same array.
+    entries : the timetable. steps : one for each entry, hooks included. bare : the same without hooks and evidence.
+    rows : numbers of the examples to show, (1 or replica, batch), to be filled. run : all steps, fused by the backend.
+    arrays : all memory by address, writable, for audits alone; addresses that share memory map to the same array.
     """
 
     entries: tuple[Entry, ...]
     steps: tuple[phases.Step, ...]
+    bare: tuple[phases.Step, ...]
     rows: np.ndarray
     run: phases.Step
     arrays: Mapping[Key, np.ndarray] = field(default_factory=dict)
@@ -108,6 +109,7 @@ class Plan:
             seen: set[Key] = set()
             entries = self.schedule.entries
             steps = [self._bind(entry, rows, seen) for entry in entries]
+            bare = tuple(steps)
             run = self._kernels.fuse(steps, self._kept(batch))
             if self._evidence is not None:
                 steps = [self._recorded(entry, step, rows) for entry, step in zip(entries, steps, strict=True)]
@@ -115,7 +117,7 @@ class Plan:
                 steps[index] = in_turn([steps[index], self._hooked(hooks)])
             if self._hooks or self._evidence is not None:
                 run = self._kernels.fuse(steps)
-            self._bound[batch] = BoundPlan(entries, tuple(steps), rows, run)
+            self._bound[batch] = BoundPlan(entries, tuple(steps), bare, rows, run)
         return self._bound[batch]
 
     def opened(self, batch: int) -> BoundPlan:
@@ -171,6 +173,7 @@ class Plan:
             lambda increments: self._monitor.check(name, event, increments),
             limit,
             self._state.alive,
+            self.schedule.protocol.learn,
         )
         return phases.PHASES[event.phase].bind(binding)  # type: ignore[no-any-return]
 

@@ -36,6 +36,7 @@ def check_overlapping(schedule: Schedule, unsupported: Mapping[str, Any]) -> Non
         "mirror modes": circuit.mirrors,
         **unsupported,
         "probes": protocol.readouts,
+        "dropout that lasts several cycles": protocol.cycles and any(p.dropout for p in circuit.populations),
         "updates by a coin": protocol.updates is Updates.EITHER,
     }
     for name in (name for name, asked in everything.items() if asked and protocol.interval is not None):

@@ -22,8 +22,10 @@ from circuitsim.engine.parameters import Parameters
 from circuitsim.engine.persistence import Persistent
 from circuitsim.engine.plan import BoundPlan, Plan
 from circuitsim.engine.presenters import Order, check_overlapping, make_presenter
+from circuitsim.engine.recording import Recording, check_recording, take_due, until_next
 from circuitsim.engine.state import State
 from circuitsim.engine.timeline import Timeline
+from circuitsim.errors import CircuitsimError
 from circuitsim.kernels import backend as backend_module
 from circuitsim.locality import Key
 from circuitsim.timetable.protocol import Protocol
@@ -104,7 +106,12 @@ class Simulator(Persistent):
         self.examples = 0
         self.last_batch = self.batch
         self._data: tuple[np.ndarray, np.ndarray | None] | None = None
+        self._recordings: list[Recording] = []
         self._set_schedules(self._make_schedules(protocol))
+
+    def __repr__(self) -> str:
+        counts = f"replicas: {self.state.replicas}, presentations: {self.presentations}"
+        return f"<Simulator of {self.circuit.name}, {self.backend}, {counts}>"
 
     def change_protocol(self, protocol: Protocol) -> None:
         """Go on with another protocol once presentations under way have ended; weights and velocities stay."""
@@ -190,13 +197,41 @@ class Simulator(Persistent):
         shown = 0
         while shown < len(batches):
             repeats = not self.mirror_plans and self._presenter.repeats(size)
-            part = batches[shown : shown + (self._pace.count if repeats else 1)]
+            count = until_next(self._recordings, self.presentations, self._pace.count if repeats else 1)
+            part = batches[shown : shown + count]
             ended = partial(self._ended, self.presentations, self.tick, size)
             begin = perf_counter()
             with Uninterrupted(self._undo()), self._time.running():
                 self._presenter.present(part, self.presentations, ended)
             self._pace.note(len(part), perf_counter() - begin)
             shown += len(part)
+            take_due(self._recordings, self.presentations, part[-1], self.tensors, self.probe)
+
+    def record(self, owner: str, quantity: str = "O", *, cycle: int = 0, every: int = 1) -> Recording:
+        """Keep a quantity after every k-th presentation from now on; this changes no result.
+
+        Parameters
+        ----------
+        owner : a population, or for weights and biases a projection.
+        quantity : "O" activity, "E" emission, "S" summed input, "slope"; "weight", "bias". cycle : of an activity.
+        every : presentations between two values, >= 1.
+
+        Returns
+        -------
+        A `Recording`, which grows: `values`, `rows` (the examples shown), `dataset()` for xarray.
+        """
+        made = Recording(owner, quantity, cycle, whole(f"every of a recording of {owner}", every, 1))
+        check_recording(made, self.tensors(), self.protocol)
+        if made.key is not None and made.key not in self._probes:
+            plain = tuple(key for key in self.protocol.readouts if key not in self._probes)
+            before, self._probes = self._probes, (*self._probes, made.key)
+            try:
+                self.change_protocol(replace(self.protocol, readouts=plain))
+            except CircuitsimError:
+                self._probes = before
+                raise
+        self._recordings.append(made)
+        return made
 
     def _ended(self, first: int, start: int, batch: int, number: int) -> None:
         """Count the presentations that have ended since the first, let their time pass, and run mirror mode."""
@@ -250,6 +285,11 @@ class Simulator(Persistent):
     def bound_plan(self, batch: int, mirror: int | None = None) -> BoundPlan:
         """Return the timetable, steps and memory of a presentation, or of a wave of mirror mode, for audits."""
         return (self.plans[0] if mirror is None else self.mirror_plans[mirror]).opened(batch)
+
+    def pass_time(self) -> None:
+        """Let the time of a presentation pass in which nothing happens: for audits alone."""
+        self._time.presentations, self._time.tick = self.presentations + 1, self.tick + self.schedule.duration
+        self.state.set_clock(self.tick, self.presentations)
 
     def unbind(self) -> None:
         """Forget all bound steps, for audits: they are bound anew when next needed, and must do the same."""

@@ -16,6 +16,7 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Projection
 from circuitsim.circuit.weights import Copied, Fixed
 from circuitsim.engine.inputs import taken_dtype, taken_seeds
+from circuitsim.engine.masks import drawn_mask
 from circuitsim.engine.parameters import (
     CHANGING,
     DEFAULTS,
@@ -29,6 +30,7 @@ from circuitsim.engine.parameters import (
 )
 from circuitsim.errors import CircuitError, TensorError
 from circuitsim.locality import Access, Key, Mode
+from circuitsim.lowering.links import across, constants, reversed_axes, used
 from circuitsim.randomness import generator
 
 ToHost = Callable[[Iterable[np.ndarray]], None]
@@ -76,21 +78,31 @@ class State:
             self._take_over(q)
 
     def _allocate(self, q: Projection, seeds: Sequence[int]) -> None:
-        post, pre = self.circuit.population(q.target).size, self.circuit.population(q.source).size
+        shape = self.circuit.tensor_shape(q.name)
+        weight = self._zeros(q, self.dtype)
         if isinstance(q.weights, Fixed):
-            weight = np.full((self.replicas, post, pre), q.weights.value)
+            weight[...] = constants(self.circuit, q) * q.weights.value
         else:
-            weight = np.stack([glorot(seed, f"{q.name}.weight", post, pre) for seed in seeds])
-        self._arrays[q.name, "weight", None] = weight.astype(self.dtype)
+            fan = q.connectivity.fan(*self.circuit.ends(q.name))
+            for drawn, seed in zip(weight, seeds, strict=True):
+                drawn[...] = glorot(seed, f"{q.name}.weight", shape, fan)
+        exists = used(self.circuit, q)
+        if exists is not None:
+            weight *= exists  # slots without a synapse have no weight
+        self._arrays[q.name, "weight", None] = weight
         if q.masked:
-            density = self.parameter(q.name, "density")
-            kept = [generator(seed, f"{q.name}.mask").random((post, pre)) for seed in seeds]
-            self._arrays[q.name, "mask", None] = np.stack(kept) < density[:, None, None]
-            self._arrays[q.name, "weight", None] *= self._arrays[q.name, "mask", None]
+            density, kept = self.parameter(q.name, "density"), self._zeros(q, np.bool_)
+            for chosen, seed, share in zip(kept, seeds, density, strict=True):
+                chosen[...] = drawn_mask(self.circuit, q, seed, share)
+            kept &= True if exists is None else exists
+            self._arrays[q.name, "mask", None] = kept
+            weight *= kept
         if q.bias:
-            self._arrays[q.name, "bias", None] = np.zeros((self.replicas, post), self.dtype)
-        if q.name not in self.circuit.rules:
-            return
+            self._arrays[q.name, "bias", None] = np.zeros((self.replicas, *self.circuit.bias_shape(q.name)), self.dtype)
+        if q.name in self.circuit.rules:
+            self._allocate_increments(q)
+
+    def _allocate_increments(self, q: Projection) -> None:
         fast = any(p.momentum for p in self.circuit.rules[q.name]) and bool(self.parameter(q.name, "momentum").any())
         for quantity, prefix in (("weight", ""), ("bias", "bias_"))[: 2 if q.bias else 1]:
             shaped = self._arrays[q.name, quantity, None]
@@ -100,11 +112,23 @@ class State:
             if fast:
                 self._arrays[q.name, f"{prefix}velocity", None] = np.zeros_like(shaped)
 
+    def _zeros(self, q: Projection, dtype: Any) -> np.ndarray:
+        """Return an array (replica, *tensor) of a projection.
+
+        Synapses read backwards lie in memory as they do read forwards, so that one kernel serves both.
+        """
+        shape, axes = self.circuit.tensor_shape(q.name), reversed_axes(q)
+        if not axes:
+            return np.zeros((self.replicas, *shape), dtype)
+        first, second = (axis + 1 for axis in axes)
+        forwards = np.empty((1, *shape)).swapaxes(first, second).shape[1:]
+        return np.zeros((self.replicas, *forwards), dtype).swapaxes(first, second)
+
     def _take_over(self, q: Projection) -> None:
         """Copy from the outset the weights that the first presentation copies."""
         if isinstance(q.weights, Copied):
             weight, mask = self._arrays[q.name, "weight", None], self._arrays.get((q.name, "mask", None))
-            weight[...] = self._arrays[q.weights.of, "weight", None].transpose(0, 2, 1)
+            weight[...] = across(self._arrays[q.weights.of, "weight", None], q.connectivity)
             weight *= 1 if mask is None else mask
 
     def parameter(self, owner: str, quantity: str) -> np.ndarray:
@@ -184,7 +208,8 @@ class State:
 
         Newer values on a device are copied here: call this anew after each presentation, and before each change.
         """
-        return self._named("weight", "bias")
+        constant = {f"{q.name}.weight" for q in self.circuit.projections if q.constant}
+        return {name: array for name, array in self._named("weight", "bias").items() if name not in constant}
 
     def load(self, name: str, values: np.ndarray) -> None:
         """Replace a tensor in place; without a replica axis every replica gets the same.
@@ -202,9 +227,11 @@ class State:
         if values.dtype.kind != "f" or misfit_of_numbers(values, self.dtype) is not None:
             _refuse_tensor(name, f"{values.dtype} with values that are not finite floats", "finite floats")
         tensors[name][...] = values
-        mask = self._arrays.get((name.removesuffix(".weight"), "mask", None))
-        if mask is not None:
-            tensors[name] *= mask  # synapses that do not exist have no weight
+        owner = name.removesuffix(".weight")
+        exists = used(self.circuit, self.circuit.projection(owner)) if owner != name else None
+        for mask in (self._arrays.get((owner, "mask", None)), exists):
+            if mask is not None:
+                tensors[name] *= mask  # synapses that do not exist have no weight
         if not self._arrays["circuit", "presentation", None][0]:
             for q in self.circuit.projections:
                 if f"{q.transposed_from}.weight" == name:
@@ -258,10 +285,10 @@ class State:
         return found
 
 
-def glorot(seed: int, name: str, post: int, pre: int) -> np.ndarray:
-    """Draw weights (post, pre) uniform within ±sqrt(6 / (pre + post)) (Glorot & Bengio 2010)."""
-    limit = np.sqrt(6.0 / (pre + post))
-    return generator(seed, name).uniform(-limit, limit, (post, pre))
+def glorot(seed: int, name: str, shape: tuple[int, ...], fan: tuple[int, int]) -> np.ndarray:
+    """Draw weights uniform within ±sqrt(6 / (fan in + fan out)) (Glorot & Bengio 2010)."""
+    limit = np.sqrt(6.0 / sum(fan))
+    return generator(seed, name).uniform(-limit, limit, shape)
 
 
 def guarded(array: np.ndarray, mode: Mode) -> np.ndarray:

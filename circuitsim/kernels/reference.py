@@ -10,8 +10,19 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from circuitsim.kernels.specification import (
+    bound_grouped,
+    deliver_along,
+    deliver_winners,
+    largest,
+    outer_along,
+    signed,
+    spread,
+)
 from circuitsim.kernels.steps import Step, in_turn
 from circuitsim.randomness import generator
+
+__all__ = ["bound_grouped", "deliver_along", "deliver_winners", "largest", "outer_along", "signed", "spread"]
 
 NAME = "numpy"
 COMPILED = False
@@ -37,9 +48,10 @@ ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]
     "logistic": (_logistic, lambda s: _logistic(s) * (1 - _logistic(s))),
     "relu": (lambda s: np.maximum(s, 0), lambda s: (s > 0).astype(s.dtype)),
     "saturated": (lambda s: np.clip(s, -1, 1), lambda s: (np.abs(s) <= 1).astype(s.dtype)),
+    "saturated-half": (lambda s: np.clip(s / 2, -1, 1), lambda s: (np.abs(s) <= 2).astype(s.dtype) / 2),
     "softmax": (_softmax, np.ones_like),  # only ever an output, where the error is T - O: its slope is not asked for
 }
-"""f and f' of the summed input S; relu'(0) = 0, saturated'(s) = 1 where |s| <= 1."""
+"""f and f' of the summed input S; relu'(0) = 0; saturated'(s) = 1 where |s| <= 1, its half's 1/2 where |s| <= 2."""
 
 
 def fuse(steps: Sequence[Step], kept: Iterable[Array] | None = None) -> Step:
@@ -128,6 +140,19 @@ def noise(seeds: Array, name: str, tick: Array, scale: Array, out: Array, *, gau
             out[r] = scale[r] * values
 
     return draw
+
+
+def silence(seeds: Array, name: str, tick: Array, fraction: float, out: Array, slope: Array | None) -> Step:
+    """out and slope times m / (1 - p), with m drawn for (seed, name, tick): 0 with the probability p, else 1."""
+
+    def drop() -> None:
+        for r, seed in enumerate(seeds):
+            kept = generator(seed, name, int(tick[0])).random(out.shape[1:]) >= fraction
+            for array in (out, slope):
+                if array is not None:
+                    array[r] *= kept * out.dtype.type(1 / (1 - fraction))
+
+    return drop
 
 
 def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope: Array | None) -> Step:
@@ -249,19 +274,18 @@ def clear(pending: Array, due: Array) -> Step:
 
 
 def refresh(other: Array, count: Array, every: Array, weight: Array, alive: Array) -> Step:
-    """w[r, i, j] = other[r, j, i] where count is a multiple of every[r], for the replicas that are alive."""
+    """w = other where count is a multiple of every[r], for the replicas that are alive."""
 
     def take_over() -> None:
         for r in np.flatnonzero(alive):
             if int(count[0]) % max(1.0, float(every[r])) == 0:  # of infinity only 0 is a multiple
-                weight[r] = other[r].T
+                weight[r] = other[r]
 
     return take_over
 
 
-def magnitudes(seeds: Array, tick: Array, name: str, weight: Array, alive: Array) -> Step:
-    """w[r] uniform from 0 to sqrt(6 / (pre + post)), drawn for (seed, name, tick), for the replicas that are alive."""
-    limit = np.sqrt(6.0 / sum(weight.shape[1:]))
+def magnitudes(seeds: Array, tick: Array, name: str, weight: Array, limit: float, alive: Array) -> Step:
+    """w[r] uniform from 0 to a limit, drawn for (seed, name, tick), for the replicas that are alive."""
 
     def draw() -> None:
         for r in np.flatnonzero(alive):

@@ -61,6 +61,17 @@ def kernel({arguments}, out, first, last, low, high, begin, end):
                     total += {value}
                 out[r, i, j] = total
 """
+PAIRS = """
+def kernel({arguments}, rows, posts, pres, out, first, last, low, high, begin, end):
+    for r in range(first, last):
+{loads}
+        for i in range(low, high):
+            total = T(0.0)
+            for b in range({batch}):
+                for k in range(rows[i], rows[i + 1]):
+                    total += {value}
+            out[r, i, 0] = total
+"""
 ROWS = {"[b, i]": ("b, low, high", "[i]"), "[i, j]": ("i, 0, out.shape[2]", "[j]")}
 
 
@@ -107,6 +118,25 @@ def bound(
     return bind(kernel, *_operands(arrays), write_part(out, 2 if form == "factor" else 1))
 
 
+def bound_pairs(
+    kernels: ModuleType,
+    expression: sympy.Expr,
+    arrays: Sequence[tuple[sympy.Symbol, str, np.ndarray]],
+    listed: tuple[np.ndarray, np.ndarray, np.ndarray],
+    batch: int,
+    out: np.ndarray,
+) -> Step:
+    """Bind the sum of an expression over examples and over the synapses of each slot, (replica, slot, 1).
+
+    Parameters
+    ----------
+    listed : first row of each slot, then the postsynaptic and presynaptic neuron by row.
+    """
+    kernel = generate(PAIRS, expression, [(s, w) for s, w, _ in arrays], out.dtype, batch=str(batch))
+    rest = [Operand(a, None) for _, _, a in arrays]
+    return bind(kernel, *rest, *(Operand(a, None) for a in listed), write_part(out, 1))
+
+
 def _operands(arrays: Sequence[tuple[sympy.Symbol, str, np.ndarray]]) -> list[Operand]:
     """Return each operand with the share that a thread uses: its neurons, examples or rows of synapses, or all."""
     uses = {"[b, i]": (2, 1), "[i, j]": (1, None), "[i, 0]": (1, None)}
@@ -150,7 +180,7 @@ def generate(
     body = template.format(
         arguments=", ".join(names), loads="\n".join(loads), rows="\n".join(rows), value=value, **fills
     )
-    return _compiled(HEADER.format(dtype=np.dtype(dtype).name) + body.replace("(, out", "(out"))
+    return _compiled(HEADER.format(dtype=np.dtype(dtype).name) + body.replace("kernel(, ", "kernel("))
 
 
 @cache

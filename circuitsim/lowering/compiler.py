@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 import sympy
 
+from circuitsim.kernels.links import Links
 from circuitsim.kernels.steps import Step, in_turn
 from circuitsim.locality import Place, Reading
 from circuitsim.lowering import codegen, cuda
+from circuitsim.lowering.links import in_rows
 from circuitsim.lowering.separation import ONE, Product, separate
 from circuitsim.rules.rule import Rule, refuse_unreal
 
@@ -42,17 +44,30 @@ class RuleInputs:
     factors: dict[tuple[Any, ...], np.ndarray] = field(default_factory=dict)
 
 
-def lower(rule: Rule, quantity: str, operands: RuleInputs, out: np.ndarray, kernels: ModuleType) -> Step:
+def lower(
+    rule: Rule,
+    quantity: str,
+    operands: RuleInputs,
+    out: np.ndarray,
+    kernels: ModuleType,
+    along: Links | None = None,
+) -> Step:
     """Bind a rule to its operands.
 
     Parameters
     ----------
     rule : the rule.
-    quantity : "weight", with `out` (replica, post, pre), or "bias", with `out` (replica, post) and presynaptic 1.
+    quantity : "weight", with `out` (replica, *tensor), or "bias", with `out` (replica, neuron) and presynaptic 1.
     operands : what the rule reads.
     out : the increments, summed over the batch.
     kernels : the backend; `kernels.COMPILED` tells whether rules are lowered or mapped.
+    along : the synapses; None: all pairs of neurons, or a bias of each neuron's own.
     """
+    if along is not None:
+        return _lower_along(rule, quantity, operands, out, kernels, along)
+    if quantity == "bias" and out.ndim > 2:  # of neurons with a shape: one after the other
+        flat = None if operands.synapse is None else operands.synapse.reshape(len(out), -1)
+        return lower(rule, quantity, replace(operands, synapse=flat), out.reshape(len(out), -1), kernels)
     if not kernels.COMPILED:
         return mapped(rule, quantity, operands, out)
     if not out.flags.c_contiguous:  # kernels write what lies in one piece
@@ -89,6 +104,76 @@ def mapped(rule: Rule, quantity: str, operands: RuleInputs, out: np.ndarray) -> 
     return propose
 
 
+def mapped_along(rule: Rule, quantity: str, operands: RuleInputs, out: np.ndarray, along: Links) -> Step:
+    """The scalar function over the synapses of a table, one example after the other: the specification."""
+    post, pre, slot = along.synapses
+    places = np.unravel_index(slot, along.tensor_shape)
+
+    def stored(tensor: np.ndarray | None, r: int) -> Any:
+        return None if tensor is None else tensor[r].reshape(along.tensor_shape)[places]
+
+    def propose() -> None:
+        out[...] = 0
+        for r, target in enumerate(out.reshape(len(out), *along.tensor_shape)):
+            synapse = out.dtype.type(1) if operands.synapse is None else stored(operands.synapse, r)
+            for b in range(operands.batch):
+                dw = rule(
+                    lambda k, r=r, b=b: (
+                        operands.pre[k][min(r, len(operands.pre[k]) - 1), b, pre]
+                        if quantity == "weight"
+                        else out.dtype.type(1)
+                    ),
+                    lambda k, r=r, b=b: operands.post[k][min(r, len(operands.post[k]) - 1), b, post],
+                    synapse,
+                    stored(operands.w_remote, r),
+                    **{k: v[r] for k, v in operands.parameters.items()},
+                )
+                np.add.at(target, places, np.broadcast_to(dw, post.shape))
+
+    return propose
+
+
+def _lower_along(
+    rule: Rule, quantity: str, operands: RuleInputs, out: np.ndarray, kernels: ModuleType, along: Links
+) -> Step:
+    """Lower a rule over listed synapses or windows: products along them, else a loop over the synapses of each slot."""
+    if not kernels.COMPILED:
+        return mapped_along(rule, quantity, operands, out, along)
+    expression = rule.expression
+    if quantity == "bias":
+        ones = {s: ONE for s, m in rule.symbols.items() if isinstance(m, Reading) and m.place is Place.PRE}
+        expression = expression.xreplace(ones)
+        refuse_unreal(f"{rule.name} of a bias, whose presynaptic activity is 1", expression)
+    operands = replace(operands, synapse=_matrix(operands.synapse), w_remote=_matrix(operands.w_remote))
+    products = separate(expression, rule.symbols)
+    if products is None:
+        places = {
+            Place.PRE: "[b, pres[k]]",
+            Place.POST: "[b, posts[k]]",
+            Place.SYNAPSE: "[i, 0]",
+            Place.REMOTE: "[i, 0]",
+        }
+        flat = replace(operands, synapse=_column(operands.synapse), w_remote=_column(operands.w_remote))
+        arrays = _arrays(rule, expression, flat, places)
+        target = _column(_matrix(out))
+        assert target is not None
+        return LANGUAGES[kernels.NAME].bound_pairs(kernels, expression, arrays, along.by_slot(), operands.batch, target)  # type: ignore[no-any-return]
+    return _lower_products(rule, products, operands, _matrix(out), kernels, along)
+
+
+def _matrix(tensor: np.ndarray | None) -> Any:
+    """Return a tensor as (replica, row, column) in the order of memory, or None."""
+    if tensor is None:
+        return None
+    found = in_rows(tensor)
+    return found if found.ndim == 3 else found[:, :, None]
+
+
+def _column(matrix: np.ndarray | None) -> np.ndarray | None:
+    """Return (replica, row, column) as one column."""
+    return None if matrix is None else matrix.reshape(len(matrix), -1, 1)
+
+
 def _lower_bias(rule: Rule, operands: RuleInputs, out: np.ndarray, kernels: ModuleType) -> Step:
     """A bias is a synapse from one unit that is always 1: the same loop with a presynaptic axis of length one."""
     ones = {s: ONE for s, m in rule.symbols.items() if isinstance(m, Reading) and m.place is Place.PRE}
@@ -103,20 +188,31 @@ def _lower_bias(rule: Rule, operands: RuleInputs, out: np.ndarray, kernels: Modu
 
 
 def _lower_products(
-    rule: Rule, products: list[Product], operands: RuleInputs, out: np.ndarray, kernels: ModuleType
+    rule: Rule,
+    products: list[Product],
+    operands: RuleInputs,
+    out: np.ndarray,
+    kernels: ModuleType,
+    along: Links | None = None,
 ) -> Step:
+    """Add up products over all pairs, or along links."""
     steps: list[Step] = []
     if not products:
         steps.append(_loop(kernels, "synapse", sympy.Integer(0), [], out, assign="="))
     for index, term in enumerate(products):
-        # without a presynaptic factor all synapses of a neuron have the same sum: one column of it is enough
-        width = out.shape[2] if term.pre.free_symbols else 1
-        post, make_post = _factor(rule, term.post, operands, out, out.shape[1], kernels)
-        pre, make_pre = _factor(rule, term.pre, operands, out, width, kernels)
+        # without a presynaptic factor all synapses of a neuron have the same sum: one column of it is enough, where
+        # every neuron has all synapses
+        width = out.shape[2] if term.pre.free_symbols or along else 1
+        sizes = (along.posts, along.pres) if along else (out.shape[1], width)
+        post, make_post = _factor(rule, term.post, operands, out, sizes[0], kernels)
+        pre, make_pre = _factor(rule, term.pre, operands, out, sizes[1], kernels)
         steps += make_post + make_pre
         plain = term.synapse == ONE and index == 0 and width == out.shape[2]
         target = out if plain else np.empty((*out.shape[:2], width), out.dtype)
-        steps.append(kernels.outer(post, pre, target))
+        if along:
+            steps.append(kernels.outer_along(along, post, pre, target))
+        else:
+            steps.append(kernels.outer(post, pre, target))
         if not plain:
             steps.append(_accumulate(rule, term.synapse, operands, target, out, kernels, first=index == 0))
     return in_turn(steps)

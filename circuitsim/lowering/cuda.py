@@ -39,9 +39,33 @@ KERNEL(rule) {{
     }}
 }}
 """
+PAIRS = """
+KERNEL(rule) {{
+{operands}
+    const View<const word> rows = array<const word>(t, {listed});
+    const View<const word> posts = array<const word>(t, {listed} + 1);
+    const View<const word> pres = array<const word>(t, {listed} + 2);
+    WRITES(out, {last});
+    EACH(out) {{
+        REAL total = 0;
+        for (word b = 0; b < {batch}; b++)
+            for (word k = rows.at(0, x, 0); k < rows.at(0, x + 1, 0); k++) {{
+{loads}
+                total += {value};
+            }}
+        out.at(r, x, y) = total;
+    }}
+}}
+"""
 PLACES = {
     "factor": {"[b, i]": "x, y", "": "0, 0"},
     "synapse": {"[i, j]": "x, y", "[i, 0]": "x, 0", "": "0, 0"},
+    "pairs": {
+        "[b, posts[k]]": "b, posts.at(0, k, 0)",
+        "[b, pres[k]]": "b, pres.at(0, k, 0)",
+        "[i, 0]": "x, 0",
+        "": "0, 0",
+    },
     "every": {"[b, i]": "b, x", "[b, j]": "b, y", "[i, j]": "x, y", "": "0, 0"},
 }
 
@@ -92,14 +116,29 @@ def bound(
     return kernels.generated(source, [array for _, _, array in arrays], out)  # type: ignore[no-any-return]
 
 
+def bound_pairs(
+    kernels: ModuleType,
+    expression: sympy.Expr,
+    arrays: Sequence[tuple[sympy.Symbol, str, np.ndarray]],
+    listed: Sequence[np.ndarray],
+    batch: int,
+    out: np.ndarray,
+) -> Step:
+    """Bind the sum of an expression over examples and over the synapses of each slot, (replica, slot, 1)."""
+    source = written("pairs", expression, [(symbol, where) for symbol, where, _ in arrays], batch=batch)
+    words = [np.ascontiguousarray(a, np.int64)[None] for a in listed]
+    return kernels.generated(source, [*(array for _, _, array in arrays), *words], out)  # type: ignore[no-any-return]
+
+
 def written(form: str, expression: sympy.Expr, operands: Sequence[tuple[sympy.Symbol, str]], **fills: Any) -> str:
     """The source of a kernel `rule` whose table holds the operands' arrays in order, and what it makes."""
-    indent = " " * (12 if form == "every" else 8)
+    indent = " " * {"every": 12, "pairs": 16}.get(form, 8)
     names = {symbol: sympy.Symbol(f"v{k}", real=True) for k, (symbol, _) in enumerate(operands)}
     loads = [f"{indent}const REAL v{k} = a{k}.at(r, {PLACES[form][where]});" for k, (_, where) in enumerate(operands)]
-    return (EVERY if form == "every" else EACH).format(
+    return {"every": EVERY, "pairs": PAIRS}.get(form, EACH).format(
         operands="\n".join(f"    READS(a{k}, {k});" for k in range(len(operands))),
-        last=len(operands),
+        listed=len(operands),
+        last=len(operands) + 3 * (form == "pairs"),
         loads="\n".join(loads),
         value=_CudaPrinter({"math_macros": {}}).doprint(expression.xreplace(names)),
         **{"assign": "=", **fills},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -36,7 +36,8 @@ class Binding:
 
     `views` holds the declared arrays alone; those that the event only reads are read-only. `first` is true if no other
     event has added to the same array before. `report` takes increments that may reach `limit` (1,) in a replica that is
-    `alive`, before any is applied; it raises Diverged for a replica that must not diverge.
+    `alive`, before any is applied; it raises Diverged for a replica that must not diverge. `learns` is true if the
+    presentation teaches.
     """
 
     circuit: Circuit
@@ -47,6 +48,7 @@ class Binding:
     report: Callable[[np.ndarray], None]
     limit: np.ndarray
     alive: np.ndarray
+    learns: bool = True
 
     def view(self, owner: str, quantity: str, cycle: int | None = None) -> np.ndarray:
         """Return a declared array; KeyError for any other."""
@@ -60,6 +62,20 @@ class Binding:
 def emission(circuit: Circuit, population: str, cycle: int) -> str:
     """Return the quantity that a population sends out in a cycle: E if it mixes, else O."""
     return "E" if cycle and circuit.population(population).mixes else "O"
+
+
+def bias_inputs(b: Binding, names: Iterable[str]) -> tuple[list[np.ndarray], list[Step]]:
+    """Return the biases of projections as (replica, neuron), and the steps that copy shared ones to their neurons."""
+    found, steps = [], []
+    for name in names:
+        bias, target = b.view(name, "bias"), b.circuit.population(b.circuit.projection(name).target)
+        flat = bias.reshape(bias.shape[0], -1)
+        if flat.shape[1] < target.size:
+            spread = np.empty((flat.shape[0], target.size), flat.dtype)
+            steps.append(b.kernels.spread(flat, spread))
+            flat = spread
+        found.append(flat)
+    return found, steps
 
 
 def biases(circuit: Circuit, population: str) -> list[str]:

@@ -1,7 +1,8 @@
 """Forward pass: neurons sum their inputs and fire, O = f(S + b); clamped populations take in data and labels.
 
 It covers the firing, in any cycle, of neurons that do not mix (layer L of a circular autoencoder), and, in cycle 0, of
-neurons that take over the activity of colocated ones.
+neurons that take over the activity of colocated ones. Where neurons drop out, O = m f(S + b) / (1 - p), with m drawn
+for each presentation that teaches, each neuron and each example: 0 with the probability p, else 1.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from circuitsim.circuit.parts import Carries
 from circuitsim.events import Event
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
-from circuitsim.phases.base import Binding, Step, adds, biases, reads, writes
+from circuitsim.phases.base import Binding, Step, adds, bias_inputs, biases, reads, writes
 
 NAME = "forward pass"
 
@@ -26,7 +27,9 @@ def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
         return reads("data", source), reads("data", "rows"), writes(p.name, "O", 0)
     if cycle == 0 and (taken := circuit.exchanged(p.name, Carries.INPUT)):
         return reads(taken[0].source, "O", 0), writes(p.name, "O", 0)
+    drawn = (reads("circuit", "seeds"), reads("circuit", "tick")) if p.dropout else ()
     return (
+        *drawn,
         adds(p.name, "S", cycle),
         *(reads(name, "bias") for name in biases(circuit, p.name)),
         writes(p.name, "O", cycle),
@@ -44,9 +47,14 @@ def bind(b: Binding) -> Step:
         return b.kernels.one_hot(b.view("data", "y"), b.view("data", "rows"), fired)  # type: ignore[no-any-return]
     if cycle == 0 and b.circuit.exchanged(p.name, Carries.INPUT):
         return in_turn([])  # both populations have one memory, see plan.py
-    bias = [b.view(name, "bias") for name in biases(b.circuit, p.name)]
+    bias, steps = bias_inputs(b, biases(b.circuit, p.name))
     arriving, slope = b.view(p.name, "S", cycle), b.optional(p.name, "slope", cycle)
     # if only the summed input or the slope is needed, S must not be overwritten
     out = np.empty_like(arriving) if fired is None else fired
-    fire: Step = b.kernels.activate(p.activation, arriving, bias, out, slope)
-    return in_turn([fire, b.kernels.centre(out)]) if p.centres else fire
+    steps.append(b.kernels.activate(p.activation, arriving, bias, out, slope))
+    if p.centres:
+        steps.append(b.kernels.centre(out))
+    if p.dropout and b.learns:
+        seeds, tick = b.view("circuit", "seeds"), b.view("circuit", "tick")
+        steps.append(b.kernels.silence(seeds, f"dropout of {p.name}", tick, p.dropout, out, slope))
+    return in_turn(steps)

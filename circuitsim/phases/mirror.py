@@ -12,7 +12,7 @@ from circuitsim.circuit.parts import Noise
 from circuitsim.events import Event
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
-from circuitsim.phases.base import Binding, Step, adds, biases, reads, writes
+from circuitsim.phases.base import Binding, Step, adds, bias_inputs, biases, reads, writes
 
 NAME = "mirror mode"
 NOISE, ANSWER = 0, 1
@@ -37,7 +37,7 @@ def bind(b: Binding) -> Step:
         name, gaussian = f"noise through {mirror.projection}", mirror.noise is Noise.GAUSSIAN
         seeds, tick = b.view("circuit", "seeds"), b.view("circuit", "tick")
         return b.kernels.noise(seeds, name, tick, scale, out, gaussian=gaussian)  # type: ignore[no-any-return]
-    bias = [] if mirror.block_bias else [b.view(name, "bias") for name in biases(b.circuit, p.name)]
+    bias, steps = bias_inputs(b, [] if mirror.block_bias else biases(b.circuit, p.name))
     activation = "identity" if p.activation == "softmax" else p.activation
-    fire = b.kernels.activate(activation, b.view(p.name, "S", 0), bias, out, None)
-    return in_turn([fire, b.kernels.centre(out)] if mirror.centre else [fire])
+    steps.append(b.kernels.activate(activation, b.view(p.name, "S", 0), bias, out, None))
+    return in_turn([*steps, b.kernels.centre(out)] if mirror.centre else steps)

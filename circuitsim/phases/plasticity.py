@@ -1,7 +1,8 @@
 """Plasticity: a local rule proposes an increment for every synapse of a projection, summed over the batch.
 
-It runs at the first tick at which all its readings exist; `update` applies the increments. Increments of several rules
-of one projection add up; an event's detail is the rule's index among them.
+Where synapses share a weight their increments are summed as well, exactly as those of the batch's examples. It runs at
+the first tick at which all its readings exist; `update` applies the increments. Increments of several rules of one
+projection add up; an event's detail is the rule's index among them.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from typing import Any
 import numpy as np
 
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.circuit.parts import Plasticity
+from circuitsim.circuit.connectivity import size_of
+from circuitsim.circuit.parts import Plasticity, Projection
 from circuitsim.events import Event
 from circuitsim.kernels import in_turn
+from circuitsim.kernels.links import Links
 from circuitsim.locality import Access, Key, Place, Reading
 from circuitsim.lowering.compiler import RuleInputs, lower
+from circuitsim.lowering.links import across, bias_links, in_rows, links
 from circuitsim.phases.base import Binding, Step, adds, reads
 
 NAME = "plasticity"
@@ -65,29 +69,49 @@ def bind(b: Binding) -> Step:
     factors: dict[tuple[Any, ...], np.ndarray] = {}  # weights and biases have postsynaptic terms in common
     for quantity, rule in _rules(b.circuit, learning):
         out = b.view(q.name, "increment" if quantity == "weight" else "bias_increment")
-        operands = RuleInputs(
-            pre={r.cycle: b.view(learning.pre or q.source, "O", r.cycle) for r in _at(rule, Place.PRE)}
-            if quantity == "weight"
-            else {},
-            post={r.cycle: b.view(learning.post or q.target, "O", r.cycle) for r in _at(rule, Place.POST)},
-            synapse=b.optional(q.name, quantity),
-            w_remote=_remote(b, learning) if quantity == "weight" else None,
-            parameters={p: b.view(q.name, f"{rule.name}.{p}") for p in rule.free},
-            batch=b.view("data", "rows").shape[-1],
-            factors=factors,
-        )
-        if b.first:
-            steps.append(lower(rule, quantity, operands, out, b.kernels))
-        else:
-            own = np.empty_like(out)
-            steps += [lower(rule, quantity, operands, own, b.kernels), b.kernels.add(own, out)]
-        steps.append(b.kernels.guard(out, b.limit, b.alive, b.report))
+        operands = _inputs(b, learning, quantity, rule, factors)
+        along = _links(b, q, quantity)
+        own = out if b.first else np.empty_like(out)
+        steps.append(lower(rule, quantity, operands, own, b.kernels, along))
+        if not b.first:
+            steps.append(b.kernels.add(in_rows(own), in_rows(out)))
+        steps.append(b.kernels.guard(in_rows(out), b.limit, b.alive, b.report))
     return in_turn(steps)
+
+
+def _inputs(
+    b: Binding, learning: Plasticity, quantity: str, rule: Any, factors: dict[tuple[Any, ...], np.ndarray]
+) -> RuleInputs:
+    """Return the arrays that the rule of a projection's weights or biases reads."""
+    q = b.circuit.projection(learning.projection)
+    weights = quantity == "weight"
+    return RuleInputs(
+        pre={r.cycle: b.view(learning.pre or q.source, "O", r.cycle) for r in _at(rule, Place.PRE)} if weights else {},
+        post={r.cycle: b.view(learning.post or q.target, "O", r.cycle) for r in _at(rule, Place.POST)},
+        synapse=b.optional(q.name, quantity),
+        w_remote=_remote(b, learning) if weights else None,
+        parameters={p: b.view(q.name, f"{rule.name}.{p}") for p in rule.free},
+        batch=b.view("data", "rows").shape[-1],
+        factors=factors,
+    )
+
+
+def _links(b: Binding, q: Projection, quantity: str) -> Links | None:
+    """Return the synapses that a rule is mapped over; None where every pair, or every neuron's bias, is one."""
+    if q.dense:
+        return None
+    if quantity == "weight":
+        return links(b.circuit, q)
+    return (
+        bias_links(b.circuit, q) if size_of(b.circuit.bias_shape(q.name)) < size_of(b.circuit.ends(q.name)[1]) else None
+    )
 
 
 def _remote(b: Binding, learning: Plasticity) -> np.ndarray | None:
     """Return the transposed weights of another projection that the rule reads, or None."""
-    return b.view(learning.transposed_from, "weight").transpose(0, 2, 1) if learning.transposed_from else None
+    if not learning.transposed_from:
+        return None
+    return across(b.view(learning.transposed_from, "weight"), b.circuit.projection(learning.projection).connectivity)
 
 
 def _rules(circuit: Circuit, learning: Plasticity):  # type: ignore[no-untyped-def]

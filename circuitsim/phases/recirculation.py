@@ -16,7 +16,7 @@ from circuitsim.circuit.parts import Carries, Exchange
 from circuitsim.events import Event
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
-from circuitsim.phases.base import Binding, Step, adds, biases, reads, writes
+from circuitsim.phases.base import Binding, Step, adds, bias_inputs, biases, reads, writes
 
 NAME = "recirculation cycle"
 
@@ -48,12 +48,12 @@ def bind(b: Binding) -> Step:
         mix = b.kernels.mix_error if taken.carries is Carries.ERROR else b.kernels.mix
         return in_turn([mix(coefficient, held, returned, out) for coefficient, out in outputs])
     arriving = b.view(p.name, "S", cycle)
-    bias = [b.view(name, "bias") for name in biases(b.circuit, p.name)]
+    bias, steps = bias_inputs(b, biases(b.circuit, p.name))
     fire = b.kernels.activate(p.activation, arriving, bias, arriving, None)
     # the array that shares memory with S is written last; an unmixed one that is S itself needs no write
     outputs.sort(key=lambda pair: _same(pair[1], arriving))
     mixed = [(c, out) for c, out in outputs if c.any() or not _same(out, arriving)]
-    return in_turn([fire, *(b.kernels.mix(c, held, arriving, out) for c, out in mixed)])
+    return in_turn([*steps, fire, *(b.kernels.mix(c, held, arriving, out) for c, out in mixed)])
 
 
 def _returned(taken: Exchange, cycle: int) -> tuple[str, str, int]:

@@ -18,6 +18,7 @@ from circuitsim.circuit.weights import Own
 from circuitsim.events import Event
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
+from circuitsim.lowering.links import in_rows
 from circuitsim.phases.base import Binding, Step, adds, reads
 from circuitsim.randomness import generator
 
@@ -52,15 +53,16 @@ def bind(b: Binding) -> Step:
     taken, due, steps = _due(b, q)
     decay = b.view(q.name, "weight_decay")
     for weight, prefix, rate in _tensors(q.bias):
-        increment = b.view(q.name, f"{prefix}increment")
+        increment = in_rows(b.view(q.name, f"{prefix}increment"))
+        velocity = b.optional(q.name, f"{prefix}velocity")
         if q.deferred:
-            pending = b.view(q.name, f"{prefix}pending")
+            pending = in_rows(b.view(q.name, f"{prefix}pending"))
             steps.append(b.kernels.accumulate(increment, pending, scale, taken))
         steps.append(
             b.kernels.apply(
-                b.view(q.name, weight),
+                in_rows(b.view(q.name, weight)),
                 pending if q.deferred else increment,
-                b.optional(q.name, f"{prefix}velocity"),
+                None if velocity is None else in_rows(velocity),
                 b.view(q.name, rate),
                 b.optional(q.name, "momentum"),
                 decay if weight == "weight" else np.zeros_like(decay),
@@ -71,9 +73,9 @@ def bind(b: Binding) -> Step:
         if q.deferred:
             steps.append(b.kernels.clear(pending, due))
     if q.masked:
-        steps.append(b.kernels.mask(b.view(q.name, "weight"), b.view(q.name, "mask")))
+        steps.append(b.kernels.mask(in_rows(b.view(q.name, "weight")), in_rows(b.view(q.name, "mask"))))
     if q.weights == Own(normalised=True):
-        steps.append(b.kernels.normalise(b.view(q.name, "weight"), due))
+        steps.append(b.kernels.normalise(in_rows(b.view(q.name, "weight")), due))
     return in_turn(steps)
 
 

@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from circuitsim.display import as_html
 from circuitsim.errors import RuleError
 from circuitsim.locality import Certificate, Place, Reading
+from circuitsim.rules.equation import equation_of
 from circuitsim.rules.functions import VOCABULARY
 from circuitsim.rules.inspection import check_code
+from circuitsim.rules.pickling import Packed, packed, unpacked
+from circuitsim.rules.remembered import Remembered
 from circuitsim.rules.whole import LIMIT, Whole, bounded
 
 if TYPE_CHECKING:
@@ -26,27 +30,6 @@ if TYPE_CHECKING:
 
 NEURONS = ("pre", "post")
 READ = (*NEURONS, "w", "w_remote")  # possible arguments; a circuit must declare the source of `w_remote`
-MAX_CYCLE = 1000
-
-
-class Remembered:
-    """A neuron as its synapses see it: `at(k)`, its activity of cycle k, and nothing else."""
-
-    __slots__ = ("_name", "_read", "_rule")
-
-    def __init__(self, rule: str, name: str, read: Callable[[int], Any]) -> None:
-        self._rule, self._name, self._read = rule, name, read
-
-    def at(self, cycle: int) -> Any:
-        """Return the remembered activity of a cycle, an integer >= 0 known when the rule is built."""
-        if not isinstance(cycle, int) or isinstance(cycle, bool) or not 0 <= cycle <= MAX_CYCLE:
-            raise RuleError(
-                f"rule {self._rule}",
-                got=f"{self._name}.at({cycle!r})",
-                expected=f"a cycle that is a whole number from 0 to {MAX_CYCLE}, known when the rule is built",
-                remedy="Use a literal or a whole-number parameter; a rule cannot read the future.",
-            )
-        return self._read(int(cycle))
 
 
 @dataclass(frozen=True)
@@ -67,6 +50,26 @@ class Rule:
     def name(self) -> str:
         """The function's name."""
         return self.function.__name__
+
+    @property
+    def _identity(self) -> tuple[object, ...]:
+        return getattr(self.function, "__code__", self.function), self.name, self.parameters
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rule) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        assert isinstance(self.function, FunctionType)
+        return _restored, (packed(self.function), self.parameters)
+
+    def __repr__(self) -> str:
+        return f"<Rule {self.name}: {self.equation}>"
+
+    def _repr_html_(self) -> str | None:
+        return as_html("rule", self)
 
     def bind(self, **values: float) -> Rule:
         """Return the rule with other values for its parameters; RuleError for one it does not have."""
@@ -116,6 +119,11 @@ class Rule:
     def expression(self) -> sympy.Expr:
         """The traced rule."""
         return self._trace[0]
+
+    @cached_property
+    def equation(self) -> str:
+        """The traced rule as `dw = ...`, in the words of the function."""
+        return equation_of(self.expression, self.symbols)
 
     @cached_property
     def text(self) -> str:
@@ -176,6 +184,11 @@ class Rule:
         expression = sympy.sympify(result)
         refuse_unreal(_label(self.function), expression)
         return expression
+
+
+def _restored(function: Packed, parameters: tuple[tuple[str, float | int], ...]) -> Rule:
+    """Return a pickled rule; it is checked again."""
+    return Rule(unpacked(*function), parameters)
 
 
 def local_rule(function: Callable[..., Any]) -> Rule:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from circuitsim.errors import ConfigError
 from circuitsim.runs.base import AnyScenario
 from circuitsim.runs.config import refuse
+from circuitsim.runs.names import did_you_mean
 
 _WORD = re.compile(r"[^\s\"'\[\]{},=#]+")
 
@@ -22,16 +23,18 @@ def values_of(
     scenario: AnyScenario, sets: list[str] | None, file: Path | None, seed: int | None, quick: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The keys that `--seed`, `--config` and `--quick` give, by precedence, and those that `--set` gives."""
-    values: dict[str, Any] = {} if seed is None else _seeds(scenario, seed)
-    values |= read_keys(file) if file else {}
-    values |= dict(scenario.quick) if quick else {}
     given: dict[str, Any] = {}
     for text in sets or []:
         key, value = parse_setting("--set", text)
         if key in given:
             refuse(key, text, "one --set for each key", "Remove one of them.")
         given[key] = parse_value(key, value)
-    return values, given
+    return defaults_of(scenario, read_keys(file) if file else {}, seed, quick), given
+
+
+def defaults_of(scenario: AnyScenario, config: Mapping[str, Any], seed: int | None, quick: bool) -> dict[str, Any]:
+    """Return the keys that `--seed`, a configuration and `--quick` give, by precedence."""
+    return ({} if seed is None else _seeds(scenario, seed)) | dict(config) | (dict(scenario.quick) if quick else {})
 
 
 def _seeds(scenario: AnyScenario, seed: int) -> dict[str, Any]:
@@ -44,9 +47,10 @@ def _seeds(scenario: AnyScenario, seed: int) -> dict[str, Any]:
     return found
 
 
-def vary_of(scenario: AnyScenario, varies: list[str] | None, values: dict[str, Any]) -> dict[str, Any]:
+def vary_of(
+    scenario: AnyScenario, asked: Mapping[str, Sequence[Any]], values: Mapping[str, Any]
+) -> dict[str, list[Any]]:
     """Return the keys to vary: the user's, and those of the scenario that the user did not set."""
-    asked = parse_vary(varies or [])
     own = {key: list(v) for key, v in scenario.vary.items() if key not in asked and key not in values}
     for key in asked:
         if key not in scenario.settings.model_fields:
@@ -54,9 +58,9 @@ def vary_of(scenario: AnyScenario, varies: list[str] | None, values: dict[str, A
                 f"key {key}",
                 got="--vary of an unknown key",
                 expected=f"one of {', '.join(sorted(scenario.settings.model_fields))}",
-                remedy="Correct its name.",
+                remedy=did_you_mean(key, scenario.settings.model_fields) or "Correct its name.",
             )
-    return own | asked
+    return own | {key: list(values) for key, values in asked.items()}
 
 
 def parse_value(key: str, text: str) -> Any:

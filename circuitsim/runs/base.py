@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from circuitsim.runs.tools import load_tool
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -22,6 +24,12 @@ def nothing(*_: object) -> Figures:
     return {}
 
 
+def usual_metrics(simulator: Simulator, x: np.ndarray, y: np.ndarray | None) -> Figures:
+    """Return the metrics of a scenario that names none."""
+    found: Figures = load_tool("evaluate")(simulator, x, y)
+    return found
+
+
 @dataclass(frozen=True)
 class AnyScenario:
     """The fields that scenarios of all kinds share.
@@ -30,6 +38,7 @@ class AnyScenario:
     ----------
     name, description : shown by `circuitsim list`. settings : the model of its keys.
     quick : the values that `--quick` sets. vary : the keys that it varies unless they are given.
+    reference : what config.json names it by, so that `resume` finds it; default its name.
     """
 
     name: str
@@ -37,6 +46,11 @@ class AnyScenario:
     settings: type[Settings]
     quick: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
     vary: Mapping[str, tuple[Any, ...]] = field(default_factory=dict, kw_only=True)
+    reference: str = field(default="", kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not self.reference:
+            object.__setattr__(self, "reference", self.name)
 
     @property
     def kind(self) -> str:
@@ -51,10 +65,12 @@ class LearningScenario(AnyScenario):
     Parameters
     ----------
     design : one replica's settings to its design.
-    check : refuses settings that do not fit the data.
-    tensor_shapes : settings to names and shapes of all tensors that `--init` may have.
-    evaluate : metrics of one data split, from its examples and their classes.
+    check : refuses settings that do not fit the data; default: a circuit refuses data that it cannot be shown.
+    tensor_shapes : settings to names and shapes of all tensors that `--init` may have; default: those of the circuits.
+    evaluate : metrics of one data split, from its examples and their classes; default: error and loss of circuits with
+        labels, mse and bce of those that reconstruct their inputs.
     prepare : tensors of a replica that depend on the data, by name, set before training.
+    examine : further metrics of the test split.
     inspect : metrics of the circuit itself, which may show it training examples; values that are not finite are left
         out. presented : figures of the batch just shown, from the data and the batch's rows; their means over an epoch
         are metrics of the train split; None: not measured.
@@ -62,9 +78,10 @@ class LearningScenario(AnyScenario):
 
     settings: type[TrainingSettings]
     design: Callable[[Any], Design]
-    check: Callable[[Any, Dataset], None]
-    tensor_shapes: Callable[[Any], dict[str, tuple[int, ...]]]
-    evaluate: Callable[[Simulator, np.ndarray, np.ndarray | None], Figures]
+    check: Callable[[Any, Dataset], object] = nothing
+    tensor_shapes: Callable[[Any], dict[str, tuple[int, ...]]] | None = None
+    evaluate: Callable[[Simulator, np.ndarray, np.ndarray | None], Figures] = usual_metrics
     prepare: Callable[[Any, Dataset], dict[str, np.ndarray]] = field(default=nothing, kw_only=True)
+    examine: Callable[[Simulator, Any, Dataset], Figures] = field(default=nothing, kw_only=True)
     inspect: Callable[[Simulator, Any, Dataset], Figures] = field(default=nothing, kw_only=True)
     presented: Callable[[Simulator, Dataset, np.ndarray], Figures] | None = field(default=None, kw_only=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -18,6 +19,7 @@ from circuitsim import data
 from circuitsim.errors import BadInput, ConfigError, DataError, Diverged, Interrupted
 from circuitsim.runs import runfolder, signals, tables, training
 from circuitsim.runs.config import Settings, TrainingSettings, based, replicas
+from circuitsim.runs.estimate import estimated_seconds, in_words
 from circuitsim.runs.files import remove_partial
 from circuitsim.runs.lookup import load_scenario
 from circuitsim.runs.ownership import owned
@@ -75,7 +77,10 @@ class CampaignRun(Run[Campaign]):
 
     def check(self, init: Path | None) -> None:
         """Refuse members that cannot run, before any of them starts."""
+        self._check_beginnings()
         self.outcomes = self._skipped(self.members)
+        if self.scenario.estimated(self.settings[0]):
+            self._estimate()
 
     def describe(self) -> dict[str, Any]:
         """Return the content of config.json, with the members."""
@@ -113,6 +118,40 @@ class CampaignRun(Run[Campaign]):
         except KeyboardInterrupt:
             raise Interrupted("interrupted outside of training", self.folder) from None
 
+    def _check_beginnings(self) -> None:
+        """Refuse a member that begins with weights of one that does not come before it."""
+        names = [member.name for member in self.members]
+        for index, member in enumerate(self.members):
+            if member.begins and member.begins not in names[:index]:
+                raise ConfigError(
+                    f"member {member.name}",
+                    got=f"first weights of {member.begins!r}",
+                    expected="the name of a member before it",
+                    remedy="Put that member first.",
+                )
+
+    def _estimate(self) -> None:
+        """Show how long the members will take, by a short trial of each."""
+        total = 0.0
+        for member in self.members:
+            if member.name not in self.outcomes:
+                study = training.make_study(_scenario(member), self._settings_of(member), self.backend)
+                seconds = estimated_seconds(study)
+                self.show(f"member {member.name}: about {in_words(seconds)}")
+                total += seconds
+        self.show(f"all members: about {in_words(total)}; a run that is interrupted goes on with `resume`")
+
+    def _first_weights(self, member: Member, folder: Path) -> Path | None:
+        """Write into a folder the tensors that a member takes from another's first replica; None for no such."""
+        if not member.begins:
+            return None
+        earlier = next(one for one in self.members if one.name == member.begins)
+        found = runfolder.read_tensors(self._folder(earlier) / runfolder.FINAL)
+        several = len(self._settings_of(earlier)) > 1
+        path = folder / runfolder.INITIAL
+        runfolder.save_tensors(path, {name: found[name][0] if several else found[name] for name in member.tensors})
+        return path
+
     def _outcome(self, member: Member, interrupted: list[int]) -> MemberRun:
         """Start or resume a member, and return its outcome."""
         folder, scenario = self._folder(member), _scenario(member)
@@ -124,7 +163,9 @@ class CampaignRun(Run[Campaign]):
                     ended = training.TrainingRun.resume(scenario, folder, config, self.console, **options)
             else:
                 request = (scenario, member.values, member.vary, self.backend, folder, self.console)
-                ended = training.TrainingRun.start(*request, overwrite=True, base=self.base, **options)
+                with TemporaryDirectory() as taken:
+                    options |= {"overwrite": True, "base": self.base, "init": self._first_weights(member, Path(taken))}
+                    ended = training.TrainingRun.start(*request, **options)
         except Diverged as error:
             return MemberRun(member, folder, DIVERGED, str(error))
         except Interrupted as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,14 @@ def newest(folder: Path) -> Iterator[tuple[Path, dict[str, np.ndarray] | RunFold
             yield path, read(path)
         except RunFolderError as error:
             yield path, error
+
+
+def newest_whole(folder: Path) -> dict[str, np.ndarray] | None:
+    """Return the content of the newest checkpoint that is whole; None if there is none. Changes nothing."""
+    for path in _newest_first(folder):
+        with suppress(RunFolderError):
+            return read(path)
+    return None
 
 
 def _newest_first(folder: Path) -> list[Path]:

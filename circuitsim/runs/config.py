@@ -5,7 +5,6 @@ Every refusal names the key, the value given and the values allowed.
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,12 +13,13 @@ from typing import Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from circuitsim.errors import ConfigError
+from circuitsim.runs.names import did_you_mean
 
 
 class Settings(BaseModel):
     """The keys of a scenario of any kind. A field's description is the text that its error message expects."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True)
 
     FIXED: ClassVar[tuple[str, ...]] = ()
     """Keys that have one value for all replicas, since they change shapes or the course of the run."""
@@ -43,6 +43,10 @@ class TrainingSettings(Settings):
     """The keys that every scenario which trains circuits has: data, batches, epochs, seeds."""
 
     dataset: str = Field("digits", description="a data set's name or the path of an .npz file")
+    downsample: int = Field(1, ge=1, le=64, description="a whole number of pixels from 1 to 64, the side of a block")
+    scale: list[float] | None = Field(None, description="none, or a list of the two numbers that 0 and 1 become")
+    standardise: Literal["none", "feature", "channel"] = Field("none", description="none, feature or channel")
+    augment_shift: float = Field(0.0, ge=0, lt=1, description="a fraction of an image's size, from 0 to below 1")
     lr_decay: float = Field(1.0, gt=0, description="a number above 0")
     batch: int = Field(100, ge=1, description="a whole number >= 1")
     drop_last: bool = Field(False, description="true or false")
@@ -57,11 +61,17 @@ class TrainingSettings(Settings):
     checkpoint_every: int | None = Field(None, ge=1, description="none, or a whole number of presentations >= 1")
 
     FIXED: ClassVar[tuple[str, ...]] = (
-        "dataset", "batch", "drop_last", "epochs", "train_limit", "test_limit", "dtype", "on_divergence",
+        "dataset", "downsample", "scale", "standardise", "augment_shift",
+        "batch", "drop_last", "epochs", "train_limit", "test_limit", "dtype", "on_divergence",
         "checkpoint_every",
     )  # fmt: skip
     SHAPING: ClassVar[tuple[str, ...]] = ()
     """Keys that decide the shapes of tensors."""
+
+    def model_post_init(self, _: Any) -> None:
+        """Check keys against each other."""
+        if self.scale is not None and (len(self.scale) != 2 or self.scale[0] >= self.scale[1]):
+            refuse("scale", self.scale, expectation(type(self), "scale"), "Give the lower number first.")
 
 
 _FILES = (".npz", ".py")
@@ -91,8 +101,7 @@ def build(model: type[M], values: Mapping[str, Any], within: str = "") -> M:
     cleaned = {key: None if value == "none" and _optional(model, key) else value for key, value in values.items()}
     unknown = [key for key in cleaned if key not in model.model_fields]
     if unknown:
-        close = difflib.get_close_matches(unknown[0], model.model_fields, 1)
-        hint = f"Did you mean {close[0]}?" if close else "Remove it."
+        hint = did_you_mean(unknown[0], model.model_fields) or "Remove it."
         expected = f"one of {', '.join(sorted(model.model_fields))}"
         refuse(f"{within}{unknown[0]}", cleaned[unknown[0]], expected, hint)
     try:
@@ -105,7 +114,9 @@ def build(model: type[M], values: Mapping[str, Any], within: str = "") -> M:
 
 def expectation(model: type[BaseModel], key: str) -> str:
     """Return the values that a key may have, as its message puts them."""
-    return model.model_fields[key].description or "another value"
+    field = model.model_fields[key]
+    kind = getattr(field.annotation, "__name__", str(field.annotation))
+    return field.description or f"a value of type {kind}"
 
 
 def _optional(model: type[BaseModel], key: str) -> bool:

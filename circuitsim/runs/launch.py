@@ -11,11 +11,11 @@ from circuitsim.runs import runfolder
 from circuitsim.runs.base import AnyScenario
 from circuitsim.runs.campaigning import CampaignRun
 from circuitsim.runs.computing import ComputationRun
-from circuitsim.runs.lookup import load_scenario
 from circuitsim.runs.ownership import owned
 from circuitsim.runs.run import Run
 from circuitsim.runs.scenario import Campaign, Computation
 from circuitsim.runs.training import TrainingRun
+from circuitsim.runs.trust import scenario_of
 
 
 def start_run(scenario: AnyScenario, *arguments: Any, **options: Any) -> Run[Any]:
@@ -23,13 +23,20 @@ def start_run(scenario: AnyScenario, *arguments: Any, **options: Any) -> Run[Any
     return _kind(scenario).start(scenario, *arguments, **options)
 
 
-def resume_run(folder: Path, console: Console, *, trusted: bool = False) -> Run[Any]:
-    """Continue the run in a folder, and own it meanwhile; only if `trusted`, execute code from files that it names."""
+def resume_run(
+    folder: Path, console: Console, *, trusted: bool = False, scenario: AnyScenario | None = None
+) -> Run[Any]:
+    """Continue the run in a folder, and own it meanwhile; only if `trusted`, execute code from files that it names.
+
+    Parameters
+    ----------
+    scenario : that of the run, where the caller has it: then the run is the caller's own, and trusted.
+    """
     runfolder.read_config(folder)  # refused before anything is written
     with owned(folder):
         config = runfolder.read_config(folder)
-        scenario = load_scenario(config["scenario"])
-        return _kind(scenario).resume(scenario, folder, config, console, trusted=trusted)
+        found = scenario or scenario_of(folder, config, trusted)
+        return _kind(found).resume(found, folder, config, console, trusted=trusted or scenario is not None)
 
 
 def _kind(scenario: AnyScenario) -> type[Run[Any]]:

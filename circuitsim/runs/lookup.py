@@ -1,18 +1,16 @@
-"""Scenarios, circuits and tools that are installed, found through entry points: users' packages can add theirs."""
+"""Scenarios and circuits that are installed, found through entry points: users' packages can add theirs."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from importlib.metadata import entry_points
 
 from circuitsim.errors import ConfigError
 from circuitsim.runs.base import AnyScenario
+from circuitsim.runs.tools import entry_point
 
 SCENARIOS = "circuitsim.scenarios"
 CIRCUITS = "circuitsim.circuits"
-TOOLS = "circuitsim.tools"
 
 
 def scenario_names() -> list[str]:
@@ -34,7 +32,7 @@ def circuit_descriptions() -> list[tuple[str, str]]:
 
 def load_scenario(name: str) -> AnyScenario:
     """Return a scenario by name; ConfigError for an unknown one."""
-    point = _point(SCENARIOS, name)
+    point = entry_point(SCENARIOS, name)
     if point is not None:
         found: AnyScenario = point.load()
         return found
@@ -45,21 +43,3 @@ def load_scenario(name: str) -> AnyScenario:
         expected=f"one of {', '.join(scenario_names())}",
         remedy=f"Did you mean {close[0]}?" if close else "`circuitsim list` shows them.",
     )
-
-
-def load_tool(name: str) -> Callable[..., Any]:
-    """Return the function behind a command that needs more than the engine; ConfigError if none is installed."""
-    point = _point(TOOLS, name)
-    if point is not None:
-        found: Callable[..., Any] = point.load()
-        return found
-    raise ConfigError(
-        f"command {name}",
-        got="no installed package that carries it out",
-        expected=f"an entry point {name!r} in the group {TOOLS}",
-        remedy="Install circuitsim again: pip install --force-reinstall circuitsim.",
-    )
-
-
-def _point(group: str, name: str) -> EntryPoint | None:
-    return next((point for point in entry_points(group=group) if point.name == name), None)

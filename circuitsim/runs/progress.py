@@ -1,10 +1,10 @@
-"""Progress of a run: a live bar on a terminal, plain lines elsewhere."""
+"""Progress of a run: a live bar on a terminal or in a notebook, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -14,11 +14,27 @@ from circuitsim.runs.study import Study
 _SHOWN = 10.0  # updates of the bar a second, at most
 
 
+class NotebookBar:
+    """One output of a notebook's cell that is replaced as the run goes on."""
+
+    def __init__(self) -> None:
+        from IPython.display import display
+
+        self._handle: Any = display({"text/plain": ""}, raw=True, display_id=True)
+
+    def show(self, done: int, total: int, text: str) -> None:
+        """Show how much is done, and a text beside it."""
+        bar = f'<progress value="{done}" max="{max(total, 1)}"></progress> {text}'
+        self._handle.update({"text/plain": text, "text/html": bar}, raw=True)
+
+
 class RunProgress:
     """Shows batches done, their rate, the remaining time, and each epoch's test error over replicas."""
 
     def __init__(self, study: Study, console: Console) -> None:
         self._study, self._console = study, console
+        self._notebook = NotebookBar() if console.is_jupyter and not console.quiet else None
+        self._said = ""
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(bar_width=20),
@@ -49,6 +65,7 @@ class RunProgress:
         if now - self._last > 1 / _SHOWN:
             self._last = now
             self._bar.update(self._task, completed=self._done(), epoch=self._epoch(), rate=self._rate())
+            self._show_in_notebook()
 
     def measured(self) -> None:
         """An epoch has been measured: say how it stands."""
@@ -59,10 +76,22 @@ class RunProgress:
         spread = f"test {name} {sum(errors) / len(errors):.4g}" if errors else "no replica left"
         if len(errors) > 1:
             spread = f"test {name} {min(errors):.4g} to {max(errors):.4g} ({len(errors)} replicas)"
-        line = f"epoch {study.epoch}/{study.epochs}  {spread}"
-        if study.epoch:
-            line += f"  {self._rate():,.0f} batches/s  {self._remaining()} left"
-        self._console.print(line, highlight=False)
+        self._said = f"epoch {study.epoch}/{study.epochs}  {spread}"
+        if self._notebook is not None:
+            self._show_in_notebook()
+        elif study.epoch and self._bar.disable:
+            self._console.print(f"{self._said}  {self._speed()}", highlight=False)
+        else:  # the bar has the rate and the remaining time
+            self._console.print(self._said, highlight=False)
+
+    def _show_in_notebook(self) -> None:
+        if self._notebook is not None:
+            total = self._study.epochs * self._study.batches
+            going = f"  {self._speed()}" if 0 < self._done() < total else ""
+            self._notebook.show(self._done(), total, f"{self._said or f'epoch {self._epoch()}'}{going}")
+
+    def _speed(self) -> str:
+        return f"{self._rate():,.0f} batches/s  {self._remaining()} left"
 
     def _done(self) -> int:
         return self._study.epoch * self._study.batches + self._study.batch

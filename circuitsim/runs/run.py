@@ -87,7 +87,7 @@ class Run(ABC, Generic[K]):
         based(settings, made.base)
         made.check(init)
         made.config = made.describe()
-        made.config["given"] |= {"folder": made.base, "code": digests(made.all_settings())}
+        made.config["given"] |= {"folder": made.base, "code": made.code()}
         made.folder = folder or make_new(wanted)
         with runfolder.claimed(made.folder, overwrite):
             made.write_first()
@@ -111,7 +111,7 @@ class Run(ABC, Generic[K]):
         based(settings, base)
         made.config = config
         if not made.trusted:
-            check_code(folder, made.all_settings(), config["given"])
+            check_code(folder, made.code(), config["given"])
         made.restore()
         made.carry_out()
         return made
@@ -133,11 +133,15 @@ class Run(ABC, Generic[K]):
 
     def describe(self) -> dict[str, Any]:
         """Return the content of config.json."""
-        return runfolder.describe(self.scenario.name, self.settings, self.vary, self.backend)
+        return runfolder.describe(self.scenario.reference, self.settings, self.vary, self.backend)
 
     def all_settings(self) -> Sequence[Settings]:
         """Return the settings of all that the run trains or computes."""
         return self.settings
+
+    def code(self) -> dict[str, str]:
+        """Return the files of code that the run executes, each with its SHA-256."""
+        return digests(self.scenario.reference, self.all_settings(), self.base)
 
     def write_first(self) -> None:
         """Write the files that precede config.json, which makes the folder a run folder."""

@@ -11,11 +11,17 @@ from pydantic import ConfigDict
 
 from circuitsim.errors import ConfigError
 from circuitsim.runs.base import AnyScenario, LearningScenario, nothing
+from circuitsim.runs.tools import load_tool
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from circuitsim.runs.study import Study
+
+
+def usual_files(folder: Path, study: Study, config: Mapping[str, Any]) -> None:
+    """Write the files of a scenario that names none: audit.json and report.html."""
+    load_tool("finish")(folder, study, config)
 
 
 @dataclass(frozen=True)
@@ -24,10 +30,25 @@ class Scenario(LearningScenario):
 
     Parameters
     ----------
-    finish : writes audit and report of a study into the run folder, given config.json's content.
+    finish : writes audit and report of a study into the run folder, given config.json's content; default: audit.json
+        and report.html.
+
+    Examples
+    --------
+    >>> import circuitsim as cs
+    >>> class Keys(cs.TrainingSettings):
+    ...     units: int = 16
+    ...     lr: float = 0.1
+    >>> def design(keys):
+    ...     circuit, protocol = cs.circuits.circular_autoencoder([64, keys.units, 64])
+    ...     return cs.Design(circuit, protocol, {"lr": keys.lr})
+    >>> mine = cs.Scenario("mine", "an autoencoder of my own", Keys, design)
+    >>> run = cs.run(mine, units=4, epochs=1, train_limit=100)
+    >>> sorted(run.metrics["metric"].unique())
+    ['bce', 'mse', 'seconds']
     """
 
-    finish: Callable[[Path, Study, Mapping[str, Any]], None]
+    finish: Callable[[Path, Study, Mapping[str, Any]], None] = usual_files
 
 
 @dataclass(frozen=True)
@@ -59,6 +80,8 @@ class Member:
     ----------
     name : of its folder. scenario : the name of one that trains circuits. values, vary : as `--set` and `--vary`.
     optional : whether the campaign continues without the member if its data set is missing.
+    begins : an earlier member, whose first replica gives this one's first `tensors`; "" for none.
+    tensors : their names.
     """
 
     name: str
@@ -66,6 +89,8 @@ class Member:
     values: Mapping[str, Any]
     vary: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     optional: bool = False
+    begins: str = ""
+    tensors: tuple[str, ...] = ()
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # where they are read from config.json
 
@@ -94,10 +119,12 @@ class Campaign(AnyScenario):
     ----------
     members : settings to runs, in order.
     finish : writes figures, tables and report into the run folder, from the files of the members.
+    estimated : of settings, whether a short trial of each member tells, before the first starts, how long all take.
     """
 
     members: Callable[[Any], Sequence[Member]]
     finish: Callable[[Path, Sequence[MemberRun], Mapping[str, Any]], None]
+    estimated: Callable[[Any], bool] = field(default=lambda _: False, kw_only=True)
 
 
 def expect_circuits(found: AnyScenario, needed_by: str) -> Scenario:

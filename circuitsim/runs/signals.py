@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -44,5 +45,7 @@ def at_once() -> Iterator[None]:
 
 
 def _install(handlers: dict[signal.Signals, Callable[..., Any] | int | None]) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        return  # signals come to the main thread alone, and no other may name their handlers
     for number, handler in handlers.items():
         signal.signal(number, handler)

@@ -23,6 +23,7 @@ from circuitsim.runs import tables
 from circuitsim.runs.base import Figures, LearningScenario
 from circuitsim.runs.config import TrainingSettings
 from circuitsim.runs.groups import ReplicaGroup, common_epochs, make_groups, order_key, renumbering
+from circuitsim.runs.translations import images_of_epoch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +56,7 @@ class Study:
         self.sums: list[dict[str, list[float]]] = [{} for _ in self.groups]  # of the epoch's `presented`
         self.metrics: list[MetricRow] = []
         for group in self.groups:
-            self._enter(group)
+            self.enter(group)
 
     @property
     def batches(self) -> int:
@@ -84,10 +85,13 @@ class Study:
             with renumbering(group, f"epoch {self.epoch + 1}"):
                 group.simulator.drain()
 
-    def _enter(self, group: ReplicaGroup) -> None:
-        """Set a group's protocol, parameters and rates to those of the epoch in progress."""
+    def enter(self, group: ReplicaGroup) -> None:
+        """Set a group's protocol, parameters, rates and images to those of the epoch in progress."""
         stage, begin = group.design.stage(self.epoch)
         group.simulator.change_protocol(stage.protocol)
+        if self.common.augment_shift:
+            shown = images_of_epoch(self.data, self.common, self.epoch)
+            group.simulator.use(shown, self.data.train_labels)
         with np.errstate(over="ignore", invalid="ignore"):  # rates out of range are found as divergence
             group.simulator.set_parameters(stage.parameters)
             factor = np.array([s.lr_decay for s in group.settings]) ** (self.epoch - begin)
@@ -103,7 +107,7 @@ class Study:
         self.metrics += [(r, epoch, "train", "seconds", self.seconds) for r in self.alive()]
         self.epoch, self.batch, self.seconds, self.sums = epoch, 0, 0.0, [{} for _ in self.groups]
         for group in self.groups:
-            self._enter(group)  # now, since a checkpoint stores the memories of the next stage's neurons
+            self.enter(group)  # now, since a checkpoint stores the memories of the next stage's neurons
 
     def begin(self) -> None:
         """Run mirror mode before training, and measure both splits."""
@@ -125,6 +129,7 @@ class Study:
                 measured = self.scenario.evaluate(group.simulator, x, y)
                 self._check_finite(group, measured, epoch, split)
                 self._add(group, epoch, split, measured)
+            self._add(group, epoch, "test", self.scenario.examine(group.simulator, group.settings[0], data))
             self._add(group, epoch, "train", self.scenario.inspect(group.simulator, group.settings[0], data))
         self._check_alive(epoch)
 
@@ -231,7 +236,7 @@ class Study:
         self.epoch, self.batch, self.seconds = counters["epoch"], counters["batch"], counters["seconds"]
         self.sums, self.metrics = counters["sums"], [tuple(row) for row in counters["metrics"]]
         for index, group in enumerate(self.groups):
-            self._enter(group)
+            self.enter(group)
             prefix = f"group{index}/"
             own = {name.removeprefix(prefix): a for name, a in snapshot.items() if name.startswith(prefix)}
             group.simulator.restore(own)

@@ -19,6 +19,7 @@ from circuitsim.runs.progress import RunProgress
 from circuitsim.runs.run import Run
 from circuitsim.runs.scenario import Scenario
 from circuitsim.runs.study import Study
+from circuitsim.runs.translations import check_translations
 
 CHECK_INTERVAL = 0.05  # seconds between looks at progress and signals: too short to notice
 
@@ -26,7 +27,10 @@ CHECK_INTERVAL = 0.05  # seconds between looks at progress and signals: too shor
 def make_study(scenario: LearningScenario, settings: Sequence[TrainingSettings], backend: str) -> Study:
     """Load the data, check the settings against it, and build the circuits."""
     first = settings[0]
-    loaded = data.load(first.located(first.dataset), first.dtype, first.train_limit, first.test_limit)
+    stored = data.load(first.located(first.dataset), first.dtype, first.train_limit, first.test_limit)
+    scale = None if first.scale is None else (first.scale[0], first.scale[1])
+    loaded = data.preprocessed(stored, downsample=first.downsample, scale=scale, standardise=first.standardise)
+    check_translations(settings, loaded)
     for one in settings:
         scenario.check(one, loaded)
     return Study(scenario, settings, loaded, backend)
@@ -53,7 +57,7 @@ class TrainingRun(Run[Scenario]):
         """Return the content of config.json, with the window of each replica's schedule."""
         windows = {index: group.simulator.schedule.window for group in self.study.groups for index in group.members}
         used = [{"window": windows[index]} for index in range(len(self.settings))]
-        return runfolder.describe(self.scenario.name, self.settings, self.vary, self.backend, used)
+        return runfolder.describe(self.scenario.reference, self.settings, self.vary, self.backend, used)
 
     def write_first(self) -> None:
         """Write the tensors before training."""
@@ -144,13 +148,21 @@ class TrainingRun(Run[Scenario]):
 
 def load_initial(study: Study, path: Path) -> None:
     """Load `--init`: any subset of the scenario's tensors, each in the shape that the settings give."""
-    shapes = study.scenario.tensor_shapes(study.common)
+    shapes = _shapes(study)
     tensors = runfolder.read_tensors(path)
     for name, values in tensors.items():
         for got, expected, remedy in _faults(study, shapes, name, values):
             raise TensorError(f"tensor {name} of {path}", got=got, expected=expected, remedy=remedy)
     for name, values in tensors.items():
         study.load(name, values)
+
+
+def _shapes(study: Study) -> Mapping[str, tuple[int, ...]]:
+    """Return names and shapes of all tensors that a scenario's circuits may have."""
+    if study.scenario.tensor_shapes is not None:
+        return study.scenario.tensor_shapes(study.common)
+    each = [group.simulator.tensors() for group in study.groups]
+    return {name: values.shape[1:] for tensors in each for name, values in tensors.items()}
 
 
 def _faults(

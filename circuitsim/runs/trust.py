@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from circuitsim.errors import RunFolderError
+from circuitsim.runs.base import AnyScenario
 from circuitsim.runs.config import Settings
+from circuitsim.runs.own import IN_FILE, file_of, find_scenario
 
 
 def check_links(folder: Path, names: Iterable[str]) -> None:
@@ -25,24 +27,30 @@ def check_links(folder: Path, names: Iterable[str]) -> None:
             )
 
 
-def digests(settings: Iterable[Settings]) -> dict[str, str]:
-    """Return the files of code that settings name, each with the SHA-256 of its content."""
+def digests(scenario: str, settings: Iterable[Settings], base: str) -> dict[str, str]:
+    """Return the files of code that a run executes, each with the SHA-256 of its content.
+
+    Parameters
+    ----------
+    scenario : its name, or FILE.py:NAME. settings : of all replicas. base : the folder in which relative paths begin.
+    """
     found = {}
+    if IN_FILE in scenario:
+        found[scenario.rpartition(":")[0]] = _digest(file_of(scenario, base))
     for one in settings:
-        for name in one.code_files():
-            path = Path(one.located(name))
-            found[name] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
+        found |= {name: _digest(Path(one.located(name))) for name in one.code_files()}
     return found
 
 
-def check_code(folder: Path, settings: Iterable[Settings], given: Mapping[str, Any]) -> None:
+def check_code(folder: Path, code: Mapping[str, str], given: Mapping[str, Any]) -> None:
     """Raise RunFolderError where a run would execute code from a file.
 
     Parameters
     ----------
+    code : the files with their hashes now, from `digests`.
     given : what the run was given, as config.json has it: with the hashes of the files then.
     """
-    for name, now in digests(settings).items():
+    for name, now in code.items():
         before = given.get("code", {}).get(name, "unknown")
         raise RunFolderError(
             f"run folder {folder}",
@@ -50,3 +58,15 @@ def check_code(folder: Path, settings: Iterable[Settings], given: Mapping[str, A
             expected="code only from files that you trust",
             remedy=f"Read the file; then, if you trust it: circuitsim resume --trust {folder}",
         )
+
+
+def scenario_of(folder: Path, config: Mapping[str, Any], trusted: bool) -> AnyScenario:
+    """Return the scenario of a run folder; RunFolderError where it is in a file that nobody has trusted."""
+    reference, base = str(config["scenario"]), str(config["given"].get("folder", ""))
+    if not trusted:
+        check_code(folder, digests(reference, (), base), config["given"])
+    return find_scenario(reference, base)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
+from typing import Any
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Plasticity
+from circuitsim.display import as_html
 from circuitsim.locality import Key
 
 
@@ -48,6 +50,16 @@ class Protocol:
     interval: int | None = None
     memories: int | None = None
     labelled: int = 0
+
+    def changed(self) -> dict[str, Any]:
+        """Return the fields that differ from their defaults."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+
+    def __repr__(self) -> str:
+        return f"Protocol({', '.join(f'{key}={value!r}' for key, value in self.changed().items())})"
+
+    def _repr_html_(self) -> str | None:
+        return as_html("protocol", self)
 
 
 Learning = tuple[str, int]  # a projection, and the index of a rule among its rules

@@ -11,6 +11,7 @@ from functools import cached_property
 
 from circuitsim import phases
 from circuitsim.circuit.circuit import Circuit
+from circuitsim.display import as_html
 from circuitsim.errors import ScheduleError
 from circuitsim.events import Event
 from circuitsim.locality import Access, Finding, Key, Mode, Place, Reading, verdict
@@ -57,6 +58,12 @@ class Schedule:
     entries: tuple[Entry, ...]
     window: int
     rows: tuple[Row, ...]
+
+    def __repr__(self) -> str:
+        return f"<Schedule of {self.circuit.name}: {len(self.entries)} events in {self.length} ticks>"
+
+    def _repr_html_(self) -> str | None:
+        return as_html("schedule", self)
 
     @property
     def duration(self) -> int:

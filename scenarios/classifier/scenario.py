@@ -9,12 +9,14 @@ import numpy as np
 
 from circuitsim.analysis.alignment import delta_alignment, weight_alignment
 from circuitsim.analysis.classification import batch_loss, classification_errors
+from circuitsim.analysis.filters import kernel_distances
+from circuitsim.analysis.saturation import saturated_fractions
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.circuit.parts import Mirror, Noise
+from circuitsim.circuit.parts import Masks, Mirror, Noise
 from circuitsim.circuit.weights import Copied
 from circuitsim.circuits.classifier import KNOWN, PRIMITIVES, layered_classifier
-from circuitsim.data import Dataset
 from circuitsim.runs.base import Figures
+from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Design
 from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.classifier.settings import NEVER, ClassifierSettings
@@ -31,9 +33,11 @@ from circuitsim.scenarios.reporting import finish
 from circuitsim.timetable.protocol import Protocol
 
 if TYPE_CHECKING:
+    from circuitsim.data import Dataset
     from circuitsim.engine.simulator import Simulator
 
-FIGURES = ("angle", "norm_ratio", "correlation", "angle_spread")  # the order in which reports have them
+# the order in which reports have them
+FIGURES = ("angle", "norm_ratio", "correlation", "angle_spread", "saturated", "kernel_distance")
 RULES = {"self": "self_alignment"}  # primitives whose rule has another name
 
 
@@ -55,11 +59,12 @@ def described(settings: ClassifierSettings) -> tuple[Circuit, Protocol]:
     """Return the circuit and one presentation of it."""
     mirror = settings.mirror
     return layered_classifier(
-        settings.sizes,
+        settings.row,
         _feedback(settings),
         loss=settings.loss,
         hidden=settings.hidden,
         output=settings.output,
+        bias=settings.bias,
         delay=settings.delay,
         feedback_delay=settings.feedback_delay,
         primitives=_chosen(settings) or None,
@@ -68,6 +73,7 @@ def described(settings: ClassifierSettings) -> tuple[Circuit, Protocol]:
         passes=mirror["passes_per_update"],
         bounded=settings.max_norm is not None,
         masked=settings.density < 1,
+        masks=Masks(settings.masks),
         redrawn=settings.ss_kind == "batch",
         copied=bool(settings.copy_interval),
         deferred=settings.update_probability < 1,
@@ -151,12 +157,35 @@ def evaluate(simulator: Simulator, x: np.ndarray, y: np.ndarray | None) -> Figur
     return {} if y is None else classification_errors(simulator, x, y)
 
 
+def examine(simulator: Simulator, settings: ClassifierSettings, data: Dataset) -> Figures:
+    """Return `error_shifted`, the error on translated test images, the same ones at each measurement."""
+    from circuitsim.data import shifted
+
+    if not settings.shifted_test or data.image_shape is None or data.test_labels is None:
+        return {}
+    x = shifted(data.test, data.image_shape, settings.shifted_test, settings.data_seed, 0)
+    return {"error_shifted": classification_errors(simulator, x, data.test_labels)["error"]}
+
+
+def check(settings: ClassifierSettings, data: Dataset) -> None:
+    """Refuse data without classes, data that do not fit, and translations of examples that are no images."""
+    check_classes(settings, data)
+    if settings.shifted_test and data.image_shape is None:
+        refuse(
+            "shifted_test",
+            settings.shifted_test,
+            f"0 with {data.name}, whose examples are no images",
+            "Choose a data set of images, or set shifted_test=0.",
+        )
+
+
 def inspect(simulator: Simulator, settings: ClassifierSettings, data: Dataset) -> Figures:
-    """Return angles of weights and of errors, norms and correlations."""
+    """Return angles of weights and of errors, norms, correlations, saturation, and distances of untied kernels."""
     if data.train_labels is None:
         return {}
     first = slice(settings.angle_examples)
     found = weight_alignment(simulator) | delta_alignment(simulator, data.train[first], data.train_labels[first])
+    found |= saturated_fractions(simulator, data.train[first]) | kernel_distances(simulator)
     return dict(sorted(found.items(), key=lambda item: FIGURES.index(item[0].partition("/")[0])))
 
 
@@ -170,10 +199,11 @@ SCENARIO = Scenario(
     description="a layered classifier learns with backpropagation or with other feedback (ten kinds)",
     settings=ClassifierSettings,
     design=design,
-    check=check_classes,
+    check=check,
     prepare=prepare,
-    tensor_shapes=lambda settings: layered_shapes(settings.sizes, "W"),
+    tensor_shapes=lambda settings: layered_shapes(settings.row, "W"),
     evaluate=evaluate,
+    examine=examine,
     inspect=inspect,
     presented=presented,
     finish=finish,

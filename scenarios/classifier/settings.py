@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from circuitsim.circuits.classifier import FEEDBACK, KNOWN, PRIMITIVES
 from circuitsim.runs.config import build, refuse
 from circuitsim.scenarios.fields import Count, CountOrZero, Flag, NonNegative
-from circuitsim.scenarios.layered import LayeredSettings, Output
+from circuitsim.scenarios.layered import HIDDEN, ImageSettings, Output
 
 Coefficient = Annotated[float, Field(description="a number")]
 _FRACTION = "a number above 0, up to 1"
@@ -48,13 +48,13 @@ class Mirroring(Table):
     passes_per_update: CountOrZero = 1
 
 
-class ClassifierSettings(LayeredSettings):
+class ClassifierSettings(ImageSettings):
     """The settings of `classifier`."""
 
     sizes: list[int] = Field(
         [64, 32, 10], description="a list of at least two whole numbers from 1 to 10^9, units by layer"
     )
-    output: Output = Field("softmax", description="identity, tanh, logistic, relu or saturated; or softmax")
+    output: Output = Field("softmax", description=f"{HIDDEN}; or softmax")
     feedback: Literal["bp", "fa", "dfa", "kp", "wm", "ss", "urfb", "ia", "sa", "aa"] = Field(
         "bp", description=f"one of {', '.join(FEEDBACK)}"
     )
@@ -62,10 +62,13 @@ class ClassifierSettings(LayeredSettings):
     hinge_margin: Literal["one", "mu"] = Field("one", description="one or mu")
     feedback_step: float | None = Field(None, ge=0, description="none, or a number >= 0")
     weight_decay: NonNegative = 0.0
+    bias: Flag = True
     ss_kind: Literal["uniform", "fixed", "batch"] = Field("uniform", description="uniform, fixed or batch")
     primitives: dict[str, Any] | None = Field(None, description=f"none, or a table of {', '.join(KNOWN)} and rate")
     mirror: dict[str, Any] = Field(default_factory=dict, description="a table")
     density: float = Field(1.0, gt=0, le=1, description=_FRACTION)
+    masks: Literal["synapse", "location", "source"] = Field("synapse", description="synapse, location or source")
+    shifted_test: float = Field(0.0, ge=0, lt=1, description="a fraction of an image's size, from 0 to below 1")
     updates: Literal["last", "at-once", "either"] = Field("last", description="last, at-once or either")
     update_probability: float = Field(1.0, gt=0, le=1, description=_FRACTION)
     copy_interval: Annotated[int, Field(ge=0, le=2**24)] | Literal["never"] | None = Field(
@@ -76,7 +79,7 @@ class ClassifierSettings(LayeredSettings):
     )
     angle_examples: Count = 1000
 
-    FIXED: ClassVar[tuple[str, ...]] = (*LayeredSettings.FIXED, "angle_examples")
+    FIXED: ClassVar[tuple[str, ...]] = (*ImageSettings.FIXED, "angle_examples", "shifted_test")
 
     def model_post_init(self, context: Any) -> None:
         """Check settings against each other; fill in those that follow from the kind of feedback."""

@@ -137,27 +137,6 @@ def read_a_neighbour(simulator: Simulator) -> Any:
     return lean
 
 
-@found_in(("time-window", "W1"))
-def keep_an_old_array(simulator: Simulator) -> Any:
-    kept: list[np.ndarray] = []
-
-    def stale(tensors: Tensors) -> None:
-        if kept:
-            tensors["W1.weight"][...] += 0.5 * kept[-1]
-        kept.append(tensors["W1.weight"].copy())
-
-    return stale
-
-
-@found_in(("time-window", "W2"))
-def keep_a_default(simulator: Simulator) -> Any:
-    def memory(tensors: Tensors, kept: list[np.ndarray] = []) -> None:  # noqa: B006
-        kept.append(tensors["W2.weight"].sum())
-        tensors["W2.bias"][...] += 0.01 * len(kept)
-
-    return memory
-
-
 LINES = {
     "copy_transposed": 'tensors[f"B{h}.weight"][...] = tensors[f"W{h}.weight"].transpose(0, 2, 1)',
     "copy_softly": "b += 0.1 * (np.swapaxes(w, 1, 2) - b)",

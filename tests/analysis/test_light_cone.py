@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import Setting, grown, nest, simulator, stack
+from running import nightly
 
 from circuitsim.analysis.audits.light_cone import LightCone, light_cone
 from circuitsim.circuits.autoencoder import circular_autoencoder
@@ -39,7 +40,7 @@ def classifier(feedback: str) -> Simulator:
     return made
 
 
-@pytest.mark.parametrize("backend", ["numba", "numpy"])
+@pytest.mark.parametrize("backend", ["numba", nightly("numpy")])
 @pytest.mark.parametrize(
     "setting",
     [
@@ -82,7 +83,7 @@ DEVELOPING = {
 }
 
 
-@pytest.mark.parametrize("longest", [None, 4])
+@pytest.mark.parametrize("longest", [nightly(None), 4])
 @pytest.mark.parametrize("name", DEVELOPING)
 def test_stacks_and_nests_keep_to_their_light_cones(name: str, longest: int | None) -> None:
     for cone in cones(simulator([DEVELOPING[name]], longest=longest)):

@@ -327,7 +327,8 @@ def test_what_does_not_learn_takes_no_time() -> None:
         (
             (5, 3, 2),
             {"channel": "air"},
-            "channel of a tourbillon: got 'air'; expected one of decoders, bp, random, none. Choose one of these.",
+            "channel of a tourbillon: got 'air'; expected one of decoders, winners, bp, random, none. "
+            "Choose one of these.",
         ),
         (
             (5, 3, 2),

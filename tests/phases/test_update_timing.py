@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from building import Built, Tensors, classes, classifier, digits, distance, presentations, simulator, train, weights_of
 from handwritten import derivative
+from running import nightly
 from sample_rules import local_rule
 
 from circuitsim import Circuit, Plasticity, Protocol, Simulator, Updates
@@ -413,7 +414,7 @@ def test_a_replica_that_is_lost_is_left_as_it_was(name: str, backend: str) -> No
         np.testing.assert_allclose(made.state.persistent()[key][1], array[0], rtol=0, atol=1e-12)
 
 
-@each_backend
+@pytest.mark.parametrize("backend", ["numba", nightly("numpy")])
 @each_timing
 def test_audits_find_what_is_declared(name: str, backend: str) -> None:
     """Labels, and weights that are transported however late; each rule needs the window of updates last."""

@@ -15,16 +15,19 @@ import pandas as pd
 import pydantic
 import pytest
 from pydantic import Field
-from running import ENTRIES, SMALL, circuitsim, installed, measured, metrics, outcome, skip_report, tree
+from running import ENTRIES, SMALL, circuitsim, installed, measured, metrics, nightly, outcome, skip_report, tree
 
 from circuitsim import data
 from circuitsim.analysis.reports import portfolio
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import DataError
-from circuitsim.runs import config, scenario, tables
-from circuitsim.runs.config import Settings
-from circuitsim.runs.scenario import Campaign, Member, MemberRun
+from circuitsim.runs import config, estimate, scenario, tables
+from circuitsim.runs.config import Settings, build
+from circuitsim.runs.lookup import load_scenario
+from circuitsim.runs.runfolder import read_tensors
+from circuitsim.runs.scenario import Campaign, Member, MemberRun, expect_circuits
 from circuitsim.runs.study import Study
+from circuitsim.runs.training import make_study
 
 CLASSES = {"sizes": [64, 5, 10], "train_limit": 40, "test_limit": 20, "batch": 8, "epochs": 2, "lr": 0.1}
 
@@ -133,7 +136,10 @@ def test_refused(options: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 
 MEMBERS = {
     "a value": ({"values": SMALL | {"lr": -1.0}, "vary": {}}, "member first: key lr: got -1.0; expected a number >= 0"),
-    "a key": ({"values": {"feedback": "bp"}}, "member first: key feedback: got 'bp'; expected one of batch"),
+    "a key": (
+        {"values": {"feedback": "bp"}},
+        "member first: key feedback: got 'bp'; expected one of augment_shift, batch",
+    ),
     "data": ({"values": SMALL | {"dataset": "no.npz"}}, "member first: data file no.npz: got no such file; expected"),
     "a limit": (
         {"values": SMALL | {"train_limit": 9999}, "optional": True},
@@ -149,6 +155,10 @@ MEMBERS = {
         {"name": "a/b"},
         "members of campaign tour: got 'a/b'; expected names of letters, digits, dots, hyphens and underscores, each "
         "once. Change its settings, or its function `members`.",
+    ),
+    "first weights of no one": (
+        {"begins": "rates", "tensors": ("A1.weight",)},
+        "member first: got first weights of 'rates'; expected the name of a member before it. Put that member first.",
     ),
     "a name twice": ({"name": "last"}, "members of campaign tour: got 'last'; expected names of"),
 }
@@ -321,7 +331,7 @@ def test_overwrite_replaces_an_earlier_campaign(whole: Path, tmp_path: Path, cap
     _same(out, whole)
 
 
-@pytest.mark.parametrize("at", [3, 33, 47, 64])
+@pytest.mark.parametrize("at", [3, nightly(33), nightly(47), 64])
 def test_killed_and_resumed(at: int, whole: Path, tmp_path: Path) -> None:
     """SIGKILL in a process of its own, within the first member, the second, and twice the last."""
     out = tmp_path / "run"
@@ -362,3 +372,50 @@ def test_the_campaign_of_the_design_document(tmp_path: Path, monkeypatch: pytest
     assert set(table["member"]) == {"depth-1", "depth-2", "depth-3"}
     assert len(table) == 3 * 2 * 2
     assert (table["min"] < table["max"]).any()
+
+
+def test_a_member_begins_with_weights_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def members(settings: TourSettings) -> list[Member]:
+        first, _, _ = _members(settings)
+        return [first, Member("after", "autoencoder", SMALL, begins="first", tensors=("A1.weight",))]
+
+    installed(monkeypatch, replace(TOUR, members=members))
+    assert circuitsim("run", "tour", "--out", tmp_path / "run") == 0
+    ended = read_tensors(tmp_path / "run" / "members" / "first" / "final.safetensors")
+    begun = read_tensors(tmp_path / "run" / "members" / "after" / "initial.safetensors")
+    assert ended["A1.weight"].ndim == 3
+    assert np.array_equal(begun["A1.weight"], ended["A1.weight"][0])
+    assert not np.array_equal(begun["A2.weight"], ended["A2.weight"][0])
+
+
+def test_an_estimate_of_the_time_comes_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    installed(monkeypatch, replace(TOUR, estimated=lambda settings: settings.seeds == 1))
+    assert circuitsim("run", "tour", "--set", "seeds=1", "--out", tmp_path / "run") == 0
+    shown = capfd.readouterr().out
+    lines = [line for line in shown.splitlines() if "about" in line]
+    assert [line.partition(": about")[0] for line in lines] == [
+        "member first",
+        "member rates",
+        "member last",
+        "all members",
+    ]
+    assert lines[-1].endswith("; a run that is interrupted goes on with `resume`")
+    assert shown.index(lines[-1]) < shown.index("member first (1 of 3)")
+
+
+def test_an_estimate_counts_presentations_and_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a clock that moves by one at each look: two presentations in one second, an evaluation in one second."""
+    scenario = expect_circuits(load_scenario("autoencoder"), "test")
+    study = make_study(scenario, [build(scenario.settings, SMALL)], "numba")
+    looks = iter(range(1000))
+    monkeypatch.setattr(estimate, "perf_counter", lambda: float(next(looks)))
+    expected = 3 * 5 * (1 / 2) + 4 * 60 * (1 / 40)
+    assert estimate.estimated_seconds(study) == expected
+    assert [estimate.in_words(s) for s in (3.0, 150.0, 9000.0, 1e6)] == [
+        "3 seconds",
+        "2.5 minutes",
+        "2.5 hours",
+        "11.6 days",
+    ]

@@ -9,7 +9,8 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,21 @@ def kill_after(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
 
     monkeypatch.setattr(Study, "train_epoch", train)
     yield left
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[bytes, bytes]]:
+    """Return the outcome of a run of FULL that nothing interrupted, for each choice of options; each is run once."""
+
+    @cache
+    def outcome_of(*options: str) -> tuple[bytes, bytes]:
+        out = tmp_path_factory.mktemp("whole") / "run"
+        with pytest.MonkeyPatch.context() as patch:
+            skip_report(patch)
+            assert run(out, *options, **FULL) == 0
+        return outcome(out)
+
+    return outcome_of
 
 
 # the file
@@ -167,42 +183,44 @@ def test_what_is_no_file(place: str, tmp_path: Path) -> None:
 # resume
 
 
-def test_runs_are_the_same_to_the_last_bit(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        assert run(tmp_path / name, *VARIED, **FULL) == 0
-    assert outcome(tmp_path / "one") == outcome(tmp_path / "two")
+def test_runs_are_the_same_to_the_last_bit(tmp_path: Path, whole: Callable[..., tuple[bytes, bytes]]) -> None:
+    assert run(tmp_path / "run", *VARIED, **FULL) == 0
+    assert outcome(tmp_path / "run") == whole(*VARIED)
 
 
 @pytest.mark.nightly
-def test_so_are_runs_of_different_processes(tmp_path: Path) -> None:
-    assert run(tmp_path / "one", *VARIED, **FULL) == 0
-    process = start("run", "autoencoder", "--out", tmp_path / "two", *settings(**FULL), *VARIED)
+def test_so_are_runs_of_different_processes(tmp_path: Path, whole: Callable[..., tuple[bytes, bytes]]) -> None:
+    process = start("run", "autoencoder", "--out", tmp_path / "run", *settings(**FULL), *VARIED)
     assert process.wait(120) == 0, process.communicate()[1]
-    assert outcome(tmp_path / "one") == outcome(tmp_path / "two")
+    assert outcome(tmp_path / "run") == whole(*VARIED)
 
 
-def test_checkpoints_and_their_number_change_nothing(tmp_path: Path) -> None:
-    assert run(tmp_path / "one", **FULL) == 0
-    assert run(tmp_path / "two", checkpoint_every=1, **FULL) == 0
-    assert outcome(tmp_path / "one") == outcome(tmp_path / "two")
+def test_checkpoints_and_their_number_change_nothing(tmp_path: Path, whole: Callable[..., tuple[bytes, bytes]]) -> None:
+    assert run(tmp_path / "run", checkpoint_every=1, **FULL) == 0
+    assert outcome(tmp_path / "run") == whole()
 
 
 @pytest.mark.parametrize("backend", ["numba", "numpy"])
 @pytest.mark.parametrize("every", [nightly(1), 3, nightly(5), None])
 @pytest.mark.parametrize("batches", [nightly(1), 5, 8, nightly(14), nightly(20)])
 def test_resume_gives_the_same_bits(
-    backend: str, every: int | None, batches: int, tmp_path: Path, kill_after: dict[str, int]
+    backend: str,
+    every: int | None,
+    batches: int,
+    tmp_path: Path,
+    kill_after: dict[str, int],
+    whole: Callable[..., tuple[bytes, bytes]],
 ) -> None:
     """Momentum, rates that decay, bounded norms, several circuits, several orders; killed in or after an epoch."""
     options = [*VARIED, "--backend", backend]
-    assert run(tmp_path / "whole", *options, **FULL) == 0
+    expected = whole(*options)
     kill_after["batches"] = batches
     with pytest.raises(Killed):
         run(tmp_path / "run", *options, checkpoint_every=every, **FULL)
     assert not (tmp_path / "run" / "final.safetensors").exists()
     kill_after["batches"] = 10**9
     assert circuitsim("resume", tmp_path / "run") == 0
-    assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
+    assert outcome(tmp_path / "run") == expected
     assert {path.name for path in (tmp_path / "run").iterdir()} == ENTRIES
     assert len(checkpoints(tmp_path / "run")) == 2
 
@@ -301,9 +319,15 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("files", range(2, 8))
-def test_full_disk(files: int, tmp_path: Path, full_disk: dict[str, int], capfd: pytest.CaptureFixture[str]) -> None:
+def test_full_disk(
+    files: int,
+    tmp_path: Path,
+    full_disk: dict[str, int],
+    capfd: pytest.CaptureFixture[str],
+    whole: Callable[..., tuple[bytes, bytes]],
+) -> None:
     """Initial weights, config.json, then checkpoints, then the end: whatever finds no room, what was there stays."""
-    assert run(tmp_path / "whole", **FULL) == 0
+    expected = whole()
     capfd.readouterr()
     full_disk["files"] = files
     assert run(tmp_path / "run", **FULL) == 1
@@ -315,7 +339,7 @@ def test_full_disk(files: int, tmp_path: Path, full_disk: dict[str, int], capfd:
     ] * min(files - 2, 2)
     full_disk["files"] = 10**9
     assert circuitsim("resume", tmp_path / "run") == 0
-    assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
+    assert outcome(tmp_path / "run") == expected
 
 
 def test_a_disk_that_is_really_full(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -357,8 +381,9 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
 def test_interrupt(tmp_path: Path) -> None:
     """It stops after the presentation in progress, wherever in an epoch that is, with a checkpoint of just then."""
     keys = FULL | {"epochs": 6, "train_limit": 1400, "batch": 1}
-    assert run(tmp_path / "whole", *VARIED, **keys) == 0
-    process = start("run", "autoencoder", "--out", tmp_path / "run", *settings(**keys), *VARIED)
+    varied = vary(rule="rec,rbp")
+    assert run(tmp_path / "whole", *varied, **keys) == 0
+    process = start("run", "autoencoder", "--out", tmp_path / "run", *settings(**keys), *varied)
     _wait_for(tmp_path / "run" / "checkpoint" / "000000001400.checkpoint")
     time.sleep(0.2)
     interrupt(process)

@@ -122,6 +122,7 @@ def test_a_link_in_place_of_the_lock_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere").exists()
 
 
+@pytest.mark.nightly
 def test_of_two_runs_with_one_folder_one_is_whole_and_the_other_refused(tmp_path: Path) -> None:
     """Both find the folder free; who owns it second finds it taken."""
     folder, alone = tmp_path / "run", tmp_path / "alone"

@@ -178,21 +178,35 @@ def test_a_period_without_epochs_is_left_out(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------- interrupted, or not
 
 
-@pytest.mark.parametrize("overlap", [False, True])
+REPLICAS = vary(seed="0,1", data_seed="3,4")
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["one by one", "overlapping"])
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[bool, tuple[bytes, bytes]]:
+    """Return whether presentations overlap, and the outcome of a run that nothing interrupted."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        installed(patch, GROWTH)
+        assert run(out, *REPLICAS, momentum=0.5, overlap=request.param) == 0
+    return request.param, outcome(out)
+
+
 @pytest.mark.parametrize("every, batches", [(None, 3), (1, 5), (1, 12), (1, 20), (3, 14), (None, 23), (1, 24)])
 def test_killed_in_a_later_period_it_ends_in_the_same_bits(
-    overlap: bool, every: int | None, batches: int, tmp_path: Path, kill_after: dict[str, int]
+    whole: tuple[bool, tuple[bytes, bytes]],
+    every: int | None,
+    batches: int,
+    tmp_path: Path,
+    kill_after: dict[str, int],
 ) -> None:
     """Within an epoch examples are under way; killed after an epoch's last batch, they have not left yet."""
-    options = vary(seed="0,1", data_seed="3,4")
-    keys = {"momentum": 0.5, "overlap": overlap}
-    assert run(tmp_path / "whole", *options, **keys) == 0
+    overlap, expected = whole
     kill_after["batches"] = batches
     with pytest.raises(Killed):
-        run(tmp_path / "run", *options, checkpoint_every=every, **keys)
+        run(tmp_path / "run", *REPLICAS, checkpoint_every=every, momentum=0.5, overlap=overlap)
     kill_after["batches"] = 10**9
     assert circuitsim("resume", tmp_path / "run") == 0
-    assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
+    assert outcome(tmp_path / "run") == expected
 
 
 def test_a_checkpoint_has_what_is_under_way(tmp_path: Path, kill_after: dict[str, int]) -> None:

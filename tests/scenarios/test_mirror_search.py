@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from running import circuitsim, metrics, nightly, start, tree
+from running import circuitsim, metrics, nightly, skip_report, start, tree
 
 from circuitsim import data
 from circuitsim.analysis.reports.maps import Matrix, draw_matrices
@@ -108,7 +108,10 @@ def held_out_file(path: Path, limit: int, kept: int) -> Path:
     return path
 
 
-def test_the_objective_is_what_a_classifier_with_these_settings_gives(whole: Path, tmp_path: Path) -> None:
+def test_the_objective_is_what_a_classifier_with_these_settings_gives(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skip_report(monkeypatch)
     frame = metrics(whole)
     for depth, trial in ((DEPTHS[0], 0), (DEPTHS[1], 3)):
         rows = frame[(frame["depth"] == depth) & (frame["trial"] == trial) & (frame["metric"] == "error")]
@@ -124,7 +127,10 @@ def test_the_objective_is_what_a_classifier_with_these_settings_gives(whole: Pat
         assert list(made.sort_values("seed")["value"]) == list(rows.sort_values("seed")["value"])
 
 
-def test_the_command_in_the_report_gives_the_numbers_of_the_matrix(whole: Path, tmp_path: Path) -> None:
+def test_the_command_in_the_report_gives_the_numbers_of_the_matrix(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skip_report(monkeypatch)
     frame = metrics(whole)
     own = frame[(frame["stage"] == "transfer") & (frame["depth"] == DEPTHS[0]) & (frame["source"] == DEPTHS[0])]
     tried = {key: own[key].to_numpy()[:1] for key in SEARCHED}
@@ -140,7 +146,7 @@ def test_the_command_in_the_report_gives_the_numbers_of_the_matrix(whole: Path, 
         assert list(one) == list(other)
 
 
-@pytest.mark.parametrize(("where", "calls"), [nightly("trial", 0), ("trial", 5), ("transfer", 1)])
+@pytest.mark.parametrize(("where", "calls"), [nightly("trial", 0), ("trial", 5), nightly("transfer", 1)])
 def test_interrupted_and_resumed_to_the_same_bits(
     where: str,
     calls: int,

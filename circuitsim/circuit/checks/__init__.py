@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from circuitsim.circuit.checks import learning, structure
+from circuitsim.circuit.checks import learning, structure, synapses
 from circuitsim.circuit.graph import Graph
 
 
@@ -10,6 +10,7 @@ def check(graph: Graph) -> None:
     """Raise CircuitError for the first part that is malformed, missing, out of place or out of reach."""
     structure.check_names(graph)
     structure.check_projections(graph)
+    synapses.check_synapses(graph)
     structure.check_exchanges(graph)
     structure.check_inputs(graph)
     structure.check_feedback(graph)

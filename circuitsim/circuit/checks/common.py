@@ -1,7 +1,8 @@
-"""Helpers of all checks: refusals, whole numbers, and weight tensors of a given shape."""
+"""Helpers of all checks: refusals, whole numbers, and weights that come from another projection."""
 
 from __future__ import annotations
 
+from circuitsim.circuit.connectivity import Shape, size_of
 from circuitsim.circuit.graph import Graph
 from circuitsim.circuit.parts import Projection
 from circuitsim.circuit.weights import Tied
@@ -18,8 +19,8 @@ def whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def check_origin(graph: Graph, label: str, weights: object, name: str, shape: tuple[int, int]) -> None:
-    """Raise CircuitError unless the projection named has a weight tensor that fits a shape (post, pre).
+def check_origin(graph: Graph, label: str, weights: object, name: str, q: Projection) -> None:
+    """Raise CircuitError unless the projection named has a weight tensor that a projection can use.
 
     Parameters
     ----------
@@ -29,12 +30,19 @@ def check_origin(graph: Graph, label: str, weights: object, name: str, shape: tu
     if found is None or not found.has_tensor:
         refuse(label, f"weights from {name!r}", "a projection with weights of its own", "Name one.")
         return
-    post, pre = shape_of(graph, found)
-    wanted, turned = ((post, pre), "") if isinstance(weights, Tied) else ((pre, post), " transposed")
-    if shape != wanted:
-        refuse(label, f"shape {shape}", f"{wanted}, {name}{turned}", "Match the layers.")
+    tied = isinstance(weights, Tied)
+    wanted = found.connectivity if tied else found.connectivity.transposed()
+    if q.connectivity != wanted:
+        refuse(label, f"connectivity {q.connectivity}", f"{wanted}, that of {name}", f"Set connectivity={wanted}.")
+    ends = tuple(graph.population(end).shape for end in (q.source, q.target))
+    others = tuple(graph.population(end).shape for end in (found.source, found.target))
+    sizes = _sizes(q, ends), _sizes(found, others if tied else others[::-1])
+    if sizes[0] != sizes[1]:
+        turned = "" if tied else " transposed"
+        shapes = [shape[::-1] for shape in sizes]
+        refuse(label, f"shape {shapes[0]}", f"{shapes[1]}, {name}{turned}", "Match the layers.")
 
 
-def shape_of(graph: Graph, q: Projection) -> tuple[int, int]:
-    """Return the shape (post, pre) of a projection's weights."""
-    return graph.population(q.target).size, graph.population(q.source).size
+def _sizes(q: Projection, ends: tuple[Shape, ...]) -> tuple[object, ...]:
+    """Return what must agree of a projection's ends: all of their shapes, or of dense ones their sizes."""
+    return tuple(size_of(shape) for shape in ends) if q.dense else ends

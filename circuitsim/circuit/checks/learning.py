@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from circuitsim.circuit.checks.common import check_origin, refuse, shape_of
+from circuitsim.circuit.checks.common import check_origin, refuse
 from circuitsim.circuit.graph import Graph
-from circuitsim.circuit.parts import LocalRule, Plasticity
+from circuitsim.circuit.parts import LocalRule, Plasticity, Projection
 from circuitsim.circuit.weights import Fixed
 from circuitsim.locality import Place
 
@@ -35,7 +35,7 @@ def check_plasticity(graph: Graph) -> None:
         if other and other.name == learning.rule.name and _numbers(other) != _numbers(learning.rule):
             refuse(label, f"two rules called {other.name}", "other names or equal parameters", "Rename one of them.")
         _check_memories(graph, label, ((learning.pre, q.source), (learning.post, q.target)))
-        _check_remote(graph, learning, shape_of(graph, q))
+        _check_remote(graph, learning, q)
     for q in graph.projections:
         if q.deferred and all(p.projection != q.name for p in graph.plasticity):
             refuse(f"projection {q.name}", "deferred updates, and no rule", "a rule", "Add one, or set deferred=False.")
@@ -52,7 +52,7 @@ def _check_memories(graph: Graph, label: str, ends: Iterable[tuple[str, str]]) -
             refuse(label, f"memory of {neuron}, size {sizes[neuron]}", f"size {sizes[end]}", "Match the sizes.")
 
 
-def _check_remote(graph: Graph, learning: Plasticity, shape: tuple[int, int]) -> None:
+def _check_remote(graph: Graph, learning: Plasticity, q: Projection) -> None:
     """Raise CircuitError unless the rule reads `w_remote` exactly where the plasticity names its projection."""
     label = f"plasticity of {learning.projection}"
     reads = _reads_remote(learning.rule)
@@ -69,7 +69,7 @@ def _check_remote(graph: Graph, learning: Plasticity, shape: tuple[int, int]) ->
     if learning.transposed_from is not None:
         if not reads:
             refuse(label, f"transposed_from={learning.transposed_from!r}", "a rule that reads `w_remote`", "Remove it.")
-        check_origin(graph, label, None, learning.transposed_from, shape)
+        check_origin(graph, label, None, learning.transposed_from, q)
 
 
 def _reads_remote(rule: LocalRule) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from circuitsim.circuit.checks.common import check_origin, refuse, shape_of, whole
+from circuitsim.circuit.checks.common import check_origin, refuse, whole
+from circuitsim.circuit.checks.synapses import LARGEST, check_connectivity
+from circuitsim.circuit.connectivity import size_of
 from circuitsim.circuit.graph import Graph
 from circuitsim.circuit.parts import (
     ACTIVATIONS,
@@ -13,7 +15,9 @@ from circuitsim.circuit.parts import (
     RECIRCULATES,
     TAKEN,
     Carries,
+    Combine,
     Exchange,
+    Masks,
     Population,
     Projection,
 )
@@ -33,6 +37,16 @@ def check_names(graph: Graph) -> None:
     for p in graph.populations:
         if not whole(p.size) or p.size < 1:
             refuse(f"population {p.name}", f"size {p.size!r}", "a whole number >= 1", "Give it at least one neuron.")
+        if p.size > LARGEST:
+            refuse(f"population {p.name}", f"{p.size:,} neurons", f"at most {LARGEST:,}", "Use fewer neurons.")
+        if not all(whole(n) and n >= 1 for n in p.shape) or size_of(p.shape) != p.size:
+            expected = f"whole numbers >= 1 whose product is the size, {p.size}"
+            refuse(f"population {p.name}", f"shape {p.shape!r}", expected, "Leave out size or shape.")
+        if not isinstance(p.combine, Combine):
+            expected = ", ".join(map(str, Combine))
+            refuse(f"population {p.name}", f"combine {p.combine!r}", expected, "Choose one of these.")
+        if p.dropout:
+            _check_dropout(graph, p)
         if p.activation not in ACTIVATIONS:
             refuse(
                 f"population {p.name}", f"activation {p.activation!r}", " ".join(ACTIVATIONS), "Choose one of these."
@@ -42,6 +56,16 @@ def check_names(graph: Graph) -> None:
             refuse(f"circuit {graph.name}", f"input or output {role!r}", "one of its populations", "Name one.")
     if graph.labels == graph.inputs:
         refuse(f"circuit {graph.name}", f"labels in the input {graph.labels}", "another one", "Add a population.")
+
+
+def _check_dropout(graph: Graph, p: Population) -> None:
+    taken = p.name in graph.clamped or bool(graph.exchanged(p.name, Carries.INPUT))
+    label, plain = f"dropout of population {p.name}", not (p.mixes or p.feedback or p.replaced or taken)
+    if not isinstance(p.dropout, (int, float)) or not 0 <= p.dropout < 1:
+        refuse(label, repr(p.dropout), "a fraction from 0 to below 1", "Correct it.")
+    if not plain:
+        expected = "neurons that are neither clamped, mixing, replaced nor feedback neurons"
+        refuse(label, "neurons of another kind", expected, "Drop out neurons of another layer.")
 
 
 def check_projections(graph: Graph) -> None:
@@ -58,6 +82,7 @@ def check_projections(graph: Graph) -> None:
                 "a whole number of ticks >= 1",
                 "Use an Exchange between colocated populations for what happens within the tick.",
             )
+        check_connectivity(graph, q)
         _check_weights(graph, q)
 
 
@@ -74,9 +99,13 @@ def _check_weights(graph: Graph, q: Projection) -> None:
             refuse(label, f"weights={q.weights!r}", expected, "Import one from circuitsim.circuit.weights.")
     if q.masked and not q.has_tensor:
         refuse(label, f"a mask on the weights of {q.tensor_owner}", "weights of its own", "Mask that projection.")
+    if q.masked and q.masks is Masks.SOURCE and q.connectivity.shared(*graph.ends(q.name)):
+        got = "a mask on its source neurons, with weights that locations share"
+        refuse(label, got, "a mask on the shared weights, or weights of their own at each location",
+               "Set masks=Masks.SYNAPSE, or untie the layer.")  # fmt: skip
     name = origin(q.weights)
     if name is not None:
-        check_origin(graph, label, q.weights, name, shape_of(graph, q))
+        check_origin(graph, label, q.weights, name, q)
         if q.bias and not q.has_tensor:
             refuse(label, f"a bias beside the weights of {name}", "no bias", "Remove it.")
 

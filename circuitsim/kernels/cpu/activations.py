@@ -23,9 +23,12 @@ KINDS: dict[str, tuple[int, float, float]] = {
     "logistic": (LOGISTIC, 0.0, 1.0),
     "relu": (CLIP, 0.0, math.inf),
     "saturated": (CLIP, -1.0, 1.0),
+    "saturated-half": (CLIP, -1.0, 1.0),
     "softmax": (SOFTMAX, 0.0, 1.0),
 }
 """How each is computed, and between which activities."""
+STEEPNESS = {"saturated-half": 0.5}
+"""Slopes between the ends of those that are clipped, where it is not 1."""
 NARROW = 512
 """Neurons: shares of smaller layers are short rows, of which vector instructions make little; they are put together."""
 
@@ -41,7 +44,7 @@ def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope:
     fire = bind(
         _share_out if kind == SOFTMAX else _fire,
         read_all(np.array([kind])),
-        read_all(np.array([low, high], out.dtype)),
+        read_all(np.array([low, high, STEEPNESS.get(name, 1.0)], out.dtype)),
         first,
         write_part(arriving),
         read_all(none) if slope is None else write_part(slope),
@@ -124,20 +127,21 @@ def _apply(function, limits, row):
     elif function == LOGISTIC:
         logistic_of(row)
     elif function == CLIP:
-        low, high = limits[0], limits[1]
+        low, high, steepness = limits[0], limits[1], limits[2]
         for i in range(row.shape[0]):
-            x = row[i]
+            x = steepness * row[i]
             x = low if x < low else x  # written so that a value that is not a number stays one
             row[i] = high if x > high else x
 
 
 @njit(nogil=True, error_model="numpy")
 def _slope_by_input(limits, row, slope):
-    """1 between the limits; relu'(0) = 0, saturated'(±1) = 1."""
-    low, high, one = limits[0], limits[1], row.dtype.type(1)
+    """The steepness between the limits, 0 outside; relu'(0) = 0, saturated'(±1) = 1."""
+    low, high, steepness = limits[0], limits[1], limits[2]
     for i in range(row.shape[0]):
-        inside = (row[i] > low or (low != 0 and row[i] == low)) and row[i] <= high
-        slope[i] = one if inside else one - one
+        x = steepness * row[i]
+        inside = (x > low or (low != 0 and x == low)) and x <= high
+        slope[i] = steepness if inside else steepness - steepness
 
 
 @njit(nogil=True, error_model="numpy")

@@ -16,6 +16,15 @@ from circuitsim.kernels import reference
 from circuitsim.kernels.cpu import activations
 from circuitsim.kernels.cpu.native import line, soon
 from circuitsim.kernels.cpu.operands import read_all, read_part, write_part
+from circuitsim.kernels.cpu.pairs import (
+    bound_grouped,
+    deliver_along,
+    deliver_winners,
+    largest,
+    outer_along,
+    signed,
+    spread,
+)
 from circuitsim.kernels.cpu.products import deliver, outer
 from circuitsim.kernels.cpu.program import bind, fuse
 from circuitsim.kernels.cpu.synapses import accumulate, add, apply, bound, clear, guard, mask, normalise
@@ -30,7 +39,8 @@ AHEAD = 4  # examples
 kernel = njit(nogil=True, error_model="numpy")
 
 __all__ = [
-    "accumulate", "add", "apply", "bound", "clear", "deliver", "fuse", "guard", "mask", "normalise", "outer",
+    "accumulate", "add", "apply", "bound", "bound_grouped", "clear", "deliver", "deliver_along", "deliver_winners",
+    "fuse", "guard", "largest", "mask", "normalise", "outer", "outer_along", "signed", "spread",
 ]  # fmt: skip
 
 
@@ -119,6 +129,11 @@ def _centre(out, first, last, low, high, begin, end):
 def noise(seeds: Array, name: str, tick: Array, scale: Array, out: Array, *, gaussian: bool) -> Step:
     """out[r] = scale[r] times numbers drawn for (seed, name, tick): standard normal, or uniform within ±1."""
     return reference.noise(seeds, name, tick, scale, out, gaussian=gaussian)  # all backends draw the same numbers
+
+
+def silence(seeds: Array, name: str, tick: Array, fraction: float, out: Array, slope: Array | None) -> Step:
+    """out and slope times m / (1 - p), with m drawn for (seed, name, tick): 0 with the probability p, else 1."""
+    return reference.silence(seeds, name, tick, fraction, out, slope)  # all backends draw the same numbers
 
 
 def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope: Array | None) -> Step:
@@ -213,10 +228,10 @@ def _multiply(one, other, out, first, last, low, high, begin, end):
 
 
 def refresh(other: Array, count: Array, every: Array, weight: Array, alive: Array) -> Step:
-    """w[r, i, j] = other[r, j, i] where count is a multiple of every[r], for the replicas that are alive."""
+    """w = other where count is a multiple of every[r], for the replicas that are alive."""
     return reference.refresh(other, count, every, weight, alive)
 
 
-def magnitudes(seeds: Array, tick: Array, name: str, weight: Array, alive: Array) -> Step:
-    """w[r] uniform from 0 to sqrt(6 / (pre + post)), drawn for (seed, name, tick), for the replicas that are alive."""
-    return reference.magnitudes(seeds, tick, name, weight, alive)
+def magnitudes(seeds: Array, tick: Array, name: str, weight: Array, limit: float, alive: Array) -> Step:
+    """w[r] uniform from 0 to a limit, drawn for (seed, name, tick), for the replicas that are alive."""
+    return reference.magnitudes(seeds, tick, name, weight, limit, alive)

@@ -34,7 +34,7 @@ def scratch_buffers(ops: Sequence[Op], begin: int, end: int, kept: Collection[in
     uses: dict[int, list[int]] = {}
     roots: dict[int, Array] = {}
     for k, op in enumerate(ops):
-        for operand in op.operands:
+        for operand in (o for o in op.operands if not o.private):
             owner = root(operand.array)
             roots[id(owner)] = owner
             uses.setdefault(id(owner), []).append(k)

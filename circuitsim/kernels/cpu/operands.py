@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import numpy as np
+
+from circuitsim.kernels.cpu.threads import thread_count
 
 Array = np.ndarray
 
@@ -27,12 +30,14 @@ class Operand:
     axis : axis of the neurons that threads share; None: every thread uses all of them.
     examples : axis of the examples that threads share; None: every thread uses all of them.
     written : True if the kernel changes the array.
+    private : True if each thread works on an element of the first axis of its own.
     """
 
     array: Array
     axis: int | None
     examples: int | None = None
     written: bool = False
+    private: bool = False
 
     def layout(self, by: SplitBy) -> tuple[int, ...] | None:
         """Return address, length and stride of the shared axis: equal layouts give a thread equal parts; None: all."""
@@ -43,6 +48,8 @@ class Operand:
 
     def conflicts(self, other: Operand) -> bool:
         """Return True if one of the two operands writes memory that the other uses."""
+        if self.private and other.private:
+            return False
         return (self.written or other.written) and np.may_share_memory(self.array, other.array)
 
 
@@ -64,6 +71,11 @@ def read_part(array: Array, axis: int = 2, *, examples: int | None = 1) -> Opera
 def write_part(array: Array, axis: int = 2, *, examples: int | None = 1) -> Operand:
     """Operand of which a thread writes its own part."""
     return Operand(array, axis, examples if axis == 2 else None, written=True)
+
+
+def workspace(dtype: np.dtype[Any], *shape: int) -> Operand:
+    """Operand of memory in which each thread writes down intermediate values of its own."""
+    return Operand(np.empty((thread_count(), *shape), dtype), None, written=True, private=True)
 
 
 def root(array: Array) -> Array:

@@ -41,7 +41,7 @@ class Op:
         keeps: bool = False,
         like: Operand | None = None,
     ) -> None:
-        last = like or next(o for o in reversed(operands) if o.written)
+        last = like or next(o for o in reversed(operands) if o.written and not o.private)
         assert last.axis is not None
         assert all(o.array.flags.c_contiguous for o in operands if o.written), "kernels write contiguous arrays"
         self.kernel, self.operands, self.separable, self.keeps = kernel, operands, separable, keeps
@@ -57,8 +57,20 @@ class Op:
 
     def __call__(self) -> None:
         if self._code is None:
-            self._code = encoded([self], [[self.table]] * self.parts, [0], {})
+            self._tables = [[self.table_of(part)] for part in range(self.parts)]
+            self._code = encoded([self], self._tables, [0], {})
         threads.run_all_parts(self._code.ctypes.data, 0, 1, 0)
+
+    def table_of(self, part: int) -> Array:
+        """Return the operands' table for a thread: a copy where it has replicas or a workspace of its own."""
+        if not (self.by_replica or any(o.private for o in self.operands)):
+            return self.table
+        found, word = self.table.copy(), 0
+        for operand in self.operands:
+            if operand.private:
+                found[word] += part * operand.array.strides[0]
+            word += 1 + 2 * operand.array.ndim
+        return found
 
     @property
     def by_replica(self) -> bool:
@@ -68,7 +80,7 @@ class Op:
     @property
     def separates_examples(self) -> bool:
         """True if each example can be computed by itself."""
-        written = [o for o in self.operands if o.written]
+        written = [o for o in self.operands if o.written and not o.private]
         return bool(written) and all(o.examples is not None for o in written)
 
     @property
@@ -79,7 +91,7 @@ class Op:
         """
         emitted = sum(o.array.size for o in self.operands if o.axis is None and o.examples is not None)
         weights = sum(o.array.size for o in self.operands if o.axis is not None and o.examples is None)
-        arriving = sum(o.array.size for o in self.operands if o.written)
+        arriving = sum(o.array.size for o in self.operands if o.written and not o.private)
         if not (emitted and self.separates_examples):
             return None
         return SplitBy.EXAMPLES if weights < TRAFFIC_RATIO * (emitted + arriving) else SplitBy.NEURONS

@@ -35,7 +35,7 @@ class Program:
     def __init__(self, ops: Sequence[Op], kept: Iterable[Array] | None = None) -> None:
         self.ops = list(ops)
         parts, barriers = self.ops[0].parts, find_barriers(self.ops)
-        self._tables = [[op.table.copy() if op.by_replica else op.table for op in self.ops] for _ in range(parts)]
+        self._tables = [[op.table_of(part) for op in self.ops] for part in range(parts)]
         self.scratch: list[Array] = []
         reuses = kept is not None and any(op.by_replica for op in self.ops)
         self._rebased = self._reuse(barriers, {id(root(array)) for array in kept or ()}) if reuses else {}

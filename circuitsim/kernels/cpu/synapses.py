@@ -105,7 +105,7 @@ def _apply_momentum(
 
 def mask(weight: Array, kept: Array) -> Step:
     """w = 0 where a synapse does not exist."""
-    return bind(_mask, read_part(kept, 1), write_part(weight, 1))
+    return bind(_mask, read_part(_matrices(kept), 1), write_part(_matrices(weight), 1))
 
 
 @kernel
@@ -147,7 +147,7 @@ def _empty(due, pending, first, last, low, high, begin, end):
 
 def normalise(weight: Array, alive: Array) -> Step:
     """w = w / |w|, the norm taken over all synapses of a replica; a projection of zeros stays one."""
-    return bind(_normalise, read_all(alive), write_part(weight, 1), separable=False)
+    return bind(_normalise, read_all(alive), write_part(_matrices(weight), 1), separable=False)
 
 
 @kernel
@@ -203,5 +203,5 @@ def _scale(squares, limit, alive, w, first, last, low, high, begin, end):
 
 
 def _matrices(array: Array) -> Array:
-    """Biases as the synapses from one unit: a view."""
+    """Biases, and the weights of a table, as the synapses from one unit: a view."""
     return array if array.ndim == 3 else array[:, :, None]

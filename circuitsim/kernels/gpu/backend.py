@@ -10,6 +10,15 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from circuitsim.kernels import reference
+from circuitsim.kernels.gpu.along import (
+    bound_grouped,
+    deliver_along,
+    deliver_winners,
+    largest,
+    outer_along,
+    signed,
+    spread,
+)
 from circuitsim.kernels.gpu.device import device
 from circuitsim.kernels.gpu.graphs import fuse
 from circuitsim.kernels.gpu.launch import (
@@ -20,6 +29,8 @@ from circuitsim.kernels.gpu.launch import (
     generated,
     given,
     launch,
+    outer,
+    product,
     reads,
     writes,
 )
@@ -28,8 +39,11 @@ from circuitsim.kernels.steps import Step, in_turn
 NAME = "cupy"
 COMPILED = True
 Array = np.ndarray
-KINDS = {"identity": 0, "tanh": 1, "logistic": 2, "relu": 3, "saturated": 4}
-__all__ = ["fuse", "generated"]
+KINDS = {"identity": 0, "tanh": 1, "logistic": 2, "relu": 3, "saturated": 4, "saturated-half": 5}
+__all__ = [
+    "bound_grouped", "deliver_along", "deliver_winners", "fuse", "generated", "largest", "outer", "outer_along",
+    "signed", "spread",
+]  # fmt: skip
 
 device()  # an import without a device fails at once
 
@@ -52,7 +66,7 @@ def gather(x: Array, rows: Array, out: Array) -> Step:
 
 def deliver(emitted: Array, across: Array, arriving: Array, *, accumulate: bool) -> Step:
     """S[r, b, i] (+)= sum_j emitted[r, b, j] across[r, j, i]."""
-    return _product(emitted, across, arriving, accumulate=accumulate)
+    return product(emitted, across, arriving, accumulate=accumulate)
 
 
 def deliver_signed(emitted: Array, magnitude: Array, other: Array, arriving: Array, *, accumulate: bool) -> Step:
@@ -60,13 +74,6 @@ def deliver_signed(emitted: Array, magnitude: Array, other: Array, arriving: Arr
     across = np.empty(other.shape, other.dtype)
     signed = launch("signed_weights", reads(magnitude), reads(other), writes(across))
     return in_turn([signed, deliver(emitted, across, arriving, accumulate=accumulate)])
-
-
-def outer(post: Array, pre: Array, target: Array) -> Step:
-    """target[r, i, j] = sum_b post[r, b, i] pre[r, b, j]."""
-    if target.shape[2] == 1:
-        return launch("sums", reads(post), reads(pre), writes(target))
-    return _product(post.transpose(0, 2, 1), pre, target, accumulate=False)
 
 
 def one_hot(y: Array, rows: Array, out: Array) -> Step:
@@ -83,6 +90,12 @@ def centre(out: Array) -> Step:
 def noise(seeds: Array, name: str, tick: Array, scale: Array, out: Array, *, gaussian: bool) -> Step:
     """out[r] = scale[r] times numbers drawn for (seed, name, tick): standard normal, or uniform within ±1."""
     return OnHost(reference.noise(seeds, name, tick, scale, out, gaussian=gaussian), [tick, scale, out])
+
+
+def silence(seeds: Array, name: str, tick: Array, fraction: float, out: Array, slope: Array | None) -> Step:
+    """out and slope times m / (1 - p), with m drawn for (seed, name, tick): 0 with the probability p, else 1."""
+    changed = [out] if slope is None else [out, slope]
+    return OnHost(reference.silence(seeds, name, tick, fraction, out, slope), [tick, *changed])
 
 
 def activate(name: str, arriving: Array, biases: list[Array], out: Array, slope: Array | None) -> Step:
@@ -165,13 +178,13 @@ def clear(pending: Array, due: Array) -> Step:
 
 
 def refresh(other: Array, count: Array, every: Array, weight: Array, alive: Array) -> Step:
-    """w[r, i, j] = other[r, j, i] where count is a multiple of every[r], for the replicas that are alive."""
+    """w = other where count is a multiple of every[r], for the replicas that are alive."""
     return _keeping("refresh", reads(other), reads(count), reads(every), reads(alive), writes(weight), timed=True)
 
 
-def magnitudes(seeds: Array, tick: Array, name: str, weight: Array, alive: Array) -> Step:
-    """w[r] uniform from 0 to sqrt(6 / (pre + post)), drawn for (seed, name, tick), for the replicas that are alive."""
-    return OnHost(reference.magnitudes(seeds, tick, name, weight, alive), [tick, weight, alive])
+def magnitudes(seeds: Array, tick: Array, name: str, weight: Array, limit: float, alive: Array) -> Step:
+    """w[r] uniform from 0 to a limit, drawn for (seed, name, tick), for the replicas that are alive."""
+    return OnHost(reference.magnitudes(seeds, tick, name, weight, limit, alive), [tick, weight, alive])
 
 
 def normalise(weight: Array, alive: Array) -> Step:
@@ -186,10 +199,6 @@ def bound(weights: list[Array], biases: list[Array], limit: Array, alive: Array)
     squares = np.empty((*synapses[0].shape[:2], 1), np.float64)
     rest = reads(squares), reads(limit), reads(alive)
     return in_turn([_squares(synapses, squares), *(_keeping("bound", *rest, writes(w)) for w in synapses)])
-
-
-def _product(a: Array, b: Array, c: Array, *, accumulate: bool) -> Step:
-    return Launch(device().multiply(a, b, c, accumulate=accumulate), [a, b, c], [c])
 
 
 def _squares(synapses: list[Array], out: Array) -> Step:

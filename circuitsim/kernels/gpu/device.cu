@@ -1,7 +1,7 @@
 // The kernels of the device backend; reference.py says what each computes. No atomics: the same bits every time.
 // Those that change what is kept do nothing while a guard has halted what is under way.
 
-enum { IDENTITY, TANH, LOGISTIC, RELU, SATURATED };
+enum { IDENTITY, TANH, LOGISTIC, RELU, SATURATED, SATURATED_HALF };
 
 KERNEL(gather) {
     READS(examples, 0);
@@ -62,6 +62,7 @@ __device__ REAL fired(int kind, REAL s) {
     }
     case RELU: return s < 0 ? REAL(0) : s;
     case SATURATED: return s < -1 ? REAL(-1) : s > 1 ? REAL(1) : s;
+    case SATURATED_HALF: return s < -2 ? REAL(-1) : s > 2 ? REAL(1) : s / 2;
     default: return s;
     }
 }
@@ -72,6 +73,7 @@ __device__ REAL slope_of(int kind, REAL s, REAL o) {
     case LOGISTIC: return o * (1 - o);
     case RELU: return s > 0;
     case SATURATED: return fabs(s) <= 1;
+    case SATURATED_HALF: return fabs(s) <= 2 ? REAL(0.5) : REAL(0);
     default: return 1;
     }
 }
@@ -231,7 +233,7 @@ KERNEL(refresh) {
     EACH(weight) {
         const double turns = every.at(r, 0, 0);
         if (alive.at(r, 0, 0) && fmod((double)count, turns < 1 ? 1.0 : turns) == 0)
-            weight.at(r, x, y) = other.at(r, y, x);
+            weight.at(r, x, y) = other.at(r, x, y);
     }
 }
 

@@ -19,6 +19,11 @@ FEW = 10  # operands of most kernels, at most
 MOST_BLOCKS = 1024  # for each replica; larger arrays are processed in strides
 SEVERAL = {"guard": 4, "apply": 9}
 """Kernels that serve several arrays in one launch, and the number of operands for each."""
+LINKED = (
+    "window_forward", "window_backward", "window_outer", "listed_deliver", "listed_outer", "largest", "winners",
+    "signed_flat", "spread", "group_squares", "group_bound",
+)  # fmt: skip
+"""Kernels of `links.cu`, of synapses that are not dense."""
 MOST = 8  # arrays of these in one launch: the table must stay below 4096 bytes
 
 
@@ -147,6 +152,7 @@ def launch(
     over: Array | None = None,
     rows: bool = False,
     source: str | None = None,
+    kind: Array | None = None,
     keeps: bool = False,
     timed: bool = False,
 ) -> Launch:
@@ -156,7 +162,8 @@ def launch(
     ----------
     name : kernel. operands : in the kernel's order; kernels that keep have the halt flag first.
     over : array whose elements, or rows with `rows`, the blocks share; None: the last operand.
-    source : source of the kernel; None: the engine's. keeps, timed : see `Launch`.
+    source : source of the kernel; None: the engine's. kind : array of the kernel's type; None: that of `over`.
+    keeps, timed : see `Launch`.
     """
     last = operands[-1].value if over is None else over
     assert isinstance(last, np.ndarray)
@@ -166,9 +173,11 @@ def launch(
         source, room = text("several.cu"), SLOT * MOST * max(SEVERAL.values())
     else:
         room = SLOT * (len(operands) if source else FEW)
-    kind = last.dtype.name if last.dtype.kind == "f" else "float32"
-    kernel = device().kernel(name, kind, source or text("device.cu"), room)
-    bound = Bound(kernel, (name, kind), words, room, _grid(last, rows))
+    real = (last if kind is None else kind).dtype
+    number = real.name if real.kind == "f" else "float32"
+    source = source or text("links.cu" if name in LINKED else "device.cu")
+    kernel = device().kernel(name, number, source, room)
+    bound = Bound(kernel, (name, number), words, room, _grid(last, rows))
     return Launch(
         bound.issued(),
         arrays,
@@ -210,3 +219,15 @@ def _grid(array: Array, rows: bool) -> tuple[int, int, int]:
 
 def _buffers(arrays: Sequence[Array]) -> list[DeviceBuffer]:
     return list(dict.fromkeys(device().buffer(array) for array in arrays))
+
+
+def product(a: Array, b: Array, c: Array, *, accumulate: bool) -> Launch:
+    """Bind a product of matrices, c (+)= a b."""
+    return Launch(device().multiply(a, b, c, accumulate=accumulate), [a, b, c], [c])
+
+
+def outer(post: Array, pre: Array, target: Array) -> Step:
+    """target[r, i, j] = sum_b post[r, b, i] pre[r, b, j]."""
+    if target.shape[2] == 1:
+        return launch("sums", reads(post), reads(pre), writes(target))
+    return product(post.transpose(0, 2, 1), pre, target, accumulate=False)

@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from circuitsim.cli.console import show_rows, table_of, terminal
+from circuitsim.cli.keys import show_keys
+from circuitsim.cli.options import Backend, ConfigFile, Quick, ScenarioName, Seed, Sets, Varies
+from circuitsim.cli.sweeping import sweep
 from circuitsim.errors import CircuitsimError
-from circuitsim.runs.lookup import all_scenarios, circuit_descriptions, load_scenario, load_tool, scenario_names
+from circuitsim.runs.lookup import all_scenarios, circuit_descriptions
+from circuitsim.runs.own import find_scenario
+from circuitsim.runs.tools import load_tool
 
 if TYPE_CHECKING:
     from circuitsim.runs.config import TrainingSettings
@@ -29,26 +34,10 @@ app = typer.Typer(
 )
 data_app = typer.Typer(rich_markup_mode=None, help="Data sets: list them, find them, fetch them.")
 app.add_typer(data_app, name="data")
+app.command()(sweep)
 
-Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set a key; VALUE is TOML.")]
-Varies = Annotated[list[str] | None, typer.Option("--vary", metavar="KEY=V1,V2,...", help="Cross into replicas.")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE.toml", help="Keys from a file.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="Default of the keys seed and data_seed.")]
-Quick = Annotated[bool, typer.Option("--quick", help="The scenario's short settings.")]
-Backend = Annotated[
-    str, typer.Option("--backend", help="numba; cupy (an NVIDIA GPU); or numpy (slow: the specification).")
-]
-WIDEST = 1000  # columns of output that goes into a file or a pipe
 NAME = "circuitsim"
 COMPLETING = f"_{NAME.upper()}_COMPLETE"  # the environment variable with which a shell asks for completions
-
-
-def _matching_scenarios(incomplete: str) -> list[str]:
-    """Return the names that a shell offers for the beginning of a scenario's name."""
-    return [name for name in scenario_names() if name.startswith(incomplete)]
-
-
-ScenarioName = Annotated[str, typer.Argument(autocompletion=_matching_scenarios)]
 
 
 def _show_version(wanted: bool) -> None:
@@ -67,12 +56,12 @@ def options(
 @app.command("list")
 def list_() -> None:
     """Show scenarios and circuits, a line each."""
-    table = _table("name", "kind", "what it is")
+    table = table_of("name", "kind", "what it is")
     for name, found in all_scenarios().items():
         table.add_row(name, found.kind, found.description)
     for name, description in circuit_descriptions():
         table.add_row(name, "circuit", description)
-    _out().print(table)
+    terminal().print(table)
 
 
 @app.command()
@@ -89,14 +78,14 @@ def run(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")] = False,
 ) -> None:
     """Run a scenario and write its run folder."""
-    from circuitsim.runs.arguments import values_of, vary_of
+    from circuitsim.runs.arguments import parse_vary, values_of, vary_of
     from circuitsim.runs.launch import start_run
 
-    found = load_scenario(scenario)
+    found = find_scenario(scenario)
     defaults, given = values_of(found, set_, config_file, seed, quick)
-    varied = vary_of(found, vary, defaults | given)
+    varied = vary_of(found, parse_vary(vary or []), defaults | given)
     values = {key: value for key, value in defaults.items() if key not in varied} | given
-    _conclude(start_run(found, values, varied, backend, out, _out(), init=init, overwrite=overwrite))
+    _conclude(start_run(found, values, varied, backend, out, terminal(), init=init, overwrite=overwrite))
 
 
 @app.command()
@@ -107,7 +96,28 @@ def resume(
     """Go on where a run in DIR stopped."""
     from circuitsim.runs.launch import resume_run
 
-    _conclude(resume_run(folder, _out(), trusted=trust))
+    _conclude(resume_run(folder, terminal(), trusted=trust))
+
+
+@app.command()
+def compare(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...")],
+    out: Annotated[Path | None, typer.Option("--out", metavar="FIGURE.svg", help="Draw the curves.")] = None,
+    metric: Annotated[str | None, typer.Option("--metric", help="To draw; default: the one that ranks runs.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+) -> None:
+    """Show where the settings of runs differ, and how the runs ended."""
+    from circuitsim.api.comparing import compare as compared
+    from circuitsim.api.comparing import save_figure
+    from circuitsim.runs.files import refuse_taken
+
+    found = compared(folders)
+    if out is not None:
+        refuse_taken(out, overwrite)
+        save_figure(found.plot(metric), out)
+    show_rows(found.rows())
+    if out is not None:
+        terminal().print(f"written: {out}", soft_wrap=True)
 
 
 @app.command()
@@ -119,24 +129,24 @@ def schedule(scenario: ScenarioName, set_: Sets = None, config_file: ConfigFile 
     planned = [(when, make_schedules(design.circuit, protocol)) for when, protocol in design.protocols()]
     for number, (when, plans) in enumerate(planned):
         if when:
-            _out().print("\n" * (number > 0) + when)
+            terminal().print("\n" * (number > 0) + when)
         for plan in plans:
             _show_timetable(plan, design.protocol.passes)
         if when:
-            _out().print(_following(plans[0]))
+            terminal().print(_following(plans[0]))
 
 
 def _show_timetable(plan: Schedule, passes: int) -> None:
     mirror = plan.protocol.mirror
     if mirror:
-        _out().print(f"\nmirror mode of {mirror}, {passes} time(s) after each presentation")
-    table = _table("tick", "phase", "of", "cycle", "reads", "changes")
+        terminal().print(f"\nmirror mode of {mirror}, {passes} time(s) after each presentation")
+    table = table_of("tick", "phase", "of", "cycle", "reads", "changes")
     for row in plan.table():
         table.add_row(*row)
-    _out().print(table)
+    terminal().print(table)
     windows = ", ".join(f"{name} {ticks}" for name, ticks in plan.windows.items())
     what = "wave" if mirror else "presentation"
-    _out().print(f"{plan.length} ticks a {what}; window of {plan.window} ticks, needed: {windows or 'none'}")
+    terminal().print(f"{plan.length} ticks a {what}; window of {plan.window} ticks, needed: {windows or 'none'}")
 
 
 def _following(plan: Schedule) -> str:
@@ -154,16 +164,18 @@ def audit(
     config_file: ConfigFile = None,
     backend: Backend = "numba",
     quick: Quick = False,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the experiments; default: drawn anew.")] = None,
+    runs: Annotated[int, typer.Option("--runs", min=1, help="Repetitions with other random values.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="The whole audit, for programs.")] = False,
 ) -> None:
     """Audit the locality of a scenario's circuit, without training."""
     settings, design = _designed("audit", scenario, set_, config_file, quick)
-    found = load_tool("audit")(design, settings, backend)
+    found = load_tool("audit")(design, settings, backend, seed, runs)
     if as_json:
         print(json.dumps(found, indent=2))
     else:
         for part in load_tool("audit-text")(found):
-            _out().print(part)
+            terminal().print(part)
 
 
 @app.command()
@@ -181,7 +193,7 @@ def trace(
     settings, design = _designed("trace", scenario, set_, config_file, quick)
     refuse_taken(out, overwrite)
     write_bytes(out, load_tool("trace")(design, settings))
-    _out().print(f"written: {out}. Open it at https://ui.perfetto.dev", soft_wrap=True)
+    terminal().print(f"written: {out}. Open it at https://ui.perfetto.dev", soft_wrap=True)
 
 
 @data_app.command("list")
@@ -189,10 +201,10 @@ def data_list() -> None:
     """Show the data sets and where each is."""
     from circuitsim import data
 
-    table = _table("name", "what it is", "where")
+    table = table_of("name", "what it is", "where")
     for entry in data.names():
         table.add_row(entry.name, entry.what, str(entry.where))
-    _out().print(table)
+    terminal().print(table)
 
 
 @data_app.command("path")
@@ -200,7 +212,7 @@ def data_path(name: str) -> None:
     """Print where a data set is."""
     from circuitsim import data
 
-    _out().print(str(data.path(name)), soft_wrap=True)
+    terminal().print(str(data.path(name)), soft_wrap=True)
 
 
 @data_app.command("fetch")
@@ -208,7 +220,7 @@ def data_fetch(name: str) -> None:
     """Download a data set and check it."""
     from circuitsim import data
 
-    _out().print(str(data.fetch(name)), soft_wrap=True)
+    terminal().print(str(data.fetch(name)), soft_wrap=True)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -246,6 +258,7 @@ def _carry_out(arguments: list[str]) -> int:
         with command.make_context(NAME, list(arguments)) as context:
             command.invoke(context)
     except typer.Exit as ended:  # --help
+        show_keys(arguments)
         return ended.exit_code
     return 0
 
@@ -258,7 +271,7 @@ def _designed(
     from circuitsim.runs.config import build
     from circuitsim.runs.scenario import expect_circuits
 
-    found = expect_circuits(load_scenario(scenario), command)
+    found = expect_circuits(find_scenario(scenario), command)
     defaults, given = values_of(found, sets, file, None, quick)
     settings = build(found.settings, defaults | given)
     return settings, found.design(settings)
@@ -267,25 +280,6 @@ def _designed(
 def _conclude(ended: Run[Any]) -> None:
     """Print the notes and the closing table of a run, and where its files are."""
     for note in ended.notes:
-        _out().print(note, highlight=False, soft_wrap=True)
-    if ended.summary:
-        table = _table(*ended.summary[0])
-        for row in ended.summary:
-            table.add_row(*row.values())
-        _out().print(table)
-    _out().print(f"done: {ended.folder}\nreport: {ended.folder / 'report.html'}", soft_wrap=True)
-
-
-def _out() -> Console:
-    """Plain text: names of folders may have brackets. Where no terminal limits it, a line stays a line."""
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        console.width = WIDEST
-    return console
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+        terminal().print(note, highlight=False, soft_wrap=True)
+    show_rows(ended.summary)
+    terminal().print(f"done: {ended.folder}\nreport: {ended.folder / 'report.html'}", soft_wrap=True)

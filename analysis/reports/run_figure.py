@@ -1,0 +1,56 @@
+"""Curves of runs as a matplotlib figure, which notebooks display and programs can change."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from circuitsim.analysis.reports.groups import Results
+from circuitsim.analysis.reports.learning_curves import NAMES
+from circuitsim.analysis.reports.panels import Panel, draw_on, extent
+from circuitsim.analysis.reports.plots import STYLE
+
+COLUMNS = 2
+
+
+class CurvesFigure(Figure):
+    """A figure that notebooks display without pyplot."""
+
+    def _repr_html_(self) -> str:
+        """Return the figure as a picture."""
+        buffer = io.StringIO()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")
+            self.savefig(buffer, format="svg", metadata={"Date": None})
+        return buffer.getvalue()[buffer.getvalue().index("<svg") :]
+
+
+def curves_figure(results: Results, chosen: Sequence[tuple[str, str]]) -> CurvesFigure:
+    """Draw a panel for each (split, metric): mean over seeds, and a band from the least to the greatest.
+
+    Parameters
+    ----------
+    results : metrics by group. chosen : the pairs to draw, at least one.
+    """
+    labels = [group.label for group in results.groups]
+    panels = [_panel(results, split, metric) for split, metric in chosen]
+    columns = min(COLUMNS, len(panels))
+    with matplotlib.rc_context(STYLE):
+        figure = CurvesFigure(figsize=extent(panels, labels, columns))
+        FigureCanvasAgg(figure)
+        draw_on(figure, panels, labels, columns)
+    return figure
+
+
+def _panel(results: Results, split: str, metric: str) -> Panel:
+    absent = np.full((len(results.epochs), 1), np.nan)
+    curves = {group.label: group.series.get((split, metric), absent) for group in results.groups}
+    title = f"{metric} on {split} data" if metric in results.data_metrics else metric
+    unit = NAMES.get(metric, NAMES.get(metric.partition("/")[0], metric))
+    return Panel(title, "epoch", unit, results.epochs, curves, whole="x")

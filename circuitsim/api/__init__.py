@@ -1,0 +1,1 @@
+"""Runs from Python: start them, read them, compare them, and audit circuits."""

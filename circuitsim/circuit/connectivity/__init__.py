@@ -1,0 +1,24 @@
+"""Connectivities: a projection is a table of synapses (post, pre, slot), described without listing them."""
+
+from circuitsim.circuit.connectivity.base import Connectivity, Shape, Synapses, size_of
+from circuitsim.circuit.connectivity.plain import DENSE, Dense, OneToOne, Reverse
+from circuitsim.circuit.connectivity.pooling import MaxPool, MeanPool, Upsample
+from circuitsim.circuit.connectivity.table import Table
+from circuitsim.circuit.connectivity.windows import Convolution, LocallyConnected
+
+__all__ = [
+    "DENSE",
+    "Connectivity",
+    "Convolution",
+    "Dense",
+    "LocallyConnected",
+    "MaxPool",
+    "MeanPool",
+    "OneToOne",
+    "Reverse",
+    "Shape",
+    "Synapses",
+    "Table",
+    "Upsample",
+    "size_of",
+]

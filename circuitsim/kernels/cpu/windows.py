@@ -1,0 +1,248 @@
+"""Windows of images: convolution and untied connections, by unfolding one image at a time and multiplying matrices.
+
+The taps of all windows of an image form a matrix (tap, position) in a thread's own workspace. Forwards the filters
+multiply it; backwards it is the product of the transposed filters and the fields, folded into the image; increments are
+products of fields and taps. Untied weights are a product for each position, with the examples as its rows. A window
+that covers its image has the products of dense synapses, to the bit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from circuitsim.kernels.cpu import products
+from circuitsim.kernels.cpu.blas import gemm, product
+from circuitsim.kernels.cpu.operands import Operand, read_all, read_examples, workspace
+from circuitsim.kernels.cpu.program import bind
+from circuitsim.kernels.links import Window
+from circuitsim.kernels.steps import Step
+
+# mypy: disable-error-code="no-untyped-def"
+
+Array = np.ndarray
+kernel = njit(nogil=True, error_model="numpy")
+
+
+def deliver(window: Window, emitted: Array, weight: Array, arriving: Array, *, accumulate: bool) -> Step:
+    """S (+)= the weighted taps of each window, or, backwards, what the fields send to each cell."""
+    if window.covers:
+        rows = window.matrix(weight)
+        across = rows if window.backwards else rows.transpose(0, 2, 1)
+        return products.deliver(emitted, across, arriving, accumulate=accumulate)
+    head = (
+        read_all(gemm(arriving.dtype.name)),
+        read_all(np.array([1.0 if accumulate else 0.0], arriving.dtype)),
+        read_all(_numbers(window)),
+        read_examples(emitted),
+    )
+    stored = window.stored(weight)
+    work = arriving.shape[0] * arriving.shape[1] * window.positions * window.fields[0] * window.taps
+    if window.untied:
+        return _deliver_untied(window, head, stored, arriving, work)
+    room = workspace(arriving.dtype, window.taps, window.positions)
+    channels = window.image[0] if window.backwards else window.fields[0]
+    out = Operand(arriving.reshape(*arriving.shape[:2], channels, -1), 2, 1, written=True)
+    if window.backwards:
+        return bind(_backward, *head, read_all(stored), room, out, work=work)
+    return bind(_forward, *head, Operand(stored, 1), room, out, work=work)
+
+
+def _deliver_untied(window: Window, head: tuple[Operand, ...], stored: Array, arriving: Array, work: int) -> Step:
+    batch, dtype = arriving.shape[1], arriving.dtype
+    rooms = workspace(dtype, batch, window.taps), workspace(dtype, batch, window.fields[0])
+    if window.backwards:
+        out = Operand(arriving, 2, 1, written=True)
+        return bind(_backward_untied, *head, read_all(stored), *rooms, out, work=work, separable=False)
+    out = Operand(arriving.reshape(*arriving.shape[:2], window.fields[0], -1), 3, 1, written=True)
+    return bind(_forward_untied, *head, Operand(stored, 1), *rooms, out, work=work)
+
+
+def outer(window: Window, post: Array, pre: Array, target: Array) -> Step:
+    """Sum over examples, and over positions that share weights, of the product of each field with its taps.
+
+    `target` lies as weights do in memory.
+    """
+    image, fields = (post, pre) if window.backwards else (pre, post)
+    replicas, batch = target.shape[0], post.shape[1]
+    if window.covers:
+        return products.outer(fields, image, target.reshape(replicas, window.fields[0], window.taps))
+    head = read_all(gemm(target.dtype.name)), read_all(_numbers(window)), read_all(fields), read_all(image)
+    work = replicas * batch * window.positions * window.fields[0] * window.taps
+    if window.untied:
+        out = Operand(target.reshape(replicas, window.positions, window.fields[0], -1), 1, written=True)
+        rooms = workspace(target.dtype, batch, window.taps), workspace(target.dtype, batch, window.fields[0])
+        return bind(_outer_untied, *head, *rooms, out, work=work)
+    out = Operand(target.reshape(replicas, window.fields[0], -1), 2, written=True)
+    return bind(_outer, *head, workspace(target.dtype, window.taps, window.positions), out, work=work)
+
+
+def _numbers(window: Window) -> Array:
+    """Return the sizes that kernels read: image, fields, kernel, stride, before."""
+    sizes = (*window.image, *window.fields, *window.kernel, *window.stride, *window.before)
+    return np.array(sizes, np.int64)
+
+
+@njit(nogil=True, error_model="numpy")
+def _inside(n, tap, before, stride, windows):
+    """Return the first window whose tap lies inside n cells, and the one after the last."""
+    first = max(0, -((tap - before) // stride)) if tap < before else 0
+    last = (n - 1 - tap + before) // stride + 1 if n - 1 - tap + before >= 0 else 0
+    return min(first, windows), max(min(last, windows), min(first, windows))
+
+
+@njit(nogil=True, error_model="numpy")
+def _unfold(image, g, taps, low, high):
+    """taps[k - low, p] = the cell that tap k of window p meets, 0 outside the image; taps from low to high."""
+    rows, columns, down, across = g[1], g[2], g[4], g[5]
+    kh, kw, sy, sx, by, bx = g[6], g[7], g[8], g[9], g[10], g[11]
+    zero = taps.dtype.type(0)
+    for k in range(low, high):
+        c, u, v = k // (kh * kw), k // kw % kh, k % kw
+        first, last = _inside(columns, v, bx, sx, across)
+        line = taps[k - low]
+        for py in range(down):
+            y, base = py * sy + u - by, py * across
+            if y < 0 or y >= rows:
+                for px in range(base, base + across):
+                    line[px] = zero
+                continue
+            for px in range(base, base + first):
+                line[px] = zero
+            for px in range(base + last, base + across):
+                line[px] = zero
+            begins = (c * rows + y) * columns + first * sx + v - bx
+            if sx == 1:
+                for n in range(last - first):
+                    line[base + first + n] = image[begins + n]
+            else:
+                for n in range(last - first):
+                    line[base + first + n] = image[begins + n * sx]
+
+
+@njit(nogil=True, error_model="numpy")
+def _fold(taps, g, image, low, high):
+    """image[cell] += taps[k - low, p], the reverse of unfolding; taps from low to high, which begin channel `low`."""
+    rows, columns, down, across = g[1], g[2], g[4], g[5]
+    kh, kw, sy, sx, by, bx = g[6], g[7], g[8], g[9], g[10], g[11]
+    for k in range(low, high):
+        c, u, v = k // (kh * kw), k // kw % kh, k % kw
+        first, last = _inside(columns, v, bx, sx, across)
+        line = taps[k - low]
+        for py in range(down):
+            y, base = py * sy + u - by, py * across
+            if 0 <= y < rows:
+                begins = (c * rows + y) * columns + first * sx + v - bx
+                if sx == 1:
+                    for n in range(last - first):
+                        image[begins + n] += line[base + first + n]
+                else:
+                    for n in range(last - first):
+                        image[begins + n * sx] += line[base + first + n]
+
+
+@kernel
+def _forward(how, kept, g, emitted, weight, taps, arriving, first, last, low, high, begin, end):
+    for r in range(first, last):
+        for b in range(begin, end):
+            _unfold(emitted[min(r, emitted.shape[0] - 1), b], g, taps[0], 0, taps.shape[1])
+            product(how, weight[r][low:high], taps[0], arriving[r, b][low:high], kept[0])
+
+
+@kernel
+def _backward(how, kept, g, emitted, weight, taps, arriving, first, last, low, high, begin, end):
+    size = g[6] * g[7]
+    count = (high - low) * size
+    for r in range(first, last):
+        for b in range(begin, end):
+            fields = emitted[min(r, emitted.shape[0] - 1), b].reshape(g[3], g[4] * g[5])
+            product(how, weight[r][:, low * size : high * size].T, fields, taps[0][:count], 0)
+            image = arriving[r, b].reshape(-1)
+            if kept[0] == 0:
+                for i in range(low * g[1] * g[2], high * g[1] * g[2]):
+                    image[i] = 0
+            _fold(taps[0], g, image, low * size, high * size)
+
+
+@kernel
+def _outer(how, g, fields, image, taps, target, first, last, low, high, begin, end):
+    for r in range(first, last):
+        for b in range(fields.shape[1]):
+            _unfold(image[min(r, image.shape[0] - 1), b], g, taps[0], low, high)
+            across = fields[min(r, fields.shape[0] - 1), b].reshape(g[3], g[4] * g[5])
+            product(how, across, taps[0][: high - low].T, target[r][:, low:high], min(b, 1))
+
+
+@njit(nogil=True, error_model="numpy")
+def _window_of(image, g, p, row):
+    """row[k] = the cell that tap k of window p meets, 0 outside the image."""
+    rows, columns = g[1], g[2]
+    kh, kw = g[6], g[7]
+    y0, x0 = p // g[5] * g[8] - g[10], p % g[5] * g[9] - g[11]
+    k = 0
+    for c in range(g[0]):
+        for u in range(kh):
+            y = y0 + u
+            begins = (c * rows + y) * columns + x0
+            inside = 0 <= y < rows
+            for v in range(kw):
+                row[k] = image[begins + v] if inside and 0 <= x0 + v < columns else row.dtype.type(0)
+                k += 1
+
+
+@kernel
+def _forward_untied(how, kept, g, emitted, weight, taps, fields, arriving, first, last, low, high, begin, end):
+    count = end - begin
+    for r in range(first, last):
+        e, out = emitted[min(r, emitted.shape[0] - 1)], arriving[r]
+        for p in range(low, high):
+            for b in range(count):
+                _window_of(e[begin + b], g, p, taps[0, b])
+            product(how, taps[0][:count], weight[r, p].T, fields[0][:count], 0)
+            for b in range(count):
+                for o in range(fields.shape[2]):
+                    if kept[0] == 0:
+                        out[begin + b, o, p] = fields[0, b, o]
+                    else:
+                        out[begin + b, o, p] += fields[0, b, o]
+
+
+@kernel
+def _backward_untied(how, kept, g, emitted, weight, taps, fields, arriving, first, last, low, high, begin, end):
+    count, rows, columns, positions = end - begin, g[1], g[2], g[4] * g[5]
+    if high == low:
+        return
+    for r in range(first, last):
+        e, out = emitted[min(r, emitted.shape[0] - 1)], arriving[r]
+        if kept[0] == 0:
+            for b in range(begin, end):
+                for i in range(out.shape[1]):
+                    out[b, i] = 0
+        for p in range(positions):
+            for b in range(count):
+                for o in range(fields.shape[2]):
+                    fields[0, b, o] = e[begin + b, o * positions + p]
+            product(how, fields[0][:count], weight[r, p], taps[0][:count], 0)
+            y0, x0 = p // g[5] * g[8] - g[10], p % g[5] * g[9] - g[11]
+            for b in range(count):
+                k = 0
+                for c in range(g[0]):
+                    for u in range(g[6]):
+                        begins = (c * rows + y0 + u) * columns + x0
+                        for v in range(g[7]):
+                            if 0 <= y0 + u < rows and 0 <= x0 + v < columns:
+                                out[begin + b, begins + v] += taps[0, b, k]
+                            k += 1
+
+
+@kernel
+def _outer_untied(how, g, fields, image, taps, sent, target, first, last, low, high, begin, end):
+    batch, positions = fields.shape[1], g[4] * g[5]
+    for r in range(first, last):
+        f, x = fields[min(r, fields.shape[0] - 1)], image[min(r, image.shape[0] - 1)]
+        for p in range(low, high):
+            for b in range(batch):
+                _window_of(x[b], g, p, taps[0, b])
+                for o in range(sent.shape[2]):
+                    sent[0, b, o] = f[b, o * positions + p]
+            product(how, sent[0][:batch].T, taps[0][:batch], target[r, p], 0)

@@ -1,0 +1,1 @@
+"""Experiment: Tourbillon on images: convolutional and untied blocks, stacks, fine-tuning, twins."""
