@@ -14,7 +14,6 @@ import numpy as np
 from circuitsim.analysis.alignment import degrees_between
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuits.autoencoder import circular_autoencoder
-from circuitsim.kernels import reference
 
 if TYPE_CHECKING:
     from circuitsim.asynchrony import AsynchronousSimulator
@@ -124,6 +123,8 @@ def mixing(simulator: AsynchronousSimulator, notes: Activities) -> dict[str, flo
 
 def _computed(simulator: AsynchronousSimulator, notes: Activities, h: int) -> np.ndarray:
     """Activity of layer h in cycle 1 if its neurons responded immediately, (example, neuron)."""
+    from circuitsim.kernels import reference
+
     if h == 0:
         return notes.emitted[len(simulator.circuit.populations) - 1, 0]
     tensors = simulator.tensors()

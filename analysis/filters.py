@@ -61,6 +61,8 @@ def _offsets(radius: int) -> list[tuple[int, int]]:
 def similarity(weights: np.ndarray) -> np.ndarray:
     """Return the mean cosine between a map's kernels and their mean over locations, at locations inside the image.
 
+    Kernels that are zero have no direction and are left out.
+
     Parameters
     ----------
     weights : as of `mean_distance`: the weights, or their change. Kernels that reach over the edge are left out.
@@ -72,4 +74,5 @@ def similarity(weights: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         product = (kernels * middle).sum(axis=-1)
         cosine = product / (np.linalg.norm(kernels, axis=-1) * np.linalg.norm(middle, axis=-1))
-    return np.asarray(cosine.mean(axis=(1, 2)))
+        known = np.isfinite(cosine)
+        return np.asarray(np.where(known, cosine, 0).sum(axis=(1, 2)) / known.sum(axis=(1, 2)))

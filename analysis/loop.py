@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from circuitsim.analysis.alignment import Figures, degrees_between
+from circuitsim.analysis.image_loop import image_loop_figures
 
 if TYPE_CHECKING:
     from circuitsim.engine.simulator import Simulator
@@ -127,8 +128,10 @@ def loop_figures(simulator: Simulator, x: np.ndarray) -> Figures:
     An update of A_h by eta_h M_h e O_{h-1}^t moves the output by eta_h P e (O_{h-1} . O_{h-1}'), an update of A_L by
     eta_L D_L e (O_{L-1} . O_{L-1}'): errors of a batch are multiplied by one minus the sum. Exact for identity units
     up to second order in eta; an upper bound if the two largest eigenvectors differ. Mixing (`emits`, `remembers`)
-    and momentum are ignored.
+    and momentum are ignored. For convolutions see `analysis/image_loop.py`.
     """
+    if not all(q.dense for q in simulator.circuit.projections):
+        return image_loop_figures(simulator, x)
     seen = forward_pass(simulator, x)
     with np.errstate(over="ignore", invalid="ignore"):
         gain = _gains(simulator, seen).mean(axis=1)

@@ -13,6 +13,7 @@ from circuitsim.errors import CircuitWarning
 RANGES: Mapping[str, tuple[float, float]] = {
     "tanh": (-1, 1),
     "saturated": (-1, 1),
+    "saturated-half": (-1, 1),
     "logistic": (0, 1),
     "softmax": (0, 1),
     "relu": (0, np.inf),

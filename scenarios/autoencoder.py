@@ -15,7 +15,6 @@ from circuitsim.circuits.autoencoder import (
     mixing_losses,
     variant_coefficients,
 )
-from circuitsim.data import Dataset
 from circuitsim.runs.base import Figures
 from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Design
@@ -35,6 +34,7 @@ from circuitsim.scenarios.own_rule import own_rule
 from circuitsim.scenarios.reporting import finish_with_reconstructions
 
 if TYPE_CHECKING:
+    from circuitsim.data import Dataset
     from circuitsim.engine.simulator import Simulator
 
 _LAMBDA = "a number from 0 to 1, or a list of two"

@@ -10,19 +10,12 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.connectivity import LocallyConnected, Reverse, Shape, size_of
 from circuitsim.circuit.parts import Projection
 from circuitsim.circuit.weights import Own
+from circuitsim.circuits.ranges import RANGES
 from circuitsim.data import Dataset
 from circuitsim.randomness import generator
 from circuitsim.runs.config import refuse
 
 MEAN_MARGIN = 1e-6  # a logistic output cannot equal 0 or 1: the training mean is taken this far inside
-_RANGES: Mapping[str, tuple[float, float]] = {
-    "logistic": (0, 1),
-    "tanh": (-1, 1),
-    "saturated": (-1, 1),
-    "saturated-half": (-1, 1),
-    "relu": (0, np.inf),
-    "softmax": (0, 1),
-}
 _INVERSE: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "softmax": np.log,
     "logistic": lambda p: np.log(p / (1 - p)),
@@ -44,7 +37,7 @@ def bias_at_mean(key: str, output: str, shape: Shape, data: Dataset) -> np.ndarr
     mean = data.train.mean(axis=0, dtype=np.float64)
     if size_of(shape) < mean.size:  # neurons of a channel share their bias
         mean = mean.reshape(shape[0], -1).mean(axis=1)
-    low, high = _RANGES.get(output, (-np.inf, np.inf))
+    low, high = RANGES.get(output, (-np.inf, np.inf))
     sums = output == "softmax" and not np.isclose(mean.sum(), 1, atol=1e-3)
     if sums or (mean < low).any() or (mean > high).any():
         expected = f"a training mean that {output} outputs can have"

@@ -8,7 +8,6 @@ from pydantic import Field
 
 from circuitsim.circuits.layers import TEXTS, Layers, dense_layers, parse_layers
 from circuitsim.circuits.networks import NETWORKS
-from circuitsim.data import shape_of
 from circuitsim.errors import CircuitError
 from circuitsim.runs.config import TrainingSettings, expectation, refuse
 
@@ -107,5 +106,7 @@ class ImageSettings(LayeredSettings):
 
     def _shape(self) -> tuple[int, ...]:
         """Return the shape of an example as it is shown."""
+        from circuitsim.data import shape_of
+
         shape = shape_of(self.dataset)
         return shape if len(shape) < 3 else (shape[0], shape[1] // self.downsample, shape[2] // self.downsample)

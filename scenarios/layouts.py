@@ -13,8 +13,6 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.circuits.channels import ROWS, standard_autoencoder
 from circuitsim.circuits.layouts import bidirectional_autoencoder, conjoined_autoencoder
-from circuitsim.data import Dataset
-from circuitsim.engine.state import glorot
 from circuitsim.runs.config import build, refuse
 from circuitsim.runs.design import Design
 from circuitsim.runs.scenario import Scenario
@@ -26,6 +24,7 @@ from circuitsim.scenarios.reporting import finish_with_reconstructions
 from circuitsim.timetable.protocol import Protocol
 
 if TYPE_CHECKING:
+    from circuitsim.data import Dataset
     from circuitsim.engine.simulator import Simulator
 
 BIDIRECTIONAL = {"bidirectional": "asymmetric", "bidirectional-symmetric": "symmetric"}
@@ -90,6 +89,8 @@ def prepare(settings: LayoutSettings, data: Dataset) -> dict[str, np.ndarray]:
     channels = ROWS[settings.layout].identities if settings.layout in ROWS else ()
     found = {f"{name}.weight": np.eye(settings.sizes[0]) for name in channels} | _start(settings, data)
     if settings.layout == "conjoined-mirrored":
+        from circuitsim.engine.state import glorot
+
         visible, inner = settings.sizes[:2]
         found["A1.weight"] = glorot(settings.seed, "A2.weight", (visible, inner), (inner, visible)).T
     return found

@@ -11,13 +11,12 @@ from circuitsim.analysis.metrics import reconstruction_errors
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.connectivity import size_of
 from circuitsim.circuits.layers import Layers
-from circuitsim.data import Dataset
-from circuitsim.engine.parameters import readable
 from circuitsim.runs.config import refuse
 from circuitsim.scenarios.layered import LayeredSettings, Rates
 from circuitsim.timetable.protocol import Updates
 
 if TYPE_CHECKING:
+    from circuitsim.data import Dataset
     from circuitsim.engine.simulator import Simulator
 
 Parameters = dict[str | tuple[str, str], float]
@@ -50,6 +49,8 @@ def layer_rates(settings: LayeredSettings, projection: str, h: int, factor: floa
 
 def which_are_read(circuit: Circuit, parameters: Mapping[Any, float]) -> dict[Any, float]:
     """Leave out the parameters of parts that do not read them, such as the rates of biases that there are not."""
+    from circuitsim.engine.parameters import readable
+
     reads = readable(circuit)
     return {key: value for key, value in parameters.items() if key[1] in reads[key[0]]}
 

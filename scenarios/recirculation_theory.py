@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from circuitsim.analysis.theory import checks_chain, checks_circuits, checks_hidden, checks_linear
-from circuitsim.analysis.theory.report import finish
-from circuitsim.analysis.theory.rows import Datum
 from circuitsim.runs.config import Settings, refuse
 from circuitsim.runs.scenario import Computation
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from circuitsim.analysis.theory.rows import Datum
 
 
 class TheorySettings(Settings):
@@ -49,6 +49,8 @@ def compute(settings: TheorySettings) -> pd.DataFrame:
     """
     import pandas as pd
 
+    from circuitsim.analysis.theory.rows import Datum
+
     parts = PARTS if settings.part == "all" else {settings.part: PARTS[settings.part]}
     rows = [row for part in parts.values() for row in part(settings)]
     frame = pd.DataFrame(rows, columns=Datum._fields).astype({"value": float})
@@ -58,6 +60,8 @@ def compute(settings: TheorySettings) -> pd.DataFrame:
 
 
 def _linear(settings: TheorySettings) -> list[Datum]:
+    from circuitsim.analysis.theory import checks_linear
+
     seed, systems = settings.seed, settings.systems
     return [
         *checks_linear.small_rates(seed, settings.rates, 1.0),
@@ -71,21 +75,29 @@ def _linear(settings: TheorySettings) -> list[Datum]:
 
 
 def _chain(settings: TheorySettings) -> list[Datum]:
+    from circuitsim.analysis.theory import checks_chain, checks_circuits
+
     found = checks_chain.two_layers(settings.seed, settings.starts, settings.spread)
     found += checks_chain.constants(settings.seed, 5, 1.5, 8.0)
     return found + _theorems(settings, "Theorem 6.1") + checks_circuits.dead_synapse()
 
 
 def _cycles(settings: TheorySettings) -> list[Datum]:
+    from circuitsim.analysis.theory import checks_circuits
+
     return _theorems(settings, "Theorem 6.2") + checks_circuits.reproductions("Theorem 6.2")
 
 
 def _earlier(settings: TheorySettings) -> list[Datum]:
+    from circuitsim.analysis.theory import checks_circuits
+
     return _theorems(settings, "Theorem 6.3") + checks_circuits.reproductions("Theorem 6.3")
 
 
 def _theorems(settings: TheorySettings, theorem: str) -> list[Datum]:
     """Return the checks of all readings of a theorem."""
+    from circuitsim.analysis.theory import checks_chain
+
     given = (settings.seed, settings.starts, settings.depths, settings.spread)
     found: list[Datum] = []
     for name in (name for name in checks_chain.CHAIN_RULES if name.startswith(theorem)):
@@ -94,11 +106,22 @@ def _theorems(settings: TheorySettings, theorem: str) -> list[Datum]:
 
 
 def _hidden(settings: TheorySettings) -> list[Datum]:
+    from circuitsim.analysis.theory import checks_hidden
+
     given = (settings.seed, settings.starts, settings.spread)
     return [*checks_hidden.theorem(*given), *checks_hidden.derivatives(*given), *checks_hidden.crossing(*given)]
 
 
 PARTS = {"linear": _linear, "chain": _chain, "cycles": _cycles, "earlier": _earlier, "hidden": _hidden}
+
+
+def finish(folder: Path, metrics: pd.DataFrame, config: Mapping[str, Any]) -> None:
+    """Write the figures, the tables and the report."""
+    from circuitsim.analysis.theory import report  # imports what draws
+
+    report.finish(folder, metrics, config)
+
+
 QUICK: Mapping[str, Any] = {"starts": 300, "systems": 3, "depths": [2, 3]}
 
 SCENARIO = Computation(

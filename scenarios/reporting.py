@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from circuitsim.analysis.reports.groups import SEEDS, TELLING, telling
-from circuitsim.analysis.reports.report import Reconstructions, ReportData, write_report
 from circuitsim.runs.config import spell
 from circuitsim.runs.files import write_bytes
 
 if TYPE_CHECKING:
     from circuitsim.analysis.audits.audit import Audit
+    from circuitsim.analysis.reports.report import Reconstructions
     from circuitsim.runs.groups import ReplicaGroup
     from circuitsim.runs.study import Study
 
@@ -31,6 +31,7 @@ def finish_with_reconstructions(folder: Path, study: Study, config: Mapping[str,
 def finish(folder: Path, study: Study, config: Mapping[str, Any], samples: Reconstructions | None = None) -> None:
     """Write audit.json and report.html of a run."""
     from circuitsim.analysis.audits.audit import audit_all
+    from circuitsim.analysis.reports.report import ReportData, write_report
 
     varied = tuple(config["vary"])
     circuits = tuple((_label(study, group.members, varied), group.simulator.schedule) for group in study.groups)
@@ -67,6 +68,8 @@ def _audited(study: Study, group: ReplicaGroup) -> Audit:
 
 def reconstructions(study: Study, varied: tuple[str, ...]) -> Reconstructions:
     """Return the first test examples as the first replica of each group reconstructs them."""
+    from circuitsim.analysis.reports.report import Reconstructions
+
     originals = study.data.test[:EXAMPLES]
     outputs: dict[str, np.ndarray] = {}
     for group in study.groups:

@@ -14,7 +14,6 @@ from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.circuits.blocks import TUNING
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.circuits.twin import Twin, tourbillonize
-from circuitsim.data import Dataset
 from circuitsim.runs.base import Figures
 from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Design
@@ -26,6 +25,7 @@ from circuitsim.scenarios.networks import QUICK_STAGES, check_classes, check_fea
 from circuitsim.scenarios.reporting import finish
 
 if TYPE_CHECKING:
+    from circuitsim.data import Dataset
     from circuitsim.engine.simulator import Simulator
 
 

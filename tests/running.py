@@ -54,7 +54,7 @@ def skip_report(monkeypatch: pytest.MonkeyPatch, *, experiments: bool = False) -
     def declared(circuit: Circuit, protocol: Protocol, *_: object, **__: object) -> Audit:
         return audit(make_schedules(circuit, protocol))
 
-    monkeypatch.setattr("circuitsim.scenarios.reporting.write_report", write)
+    monkeypatch.setattr("circuitsim.analysis.reports.report.write_report", write)
     if not experiments:
         monkeypatch.setattr("circuitsim.analysis.audits.examine.examine", declared)
 

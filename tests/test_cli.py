@@ -27,7 +27,7 @@ def test_list_is_a_line_each(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["", "run", "resume", "compare", "schedule", "audit", "trace", "list", "data", "data fetch"]
+    "command", ["", "run", "resume", "compare", "sweep", "schedule", "audit", "trace", "list", "data", "data fetch"]
 )
 def test_help(command: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert circuitsim(*command.split(), "--help") == 0
@@ -69,7 +69,11 @@ def test_script_for_completion(shell: str, capfd: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.parametrize(
     ("words", "offered"),
-    [("sch", ["schedule"]), ("run quick", ["quickstart"]), ("audit tour", ["tourbillon", "tourbillon-figures"])],
+    [
+        ("sch", ["schedule"]),
+        ("run quick", ["quickstart"]),
+        ("audit tour", ["tourbillon", "tourbillon-convolution", "tourbillon-figures"]),
+    ],
 )
 def test_completion(
     words: str, offered: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

@@ -58,10 +58,18 @@ def test_a_twin_grows_and_is_tuned() -> None:
 
 def test_the_readme_program_runs(tmp_path: Path) -> None:
     program = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
-    assert len(program) == 1
+    assert len(program) == 2
     path = tmp_path / "readme.py"
-    path.write_text(program[0] + "print(simulator.presentations, simulator.tensors()['A1.weight'].shape)\n")
+    path.write_text(program[1] + "print(simulator.presentations, simulator.tensors()['A1.weight'].shape)\n")
     assert printed(str(path)) == "143 (1, 16, 64)\n"
+
+
+def test_the_readme_runs_from_python(tmp_path: Path) -> None:
+    program = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)[0]
+    quick = program.replace("batch=10", "batch=100, epochs=1").replace("epochs=1, epochs=3", "epochs=1")
+    path = tmp_path / "readme.py"
+    path.write_text(quick + "print(run, simulator.presentations)\n")
+    assert re.match(r"<Run: autoencoder, 6 replicas, in .*> 15\n", printed(str(path)))
 
 
 def test_the_readme_activates_the_environment_before_it_uses_the_command() -> None:

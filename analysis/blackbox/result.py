@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 from circuitsim.locality import Finding, is_local
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StepAudit:
     """Result of `audit_step`.
 
@@ -35,6 +36,14 @@ class StepAudit:
     def local(self) -> bool:
         """Whether labels are the only findings."""
         return is_local(self.findings)
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(dict.fromkeys(finding.kind for finding in self.findings if finding.kind != "label"))
+        return f"<StepAudit: {f'not local: {kinds}' if kinds else 'no violation of locality found'}>"
+
+    def _repr_html_(self) -> str:
+        """Return what `print` shows, and the table of dependencies, for notebooks."""
+        return f"<pre>{html.escape(str(self))}</pre>{self.dependencies.to_html()}"
 
     def __str__(self) -> str:
         wrong = [finding for finding in self.findings if finding.kind != "label"]

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SEEDS = ("seed", "data_seed")
-TELLING = ("rule", "feedback")  # keys whose values need no key beside them in a label
+TELLING = ("rule", "feedback")  # keys that name a run
+PLAIN = (*TELLING, "scenario", "run", "curve")  # keys whose values need no key beside them in a label
 RANKED_BY = ("mse", "error", "loss", "bce")  # the first of these that was measured ranks the groups
 SECONDS = "seconds"
 
@@ -150,7 +151,7 @@ def _rank(group: Group, metric: str | None) -> float:
 def _label(keys: Sequence[str], values: Sequence[Any]) -> str:
     """Settings that a group has in common."""
     return ", ".join(
-        _spell(value) if key in TELLING else f"{key} {_spell(value)}" for key, value in zip(keys, values, strict=True)
+        _spell(value) if key in PLAIN else f"{key} {_spell(value)}" for key, value in zip(keys, values, strict=True)
     )
 
 

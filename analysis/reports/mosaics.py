@@ -21,11 +21,11 @@ class Strip:
 
     Parameters
     ----------
-    label : above them. images : (image, row, column) or (image, row, column, 3), from 0 (black) to 1 (white).
+    label : above them. images : each (row, column) or (row, column, 3), from 0 (black) to 1 (white).
     """
 
     label: str
-    images: np.ndarray
+    images: Sequence[np.ndarray]
 
 
 def draw_strips(strips: Sequence[Strip], what: str) -> Image:
@@ -57,6 +57,5 @@ def filter_images(kernels: np.ndarray) -> np.ndarray:
 
 
 def map_images(activity: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Return activity (image, row, column) or (image, channel, row, column) with `low` black and `high` white."""
-    scaled = np.clip((activity - low) / (high - low), 0, 1)
-    return np.moveaxis(scaled, 1, -1) if scaled.ndim == 4 else scaled
+    """Return activity (image, row, column) with `low` black and `high` white."""
+    return np.clip((activity - low) / (high - low), 0, 1)

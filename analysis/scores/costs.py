@@ -8,9 +8,11 @@ from typing import Any
 
 from circuitsim import phases
 from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.connectivity import size_of
 from circuitsim.circuit.parts import Carries, Projection
 from circuitsim.engine.simulator import Simulator
 from circuitsim.locality import Key, Mode
+from circuitsim.lowering.links import links, used
 from circuitsim.timetable.schedule import Entry, Schedule
 
 
@@ -54,7 +56,7 @@ def operations(schedule: Schedule) -> dict[str, Any]:
     Returns
     -------
     `deliveries`: for each example, by projection, and `total`; `rules`: evaluations of a rule for each example;
-    `updates`: changes of a weight or bias for each batch.
+    `updates`: changes of a stored weight or bias for each batch; synapses may share one.
     """
     circuit = schedule.circuit
     delivered: Counter[str] = Counter()
@@ -66,9 +68,9 @@ def operations(schedule: Schedule) -> dict[str, Any]:
         if entry.event.phase == phases.DELIVERY:
             delivered[q.name] += _synapses(circuit, q)
         elif entry.event.phase == phases.PLASTICITY:
-            rules += _synapses(circuit, q, biases=True)
+            rules += _synapses(circuit, q) + (circuit.population(q.target).size if q.bias else 0)
         else:
-            updates += _synapses(circuit, q, biases=True)
+            updates += _stored(circuit, q)
     return {"deliveries": dict(delivered), "total": delivered.total(), "rules": rules, "updates": updates}
 
 
@@ -111,9 +113,18 @@ def wires(circuit: Circuit) -> dict[str, Any]:
     }
 
 
-def _synapses(circuit: Circuit, q: Projection, *, biases: bool = False) -> int:
-    post, pre = circuit.population(q.target).size, circuit.population(q.source).size
-    return post * (pre + (biases and q.bias))
+def _synapses(circuit: Circuit, q: Projection) -> int:
+    """Count a projection's synapses, without biases."""
+    if q.dense:
+        return circuit.population(q.target).size * circuit.population(q.source).size
+    return len(links(circuit, q).synapses[2])
+
+
+def _stored(circuit: Circuit, q: Projection) -> int:
+    """Count a projection's weights and biases."""
+    exists = used(circuit, q)
+    weights = size_of(circuit.tensor_shape(q.name)) if exists is None else int(exists.sum())
+    return weights + (size_of(circuit.bias_shape(q.name)) if q.bias else 0)
 
 
 def _spans(simulator: Simulator, schedule: Schedule) -> dict[Key, tuple[int, int]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import sympy
@@ -11,18 +12,68 @@ import sympy
 from circuitsim import phases
 from circuitsim.analysis.tracing.dataflow import address_text
 from circuitsim.analysis.tracing.lineage import ExplainedEvent, History
+from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Plasticity
 from circuitsim.circuit.weights import Own
+from circuitsim.errors import CircuitError
 from circuitsim.locality import Key, Place, Reading
+from circuitsim.lowering.links import across, links
 from circuitsim.rules import Rule
+
+MOST_NAMED = 5  # neurons in a refusal
+
+
+@dataclass(frozen=True)
+class SynapseAddress:
+    """One synapse of a projection, and where its weight is stored.
+
+    Parameters
+    ----------
+    projection, i, j : from the source's neuron j to the target's neuron i. at : its weight's place in the tensor.
+    others : target's and source's neuron of each other synapse of the same weight, (synapse, 2).
+    """
+
+    projection: str
+    i: int
+    j: int
+    at: tuple[int, ...]
+    others: np.ndarray
+
+    @property
+    def text(self) -> str:
+        """Its weight's place, as one writes it."""
+        return f"{self.projection}.weight[{', '.join(map(str, self.at))}]"
+
+
+def find_synapse(circuit: Circuit, projection: str, i: int, j: int) -> SynapseAddress:
+    """Return the address of the synapse from neuron j to neuron i; CircuitError if there is none."""
+    q = circuit.projection(projection)
+    if q.dense:
+        return SynapseAddress(projection, i, j, (i, j), np.empty((0, 2), np.int64))
+    post, pre, slot = links(circuit, q).synapses
+    found = np.flatnonzero((post == i) & (pre == j))
+    if not found.size:
+        reached = ", ".join(map(str, pre[post == i][:MOST_NAMED])) or "no neuron at all"
+        raise CircuitError(
+            f"synapse of {projection}",
+            got=f"none from neuron {j} of {q.source} to neuron {i} of {q.target}",
+            expected=f"one that exists: neuron {i} has synapses from {reached}",
+            remedy="circuit.synapses(name) lists them all.",
+        )
+    alike = np.flatnonzero(slot == slot[found[0]])
+    others = np.stack([post, pre], axis=1)[alike[alike != found[0]]]
+    at = np.unravel_index(int(slot[found[0]]), circuit.tensor_shape(projection))
+    return SynapseAddress(projection, i, j, tuple(int(n) for n in at), others)
 
 
 class Changes:
     """The effect of a segment's rules and updates on one synapse."""
 
-    def __init__(self, history: History, projection: str, i: int, j: int, example: int | None) -> None:
+    def __init__(self, history: History, synapse: SynapseAddress, example: int | None) -> None:
         self._history, self._segment, self._example = history, history.segment, example
-        self._q, self._i, self._j = history.circuit.projection(projection), i, j
+        self._q, self._synapse, self._at = history.circuit.projection(synapse.projection), synapse, synapse.at
+        self._i, self._j = synapse.i, synapse.j
+        projection = synapse.projection
         self._batch = self._segment.batch
         self._rules = [
             (index, history.circuit.rules[projection][record.event.detail])
@@ -46,7 +97,7 @@ class Changes:
             if weight in record.made:
                 applied = self._applied if record.event.phase == phases.UPDATE else self._rescaled
                 before, after = record.before[weight], record.made[weight]
-                at = self._history.replica, self._i, self._j
+                at = self._history.replica, *self._at
                 yield index, self._event(index, *applied(index, float(before[at]), float(after[at])))
 
     def _address(self, plasticity: Plasticity, reading: Reading) -> tuple[Key, int]:
@@ -57,8 +108,8 @@ class Changes:
     def _evaluated(self, index: int, plasticity: Plasticity) -> Iterator[ExplainedEvent]:
         rule = cast(Rule, plasticity.rule)
         free = {name: float(self._seen(index, (self._q.name, f"{rule.name}.{name}", None))) for name in rule.free}
-        synapse, neurons = self._readings(index, plasticity)
-        dw = _evaluate(rule, neurons, synapse, free, self._batch)
+        synapse, neurons = self._readings(index, plasticity, self._i, self._j)
+        dw = _evaluate(rule, neurons, synapse, free, (self._batch,))
         yield self._event(index, f"rule {rule.name}: dw = {_text(rule)}", synapse | free)
         for k in range(self._batch) if self._example is None else (self._example,):
             row = "" if self._history.rows is None else f", row {self._history.rows[k]}"
@@ -67,27 +118,35 @@ class Changes:
         if self._example is not None and self._batch > 1:
             others = float(dw.sum() - dw[self._example])
             yield self._event(index, f"the other {self._batch - 1} examples", {"dw": others})
-        total = self._history.made(index, (self._q.name, "increment", None))[self._i, self._j]
+        if len(self._synapse.others):
+            posts, pres = self._synapse.others.T
+            same, neurons = self._readings(index, plasticity, posts, pres)
+            elsewhere = _evaluate(rule, neurons, same, free, (self._batch, len(posts)))
+            yield self._event(index, f"the other {len(posts)} synapses of this weight", {"dw": float(elsewhere.sum())})
+        total = self._history.made(index, (self._q.name, "increment", None))[self._at]
         before = ", added to earlier ones" if index != self._rules[0][0] else ""
         yield self._event(index, f"sum over {self._batch} examples{before}", {"increment": float(total)})
 
-    def _readings(self, index: int, plasticity: Plasticity) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-        """Return the rule's readings: values of the synapse, and activities (example,)."""
+    def _readings(
+        self, index: int, plasticity: Plasticity, i: Any, j: Any
+    ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+        """Return the rule's readings: values of the weight, and activities (example,) of one synapse or of several."""
         synapse, neurons = {}, {}
         for reading in plasticity.rule.certificate.readings:
             if reading.place is Place.SYNAPSE:
-                synapse["w"] = float(self._seen(index, (self._q.name, "weight", None))[self._i, self._j])
+                synapse["w"] = float(self._seen(index, (self._q.name, "weight", None))[self._at])
             elif reading.place is Place.REMOTE:
                 w_remote = self._seen(index, (str(plasticity.transposed_from), "weight", None))
-                synapse["w_remote"] = float(w_remote[self._j, self._i])
+                synapse["w_remote"] = float(across(w_remote[None], self._q.connectivity)[0][self._at])
             else:
-                key, neuron = self._address(plasticity, reading)
+                key, _ = self._address(plasticity, reading)
+                neuron = j if reading.place is Place.PRE else i
                 name = f"{reading.place.value}.at({reading.cycle})"
                 neurons[name] = self._seen(index, key)[:, neuron].astype(np.float64)
         return synapse, neurons
 
     def _applied(self, index: int, before: float, after: float) -> tuple[str, dict[str, float]]:
-        name, at = self._q.name, (self._i, self._j)
+        name, at = self._q.name, self._at
         mean = float(self._seen(index, (name, "increment", None))[at]) / self._batch
         values, formula, v = {"mean dw": mean}, "w + lr v, v = mean dw", mean
         velocity: Key = (name, "velocity", None)
@@ -125,9 +184,13 @@ class Changes:
 
 
 def _evaluate(
-    rule: Rule, neurons: Mapping[str, np.ndarray], synapse: Mapping[str, float], free: Mapping[str, float], batch: int
+    rule: Rule,
+    neurons: Mapping[str, np.ndarray],
+    synapse: Mapping[str, float],
+    free: Mapping[str, float],
+    shape: tuple[int, ...],
 ) -> np.ndarray:
-    """Evaluate the rule's function on the values that it read, (example,)."""
+    """Evaluate the rule's function on the values that it read, (example,) or (example, synapse)."""
 
     def of(name: str) -> dict[int, np.ndarray]:
         return {int(n[len(name) + 4 : -1]): values for n, values in neurons.items() if n.startswith(name)}
@@ -135,7 +198,7 @@ def _evaluate(
     pre, post = of("pre"), of("post")
     with np.errstate(all="ignore"):
         dw = rule(pre.__getitem__, post.__getitem__, synapse.get("w"), synapse.get("w_remote"), **free)
-    return np.broadcast_to(np.asarray(dw, np.float64), (batch,))
+    return np.broadcast_to(np.asarray(dw, np.float64), shape)
 
 
 def _text(rule: Rule) -> str:

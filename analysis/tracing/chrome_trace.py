@@ -143,8 +143,11 @@ class _Slots:
         """Return the firing whose activity a delivery reads; None of other events."""
         if segment.records[index].event.phase != phases.DELIVERY:
             return None
-        (source,) = (s for key, made in segment.sources[index].items() if key[2] is not None for s in made)
-        return segment.records[source].event
+        source = segment.schedule.circuit.projections[segment.records[index].event.which].source
+        (maker,) = (
+            s for key, made in segment.sources[index].items() if key[0] == source and key[1] in "OE" for s in made
+        )
+        return segment.records[maker].event
 
 
 def _in_lanes(slices: Sequence[Slice]) -> list[Slice]:

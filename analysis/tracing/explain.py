@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby, zip_longest
 
 from circuitsim import phases
-from circuitsim.analysis.tracing.changes import Changes
+from circuitsim.analysis.tracing.changes import Changes, SynapseAddress, find_synapse
 from circuitsim.analysis.tracing.dataflow import Segment, segments
 from circuitsim.analysis.tracing.lineage import ExplainedEvent, History, backward_slice, described
 from circuitsim.circuit.circuit import Circuit
@@ -53,15 +53,16 @@ def explain(
     Parameters
     ----------
     simulator : made with `evidence=True`, after a presentation.
-    projection, i, j : synapse from the source's neuron j to the target's neuron i.
+    projection, i, j : synapse from the source's neuron j to the target's neuron i; neurons of a shape, such as
+        (channel, row, column), are numbered in C order.
     replica : number of the replica.
     example : position in the batch of the example whose values are listed; None: means over the batch, and the rule's
         values of each example.
 
     Raises
     ------
-    CircuitError : no evidence, nothing presented, a projection that does not exist or did not learn, or an index out
-        of range.
+    CircuitError : no evidence, nothing presented, a projection that does not exist or did not learn, an index out of
+        range, or neurons that no synapse joins.
 
     Examples
     --------
@@ -80,20 +81,22 @@ def explain(
     if example is not None:
         _check_index("example", example, segment.batch, "one of the batch")
     history = History(simulator, segment, replica, example)
-    changes = Changes(history, projection, i, j, example)
+    synapse = find_synapse(simulator.circuit, projection, i, j)
+    changes = Changes(history, synapse, example)
     events = [*described(history, backward_slice(segment, simulator.circuit, changes.readings())), *changes.events()]
     events.sort(key=lambda pair: pair[0])  # by record; the order within a record stays
-    return Explanation(_title(simulator, history, projection, i, j, example), tuple(event for _, event in events))
+    return Explanation(_title(simulator, history, synapse, example), tuple(event for _, event in events))
 
 
-def _title(simulator: Simulator, history: History, projection: str, i: int, j: int, example: int | None) -> str:
-    q, circuit = simulator.circuit.projection(projection), simulator.circuit.name
+def _title(simulator: Simulator, history: History, synapse: SynapseAddress, example: int | None) -> str:
+    q, circuit = simulator.circuit.projection(synapse.projection), simulator.circuit.name
     row = "" if history.rows is None or example is None else f", row {history.rows[example]}"
     chosen = f"means over the {history.segment.batch} examples" if example is None else f"of example {example}{row}"
     mode = history.segment.schedule.protocol.mirror
     when = f"Mirror mode of {mode} after presentation" if mode else "Presentation"
+    shared = f", one of {len(synapse.others) + 1} synapses of this weight" if len(synapse.others) else ""
     return (
-        f"{projection}.weight[{i}, {j}], from neuron {j} of {q.source} to neuron {i} of {q.target}. "
+        f"{synapse.text}, from neuron {synapse.j} of {q.source} to neuron {synapse.i} of {q.target}{shared}. "
         f"{when} {simulator.presentations} of {circuit}, replica {history.replica}; activities are {chosen}."
     )
 

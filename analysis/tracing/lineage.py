@@ -10,11 +10,12 @@ import numpy as np
 from circuitsim import phases
 from circuitsim.analysis.tracing.dataflow import Segment, address_text, cycle_of
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.circuit.parts import RECIRCULATES, Carries, Population
+from circuitsim.circuit.parts import RECIRCULATES, Carries, Combine, Population, Projection
 from circuitsim.circuit.weights import Transposed
 from circuitsim.engine.evidence import Record
 from circuitsim.engine.simulator import Simulator
 from circuitsim.locality import Key, Mode
+from circuitsim.lowering.links import across, links
 
 Neuron = int | None  # None: all of the population
 NORMALISING = (phases.FORWARD, phases.RECIRCULATION)  # phases of a softmax; in mirror mode it answers with S
@@ -47,7 +48,7 @@ class History:
     def seen(self, index: int, key: Key) -> np.ndarray | None:
         """Return an array as the segment's event of that index found it; None where there is none.
 
-        Its shape is (neuron), (post, pre), (batch, neuron) or ().
+        Its shape is (neuron), that of the tensor, (batch, neuron) or ().
         """
         at = self.segment.first + index
         if key in self._all[at].before:
@@ -124,21 +125,42 @@ def _neurons_read(record: Record, circuit: Circuit, neuron: Neuron) -> tuple[Neu
 
 
 def _delivered(history: History, index: int, neuron: Neuron, needed: set[Key]) -> tuple[str, dict[str, float]]:
-    """Describe a delivery: synapses, the arrived sum, and the sum so far where several projections deliver."""
-    q = history.circuit.projections[history.segment.records[index].event.which]
-    (key,) = needed
-    total = history.made(index, key)
-    earlier = any(key in r.made for r in history.segment.records[:index])
-    arrived = total - history.segment.records[index].before[key][_at(history, index, key)] if earlier else total
-    weight = history.seen(index, (q.tensor_owner, "weight", None))
-    assert weight is not None
-    used = weight.T if isinstance(q.weights, Transposed) else weight
+    """Describe a delivery: synapses, what arrived, and the total so far where several projections deliver."""
+    record = history.segment.records[index]
+    q = history.circuit.projections[record.event.which]
+    key: Key = (q.target, "S", record.event.detail)
+    total, arrived = history.made(index, key), _arrived(history, index, key)
+    pooled = "largest of " if history.circuit.population(q.target).combine is Combine.MAX else ""
+    joined = pooled + f"{_existing(history, index, q, neuron)} synapses into"
     if neuron is None:
-        return f"{np.count_nonzero(used)} synapses into {len(used)} neurons", _spread(history, "arrived", arrived)
+        return f"{joined} {history.circuit.population(q.target).size} neurons", _spread(history, "arrived", arrived)
     values = {"arrived": history.number(arrived, key, neuron)}
     if sum(r.event.phase == phases.DELIVERY and key in r.made for r in history.segment.records) > 1:
         values[f"{address_text(key, q.target)} so far"] = history.number(total, key, neuron)
-    return f"{np.count_nonzero(used[neuron])} synapses into neuron {neuron}", values
+    return f"{joined} neuron {neuron}", values
+
+
+def _arrived(history: History, index: int, key: Key) -> np.ndarray:
+    """Return what a delivery added to the input of neurons, or the factor by which it multiplied it."""
+    total, record = history.made(index, key), history.segment.records[index]
+    if not any(key in r.made for r in history.segment.records[:index]):
+        return total
+    before = record.before[key][_at(history, index, key)]
+    if history.circuit.population(key[0]).combine is not Combine.PRODUCT:
+        return np.asarray(total - before)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(total / before)
+
+
+def _existing(history: History, index: int, q: Projection, neuron: Neuron) -> int:
+    """Count the synapses with a weight that is not zero, of one neuron or of all."""
+    weight = history.seen(index, (q.tensor_owner, "weight", None))
+    assert weight is not None
+    used = across(weight[None], q.connectivity)[0] if isinstance(q.weights, Transposed) else weight
+    if q.dense:
+        return int(np.count_nonzero(used if neuron is None else used[neuron]))
+    post, _, slot = links(history.circuit, q).synapses
+    return int(np.count_nonzero(used.reshape(-1)[slot if neuron is None else slot[post == neuron]]))
 
 
 def _at(history: History, index: int, key: Key) -> int:
@@ -186,7 +208,8 @@ def _operation(circuit: Circuit, record: Record, p: Population) -> str:
     mixed = ", mixed with O(0)" if record.event.phase == phases.RECIRCULATION else ""
     centred = ", minus the mean over the batch" if p.centres else ""
     bias = " + bias" if any(key[1] == "bias" for key in read) else ""
-    return f"{activation}(S{bias}){of}{centred}{mixed}"
+    silenced = f", {p.dropout:.0%} of the neurons silent" if p.dropout else ""
+    return f"{activation}(S{bias}){of}{centred}{mixed}{silenced}"
 
 
 def _spread(history: History, name: str, array: np.ndarray) -> dict[str, float]:

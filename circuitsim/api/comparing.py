@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from circuitsim.analysis.reports.groups import SEEDS, Results, group_results
+from circuitsim.analysis.reports.groups import PLAIN, SEEDS, Results, group_results
 from circuitsim.analysis.reports.notebook import comparison_html
 from circuitsim.api.result import NOT_KEYS, Run, figure_of, load_run
 from circuitsim.errors import ConfigError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-ABSENT = "none"
+ABSENT = "–"
 FORMS = (".pdf", ".png", ".svg")
 
 
@@ -62,12 +62,10 @@ class Comparison:
 
     @cached_property
     def differing(self) -> tuple[str, ...]:
-        """The keys, without seeds, whose values differ between replicas or runs."""
+        """The keys, without seeds, whose values differ between replicas or runs that have them."""
         each = [settings for run in self.runs for settings in _settings(run)]
-        keys = dict.fromkeys(key for settings in each for key in settings)
-        return tuple(
-            key for key in keys if key not in SEEDS and len({settings.get(key, ABSENT) for settings in each}) > 1
-        )
+        keys = dict.fromkeys(key for settings in each for key in settings if key not in SEEDS)
+        return tuple(key for key in keys if len({settings[key] for settings in each if key in settings}) > 1)
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
@@ -106,7 +104,10 @@ class Comparison:
     @property
     def results(self) -> Results:
         """The metrics by group, the best first."""
-        return group_results(self.metrics, self.differing or ("run",), self.names[0])
+        keys = self.differing or ("run",)
+        rows = self.metrics[list(keys)].to_dict(orient="records")
+        curves = [_label({str(key): str(value) for key, value in row.items()}) for row in rows]
+        return group_results(self.metrics.assign(curve=curves), ("curve",), self.names[0])
 
     def plot(self, metric: str | None = None, split: str | None = None) -> Figure:
         """Return one matplotlib figure with the curves of all runs; see `Run.plot`."""
@@ -134,12 +135,17 @@ class Comparison:
 
 def _settings(run: Run) -> list[dict[str, str]]:
     """Return the settings of each replica as texts, with the scenario and the backend."""
-    shared = {key: str(run.settings[key]) for key in NOT_KEYS}
+    shared = {key: str(run.settings[key]).rpartition("/")[2] for key in NOT_KEYS}
     each = []
     for replica in run.replicas:
         own = {key: value for key, value in replica.items() if not _follows(key, replica)}
         each.append(shared | {key: spell(value).strip("'") for key, value in own.items()})
     return each
+
+
+def _label(row: dict[str, str]) -> str:
+    """Return the label of a curve: the differing settings that its run has."""
+    return ", ".join(value if key in PLAIN else f"{key} {value}" for key, value in row.items() if value != ABSENT)
 
 
 def _follows(key: str, settings: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from typing import NoReturn
 from circuitsim.asynchrony.clock import Rhythm
 from circuitsim.asynchrony.timing import Timing
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.circuit.parts import Carries, Population, Projection
+from circuitsim.circuit.parts import Carries, Combine, Population, Projection
 from circuitsim.circuit.weights import Own
 from circuitsim.engine.state import State
 from circuitsim.errors import CircuitError, ScheduleError
@@ -25,7 +25,7 @@ def refuse_uncovered(circuit: Circuit, protocol: Protocol, timing: Timing, state
             _refuse(f"population {p.name}", what, "neurons that fire f(S + b) and recirculate")
     for q in circuit.projections:
         for what in _of_projection(q):
-            _refuse(f"projection {q.name}", what, "synapses with weights of their own")
+            _refuse(f"projection {q.name}", what, "dense synapses with weights of their own")
     for x in circuit.exchanges:
         if x.carries is not Carries.OUTPUT:
             _refuse(f"exchange {x.source} -> {x.target}", x.carries.value, "the activity, recirculated")
@@ -69,11 +69,17 @@ def _of_population(p: Population, circuit: Circuit) -> Iterator[str]:
         yield "a mean over the batch"
     if p.bounded:
         yield "a bound on incoming weights"
+    if p.combine is not Combine.SUM:
+        yield f"a {p.combine.value} of what arrives"
+    if p.dropout:
+        yield "dropout"
     if p.name == circuit.labels:
         yield "labels"
 
 
 def _of_projection(q: Projection) -> Iterator[str]:
+    if not q.dense:
+        yield f"connectivity={q.connectivity}"
     if not isinstance(q.weights, Own):
         yield f"weights={q.weights}"
     for quality in ("deferred", "feedback", "masked"):

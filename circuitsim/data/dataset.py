@@ -36,6 +36,10 @@ class Dataset:
     test_labels: Array | None
     image_shape: ImageShape | None
 
+    def __repr__(self) -> str:
+        rows = f"{len(self.train)} training and {len(self.test)} test examples"
+        return f"<Dataset {self.name}: {rows}, {self.features} features>"
+
     @property
     def features(self) -> int:
         """Values per example."""

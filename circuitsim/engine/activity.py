@@ -78,7 +78,7 @@ def shared_memory(schedule: Schedule, state: State) -> dict[Key, Key]:
         if first and (taken := schedule.circuit.taken(subject, 0)):
             origin: Key = (taken.source, "O", 0)
             same[subject, "O", 0] = same.get(origin, origin)
-        fires = entry.event.phase in (phases.FORWARD, phases.RECIRCULATION)
+        fires = entry.event.phase in (phases.FORWARD, phases.RECIRCULATION, phases.FEEDBACK)
         becomes = written.get("O") or written.get("E")
         if fires and summed and becomes and summed not in read:
             same[summed] = becomes

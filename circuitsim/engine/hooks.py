@@ -11,7 +11,7 @@ import numpy as np
 
 from circuitsim import phases
 from circuitsim.engine.reach import Reach, reach_of
-from circuitsim.errors import CircuitError, CircuitsimError
+from circuitsim.errors import CircuitError, CircuitsimError, Diverged
 from circuitsim.timetable.schedule import Schedule
 
 
@@ -102,6 +102,20 @@ class Tensors(Mapping[str, np.ndarray]):
             expected="a change of the array that is there",
             remedy=f'Write tensors["{name}"][...] = values.',
         )
+
+
+def call_hooks(hooks: Sequence[Hook], tensors: Tensors) -> None:
+    """Call hooks in order; Diverged for the first after which a weight is not finite."""
+    for hook in hooks:
+        hook(tensors)
+        for name, array in tensors.items():
+            finite = np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+            if not finite.all():
+                replica = int(np.argmin(finite))
+                raise Diverged(
+                    f"hook {hook.name}, replica {replica}: {name} has values that are not finite. Correct the hook.",
+                    replica=replica,
+                )
 
 
 def _line(error: BaseException) -> str:

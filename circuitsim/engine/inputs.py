@@ -122,7 +122,8 @@ def check_rows(
     examples : number of examples. most : largest batch. sequence : whether rows are a batch sequence.
     """
     shape = rows.shape[1:] if sequence else rows.shape
-    _refuse(f"rows shown to circuit {circuit.name}", misfit_of_mask(rows))
+    if isinstance(rows, np.ma.MaskedArray):
+        _refuse(f"rows shown to circuit {circuit.name}", misfit_of_mask(rows))
     counted = rows.dtype.kind in "iu" and (len(shape) == 1 or (len(shape) == 2 and shape[0] == sets))
     if not counted or not rows.size or shape[-1] > most or rows.min() < 0 or rows.max() >= examples:
         raise CircuitError(

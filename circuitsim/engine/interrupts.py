@@ -9,8 +9,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]  # `signal` makes enumerations, in more time than a presentation takes
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from signal import Signals
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -23,7 +22,15 @@ PATIENCE = 1.0  # seconds after which a second signal acts at once: what it inte
 
 
 class Uninterrupted:
-    """Let the handlers of signals wait until the end; the first of them may then raise its exception."""
+    """Let the handlers of signals wait until the end; the first of them may then raise its exception.
+
+    Parameters
+    ----------
+    undo : called where an exception ends the work.
+    """
+
+    def __init__(self, undo: Callable[[], None] | None = None) -> None:
+        self._undo = undo
 
     def __enter__(self) -> Self:
         self._handlers: dict[int, Handler] = {}
@@ -45,7 +52,11 @@ class Uninterrupted:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         handlers = dict(self._handlers)
-        self._restore()
+        try:
+            if error is not None and self._undo is not None:
+                self._undo()
+        finally:
+            self._restore()
         for number in self._waiting:
             handlers[number](number, None)
 
@@ -79,10 +90,7 @@ class Pace:
 
     count = 1
 
-    @contextmanager
-    def timed(self, shown: int) -> Iterator[None]:
-        """Measure the time of so many presentations."""
-        begin = time.perf_counter()
-        yield
-        if shown == self.count and time.perf_counter() - begin < UNINTERRUPTED:
+    def note(self, shown: int, seconds: float) -> None:
+        """Learn from the time that so many presentations took."""
+        if shown == self.count and seconds < UNINTERRUPTED:
             self.count *= 2

@@ -49,6 +49,7 @@ class Persistent:
         """Replace a weight or bias tensor in place; without a replica axis every replica gets the same."""
         with Uninterrupted():
             self.state.load(name, values)
+            self.monitor.update_limits()
 
     def set_rates(self, factor: float | np.ndarray, projections: Sequence[str] | None = None) -> None:
         """Set the rates of some projections, or all, to their given values times a factor: one, or one a replica."""

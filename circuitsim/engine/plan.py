@@ -12,7 +12,7 @@ from circuitsim import phases
 from circuitsim.engine.activity import Activity, shared_memory
 from circuitsim.engine.divergence import DivergenceMonitor
 from circuitsim.engine.evidence import Evidence
-from circuitsim.engine.hooks import Hook, Tensors, hooks_by_entry
+from circuitsim.engine.hooks import Hook, Tensors, call_hooks, hooks_by_entry
 from circuitsim.engine.state import State, guarded
 from circuitsim.errors import CircuitError
 from circuitsim.kernels import in_turn
@@ -147,8 +147,7 @@ class Plan:
         tensors = Tensors(self._state.tensors())
 
         def user_code() -> None:
-            for hook in hooks:
-                hook(tensors)
+            call_hooks(hooks, tensors)
 
         return self._kernels.on_host(user_code, tensors.values())  # type: ignore[no-any-return]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -109,6 +109,10 @@ class Simulator(Persistent):
         self._recordings: list[Recording] = []
         self._set_schedules(self._make_schedules(protocol))
 
+    def __repr__(self) -> str:
+        counts = f"replicas: {self.state.replicas}, presentations: {self.presentations}"
+        return f"<Simulator of {self.circuit.name}, {self.backend}, {counts}>"
+
     def change_protocol(self, protocol: Protocol) -> None:
         """Go on with another protocol once presentations under way have ended; weights and velocities stay."""
         if self._with_probes(protocol) != self.protocol:
@@ -196,8 +200,10 @@ class Simulator(Persistent):
             count = until_next(self._recordings, self.presentations, self._pace.count if repeats else 1)
             part = batches[shown : shown + count]
             ended = partial(self._ended, self.presentations, self.tick, size)
-            with self._changing(), self._time.running(), self._pace.timed(len(part)):
+            begin = perf_counter()
+            with Uninterrupted(self._undo()), self._time.running():
                 self._presenter.present(part, self.presentations, ended)
+            self._pace.note(len(part), perf_counter() - begin)
             shown += len(part)
             take_due(self._recordings, self.presentations, part[-1], self.tensors, self.probe)
 
@@ -232,22 +238,14 @@ class Simulator(Persistent):
         self._time.presentations, self._time.tick = first + number, start + number * self.schedule.duration
         self._time.mirror(self.mirror_plans, batch, self.protocol.passes, first)
 
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Let interrupts wait until the end, and take everything back where a hook raises an exception."""
-        with Uninterrupted():
-            before = self.snapshot() if self.hooks else None
-            try:
-                yield
-            except BaseException:
-                if before is not None:
-                    self.restore(before)
-                raise
+    def _undo(self) -> Callable[[], None] | None:
+        """Return a function that takes back a presentation in which a hook raises an exception."""
+        return partial(self.restore, self.snapshot()) if self.hooks else None
 
     def drain(self) -> None:
         """Let presentations that overlap come to their end, while none enters."""
         while self._presenter.under_way:
-            with self._changing(), self._time.running():
+            with Uninterrupted(self._undo()), self._time.running():
                 self._presenter.advance()
                 self._time.tick += self.schedule.duration
 
@@ -256,7 +254,7 @@ class Simulator(Persistent):
         count = whole(f"passes of mirror mode of circuit {self.circuit.name}", passes, 0)
         with self._time.running():
             for _ in range(count):
-                with self._changing():
+                with Uninterrupted(self._undo()):
                     self._time.mirror(self.mirror_plans, self.batch, 1, self.presentations)
 
     def outputs(self, x: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:

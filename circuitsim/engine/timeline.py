@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -34,14 +33,12 @@ class Timeline:
         """Number of the presentation that is running, or that the running waves of mirror mode follow."""
         return self.presentations if self._mirrored is None else self._mirrored
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Set the clock that keyed randomness reads, and leave overflow to the divergence monitor."""
+    def running(self) -> np.errstate:
+        """Set the clock of keyed randomness; return a context that leaves overflow to the divergence monitor."""
         self._state.set_clock(self.tick, self.presentations)
         if self._evidence is not None:
             self._evidence.begin(self.tick)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            yield
+        return np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
     def mirror(self, plans: Sequence[Plan], batch: int, passes: int, presentation: int) -> None:
         """Run waves of mirror mode after a presentation, and let their time pass."""

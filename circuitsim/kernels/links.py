@@ -91,8 +91,9 @@ class Links:
 
     @cached_property
     def synapses(self) -> tuple[Array, Array, Array]:
-        """The synapses, listed when first asked for."""
-        return self.list_synapses()
+        """The synapses, listed when first asked for, as small numbers: lists of pools are long."""
+        post, pre, slot = (numbers.astype(np.int32) for numbers in self.list_synapses())
+        return post, pre, slot
 
     @cached_property
     def taps(self) -> Array:
@@ -122,6 +123,7 @@ class Links:
                     .reshape(_exchanged(self.tensor_shape, self.turned))
                     .swapaxes(*self.turned)
                     .ravel()[slot]
+                    .astype(np.int32)
                 )
             order = np.argsort(slot, kind="stable")
             self._sorted["slot"] = begins(slot, count), post[order], pre[order]
@@ -136,7 +138,7 @@ def rank(numbers: Array) -> Array:
     """Return how many equal numbers come before each."""
     order = np.argsort(numbers, kind="stable")
     inside = np.arange(len(numbers)) - begins(numbers, int(numbers.max()) + 1)[numbers[order]]
-    found = np.empty(len(numbers), np.int64)
+    found = np.empty(len(numbers), np.int32)
     found[order] = inside
     return found
 

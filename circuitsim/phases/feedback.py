@@ -11,7 +11,7 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import COMPARED, Carries
 from circuitsim.events import Event
 from circuitsim.locality import Access
-from circuitsim.phases.base import Binding, Step, reads, writes
+from circuitsim.phases.base import Binding, Step, adds, reads, writes
 
 NAME = "feedback"
 
@@ -26,7 +26,7 @@ def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
         own = [reads(held.source, "S", 0), reads(name, "margin")] if margin else [reads(held.source, "O", 0)]
         return reads(target[0].source, "O", 0), *own, writes(name, "O", 0)
     slopes = circuit.exchanged(name, Carries.SLOPE)
-    return reads(name, "S", 0), *(reads(x.source, "slope", 0) for x in slopes), writes(name, "O", 0)
+    return adds(name, "S", 0), *(reads(x.source, "slope", 0) for x in slopes), writes(name, "O", 0)
 
 
 def bind(b: Binding) -> Step:

@@ -19,7 +19,7 @@ from circuitsim.runs.names import did_you_mean
 class Settings(BaseModel):
     """The keys of a scenario of any kind. A field's description is the text that its error message expects."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True)
 
     FIXED: ClassVar[tuple[str, ...]] = ()
     """Keys that have one value for all replicas, since they change shapes or the course of the run."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from time import perf_counter
 
 from circuitsim.runs.study import Study
 
@@ -14,10 +14,10 @@ def estimated_seconds(study: Study) -> float:
     """Return the seconds that all epochs of a study will take, evaluations included; the study is of no use then."""
     training = study.train_epoch()
     next(training)
-    begin, done = time.perf_counter(), 0
+    begin, done = perf_counter(), 0
     for _ in zip(range(TRIAL), training, strict=False):
         done += 1
-    presentation = (time.perf_counter() - begin) / done if done else study.seconds
+    presentation = (perf_counter() - begin) / done if done else study.seconds
     examples = len(study.data.train) + len(study.data.test)
     passes = study.epochs + 1
     return study.epochs * study.batches * presentation + passes * examples * _seconds_of_example(study)
@@ -36,8 +36,8 @@ def _seconds_of_example(study: Study) -> float:
     labels = None if y is None else y[:EVALUATED]
     taken = []
     for _ in range(2):  # the first one compiles
-        begin = time.perf_counter()
+        begin = perf_counter()
         for group in study.groups:
             study.scenario.evaluate(group.simulator, x, labels)
-        taken.append(time.perf_counter() - begin)
+        taken.append(perf_counter() - begin)
     return min(taken) / len(x)

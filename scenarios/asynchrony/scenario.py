@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from circuitsim import data
 from circuitsim.analysis.asynchrony import angle, backpropagated, contrast, disturbance, mixing, record
 from circuitsim.analysis.metrics import reconstruction_errors
 from circuitsim.circuits.autoencoder import circular_autoencoder
-from circuitsim.data import Dataset
 from circuitsim.errors import Diverged
 from circuitsim.randomness import generator
 from circuitsim.runs.config import build, refuse
 from circuitsim.runs.scenario import Computation
 from circuitsim.scenarios.asynchrony.ladder import BEFORE, BP, MEMORY, REGULAR, TOP, AsynchronySettings, Rung, rungs
-from circuitsim.scenarios.asynchrony.report import finish
 from circuitsim.scenarios.autoencoder import AutoencoderSettings, initial_bias
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from circuitsim.asynchrony import AsynchronousSimulator
+    from circuitsim.data import Dataset
     from circuitsim.engine.simulator import Simulator
 
 Figures = Iterator[tuple[str, str, float]]  # split, metric, value
@@ -137,7 +136,16 @@ def _order(settings: AsynchronySettings, loaded: Dataset, epochs: int) -> Iterat
 
 def load_data(settings: AsynchronySettings) -> Dataset:
     """Load the data set of the settings, with its limits."""
-    return data.load(settings.located(settings.dataset), "float32", settings.train_limit, settings.test_limit)
+    from circuitsim.data import load
+
+    return load(settings.located(settings.dataset), "float32", settings.train_limit, settings.test_limit)
+
+
+def finish(folder: Path, metrics: pd.DataFrame, config: Mapping[str, Any]) -> None:
+    """Write the figures, the tables and the report."""
+    from circuitsim.scenarios.asynchrony import report  # imports what draws
+
+    report.finish(folder, metrics, config)
 
 
 QUICK: Mapping[str, Any] = {

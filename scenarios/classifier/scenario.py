@@ -15,7 +15,6 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Masks, Mirror, Noise
 from circuitsim.circuit.weights import Copied
 from circuitsim.circuits.classifier import KNOWN, PRIMITIVES, layered_classifier
-from circuitsim.data import Dataset, shifted
 from circuitsim.runs.base import Figures
 from circuitsim.runs.config import refuse
 from circuitsim.runs.design import Design
@@ -34,6 +33,7 @@ from circuitsim.scenarios.reporting import finish
 from circuitsim.timetable.protocol import Protocol
 
 if TYPE_CHECKING:
+    from circuitsim.data import Dataset
     from circuitsim.engine.simulator import Simulator
 
 # the order in which reports have them
@@ -159,6 +159,8 @@ def evaluate(simulator: Simulator, x: np.ndarray, y: np.ndarray | None) -> Figur
 
 def examine(simulator: Simulator, settings: ClassifierSettings, data: Dataset) -> Figures:
     """Return `error_shifted`, the error on translated test images, the same ones at each measurement."""
+    from circuitsim.data import shifted
+
     if not settings.shifted_test or data.image_shape is None or data.test_labels is None:
         return {}
     x = shifted(data.test, data.image_shape, settings.shifted_test, settings.data_seed, 0)

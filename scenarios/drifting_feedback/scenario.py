@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from circuitsim.analysis.loop import Maps, angles, error_maps, forward_pass
-from circuitsim.data import missing
 from circuitsim.errors import Diverged
 from circuitsim.randomness import generator
 from circuitsim.runs.config import Settings, build
 from circuitsim.runs.scenario import Computation
 from circuitsim.scenarios import autoencoder
-from circuitsim.scenarios.drifting_feedback.report import finish
 from circuitsim.scenarios.fields import FEATURES, Count, Limit, NonNegative, Seed, Sizes, among, must
 
 if TYPE_CHECKING:
@@ -99,6 +98,8 @@ def _orthogonal(b: np.ndarray, seed: int, name: str) -> np.ndarray:
 
 def check(settings: DriftSettings) -> None:
     """Refuse missing data, and settings that no circuit can have."""
+    from circuitsim.data import missing
+
     lacking = missing(settings.located(settings.dataset))
     if lacking is not None:
         raise lacking
@@ -147,6 +148,13 @@ def _measured(
         found = angles(carried, others)
         rows += [(epoch, "train", f"{what}/map{h}", float(found[h][0])) for h in sorted(found)]
     return carried
+
+
+def finish(folder: Path, metrics: pd.DataFrame, config: Mapping[str, Any]) -> None:
+    """Write the figure, the tables and the report."""
+    from circuitsim.scenarios.drifting_feedback import report  # imports what draws
+
+    report.finish(folder, metrics, config)
 
 
 QUICK: Mapping[str, Any] = {

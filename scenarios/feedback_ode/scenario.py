@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,7 +13,6 @@ from circuitsim.analysis.feedback_systems import FeedbackSystem, correlations, i
 from circuitsim.randomness import generator
 from circuitsim.runs.config import Settings, refuse
 from circuitsim.runs.scenario import Computation
-from circuitsim.scenarios.feedback_ode.report import finish
 from circuitsim.scenarios.fields import Positive, Seed
 
 if TYPE_CHECKING:
@@ -91,6 +91,13 @@ def compute(settings: FeedbackSettings) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["epoch", "metric", "value", "time"])
     frame.insert(1, "split", "train")
     return frame
+
+
+def finish(folder: Path, metrics: pd.DataFrame, config: Mapping[str, Any]) -> None:
+    """Write the figure, the tables and the report."""
+    from circuitsim.scenarios.feedback_ode import report  # imports what draws
+
+    report.finish(folder, metrics, config)
 
 
 QUICK: Mapping[str, Any] = {"sizes": [20, 40, 40, 5], "scale_target": 0.3, "samples": 101, "duration": 1.5}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -13,11 +14,9 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuits.blocks import TOP, TUNING
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.circuits.tourbillon import growing, tourbillon
-from circuitsim.data import load
 from circuitsim.runs.config import Settings
 from circuitsim.runs.scenario import Computation
 from circuitsim.scenarios.fields import Seed, Ticks, must
-from circuitsim.scenarios.five_problems.report import finish
 from circuitsim.timetable.protocol import Protocol, Updates
 
 if TYPE_CHECKING:
@@ -64,6 +63,7 @@ def compute(settings: ProblemSettings) -> pd.DataFrame:
     import pandas as pd
 
     from circuitsim.analysis.scores.scorecard import scorecard
+    from circuitsim.data import load
     from circuitsim.engine.simulator import Simulator
 
     data = load("digits")
@@ -85,6 +85,13 @@ def compute(settings: ProblemSettings) -> pd.DataFrame:
         }
         rows += [(blocks, "train", metric, float(value)) for metric, value in figures.items()]
     return pd.DataFrame(rows, columns=["epoch", "split", "metric", "value"])
+
+
+def finish(folder: Path, metrics: pd.DataFrame, config: Mapping[str, Any]) -> None:
+    """Write the figure, its table and the report."""
+    from circuitsim.scenarios.five_problems import report  # imports what draws
+
+    report.finish(folder, metrics, config)
 
 
 QUICK: Mapping[str, Any] = {"blocks": [2, 4, 6], "width": 6}

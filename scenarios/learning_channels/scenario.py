@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from circuitsim.circuits.channels import ROWS
-from circuitsim.runs.scenario import Campaign, Member
+from circuitsim.runs.scenario import Campaign, Member, MemberRun
 from circuitsim.scenarios.fields import IMAGES, CampaignSettings, Positive, each_once, expected_each_once
 from circuitsim.scenarios.layouts import BIDIRECTIONAL, CONJOINED, REFERENCES
-from circuitsim.scenarios.learning_channels.report import finish
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "references": REFERENCES,
@@ -43,6 +43,13 @@ def members(settings: LearningChannelsSettings) -> list[Member]:
         for dataset in settings.datasets
         for group, layouts in GROUPS.items()
     ]
+
+
+def finish(folder: Path, runs: Sequence[MemberRun], config: Mapping[str, Any]) -> None:
+    """Write figures, tables and report."""
+    from circuitsim.scenarios.learning_channels import report  # imports what draws
+
+    report.finish(folder, runs, config)
 
 
 QUICK: Mapping[str, Any] = {"datasets": ["digits"], "units": 16, "seeds": 2, "epochs": 20, "batch": 10}

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from circuitsim import data
-from circuitsim.data import Dataset
 from circuitsim.errors import Diverged
 from circuitsim.runs.config import refuse, replicas
 from circuitsim.scenarios.classifier.scenario import SCENARIO as CLASSIFIER
@@ -21,6 +19,7 @@ from circuitsim.scenarios.classifier.settings import ClassifierSettings
 from circuitsim.scenarios.mirror_search.settings import SEARCHED, MirrorSearchSettings
 
 if TYPE_CHECKING:
+    from circuitsim.data import Dataset
     from circuitsim.runs.study import Study
 
 MIRROR: Mapping[str, Any] = {"noise": "gaussian", "block_bias": True, "passes_per_update": 1}
@@ -86,8 +85,10 @@ class Runs:
     """
 
     def __init__(self, settings: MirrorSearchSettings, backend: str) -> None:
+        from circuitsim.data import load
+
         self.settings, self.backend = settings, backend
-        self.data = data.load(settings.located(settings.dataset), "float32", settings.train_limit, settings.test_limit)
+        self.data = load(settings.located(settings.dataset), "float32", settings.train_limit, settings.test_limit)
         sizes = [[self.data.features, *hidden, self._classes()] for hidden in settings.hidden]
         self.depths = {depth_name(one): one for one in sizes}
 

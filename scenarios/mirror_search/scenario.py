@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from circuitsim.kernels import BACKENDS
 from circuitsim.runs.scenario import Computation
-from circuitsim.scenarios.mirror_search.report import finish
 from circuitsim.scenarios.mirror_search.runs import Runs, TrialRow
 from circuitsim.scenarios.mirror_search.settings import SEARCHED, MirrorSearchSettings
 from circuitsim.scenarios.mirror_search.study import FILE, Notebook, Search, Trial, require_optuna
@@ -65,6 +64,13 @@ def _transferred(
         notebook.keep(name, rows := [list(row) for row in made])
         show(f"{name}: settings of all depths evaluated on test examples")
     return [TrialRow(*row) for row in rows]
+
+
+def finish(folder: Path, metrics: pd.DataFrame, config: Mapping[str, Any]) -> None:
+    """Write figures, tables and report."""
+    from circuitsim.scenarios.mirror_search import report  # imports what draws
+
+    report.finish(folder, metrics, config)
 
 
 QUICK: Mapping[str, Any] = {

@@ -50,7 +50,7 @@ def _member(settings: NetworkSettings, network: str, rule: str, variant: str = "
     name = "-".join(part for part in (network, variant, rule) if part)
     if variant == FROZEN:
         return _above(settings, network, rule, name, values)
-    changes = {HALF: {"density": settings.density}, UNTIED: {"layers": untied(texts)}}
+    changes: dict[str, dict[str, Any]] = {HALF: {"density": settings.density}, UNTIED: {"layers": untied(texts)}}
     return settings.member(name, "classifier", values | changes.get(variant, {}))
 
 

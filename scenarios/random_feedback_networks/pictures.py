@@ -16,7 +16,7 @@ from circuitsim.runs.scenario import expect_circuits
 from circuitsim.runs.training import make_study
 from circuitsim.scenarios.figures import Measured, exhibit, mean
 
-SHOWN, PLACES, IMAGES = 5, 4, 3  # filters; locations of each; test images
+SHOWN, PLACES, IMAGES, MAPS = 5, 4, 2, 9  # filters; locations of each; test images; maps of each
 FIRST = "W1.weight"
 
 
@@ -34,7 +34,11 @@ def filters(ran: Sequence[Any]) -> list[Exhibit]:
         strips = [
             Strip(
                 f"filter {o}: {len(places)} locations as learned, then their change",
-                np.concatenate([filter_images(np.stack([w[y, x, o] for y, x in places])) for w in (end, end - start)]),
+                [
+                    image
+                    for w in (end, end - start)
+                    for image in filter_images(np.stack([w[y, x, o] for y, x in places]))
+                ],
             )
             for o in range(min(SHOWN, end.shape[2]))
         ]
@@ -83,23 +87,22 @@ def likeness(ran: Sequence[Any]) -> list[Exhibit]:
 def feature_maps(plain: Sequence[Any]) -> list[Exhibit]:
     """Draw the first layer's activity for some test images, by the first network's rules."""
     chosen = [one for one in plain if one.network == plain[0].network]
-    strips, rows = [], []
-    for one in chosen:
-        images, maps = _activity(one)
-        for k in range(len(images)):
-            if one is chosen[0]:
-                strips.append(Strip(f"test image {k}", map_images(_coloured(images[k]), 0, 1)))
-            strips.append(Strip(f"test image {k}: layer 1 with {one.rule}", map_images(maps[k, :10], -1, 1)))
-            rows.append((one.rule, k, float(maps[k].mean()), float((np.abs(maps[k]) >= 1).mean())))
-    caption = "Ten maps of the first layer after training, first seed: black is −1, white is 1."
+    shown = [(one.rule, k, *pair) for one in chosen for k, pair in enumerate(zip(*_activity(one), strict=True))]
+    shown.sort(key=lambda row: row[1])
+    strips = [
+        Strip(f"test image {k}, {rule}", [_drawable(image), *map_images(maps[:MAPS], -1, 1)])
+        for rule, k, image, maps in shown
+    ]
+    rows = [(rule, k, float(maps.mean()), float((np.abs(maps) >= 1).mean())) for rule, k, _, maps in shown]
+    caption = f"The image, then {MAPS} maps of the first layer after training, first seed: black is −1, white is 1."
     columns = ["rule", "test image", "mean activity", "fraction at −1 or 1"]
     title = f"Feature maps of {plain[0].network}"
     return [exhibit("feature-maps", title, caption, columns, rows, draw_strips(strips, title))]
 
 
-def _coloured(image: np.ndarray) -> np.ndarray:
-    """Return an image (channel, row, column) as one that can be drawn."""
-    return image[None] if len(image) == 3 else image[:1]
+def _drawable(image: np.ndarray) -> np.ndarray:
+    """Return an image (channel, row, column) in colour or grey."""
+    return np.moveaxis(image, 0, -1) if len(image) == 3 else image[0]
 
 
 def _activity(one: Measured) -> tuple[np.ndarray, np.ndarray]:

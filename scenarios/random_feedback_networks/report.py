@@ -74,7 +74,7 @@ class Trained(Measured):
 
     def final(self) -> np.ndarray:
         """Return the test error after the last epoch, (seed,)."""
-        return self.curve("error")[-1]
+        return np.asarray(self.curve("error")[-1])
 
     def by_layer(self, prefix: str) -> Curves:
         """Return the curves of a metric of several layers, such as `correlation/W`, by layer."""
@@ -98,26 +98,26 @@ def finish(folder: Path, runs: Sequence[MemberRun], config: Mapping[str, Any]) -
 
 
 def _errors(ran: Sequence[Trained]) -> Exhibit:
-    """Return the test error of each network by rule, a matrix for each variant."""
-    rows, matrices = [], []
-    for variant, words in WORDS.items():
-        chosen = {(one.network, one.rule): one for one in ran if one.variant == variant}
-        if not chosen:
-            continue
-        networks, rules = (list(dict.fromkeys(key[k] for key in chosen)) for k in (0, 1))
-        cells = np.full((len(networks), len(rules), 2), np.nan)
-        for (network, rule), one in chosen.items():
-            found = summary(one.final())
-            cells[networks.index(network), rules.index(rule)] = found[:2]
-            rows.append((network, variant, rule, one.values["lr"], one.values["train_limit"], one.epochs, *found))
-        matrices.append(Matrix(words.capitalize(), "test error (%)", networks, rules, cells[..., 0], cells[..., 1]))
-    columns = ["network", "variant", "rule", "lr", "training images", "epochs", *SUMMARY]
+    """Return the test error of each network and variant by rule."""
+    chosen = {(_label(one), one.rule): one for one in ran if one.variant != STEP}
+    networks, rules = (list(dict.fromkeys(key[k] for key in chosen)) for k in (0, 1))
+    cells, rows = np.full((len(networks), len(rules), 2), np.nan), []
+    for (label, rule), one in chosen.items():
+        found = summary(one.final())
+        cells[networks.index(label), rules.index(rule)] = found[:2]
+        rows.append((one.network, one.variant, rule, one.values["train_limit"], one.epochs, *found))
+    matrix = Matrix("Test error", "test error (%)", networks, rules, cells[..., 0], cells[..., 1])
+    columns = ["network", "variant", "rule", "training images", "epochs", *SUMMARY]
     caption = (
         "Test error in percent after the last epoch, mean and standard deviation (n − 1) over seeds. BP: softmax and "
         "cross-entropy; all others: hinge loss. URFB: feedback weights begin at random and get the forward increments; "
-        "FRFB: they stay as they began."
+        f"FRFB: they stay as they began. {'; '.join(f'{k}: {words}' for k, words in WORDS.items())}."
     )
-    return exhibit("errors", "Error by network and rule", caption, columns, rows, draw_matrices(matrices, "rule"))
+    return exhibit("errors", "Error by network and rule", caption, columns, rows, draw_matrices([matrix], "rule"))
+
+
+def _label(one: Trained) -> str:
+    return one.network if one.variant == TIED else f"{one.network}, {one.variant}"
 
 
 def _curves(ran: Sequence[Trained], split: str = "test") -> Curves:
@@ -189,13 +189,18 @@ def _layers(
 ) -> list[Exhibit]:
     """Return a panel of curves by layer for each network and rule."""
     series = [
-        (f"{one.network}{'' if one.variant == TIED else f', {one.variant}'}, {one.rule}", ylabel, curves)
+        (f"{_label(one)}, {one.rule}", ylabel, curves)
         for one in ran
         if one.rule in rules and one.variant in (TIED, UNTIED)
         for curves in [one.by_layer(prefix)]
         if curves
     ]
-    return [_drawn(name, title, caption, series)] if series else []
+    if not series:
+        return []
+    ends = np.concatenate([values.ravel() for *_, curves in series for values in curves.values()])
+    low, high = min(0.0, float(np.nanmin(ends))), max(0.05, float(np.nanmax(ends)))
+    limits = (low - 0.05 * (high - low), high + 0.05 * (high - low))
+    return [_drawn(name, title, caption, series, limits=limits)]
 
 
 def _lead(plain: Sequence[Trained]) -> str:

@@ -14,7 +14,6 @@ from circuitsim.scenarios.fields import (
     CampaignSettings,
     Count,
     CountOrZero,
-    Flag,
     NonNegative,
     Replicates,
     distinct,
@@ -63,7 +62,7 @@ PAPER: Mapping[str, Mapping[str, Any]] = {
 class NetworkSettings(CampaignSettings):
     """The settings of `random-feedback-networks`."""
 
-    full: Flag = False
+    level: Literal["standard", "full"] = Field("standard", description="standard or full")
     dataset: Annotated[str, must(lambda name: name in IMAGES)] = Field("cifar10", description=f"one of {[*IMAGES]}")
     networks: Annotated[list[str], each_once(NETWORKS)] = Field(
         list(NETWORKS), description=expected_each_once(NETWORKS)
@@ -88,7 +87,7 @@ class NetworkSettings(CampaignSettings):
         unknown = [name for name in self.training if name not in NETWORKS]
         if unknown:
             refuse(f"training.{unknown[0]}", self.training[unknown[0]], _TABLE, "Correct the network's name.")
-        first = PAPER if self.full else STANDARD
+        first = PAPER if self.level == "full" else STANDARD
         filled = {
             name: build(Training, {**first[name], **self.training.get(name, {})}, f"training.{name}.").model_dump()
             for name in NETWORKS

@@ -168,7 +168,7 @@ def _filters(moved: Sequence[Trained]) -> list[Exhibit]:
         kernels = {(shift, o): np.stack([w[p, p, o] for p in places]) for shift, w in ends.items() for o in range(maps)}
         words = ", then ".join(f"translated by {shift:g} %" for shift in ends)
         strips = [
-            Strip(f"filter {o}: {words}", np.concatenate([filter_images(kernels[shift, o]) for shift in ends]))
+            Strip(f"filter {o}: {words}", [image for shift in ends for image in filter_images(kernels[shift, o])])
             for o in range(min(SHOWN, maps))
         ]
         rows = [

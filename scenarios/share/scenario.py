@@ -6,7 +6,7 @@ Source: Ott, Linstead, LaHaye & Baldi 2020; their layers and optimiser are large
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -17,7 +17,6 @@ from circuitsim.scenarios.fields import (
     IMAGES,
     CampaignSettings,
     Count,
-    Flag,
     Limit,
     Positive,
     Replicates,
@@ -40,7 +39,7 @@ PAPER: Mapping[str, Any] = {
 class ShareSettings(CampaignSettings):
     """The settings of `share`."""
 
-    full: Flag = False
+    level: Literal["standard", "full"] = Field("standard", description="standard or full")
     datasets: Annotated[list[str], each_once(IMAGES)] = Field(
         ["mnist", "cifar10"], description=expected_each_once(IMAGES)
     )
@@ -64,8 +63,8 @@ class ShareSettings(CampaignSettings):
     test_limit: Limit = 2000
 
     def model_post_init(self, _: Any) -> None:
-        """Take the source's sizes for `full`, where they are not given."""
-        for key, value in PAPER.items() if self.full else ():
+        """Take the source's sizes for level `full`, where they are not given."""
+        for key, value in PAPER.items() if self.level == "full" else ():
             if key not in self.model_fields_set:
                 object.__setattr__(self, key, value)
 
@@ -122,6 +121,6 @@ SCENARIO = Campaign(
     settings=ShareSettings,
     members=members,
     finish=finish,
-    estimated=lambda settings: settings.full,
+    estimated=lambda settings: settings.level == "full",
     quick=QUICK,
 )

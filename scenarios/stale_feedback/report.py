@@ -17,12 +17,12 @@ from circuitsim.runs.scenario import MemberRun
 from circuitsim.runs.tables import read_frame
 from circuitsim.scenarios.classifier.settings import NEVER
 from circuitsim.scenarios.figures import SUMMARY, Curves, exhibit, frame, summary
+from circuitsim.scenarios.stale_feedback.settings import COPIES, DEFERRED, RANDOM
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TITLE = "stale-feedback – backpropagation through old copies of the weights, or with deferred updates"
-COPIES, DEFERRED, RANDOM = "copies", "deferred", "random"  # the members
 LABELS = {COPIES: "copied feedback weights", DEFERRED: "deferred updates", RANDOM: "fixed random feedback"}
 AXES = {COPIES: "presentations between two copies", DEFERRED: "presentations between two updates, mean"}
 TICKS = 6  # labels on an axis, about

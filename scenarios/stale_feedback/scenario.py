@@ -2,52 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from pydantic import Field
-
-from circuitsim.runs.scenario import Campaign, Member
+from circuitsim.runs.scenario import Campaign, Member, MemberRun
 from circuitsim.scenarios.classifier.settings import NEVER
-from circuitsim.scenarios.fields import (
-    CLASSES,
-    IMAGES,
-    CampaignSettings,
-    Count,
-    NonNegative,
-    Sizes,
-    TwoOrMore,
-    among,
-    must,
-)
-from circuitsim.scenarios.stale_feedback.report import COPIES, DEFERRED, RANDOM, finish
-
-
-def _intervals(values: list[int]) -> bool:
-    return values[:1] == [1] and values == sorted(set(values)) and values[-1] <= 2**24
-
-
-def _probabilities(values: list[float]) -> bool:
-    return values[:1] == [1] and values == sorted(set(values), reverse=True) and values[-1] > 0
-
-
-class StaleFeedbackSettings(CampaignSettings):
-    """The settings of `stale-feedback`."""
-
-    dataset: Annotated[str, among(IMAGES)] = Field("mnist", description=f"one of {', '.join(IMAGES)}")
-    hidden: Sizes = Field([256, 64], description="a list of at least one whole number >= 1, hidden units by layer")
-    copy_intervals: Annotated[list[int], must(_intervals)] = Field(
-        [2**k for k in range(11)],
-        description="a list of whole numbers of presentations from 1 to 2^24, ascending, the first of them 1",
-    )
-    update_probabilities: Annotated[list[float], must(_probabilities)] = Field(
-        [1.0, 0.5, 0.1, 0.02], description="a list of numbers above 0, descending, the first of them 1"
-    )
-    seeds: TwoOrMore = 3
-    epochs: Count = 1
-    batch: Count = 20
-    lr: NonNegative = 0.1
-    angle_examples: Count = 1000
+from circuitsim.scenarios.fields import CLASSES, IMAGES
+from circuitsim.scenarios.stale_feedback.settings import COPIES, DEFERRED, RANDOM, StaleFeedbackSettings
 
 
 def members(settings: StaleFeedbackSettings) -> list[Member]:
@@ -60,6 +22,13 @@ def members(settings: StaleFeedbackSettings) -> list[Member]:
         Member(DEFERRED, "classifier", shared, {"update_probability": settings.update_probabilities, **seeds}),
         Member(RANDOM, "classifier", shared | {"feedback": "fa"}, seeds),
     ]
+
+
+def finish(folder: Path, runs: Sequence[MemberRun], config: Mapping[str, Any]) -> None:
+    """Write the figure, the tables and the report."""
+    from circuitsim.scenarios.stale_feedback import report  # imports what draws
+
+    report.finish(folder, runs, config)
 
 
 QUICK: Mapping[str, Any] = {

@@ -6,13 +6,21 @@ blocks above the first learn: those here are ours.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from circuitsim.runs.scenario import Campaign
+from circuitsim.runs.scenario import Campaign, MemberRun
 from circuitsim.scenarios.tourbillon_figures.members import members
-from circuitsim.scenarios.tourbillon_figures.report import finish
 from circuitsim.scenarios.tourbillon_figures.settings import TourbillonFiguresSettings
+
+
+def finish(folder: Path, runs: Sequence[MemberRun], config: Mapping[str, Any]) -> None:
+    """Write figures, tables and report."""
+    from circuitsim.scenarios.tourbillon_figures import report  # imports what draws
+
+    report.finish(folder, runs, config)
+
 
 QUICK: Mapping[str, Any] = {
     "datasets": ["digits"],

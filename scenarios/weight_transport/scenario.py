@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from circuitsim.circuits.classifier import FEEDBACK
-from circuitsim.runs.scenario import Campaign, Member
+from circuitsim.runs.scenario import Campaign, Member, MemberRun
 from circuitsim.scenarios.fields import (
     CLASSES,
     IMAGES,
@@ -21,7 +22,6 @@ from circuitsim.scenarios.fields import (
     expected_each_once,
     must,
 )
-from circuitsim.scenarios.weight_transport.report import finish
 
 DECAYING = "kp"  # the method whose weights, forward and feedback, decay
 MIRROR: Mapping[str, Any] = {
@@ -78,6 +78,13 @@ def _member(
     return settings.member(
         f"{dataset}-{'-'.join(map(str, sizes))}{suffix}", "classifier", values, {"feedback": methods}
     )
+
+
+def finish(folder: Path, runs: Sequence[MemberRun], config: Mapping[str, Any]) -> None:
+    """Write figures, tables and report."""
+    from circuitsim.scenarios.weight_transport import report  # imports what draws
+
+    report.finish(folder, runs, config)
 
 
 QUICK: Mapping[str, Any] = {

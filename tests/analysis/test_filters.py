@@ -51,6 +51,12 @@ def test_similarity() -> None:
     np.testing.assert_allclose(similarity(WEIGHTS), np.mean(cosines, axis=1))
 
 
+def test_kernels_that_are_zero_are_left_out_of_the_similarity() -> None:
+    kernels = np.broadcast_to(WEIGHTS[:, :1, :1], WEIGHTS.shape).copy()
+    kernels[:, 2, 3] = 0
+    np.testing.assert_allclose(similarity(kernels), 1)
+
+
 def simulator(texts: list[str], hidden: str) -> Simulator:
     described = layered_classifier(parse_layers(texts, (1, 8, 8)), "fa", hidden=hidden, bias=False)
     return Simulator(*described, batch=20, seeds=[1, 2], dtype="float64")

@@ -69,6 +69,7 @@ def test_nothing_to_compare_is_refused(tmp_path: Path) -> None:
 def test_scenarios_may_differ(folders: tuple[Path, Path]) -> None:
     other = cs.run("classifier", train_limit=40, test_limit=20, epochs=1, sizes=[64, 10])
     found = cs.compare([folders[0], other])
-    assert {"scenario", "sizes", "feedback"} <= set(found.differing)
-    assert set(found.table["feedback"]) == {"none", "bp"}
+    assert {"scenario", "sizes", "output"} <= set(found.differing) and "feedback" not in found.differing
+    labels = [text.get_text() for text in found.plot("mse", "test").legends[0].get_texts()]
+    assert any(label.startswith("autoencoder, ") and "sizes [64, 6, 64]" in label for label in labels)
     assert list(found.table["epochs"]) == [3, 1]

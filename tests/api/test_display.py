@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +28,32 @@ def test_short_texts() -> None:
     assert repr(protocol) == "Protocol(cycles=1)" and repr(cs.Protocol()) == "Protocol()"
     assert repr(leaky) == "<Rule leaky: dw = -decay*w + pre.at(0)*(post.at(0) - post.at(1))>"
     assert repr(cs.make_schedule(circuit, protocol)).startswith("<Schedule of circular autoencoder: ")
+
+
+def test_short_texts_of_what_holds_arrays() -> None:
+    digits = cs.data.load("digits")
+    assert repr(digits) == "<Dataset digits: 1437 training and 360 test examples, 64 features>"
+    simulator = cs.Simulator(*cs.circuits.circular_autoencoder([64, 3, 64]), batch=10, seeds=[0, 1], backend="numpy")
+    simulator.use(digits.train)
+    simulator.present(range(10))
+    assert repr(simulator) == "<Simulator of circular autoencoder, numpy, replicas: 2, presentations: 1>"
+
+
+def test_an_audit_of_a_step_shows_its_verdict() -> None:
+    random = np.random.default_rng(0)
+    weights, batch = {"W": random.normal(size=(3, 5))}, {"x": random.normal(size=(4, 5))}
+    audits = []
+    for target in (0.0, 1.0):
+
+        def step(weights: Any, batch: Any, target: float = target) -> Any:
+            fired = np.tanh(batch["x"] @ weights["W"].T)
+            return {"W": weights["W"] + 0.1 * (fired + target * fired.sum(axis=1, keepdims=True)).T @ batch["x"]}
+
+        audits.append(cs.audit_step(step, weights, {"W": ("x", "y")}, batch, seed=0))
+    assert repr(audits[0]) == "<StepAudit: no violation of locality found>"
+    assert repr(audits[1]) == "<StepAudit: not local: lateral>"
+    shown = audits[1]._repr_html_()
+    assert "Not local: 1 finding(s)." in shown and "Remedy: " in shown and "<table" in shown
 
 
 def test_html_of_what_describes() -> None:

@@ -6,6 +6,7 @@ import gc
 import json
 import pickle
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +214,14 @@ def test_the_other_kinds_of_scenario() -> None:
     assert computed.audit is None and len(computed.metrics) and computed.report.is_file()
     with pytest.raises(BadInput, match=r"simulator of recirculation-theory: got a computation; expected a scenario th"):
         computed.simulator()
+
+
+def test_a_run_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the worker of a cluster, where no handlers of signals can be set."""
+    skip_report(monkeypatch)
+    found: list[cs.Run] = []
+    thread = threading.Thread(target=lambda: found.append(small(epochs=1)))
+    thread.start()
+    thread.join()
+    here = small(epochs=1)
+    assert list(measured(found[0].folder)["value"]) == list(measured(here.folder)["value"])

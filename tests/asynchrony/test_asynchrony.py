@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from handwritten_asynchrony import Handwritten
 
 from circuitsim.asynchrony import AsynchronousSimulator, Timing
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
+from circuitsim.circuit.connectivity import Convolution, LocallyConnected, MeanPool, OneToOne, Upsample
+from circuitsim.circuit.parts import Carries, Combine, Exchange, Plasticity, Population, Projection
 from circuitsim.circuits.autoencoder import VARIANTS, circular_autoencoder, variant_coefficients
 from circuitsim.circuits.classifier import layered_classifier
+from circuitsim.circuits.layers import parse_layers
 from circuitsim.circuits.stack import stacked_autoencoders
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError, ConfigError, Diverged, ScheduleError
@@ -347,9 +350,19 @@ def _part(where: str, index: int, **changes: Any) -> Circuit:
     return replace(PLAIN, **{where: tuple(parts)})
 
 
+def _of_image(*texts: str) -> tuple[Circuit, Protocol]:
+    return circular_autoencoder(parse_layers(texts, (1, 4, 3)))
+
+
+def _product() -> Circuit:
+    plain, _ = circular_autoencoder(SMALL, bias=False)
+    neurons = tuple(replace(p, combine=Combine.PRODUCT) if p.name == "layer2" else p for p in plain.populations)
+    return replace(plain, populations=neurons)
+
+
 OWN = "where neurons keep their own time. Run it on a Simulator."
 FIRES = f"expected neurons that fire f(S + b) and recirculate, {OWN}"
-WEIGHTS = f"expected synapses with weights of their own, {OWN}"
+WEIGHTS = f"expected dense synapses with weights of their own, {OWN}"
 REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "softmax": (
         lambda: circular_autoencoder(SMALL, output="softmax"),
@@ -379,6 +392,28 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         lambda: (_part("projections", 0, masked=True), PROTOCOL),
         f"projection A1: got masked=True; {WEIGHTS}",
     ),
+    **{
+        f"layers {texts[0]}": (partial(_of_image, *texts), f"projection {name}: got connectivity={made}; {WEIGHTS}")
+        for texts, name, made in (
+            (("conv 2 3", "conv 1 3"), "A1", Convolution(3)),
+            (("local 2 3", "conv 1 3"), "A1", LocallyConnected(3)),
+            (("dense 12", "sum", "dense 12"), "to_layer1_sum", OneToOne()),
+            (("meanpool 2", "dense 12"), "to_layer0_meanpool", MeanPool(2)),
+            (("upsample 2", "dense 12"), "to_layer0_upsample", Upsample(2)),
+        )
+    },
+    "pool": (
+        lambda: _of_image("maxpool 2", "dense 12"),
+        f"population layer0_maxpool: got a max of what arrives; {FIRES}",
+    ),
+    "dropout": (
+        lambda: _of_image("meanpool 2", "drop .5", "dense 12"),
+        f"population layer0_meanpool: got dropout; {FIRES}",
+    ),
+    "product": (
+        lambda: (_product(), PROTOCOL),
+        f"population layer2: got a product of what arrives; {FIRES}",
+    ),
     "updates": (
         lambda: (PLAIN, replace(PROTOCOL, updates=Updates.AT_ONCE)),
         "protocol of circuit circular autoencoder: got mirror mode or updates at other times; "
@@ -393,6 +428,17 @@ def test_what_is_not_covered_is_refused(name: str) -> None:
     with pytest.raises(CircuitError) as refused:
         AsynchronousSimulator(*described())  # type: ignore[misc]
     assert str(refused.value) == message
+
+
+def test_dense_neurons_of_an_image_are_those_of_a_row() -> None:
+    """A shape is no event: the same numbers, to the bit."""
+    ends = []
+    for layers in ([12, 6, 12], parse_layers(["dense 6", "dense 12"], (3, 2, 2))):
+        made = AsynchronousSimulator(*circular_autoencoder(layers), Timing(delays=3), parameters={"lr": 0.1})
+        made.use(digits())
+        train(made, rows(10))
+        ends.append({name: tensor.tobytes() for name, tensor in made.tensors().items()})
+    assert ends[0] == ends[1]
 
 
 @pytest.mark.parametrize("quantity", ["momentum", "weight_decay"])

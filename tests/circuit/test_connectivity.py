@@ -165,7 +165,6 @@ NO_BIAS = "got q0 with a bias; expected no bias. Give the biases to neurons befo
 KNOWN = "Combine.SUM, Combine.PRODUCT, Combine.MAX. Choose one of these."
 COMBINED: list[tuple[str, Callable[[], object], str]] = [
     ("two pools", lambda: combined(inputs=2), f"{BY_MAX} 2 projections, 2 of them pooling; {ONE_POOL}"),
-    ("own weights", lambda: combined(weights=OWN), f"{BY_MAX} 1 projections, 0 of them pooling; {ONE_POOL}"),
     ("dense", lambda: combined(connectivity=Dense()), f"{BY_MAX} 1 projections, 0 of them pooling; {ONE_POOL}"),
     ("bias", lambda: combined(bias=True), f"population y, which combines by max: {NO_BIAS}"),
     ("mixing", lambda: combined(population={"mixes": True}), f"population y, which combines by max: {PLAIN}"),
@@ -179,7 +178,7 @@ COMBINED: list[tuple[str, Callable[[], object], str]] = [
         lambda: combined(Combine.PRODUCT, connectivity=Dense(), weights=OWN, bias=True),
         f"population y, which combines by product: {NO_BIAS}",
     ),
-    ("no word", lambda: combined("max"), f"population y: got combine 'max'; expected {KNOWN}"),
+    ("no word", lambda: combined("most"), f"population y: got combine 'most'; expected {KNOWN}"),
     (
         "summed",
         lambda: combined(Combine.SUM),
@@ -249,11 +248,6 @@ WINNERS: list[tuple[str, dict[str, Any], str]] = [
         {"pool": MaxPool(2, ties="last")},
         f"projection b: got connectivity {MaxPool(2).transposed()}; expected {LAST}, the synapses of q read backwards. "
         "Copy it from there.",
-    ),
-    (
-        "own weights",
-        {"weights": OWN},
-        f"projection b: got weights {OWN}; expected Fixed weights, as of a pool. Set weights=Fixed(1.0).",
     ),
 ]
 

@@ -193,11 +193,8 @@ def test_an_asynchronous_presentation_ends_before_an_interrupt_acts(alarm: Calla
 def test_as_many_presentations_as_take_a_moment_are_shown_between_interrupts() -> None:
     pace = Pace()
     for _ in range(5):
-        with pace.timed(pace.count):
-            pass
+        pace.note(pace.count, 0.001)
     assert pace.count == 32
-    with pace.timed(7):  # the rest of a sequence tells nothing
-        pass
-    with pace.timed(pace.count):
-        time.sleep(0.03)
+    pace.note(7, 0.001)  # the rest of a sequence tells nothing
+    pace.note(pace.count, 0.03)
     assert pace.count == 32

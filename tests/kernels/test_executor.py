@@ -15,6 +15,7 @@ from circuitsim import Simulator, rules
 from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.engine.hooks import Hook
+from circuitsim.engine.interrupts import Pace
 from circuitsim.errors import CircuitError, Diverged
 from circuitsim.kernels.cpu import backend as cpu
 from circuitsim.kernels.cpu import blas, buffers, expansions, ops, program, threads
@@ -23,6 +24,12 @@ from circuitsim.kernels.cpu.ops import GuardOp, Op
 from circuitsim.kernels.cpu.program import Program, bind
 from circuitsim.lowering.compiler import RuleInputs, lower
 from circuitsim.rules import local_rule
+
+
+@pytest.fixture(autouse=True)
+def _courses_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Show a sequence of batches in one piece, however slow the first presentation is."""
+    monkeypatch.setattr(Pace, "count", 100)
 
 
 @pytest.fixture
@@ -148,6 +155,45 @@ def test_a_forked_process_has_its_own_thread_pool(monkeypatch: pytest.MonkeyPatc
     found = queue.get(timeout=60)
     child.join(10)
     assert np.array_equal(found, expected.tensors()["A1.weight"])
+
+
+def _continued(made: Simulator, queue: object) -> None:
+    made.present(np.arange(9))
+    queue.put(made.tensors()["A1.weight"])  # type: ignore[attr-defined]
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="processes cannot be forked here")
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_simulator_that_was_made_before_a_fork_goes_on_in_the_child(
+    parts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "thread_count", lambda: parts)
+    monkeypatch.setattr(program, "WORTHWHILE", 0)
+    threads.thread_pool.cache_clear()
+    made = trained("rec")
+    context = multiprocessing.get_context("fork")
+    queues = [context.Queue() for _ in range(2)]
+    children = [context.Process(target=_continued, args=(made, queue), daemon=True) for queue in queues]
+    for child in children:
+        child.start()
+    found = [queue.get(timeout=60) for queue in queues]
+    for child in children:
+        child.join(10)
+    made.present(np.arange(9))  # and in the parent
+    assert all(np.array_equal(one, made.tensors()["A1.weight"]) for one in found)
+    threads.thread_pool.cache_clear()
+
+
+@pytest.mark.parametrize("first", [2**31 - 9, 2**32 - 9, 2**33 - 9])
+def test_threads_still_wait_for_each_other_after_billions_of_jobs(
+    first: int, monkeypatch: pytest.MonkeyPatch, three_threads: threads.ThreadPool
+) -> None:
+    """The barrier's word is the job's number shifted by 32 bits, and wraps around."""
+    expected = trained("rec", batches=40).tensors()
+    team = threads.ThreadPool(3, first)
+    monkeypatch.setattr(threads, "thread_pool", lambda: team)
+    found = trained("rec", batches=40).tensors()
+    assert all(np.array_equal(tensor, found[name]) for name, tensor in expected.items())
 
 
 def test_little_work_is_left_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ def test_the_settings_of_each_rule_and_variant() -> None:
 
 
 def test_full_is_the_paper_and_given_keys_hold() -> None:
-    made = NetworkSettings(full=True, training={"simpnet": {"epochs": 7}})
+    made = NetworkSettings(level="full", training={"simpnet": {"epochs": 7}})
     assert made.training["simpnet"] == {"lr": 0.1, "images": 45_000, "batch": 500, "epochs": 7}
     assert made.training["deepernet"]["epochs"] == 1000
 

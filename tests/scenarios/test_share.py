@@ -39,7 +39,7 @@ def test_members_are_kinds_of_weights_and_translations() -> None:
 
 
 def test_full_is_larger_and_given_keys_hold() -> None:
-    made = ShareSettings(full=True, epochs=3)
+    made = ShareSettings(level="full", epochs=3)
     assert (made.channels, made.units, made.epochs, made.train_limit) == ([64, 128, 256], 1024, 3, None)
 
 

@@ -41,8 +41,7 @@ class Program:
         self._rebased = self._reuse(barriers, {id(root(array)) for array in kept or ()}) if reuses else {}
         self.code = encoded(self.ops, self._tables, barriers, self._rebased)
         self._guards = [(k, op) for k, op in enumerate(self.ops) if isinstance(op, GuardOp)]
-        pooled = parts > 1 and parts == threads.thread_count()
-        self._execute = threads.thread_pool().execute if pooled else threads.run_all_parts
+        self._pooled = parts > 1 and parts == threads.thread_count()
 
     def _reuse(self, barriers: Sequence[int], kept: Collection[int]) -> dict[tuple[int, int], Array]:
         """Allocate each thread's scratch memory; return the words that rebase it, by segment and part."""
@@ -78,8 +77,10 @@ class Program:
 
     def _through(self, times: int, source: int = 0, reached: Callable[[int], None] | None = None) -> None:
         count, stopped = len(self.ops), 0
+        # the pool of now: a process that was forked after this program was made has none of the old threads
+        execute = threads.thread_pool().execute if self._pooled else threads.run_all_parts
         while stopped < times * count:
-            stopped = self._execute(self.code.ctypes.data, stopped, times, source)
+            stopped = execute(self.code.ctypes.data, stopped, times, source)
             shown, k = divmod(stopped - 1, count)  # the last presentation and the last kernel that ran
             raised = [guard for index, guard in self._guards if index <= k and guard.take_flag()]
             if reached:

@@ -32,9 +32,9 @@ MOST_THREADS = 8  # with more, parts of a layer get too small
 
 @njit(nogil=True, cache=True)
 def _await(address, value):
-    """Wait until a word is at least a value."""
+    """Wait until a word has reached a value; both wrap around after 2^64 steps, so their difference decides."""
     looked = 0
-    while load_word(address) < value:
+    while load_word(address) - value < 0:
         looked += 1
         if looked > PATIENCE:
             give_way()
@@ -233,12 +233,15 @@ def _run_helper(control, part, done):
 
 
 class ThreadPool:
-    """A caller and its helpers, a thread for each part; they run one program at a time."""
+    """A caller and its helpers, a thread for each part, run one program at a time; tests set the first job's number."""
 
-    def __init__(self, parts: int) -> None:
+    def __init__(self, parts: int, first: int = 0) -> None:
         self.parts, self.busy = parts, threading.Lock()
         self._memory = np.zeros(LINE * (2 + parts), np.int64)
-        self._control = self._memory.ctypes.data + -self._memory.ctypes.data % (8 * LINE)
+        control = self._memory[-self._memory.ctypes.data % (8 * LINE) // 8 :]
+        self._control = control.ctypes.data
+        control[JOB] = self._first = first
+        control[LINE : LINE * (1 + parts) : LINE] = np.left_shift(np.int64(first), 32)  # the barriers of that job
         self._wake = [threading.Event() for _ in range(1, parts)]
         for part, event in enumerate(self._wake, 1):
             threading.Thread(target=self._help, args=(part, event), daemon=True, name=f"circuitsim-{part}").start()
@@ -272,7 +275,7 @@ class ThreadPool:
         return bool(_sleepers(self._control, self.parts) == self.parts - 1)
 
     def _help(self, part: int, wake: threading.Event) -> None:
-        done = 0
+        done = self._first
         while True:
             done = _run_helper(self._control, part, done)
             wake.wait()
@@ -281,7 +284,7 @@ class ThreadPool:
 
 @cache
 def thread_pool() -> ThreadPool:
-    """Return the thread pool of this process, started when first needed."""
+    """Return the thread pool of this process, started when first needed; it does not survive a fork."""
     return ThreadPool(thread_count())
 
 
@@ -291,8 +294,4 @@ def thread_count() -> int:
     return min(int(vars(config)["NUMBA_NUM_THREADS"]), MOST_THREADS)
 
 
-def _forked() -> None:
-    thread_pool.cache_clear()  # threads do not survive a fork
-
-
-os.register_at_fork(after_in_child=_forked)
+os.register_at_fork(after_in_child=thread_pool.cache_clear)
