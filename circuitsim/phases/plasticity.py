@@ -21,6 +21,7 @@ from circuitsim.locality import Access, Key, Place, Reading
 from circuitsim.lowering.compiler import RuleInputs, lower
 from circuitsim.lowering.links import across, bias_links, in_rows, links
 from circuitsim.phases.base import Binding, Step, adds, reads
+from circuitsim.rules.sealing import sealed
 
 NAME = "plasticity"
 
@@ -115,9 +116,9 @@ def _remote(b: Binding, learning: Plasticity) -> np.ndarray | None:
 
 
 def _rules(circuit: Circuit, learning: Plasticity):  # type: ignore[no-untyped-def]
-    rules = [("weight", learning.rule)]
+    rules = [("weight", sealed(learning.rule))]
     if circuit.projection(learning.projection).bias:
-        rules.append(("bias", learning.bias_rule or learning.rule))
+        rules.append(("bias", sealed(learning.bias_rule or learning.rule)))
     return rules
 
 

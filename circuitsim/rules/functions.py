@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+_NUMERIC = (int, float, np.number, np.bool_, np.ndarray)
+
 
 def _dispatch(symbolic: str | Callable[..., Any], numeric: Callable[..., Any], count: int = 1) -> Callable[..., Any]:
     """Return a function that applies sympy's function of a name to symbols, and NumPy's to numbers and arrays."""
@@ -16,6 +18,9 @@ def _dispatch(symbolic: str | Callable[..., Any], numeric: Callable[..., Any], c
 
         if len(arguments) != count:  # sympy and NumPy differ in what they make of more
             raise TypeError(f"{numeric.__name__} takes {count} argument(s), not {len(arguments)}")
+        for argument in arguments:  # sympy would run a text as code
+            if not isinstance(argument, (*_NUMERIC, sympy.Basic)):
+                raise TypeError(f"{numeric.__name__} takes numbers, not a {type(argument).__name__}")
         traced = any(isinstance(argument, sympy.Basic) for argument in arguments)
         if not traced:
             return numeric(*arguments)

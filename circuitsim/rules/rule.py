@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from types import FunctionType, TracebackType
+from types import CodeType, FunctionType, MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import sympy
 
 NEURONS = ("pre", "post")
+_WORDS = MappingProxyType(dict(VOCABULARY))  # as it is now: what is done to it later has no effect
 READ = (*NEURONS, "w", "w_remote")  # possible arguments; a circuit must declare the source of `w_remote`
 
 
@@ -44,26 +45,49 @@ class Rule:
     parameters: tuple[tuple[str, float | int], ...]
 
     def __post_init__(self) -> None:
-        check_code(self.function, VOCABULARY)  # however it was made, and again whenever it is bound
+        if type(self.function) is not FunctionType:
+            _refuse("without a name", f"a {type(self.function).__name__}", "a plain function", "Use local_rule.")
+        check_code(self.function, VOCABULARY)  # however it was made
+        for key, value in self.parameters:
+            _check_number(self.function.__name__, key, value)
+        # what was checked; the function may get other code and another name later
+        vars(self).update(_code=self.function.__code__, _name=self.function.__name__)
 
     @property
     def name(self) -> str:
         """The function's name."""
-        return self.function.__name__
+        return str(vars(self)["_name"])
 
     @property
-    def _identity(self) -> tuple[object, ...]:
-        return getattr(self.function, "__code__", self.function), self.name, self.parameters
+    def identity(self) -> tuple[object, ...]:
+        """What equal rules have in common: the code that was checked, the name and the parameters."""
+        return self._checked, self.name, self.parameters
+
+    @property
+    def _checked(self) -> CodeType:
+        """The code that was checked."""
+        return vars(self)["_code"]  # type: ignore[no-any-return]
+
+    @property
+    def made(self) -> bool:
+        """Whether its code has been checked."""
+        return "_code" in vars(self)
+
+    def copied(self) -> Rule:
+        """Return a rule of the checked code and the parameters, checked and traced anew."""
+        function = FunctionType(self._checked, {"__builtins__": {}}, self.name)
+        return Rule(function, self.parameters)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Rule) and self._identity == other._identity
+        return isinstance(other, Rule) and self.identity == other.identity
 
     def __hash__(self) -> int:
-        return hash(self._identity)
+        return hash(self.identity)
 
     def __reduce__(self) -> tuple[object, ...]:
-        assert isinstance(self.function, FunctionType)
-        return _restored, (packed(self.function), self.parameters)
+        function = self.copied().function
+        assert isinstance(function, FunctionType)
+        return _restored, (packed(function), self.parameters)
 
     def __repr__(self) -> str:
         return f"<Rule {self.name}: {self.equation}>"
@@ -77,7 +101,7 @@ class Rule:
         for key, value in values.items():
             if key not in known:
                 _refuse(self.name, f"parameter {key!r}", f"one of {sorted(known)}", "Correct the name.")
-            _check_number(self.name, key, value)
+            value = _check_number(self.name, key, value)
             # a number that can differ from replica to replica stays one, also where it happens to be whole
             known[key] = float(value) if isinstance(known[key], float) else value
         return Rule(self.function, tuple(known.items()))
@@ -99,10 +123,8 @@ class Rule:
     def _confined(self) -> tuple[Callable[..., Any], list[str]]:
         """The function with the vocabulary as its only globals, and the arguments that it takes."""
         assert isinstance(self.function, FunctionType)
-        names: dict[str, Any] = {"__builtins__": {}, **VOCABULARY}
-        confined = FunctionType(bounded(self.function.__code__), names, self.name)
-        confined.__kwdefaults__ = self.function.__kwdefaults__
-        confined.__defaults__ = self.function.__defaults__
+        names: dict[str, Any] = {"__builtins__": {}, **_WORDS}
+        confined = FunctionType(bounded(self._checked), names, self.name)  # without defaults: all are given
         return confined, [a for a in inspect.signature(confined).parameters if a in READ]
 
     @cached_property
@@ -251,8 +273,7 @@ def _parameters(function: FunctionType) -> tuple[tuple[str, float | int], ...]:
                 "a number as default",
                 f"Write {name}=0.1, or what it should be; pre, post and w are the only things a synapse is given.",
             )
-        _check_number(_label(function), name, argument.default)
-        found[name] = argument.default
+        found[name] = _check_number(_label(function), name, argument.default)
     return tuple(found.items())
 
 
@@ -285,10 +306,12 @@ def refuse_unreal(rule: str, expression: sympy.Expr) -> None:
         _refuse(rule, f"the expression {str(expression)[:80]}", "a finite real number", remedy)
 
 
-def _check_number(rule: str, name: str, value: object) -> None:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")
-    if not good:
+def _check_number(rule: str, name: str, value: Any) -> float | int:
+    """Return a number of Python's own type; RuleError for anything else, be it a subclass of one."""
+    number = value.item() if isinstance(value, np.number) else value
+    if type(number) not in (int, float) or not abs(number) < float("inf"):
         _refuse(rule, f"{name}={value!r}", "a finite number", "A parameter is one number, the same for all synapses.")
+    return number  # type: ignore[no-any-return]
 
 
 def _refuse(rule: str, got: str, expected: str, remedy: str) -> NoReturn:
