@@ -13,7 +13,7 @@ import numpy as np
 from circuitsim.analysis.backpropagation import Backpropagation
 from circuitsim.circuit.parts import Projection
 from circuitsim.circuit.weights import Signs
-from circuitsim.lowering.links import across
+from circuitsim.lowering.links import across, used
 
 if TYPE_CHECKING:
     from circuitsim.engine.simulator import Simulator
@@ -83,7 +83,9 @@ def degrees_between(u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 def _aligned(simulator: Simulator, q: Projection) -> Figures:
     w = across(simulator.tensors()[f"W{q.name[1:]}.weight"], q.connectivity).astype(np.float64)
-    w, b = w.reshape(len(w), -1), _feedback(simulator, q, w).reshape(len(w), -1)
+    exists = used(simulator.circuit, q)
+    chosen = slice(None) if exists is None else exists.ravel()  # taps over the border have no synapse
+    w, b = (a.reshape(len(a), -1)[:, chosen] for a in (w, _feedback(simulator, q, w)))
     centred = [a - a.mean(axis=1, keepdims=True) for a in (w, b)]
     return {
         f"angle/W{q.name[1:]}": degrees_between(w, b),

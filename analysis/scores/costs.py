@@ -11,7 +11,7 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.connectivity import size_of
 from circuitsim.circuit.parts import Carries, Projection
 from circuitsim.engine.simulator import Simulator
-from circuitsim.locality import Key, Mode
+from circuitsim.locality import Access, Key, Mode
 from circuitsim.lowering.links import links, used
 from circuitsim.timetable.schedule import Entry, Schedule
 
@@ -137,9 +137,14 @@ def _spans(simulator: Simulator, schedule: Schedule) -> dict[Key, tuple[int, int
                 found.setdefault(a.key, (now, now))
                 if a.mode is Mode.ADD:  # a sum is held until its last contribution
                     found[a.key] = found[a.key][0], now
-            elif a.cycle is not None and entry.event.phase != phases.DELIVERY and _needs(simulator, entry, a.key):
+            elif a.cycle is not None and not _in_transit(entry, a) and _needs(simulator, entry, a.key):
                 found[a.key] = found[a.key][0], now
     return found
+
+
+def _in_transit(entry: Entry, access: Access) -> bool:
+    """Tell if a wire holds what an event reads: a signal; which synapse won is the pooling neuron's own memory."""
+    return entry.event.phase == phases.DELIVERY and access.quantity != "winner"
 
 
 def _needs(simulator: Simulator, entry: Entry, key: Key) -> bool:

@@ -22,6 +22,8 @@ from circuitsim.locality import Mode
 from circuitsim.randomness import generator
 
 LARGE = 64  # neurons of the smallest layer
+MOST_NUMBERS = 2**22  # of one explicit matrix; larger ones are measured between some neurons alone
+SAMPLE = 256  # neurons at each end of these
 DISTINCT = 4.0  # standard errors between a required mean angle and that of independent matrices
 
 
@@ -60,11 +62,11 @@ def symmetry(experiment: RepeatedPresentation, *, redraws: int | None = None) ->
 
 
 def channels(experiment: RepeatedPresentation) -> list[Channel]:
-    """Return each projection into feedback neurons, and each path of recirculated activity to a layer."""
+    """Return each projection with weights into feedback neurons, and each path of recirculated activity to a layer."""
     circuit, forward = experiment.circuit, _forward_graph(experiment, 0)
     found = []
     for index, q in _deliveries(experiment, 0):
-        if circuit.population(q.target).feedback:
+        if circuit.population(q.target).feedback and not q.constant:
             forward_path = _between(forward, _forward_of(circuit, q.target), _forward_of(circuit, q.source))
             found.append(Channel(q.name, (index,), forward_path))
     for index, q in _deliveries(experiment, 1):
@@ -85,10 +87,8 @@ def channels(experiment: RepeatedPresentation) -> list[Channel]:
 
 def effective(experiment: RepeatedPresentation, index: int) -> np.ndarray:
     """Measure the matrix (replica, target, source) of a delivery by one-hot emissions through its step."""
-    part = experiment.presentation
-    entry, step = part.entries[index], part.steps[index]
-    emitted = next(part.arrays[a.key] for a in entry.accesses if a.mode is Mode.READ and a.cycle is not None)
-    arriving = next(part.arrays[a.key] for a in entry.accesses if a.mode is Mode.ADD and a.cycle is not None)
+    step = experiment.presentation.steps[index]
+    emitted, arriving = _ends(experiment, index)
     neurons, batch = emitted.shape[-1], emitted.shape[1]
     columns = []
     for first in range(0, neurons, batch):
@@ -131,10 +131,69 @@ def _row(experiment: RepeatedPresentation, channel: Channel, redraws: int) -> di
 
 def _pairs(experiment: RepeatedPresentation, channel: Channel) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the feedback and transposed forward matrix of each replica; of several deliveries their product."""
+    if (
+        max(_numbers(experiment, index) for path in (channel.back, channel.forward_path) for index in path)
+        > MOST_NUMBERS
+    ):
+        return _sampled_pairs(experiment, channel)
     back, forward_path = (
         _product([effective(experiment, index) for index in path]) for path in (channel.back, channel.forward_path)
     )
     return list(zip(back, forward_path.transpose(0, 2, 1), strict=True))
+
+
+def _numbers(experiment: RepeatedPresentation, index: int) -> int:
+    """Return the size of the matrix of a delivery."""
+    q = experiment.circuit.projections[experiment.presentation.entries[index].event.which]
+    return experiment.circuit.population(q.source).size * experiment.circuit.population(q.target).size
+
+
+def _sampled_pairs(experiment: RepeatedPresentation, channel: Channel) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return both matrices between some neurons of either end, the same ones in every draw."""
+    above, below = (_sample(experiment, channel, end) for end in ("source", "target"))
+    back = _between_neurons(experiment, channel.back, above, below)
+    forward_path = _between_neurons(experiment, channel.forward_path, below, above)
+    return list(zip(back, forward_path.transpose(0, 2, 1), strict=True))
+
+
+def _sample(experiment: RepeatedPresentation, channel: Channel, end: str) -> np.ndarray:
+    """Return numbers of neurons at the end of a channel where errors leave or arrive, ascending."""
+    index = channel.back[0 if end == "source" else -1]
+    q = experiment.circuit.projections[experiment.presentation.entries[index].event.which]
+    size = experiment.circuit.population(getattr(q, end)).size
+    drawn = generator(0, f"{end} of {channel.name}").permutation(size)[:SAMPLE]
+    return np.sort(drawn)
+
+
+def _between_neurons(
+    experiment: RepeatedPresentation, path: tuple[int, ...], sources: np.ndarray, targets: np.ndarray
+) -> np.ndarray:
+    """Measure part of a path's matrix (replica, target, source) by one-hot emissions that pass all of its steps."""
+    ends = [_ends(experiment, index) for index in path]
+    batch, columns = ends[0][0].shape[1], []
+    for first in range(0, len(sources), batch):
+        shown = sources[first : first + batch]
+        ends[0][0][...] = 0
+        ends[0][0][:, np.arange(len(shown)), shown] = 1
+        for k, index in enumerate(path):
+            emitted, arriving = ends[k]
+            if k:
+                emitted[...] = ends[k - 1][1]
+            arriving[...] = 0
+            experiment.presentation.steps[index]()
+        columns.append(ends[-1][1][:, : len(shown), targets].astype(np.float64))
+    return np.concatenate(columns, axis=1).transpose(0, 2, 1)
+
+
+def _ends(experiment: RepeatedPresentation, index: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return what a delivery emits and what it adds to."""
+    part, q = (
+        experiment.presentation,
+        experiment.circuit.projections[experiment.presentation.entries[index].event.which],
+    )
+    signals = [a for a in part.entries[index].accesses if a.cycle is not None]
+    emitted = next(part.arrays[a.key] for a in signals if a.mode is Mode.READ and a.owner == q.source)
+    return emitted, next(part.arrays[a.key] for a in signals if a.mode is Mode.ADD)
 
 
 def _crossed(drawn: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
@@ -155,10 +214,10 @@ def _product(matrices: list[np.ndarray]) -> np.ndarray:
 
 
 def _redraw(experiment: RepeatedPresentation, draw: int) -> None:
-    """Draw every weight uniformly about zero, then refresh copied weights."""
-    part = experiment.presentation
+    """Draw every weight that is not fixed uniformly about zero, then refresh copied weights."""
+    part, fixed = experiment.presentation, {q.name for q in experiment.circuit.projections if q.constant}
     for (owner, quantity, _), array in part.arrays.items():
-        if quantity == "weight":
+        if quantity == "weight" and owner not in fixed:
             array[...] = generator(draw, f"{owner} redrawn for symmetry").uniform(-1, 1, array.shape)
     part.arrays["circuit", "presentation", None][...] = 0  # a multiple of every copy interval
     for entry, step in zip(part.entries, part.steps, strict=True):

@@ -67,6 +67,9 @@ class History:
 
     def number(self, array: np.ndarray, key: Key, neuron: int) -> float:
         """Return one neuron's value."""
+        if key[1] == "bias":  # neurons of one channel may share it
+            size = self.circuit.population(self.circuit.projection(key[0]).target).size
+            return float(array.reshape(-1)[neuron * array.size // size])
         if key[2] is None:
             return float(array[neuron] if array.ndim else array)
         return float(self.examples(array)[:, neuron].mean(dtype=np.float64))

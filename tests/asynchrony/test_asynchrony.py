@@ -393,11 +393,11 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         f"projection A1: got masked=True; {WEIGHTS}",
     ),
     **{
-        f"layers {texts[0]}": (partial(_of_image, *texts), f"projection {name}: got connectivity={made}; {WEIGHTS}")
+        f"{', '.join(texts)}": (partial(_of_image, *texts), f"projection {name}: got connectivity={made}; {WEIGHTS}")
         for texts, name, made in (
             (("conv 2 3", "conv 1 3"), "A1", Convolution(3)),
             (("local 2 3", "conv 1 3"), "A1", LocallyConnected(3)),
-            (("dense 12", "sum", "dense 12"), "to_layer1_sum", OneToOne()),
+            (("dense 12", "dense 12", "sum", "dense 12"), "to_layer2_sum", OneToOne()),
             (("meanpool 2", "dense 12"), "to_layer0_meanpool", MeanPool(2)),
             (("upsample 2", "dense 12"), "to_layer0_upsample", Upsample(2)),
         )
