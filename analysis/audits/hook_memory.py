@@ -30,7 +30,8 @@ def name_of(key: Key) -> str:
         return "a number that other code gave to the hook"
     if key[0] == "hook":
         return f"{key[1].partition(' ')[0]} of the hook's own"
-    return {("data", "x", None): "the data", ("data", "y", None): "the labels"}.get(key) or address_text(key)
+    data: dict[Key, str] = {("data", "x", None): "the data", ("data", "y", None): "the labels"}
+    return data.get(key) or address_text(key)
 
 
 class HookMemory:
@@ -80,7 +81,7 @@ class HookMemory:
         picked[0] = 0
         numbers = sum(block.size for block in self.blocks.blocks)
         for t in np.flatnonzero(random.random(calls) < (0.25 if numbers < MANY else 0.9)):
-            picked[t] = picked[max(t - 1, 0)]
+            picked[t] = picked[max(int(t) - 1, 0)]
         return picked
 
 

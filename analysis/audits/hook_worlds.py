@@ -111,7 +111,7 @@ def _groups(scene: Scene, targets: Targets, random: np.random.Generator) -> Iter
         for end in (circuit.projection(name).target, circuit.projection(name).source):
             there = neurons is not None and circuit.population(end).site == site
             ends.append(neurons[: circuit.population(end).size] if there and neurons is not None else every(end))
-        return SynapseGroup(name, some, *ends, siblings=True)
+        return SynapseGroup(name, some, ends[0], ends[1], siblings=True)
 
     if targets.others:
         yield [ConstantGroup(targets.others)], False

@@ -100,7 +100,7 @@ class Rehearsal:
                 for block in ({*now} | {*before}) & {*tested} - {*found}:
                     was = before.get(block, self.images[self.order[t]][block])
                     after = now.get(block, images[self.order[t]][block])
-                    if parted(after, was, tested[block]):
+                    if was is not None and after is not None and parted(after, was, tested[block]):
                         found[block] = t
                 return changing <= {*found}
 

@@ -118,8 +118,7 @@ def _slots(one: Any) -> Iterator[Slot]:
         yield from (Slot(one.__globals__, name) for name in names if name in one.__globals__)
         yield from (Slot(one, name) for name in vars(one))
     elif not isinstance(one, (MethodType, partial)) and hasattr(one, "__dict__"):
-        names = [name for name in vars(one) if not name.startswith("__")]
-        yield from (Slot(one, name) for name in names)
+        yield from (Slot(one, name) for name in list(vars(one)) if not name.startswith("__"))
 
 
 def _values(one: Any) -> Iterator[Any]:
