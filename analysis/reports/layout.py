@@ -14,7 +14,7 @@ from itertools import combinations, islice, product
 from circuitsim.analysis.reports.depth import depths
 from circuitsim.analysis.reports.page import plural
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.circuit.parts import Population, Projection
+from circuitsim.circuit.parts import Combine, Population, Projection
 
 Sites = dict[str, list[Population]]
 TEXT = 0.085  # width of a character
@@ -122,9 +122,10 @@ def label_of(q: Projection) -> str:
 
 
 def lines_of(circuit: Circuit, p: Population) -> tuple[str, str]:
-    """Return the two lines in a population's box: its name; its size and activation function."""
-    role = "input" if p.name == circuit.inputs else "linear" if p.feedback else p.activation
-    return p.name, f"{p.size} · {role}"
+    """Return the two lines in a population's box: its name; its size or shape, and activation function."""
+    combines = "" if p.combine is Combine.SUM else p.combine.value
+    role = "input" if p.name == circuit.inputs else "linear" if p.feedback else combines or p.activation
+    return p.name, f"{'×'.join(map(str, p.shape))} · {role}"
 
 
 def _sites(circuit: Circuit) -> Sites:

@@ -21,7 +21,7 @@ from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.circuits.layers import Layers, parse_layers
 from circuitsim.engine.simulator import Simulator
-from circuitsim.errors import Diverged, TensorError
+from circuitsim.errors import CircuitError, Diverged, TensorError
 from circuitsim.events import Event
 from circuitsim.lowering.links import in_rows
 from circuitsim.randomness import generator
@@ -711,3 +711,17 @@ def test_tensors_that_lie_alike_are_alike_as_rows() -> None:
                     in_rows(arrays[q.name, quantity, None]).shape for quantity in ("weight", "increment", "velocity")
                 }
                 assert len(found) == 1, (q.name, found)
+
+
+def test_dropout_lasts_through_the_cycles_of_a_presentation() -> None:
+    """The same neurons are silent in every cycle; presentations that overlap cannot promise that, and are refused."""
+    layers = parse_layers(["conv 3 3", "meanpool 2/1 same", "drop .5", "conv 2 3"], SHAPE)
+    circuit, protocol = circular_autoencoder(layers, cycles=2)
+    probes = [("layer1_meanpool", "O", cycle) for cycle in (0, 1, 2)]
+    made = learner((circuit, protocol), probes=probes)
+    made.present(ROWS[0])
+    silent = [made.probe("layer1_meanpool", "O", cycle) == 0 for cycle in (0, 1, 2)]
+    assert 0.3 < silent[0].mean() < 0.7
+    assert all(np.array_equal(silent[0], other) for other in silent[1:])
+    with pytest.raises(CircuitError, match=r"got dropout that lasts several cycles; expected presentations alone"):
+        learner((circuit, replace(protocol, interval=40)))
