@@ -43,11 +43,11 @@ def sandbox(simulator: Simulator, rows: Any) -> Iterator[list[BoundPlan]]:
             yield opened(simulator, batch)
     finally:
         simulator.share(x, y)
-        simulator.restore(snapshot)
         for part, numbers, arrays in zip(laid_open(simulator, batch), row_numbers, memory, strict=True):
             part.rows[...] = numbers
             for key, values in arrays.items():
                 part.arrays[key][...] = values
+        simulator.restore(snapshot)  # last: it is refused where parameters are not those of the snapshot
         if simulator.evidence:
             vars(simulator.evidence).update(evidence)
 

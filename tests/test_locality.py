@@ -26,7 +26,15 @@ PRE = Reading(Place.PRE, 0)
 def test_each_kind_of_wire_is_a_finding_with_its_remedy() -> None:
     kinds = [kind for kind in REMEDIES if kind not in ("time-window", "causality")]
     found = verdict([Wire(kind, "A1", "something") for kind in kinds], (), 0)
-    assert kinds == ["weight-transport", "weight-sharing", "lateral", "remote-target", "remote-error", "label"]
+    assert kinds == [
+        "weight-transport",
+        "weight-sharing",
+        "lateral",
+        "remote-target",
+        "remote-error",
+        "third-factor",
+        "label",
+    ]
     assert [(f.kind, f.remedy, f.place, f.lag) for f in found] == [(k, REMEDIES[k], "remote", None) for k in kinds]
 
 

@@ -98,7 +98,7 @@ def test_every_backend_has_the_same_functions(kernels: ModuleType) -> None:
     assert sorted(functions(reference)) == [
         "accumulate", "activate", "add", "apply", "bound", "centre", "clear", "deliver", "deliver_signed", "fuse",
         "gather", "guard", "hinge", "magnitudes", "mask", "mix", "mix_error", "multiply", "noise", "normalise",
-        "on_host", "one_hot", "outer", "refresh", "subtract", "to_host",
+        "on_host", "one_hot", "outer", "refresh", "silence", "subtract", "to_host",
     ]  # fmt: skip
     assert kernels.COMPILED and not reference.COMPILED and kernels.NAME in BACKENDS
 

@@ -12,6 +12,7 @@ import handwritten_convolution_rules as rules
 import numpy as np
 import pytest
 import standin
+from building import read_by
 from handwritten_convolution import Layer
 from networks import Item, Tensors, draw_biases, furthest, images, layers_of, replica_of
 from running import nightly
@@ -156,13 +157,15 @@ def simulator(settings: Sequence[Setting], backend: str, dtype: str = "float64")
     if first.feedback == "wm":
         given["mirror"] = Mirror("W2", noise=first.noise, block_bias=first.block_bias, centre=first.centre)
     each = [s.parameters() for s in settings]
+    circuit, protocol = layered_classifier(layers_of(first.net), first.feedback, **given)
     made = Simulator(
-        *layered_classifier(layers_of(first.net), first.feedback, **given),
+        circuit,
+        protocol,
         batch=7,
         seeds=range(3, 3 + len(settings)),
         dtype=dtype,
         backend=backend,
-        parameters={key: [parameters[key] for parameters in each] for key in each[0]},
+        parameters=read_by(circuit, {key: [parameters[key] for parameters in each] for key in each[0]}),
     )
     draw_biases(made)
     made.use(examples(first.circuit), LABELS)

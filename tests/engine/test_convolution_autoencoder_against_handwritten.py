@@ -13,6 +13,7 @@ import handwritten_convolution_autoencoder as loops
 import numpy as np
 import pytest
 import standin
+from building import read_by
 from handwritten_convolution import Layer
 from networks import Item, Tensors, draw_biases, furthest, images, layers_of, replica_of
 from running import nightly
@@ -120,18 +121,20 @@ def simulator(settings: Sequence[Setting], backend: str) -> Simulator:
     first = settings[0]
     names = ("hidden", "output", "bias", "cycles", "reference_cycle", "top_rule", "delay")
     each = [s.parameters() for s in settings]
+    circuit, protocol = circular_autoencoder(
+        layers_of(network(first.circuit)),
+        first.rule,
+        bounded=any(s.max_norm is not None for s in settings),
+        **{name: getattr(first, name) for name in names},
+    )
     made = Simulator(
-        *circular_autoencoder(
-            layers_of(network(first.circuit)),
-            first.rule,
-            bounded=any(s.max_norm is not None for s in settings),
-            **{name: getattr(first, name) for name in names},
-        ),
+        circuit,
+        protocol,
         batch=7,
         seeds=range(3, 3 + len(settings)),
         dtype="float64",
         backend=backend,
-        parameters={key: [parameters[key] for parameters in each] for key in each[0]},
+        parameters=read_by(circuit, {key: [parameters[key] for parameters in each] for key in each[0]}),
     )
     draw_biases(made)
     made.use(examples(first.circuit))

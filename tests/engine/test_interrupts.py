@@ -21,6 +21,7 @@ from circuitsim.engine import interrupts
 from circuitsim.engine.hooks import Hook
 from circuitsim.engine.interrupts import Pace, Uninterrupted
 from circuitsim.engine.simulator import Simulator
+from circuitsim.errors import CircuitError
 
 COURSE = np.random.default_rng(0).integers(0, 200, (400, 4))
 
@@ -161,7 +162,7 @@ def test_an_error_in_a_hook_takes_all_of_its_presentation_back(after: str, backe
         simulator([setting], hooks=[Hook(fail, after)], backend=backend),
         simulator([setting], backend=backend),
     )
-    with pytest.raises(RuntimeError, match="the user's"):
+    with pytest.raises(CircuitError, match=r"hook fail, line .*: got RuntimeError: the user's"):
         for rows in COURSE:
             made.present(rows)
     for rows in COURSE[: made.presentations]:
