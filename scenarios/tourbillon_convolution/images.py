@@ -26,8 +26,10 @@ def rebuilt(one: Developed, batch: int) -> Simulator:
     vary = {key: values[0] for key, values in one.run.member.vary.items()}
     circuit, protocol = described(build(TourbillonSettings, {**one.values, **vary}))
     made = Simulator(circuit, protocol, batch=batch, seeds=[0])
+    known = made.tensors()
     for name, values in one.tensors().items():
-        made.load(name, values[:1])
+        if name in known:  # the run's other replicas have further projections
+            made.load(name, values[:1])
     return made
 
 

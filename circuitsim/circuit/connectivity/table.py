@@ -28,7 +28,7 @@ class Table:
     Examples
     --------
     >>> Table([0, 1, 1], [2, 0, 2])
-    Table(3 synapses, 3 slots, 9e08e48d4a)
+    Table(3 synapses, 3 slots, e8292ccd41)
     """
 
     channel_axes = None
