@@ -368,7 +368,7 @@ ELSEWHERE = [
     ),
     *table("numpy", state,
         ("what is read can be written", "fa", "P", "guarded", ("mode is not Mode.READ", "True")),
-        ("the mask not applied", "fa", "H", "State._allocate", ("*= self._arrays[q.name", "+= 0 * self._arrays[q.name")),
+        ("the mask not applied", "fa", "H", "State._allocate", ("weight *= kept", "weight += 0 * kept")),
     ),
     *table("numba", timeline,
         ("the clock stands still between waves", "wm", "M", "Timeline.mirror", ("set_clock(self.tick,", "set_clock(0 * self.tick,")),
