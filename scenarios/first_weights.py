@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.circuit.connectivity import LocallyConnected, Reverse, Shape, size_of
+from circuitsim.circuit.connectivity import LocallyConnected, Shape, forwards, size_of
 from circuitsim.circuit.parts import Projection
 from circuitsim.circuit.weights import Own
 from circuitsim.circuits.ranges import RANGES
@@ -75,8 +75,7 @@ def alike(circuit: Circuit, spread: float, seed: int) -> dict[str, np.ndarray]:
 
 def untied(q: Projection) -> bool:
     """Return whether each location of a projection has weights of its own, read either way."""
-    forwards = q.connectivity.of if isinstance(q.connectivity, Reverse) else q.connectivity
-    return isinstance(forwards, LocallyConnected)
+    return isinstance(forwards(q.connectivity), LocallyConnected)
 
 
 def _copies(circuit: Circuit, q: Projection, spread: float, seed: int) -> np.ndarray:

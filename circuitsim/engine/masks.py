@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from circuitsim.circuit.connectivity import LocallyConnected, Reverse, size_of
+from circuitsim.circuit.connectivity import LocallyConnected, forwards, size_of
 from circuitsim.circuit.graph import Graph
 from circuitsim.circuit.parts import Masks, Projection
 from circuitsim.randomness import generator
@@ -21,7 +21,7 @@ def drawn_mask(graph: Graph, q: Projection, seed: int, share: float) -> np.ndarr
     if q.masks is Masks.SYNAPSE:
         return np.asarray(draws.random(shape) < share)
     if q.masks is Masks.LOCATION:
-        own = q.connectivity.of if isinstance(q.connectivity, Reverse) else q.connectivity
+        own = forwards(q.connectivity)
         pattern = draws.random(shape[2:] if isinstance(own, LocallyConnected) else shape) < share
         return np.broadcast_to(pattern, shape)
     sources = draws.random(size_of(graph.ends(q.name)[0])) < share

@@ -13,6 +13,7 @@ import numpy as np
 
 from circuitsim.arrays import as_array, misfit_of_numbers
 from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.connectivity import exchanged
 from circuitsim.circuit.parts import Projection
 from circuitsim.circuit.weights import Copied, Fixed
 from circuitsim.engine.inputs import taken_dtype, taken_seeds
@@ -120,9 +121,7 @@ class State:
         shape, axes = self.circuit.tensor_shape(q.name), reversed_axes(q)
         if not axes:
             return np.zeros((self.replicas, *shape), dtype)
-        first, second = (axis + 1 for axis in axes)
-        forwards = np.empty((1, *shape)).swapaxes(first, second).shape[1:]
-        return np.zeros((self.replicas, *forwards), dtype).swapaxes(first, second)
+        return across(np.zeros((self.replicas, *exchanged(shape, axes)), dtype), q.connectivity)
 
     def _take_over(self, q: Projection) -> None:
         """Copy from the outset the weights that the first presentation copies."""
@@ -140,7 +139,7 @@ class State:
                 value = self.parameter(owner, "lr")
             if value is None:
                 value = DEFAULTS[quantity] if quantity in DEFAULTS else self._rule_default(owner, quantity)
-            self._arrays[key] = self._spread(owner, quantity, value)
+            self._arrays[key] = spread(owner, quantity, value, self.replicas, self.dtype)
         return self._arrays[key]
 
     def _rule_default(self, owner: str, quantity: str) -> float:
@@ -153,9 +152,6 @@ class State:
             expected="a number, or one for each replica",
             remedy="Pass it in parameters.",
         )
-
-    def _spread(self, owner: str, quantity: str, value: Any) -> np.ndarray:
-        return spread(owner, quantity, value, self.replicas, self.dtype)
 
     def view(self, access: Access) -> np.ndarray | None:
         """Return the array behind an access, guarded by its mode; None for a velocity that no replica has."""
@@ -196,7 +192,7 @@ class State:
             if key[1] not in CHANGING:
                 text = "one that may change while a circuit learns"
                 refuse_parameter(key, f"the quantity {key[1]!r}", text, CHANGING)
-        made = {key: self._spread(*key, value) for key, value in parameters.items()}
+        made = {key: spread(*key, value, self.replicas, self.dtype) for key, value in parameters.items()}
         for key, given in made.items():
             self.to_host([self.parameter(*key)])
             self.parameter(*key)[...] = given

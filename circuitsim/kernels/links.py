@@ -118,20 +118,13 @@ class Links:
             post, pre, slot = self.synapses
             count = int(np.prod(self.tensor_shape))
             if self.turned:
-                slot = (
-                    np.arange(count)
-                    .reshape(_exchanged(self.tensor_shape, self.turned))
-                    .swapaxes(*self.turned)
-                    .ravel()[slot]
-                    .astype(np.int32)
-                )
+                numbers = np.arange(count, dtype=np.int32)
+                place = np.empty_like(numbers)  # in memory, by slot
+                place[numbers.reshape(self.tensor_shape).swapaxes(*self.turned).ravel()] = numbers
+                slot = place[slot]
             order = np.argsort(slot, kind="stable")
             self._sorted["slot"] = begins(slot, count), post[order], pre[order]
         return self._sorted["slot"]  # type: ignore[return-value]
-
-
-def _exchanged(shape: tuple[int, ...], axes: tuple[int, int]) -> tuple[int, ...]:
-    return np.empty((*shape, 0)).swapaxes(*axes).shape[:-1]
 
 
 def rank(numbers: Array) -> Array:

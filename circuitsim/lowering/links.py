@@ -14,6 +14,7 @@ from circuitsim.circuit.connectivity import (
     MaxPool,
     Reverse,
     Shape,
+    forwards,
     size_of,
 )
 from circuitsim.circuit.graph import Graph
@@ -29,10 +30,10 @@ def links(graph: Graph, q: Projection) -> Links:
 
 @lru_cache(maxsize=256)
 def _links(connectivity: Connectivity, pre: Shape, post: Shape) -> Links:
-    forwards = connectivity.of if isinstance(connectivity, Reverse) else connectivity
+    plain = forwards(connectivity)
     competing: dict[str, Any] = {}
-    if isinstance(forwards, MaxPool):
-        competing = {"zero_fills": forwards.fill == "zero", "ties": forwards.ties}
+    if isinstance(plain, MaxPool):
+        competing = {"zero_fills": plain.fill == "zero", "ties": plain.ties}
     return Links(
         lambda: tuple(connectivity.synapses(pre, post)),  # type: ignore[arg-type,return-value]
         connectivity.tensor_shape(pre, post),
@@ -46,18 +47,18 @@ def _links(connectivity: Connectivity, pre: Shape, post: Shape) -> Links:
 
 def _window(connectivity: Connectivity, pre: Shape, post: Shape) -> Window | None:
     backwards = isinstance(connectivity, Reverse)
-    forwards = connectivity.of if isinstance(connectivity, Reverse) else connectivity
-    if not isinstance(forwards, Convolution):
+    plain = forwards(connectivity)
+    if not isinstance(plain, Convolution):
         return None
     image, fields = (post, pre) if backwards else (pre, post)
-    down, across = forwards.axes(image)
+    down, across = plain.axes(image)
     return Window(
         image,  # type: ignore[arg-type]
         fields,  # type: ignore[arg-type]
         (down.taps, across.taps),
         (down.stride, across.stride),
         (down.before, across.before),
-        isinstance(forwards, LocallyConnected),
+        isinstance(plain, LocallyConnected),
         backwards,
     )
 
@@ -91,11 +92,10 @@ def reversed_axes(q: Projection) -> tuple[int, int] | None:
 def constants(graph: Graph, q: Projection) -> Any:
     """Return what a fixed weight multiplies: 1, or numbers of the connectivity's own by slot, read either way."""
     pre, post = graph.ends(q.name)
-    if isinstance(q.connectivity, Reverse):
-        own = getattr(q.connectivity.of, "constants", None)
-        return own(post, pre) if own else 1.0
-    own = getattr(q.connectivity, "constants", None)
-    return own(pre, post) if own else 1.0
+    own = getattr(forwards(q.connectivity), "constants", None)
+    if own is None:
+        return 1.0
+    return own(post, pre) if isinstance(q.connectivity, Reverse) else own(pre, post)
 
 
 def in_rows(array: np.ndarray) -> np.ndarray:
@@ -110,14 +110,11 @@ def in_rows(array: np.ndarray) -> np.ndarray:
 
 def used(graph: Graph, q: Projection) -> np.ndarray | None:
     """Return which slots have a synapse, bool of the tensor's shape; None: all of them."""
-    backwards = isinstance(q.connectivity, Reverse)
-    forwards = q.connectivity.of if isinstance(q.connectivity, Reverse) else q.connectivity
-    if not isinstance(forwards, Convolution):
+    plain, (pre, post) = forwards(q.connectivity), graph.ends(q.name)
+    if not isinstance(plain, Convolution):
         return None
-    pre, post = graph.ends(q.name)
-    found = forwards.used(post, pre) if backwards else forwards.used(pre, post)
-    turned: np.ndarray = found.swapaxes(*forwards.channel_axes) if backwards else found
-    return turned
+    axes = reversed_axes(q)
+    return plain.used(post, pre).swapaxes(*axes) if axes else plain.used(pre, post)
 
 
 def groups(graph: Graph, q: Projection) -> np.ndarray:

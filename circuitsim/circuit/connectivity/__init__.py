@@ -1,7 +1,7 @@
 """Connectivities: a projection is a table of synapses (post, pre, slot), described without listing them."""
 
-from circuitsim.circuit.connectivity.base import Connectivity, Shape, Synapses, size_of
-from circuitsim.circuit.connectivity.plain import DENSE, Dense, OneToOne, Reverse
+from circuitsim.circuit.connectivity.base import Connectivity, Shape, Synapses, exchanged, size_of
+from circuitsim.circuit.connectivity.plain import DENSE, Dense, OneToOne, Reverse, forwards
 from circuitsim.circuit.connectivity.pooling import MaxPool, MeanPool, Upsample
 from circuitsim.circuit.connectivity.table import Table
 from circuitsim.circuit.connectivity.windows import Convolution, LocallyConnected
@@ -20,5 +20,7 @@ __all__ = [
     "Synapses",
     "Table",
     "Upsample",
+    "exchanged",
+    "forwards",
     "size_of",
 ]

@@ -67,6 +67,14 @@ def size_of(shape: Shape) -> int:
     return math.prod(shape)
 
 
+def exchanged(shape: Shape, axes: tuple[int, int] | None) -> Shape:
+    """Return a shape with two of its axes exchanged; None: as it is."""
+    found = list(shape)
+    if axes is not None:
+        found[axes[0]], found[axes[1]] = found[axes[1]], found[axes[0]]
+    return tuple(found)
+
+
 def whole_pair(what: str, value: object, least: int) -> tuple[int, int]:
     """Return a number for rows and one for columns, given one for both or a pair; CircuitError for anything else."""
     pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)

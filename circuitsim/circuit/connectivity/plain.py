@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from circuitsim.circuit.connectivity.base import Connectivity, Shape, Synapses, size_of
+from circuitsim.circuit.connectivity.base import Connectivity, Shape, Synapses, exchanged, size_of
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Reverse:
 
     def tensor_shape(self, pre: Shape, post: Shape) -> Shape:
         """Return the other's tensor shape with the channel axes exchanged."""
-        return _exchanged(self.of.tensor_shape(post, pre), self.channel_axes)
+        return exchanged(self.of.tensor_shape(post, pre), self.channel_axes)
 
     def bias_shape(self, post: Shape) -> Shape:
         """Return one bias a channel where weights are shared over positions, else one a neuron."""
@@ -143,9 +143,6 @@ class Reverse:
         return self.of
 
 
-def _exchanged(shape: Shape, axes: tuple[int, int] | None) -> Shape:
-    if axes is None:
-        return shape
-    found = list(shape)
-    found[axes[0]], found[axes[1]] = found[axes[1]], found[axes[0]]
-    return tuple(found)
+def forwards(connectivity: Connectivity) -> Connectivity:
+    """Return the connectivity that a reversed one reads backwards, or a forward one itself."""
+    return connectivity.of if isinstance(connectivity, Reverse) else connectivity
