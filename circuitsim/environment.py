@@ -1,0 +1,16 @@
+"""The user's place on this machine, as the environment variables give it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def home_is_known() -> bool:
+    """Return whether there is a folder for the user's caches: without HOME and a password entry there is none."""
+    return Path(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache"))).is_absolute()
+
+
+def expanded(path: str) -> Path:
+    """Return a path with `~` and `~name` replaced by the folders of users that are known, and kept otherwise."""
+    return Path(os.path.expanduser(path))
