@@ -14,3 +14,12 @@ def home_is_known() -> bool:
 def expanded(path: str) -> Path:
     """Return a path with `~` and `~name` replaced by the folders of users that are known, and kept otherwise."""
     return Path(os.path.expanduser(path))
+
+
+def readable(name: str) -> str:
+    r"""Return a name in characters that every encoding of texts has: bytes of a path that are not UTF-8 as escapes.
+
+    >>> readable("r\udce9sultats")
+    'r\\xe9sultats'
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
