@@ -4,6 +4,8 @@ A cache saves time and decides nothing else. A file of it that cannot be read is
 compiled again in the next process.
 """
 
+# mypy: disable-error-code="no-untyped-call,misc,unused-ignore"
+
 from __future__ import annotations
 
 import os
@@ -22,7 +24,7 @@ from circuitsim.errors import ConfigError
 _OF_THE_USER = ("UserWide", "Zip")  # Numba's places below the user's home
 
 
-class _Places(CompileResultCacheImpl):  # type: ignore[misc]
+class _Places(CompileResultCacheImpl):
     """Numba's places for caches, without those that would become a folder named `~` in the working folder."""
 
     def __init__(self, function: Any) -> None:
@@ -32,7 +34,7 @@ class _Places(CompileResultCacheImpl):  # type: ignore[misc]
         super().__init__(function)
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]
+class _Cache(FunctionCache):
     """Numba's cache of a function, for which a damaged file is one that is missing."""
 
     _impl_class = _Places

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
 def home_is_known() -> bool:
     """Return whether there is a folder for the user's caches: without HOME and a password entry there is none."""
-    return Path(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache"))).is_absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or expanded("~/.cache")).is_absolute()
 
 
 def expanded(path: str) -> Path:
     """Return a path with `~` and `~name` replaced by the folders of users that are known, and kept otherwise."""
-    return Path(os.path.expanduser(path))
+    with suppress(RuntimeError):
+        return Path(path).expanduser()
+    return Path(path)
 
 
 def readable(name: str) -> str:

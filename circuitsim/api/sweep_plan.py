@@ -66,7 +66,7 @@ def divide(
     outside = [key for key in vary if key not in inside]
     for key in outside:
         if len({json.dumps(value) for value in vary[key]}) < len(vary[key]):
-            refuse(key, vary[key], "each value once: equal runs are no independent ones", "Remove the repeated one.")
+            refuse(key, vary[key], "each value once: equal runs are not independent", "Remove the repeated one.")
     parts = []
     for number, chosen in enumerate(itertools.product(*(vary[key] for key in outside))):
         own = {**values, **dict(zip(outside, chosen, strict=True))}

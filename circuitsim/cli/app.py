@@ -16,6 +16,7 @@ from circuitsim.cli.console import error_console, show_rows, table_of, terminal
 from circuitsim.cli.keys import show_keys
 from circuitsim.cli.options import Backend, ConfigFile, Quick, ScenarioName, Seed, Sets, Varies
 from circuitsim.cli.sweeping import sweep
+from circuitsim.cli.variables import check_variables
 from circuitsim.errors import CircuitsimError
 from circuitsim.runs.lookup import all_scenarios, circuit_descriptions
 from circuitsim.runs.own import find_scenario
@@ -251,6 +252,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _carry_out(arguments: list[str]) -> int:
     """Run the command; unlike calling `app`, this leaves interrupts and broken pipes to `main`."""
+    check_variables()
     command = typer.main.get_command(app)
     if COMPLETING in os.environ:
         command.main(list(arguments), prog_name=NAME)  # prints completions and exits

@@ -21,7 +21,8 @@ class LastingStream:
 
     Parameters
     ----------
-    stream : where text goes; None: nowhere. said : written to standard error once, when the reader has gone; "": nothing.
+    stream : where text goes; None: nowhere.
+    said : written to standard error once, when the reader has gone; "": nothing.
     """
 
     def __init__(self, stream: IO[str] | None, said: str = "") -> None:
@@ -31,7 +32,7 @@ class LastingStream:
         """Write a text; to nowhere once the reader has gone."""
         if self._stream is None:
             return len(text)
-        encoding = self._stream.encoding or "utf-8"
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
         try:
             self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         except OSError as error:

@@ -161,6 +161,7 @@ def _refuse_equal(made: Sequence[S], vary: Mapping[str, Sequence[Any]]) -> None:
     for one in made:
         if (text := one.model_dump_json()) in seen:
             each = {key: [getattr(other, key) for other in made] for key in vary}
-            key = next(key for key in vary if any(each[key].count(v) > len(made) // len(vary[key]) for v in each[key]))
-            refuse(key, vary[key], "each value once: equal replicas are no independent ones", "Remove the repeated one.")
+            often = {key: max(map(values.count, values)) for key, values in each.items()}
+            key = next(key for key in vary if often[key] > len(made) // len(vary[key]))
+            refuse(key, vary[key], "each value once: equal replicas are not independent", "Remove the repeated one.")
         seen.add(text)

@@ -172,7 +172,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     check_links(folder, (*FILES, *FOLDERS))
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8-sig"))
         _Config.model_validate(config)
     except FileNotFoundError:
         raise refused(folder, f"no {CONFIG}", "a run folder", "Name the --out of an earlier run.") from None

@@ -11,7 +11,7 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -29,7 +29,6 @@ from circuitsim.runs.translations import images_of_epoch
 
 if TYPE_CHECKING:
     import pandas as pd
-
 
 
 class _Counters(BaseModel):
@@ -236,8 +235,8 @@ class Study:
         }
         return {**arrays, "counters": np.frombuffer(counters.model_dump_json().encode(), np.uint8)}
 
-    def restore(self, snapshot: dict[str, np.ndarray], metrics: Sequence[MetricRow] = ()) -> None:
-        """Restore a snapshot of the same study, with the metrics until then.
+    def restore(self, snapshot: dict[str, np.ndarray]) -> None:
+        """Restore a snapshot of the same study; the metrics until then are not in it.
 
         Raises
         ------
@@ -248,7 +247,7 @@ class Study:
             raise ValueError("its settings, rules or data are not those of now")
         self._expect_counters(counters)
         self.epoch, self.batch, self.seconds = counters.epoch, counters.batch, counters.seconds
-        self.sums, self.metrics = counters.sums, list(metrics)
+        self.sums, self.metrics = counters.sums, []
         for index, group in enumerate(self.groups):
             self.enter(group)
             prefix = f"group{index}/"

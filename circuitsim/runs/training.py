@@ -82,7 +82,7 @@ class TrainingRun(Run[Scenario]):
         self.console.print(f"resuming at epoch {self.study.epoch}, batch {self.study.batch}", highlight=False)
         before, now = self.config.get("threads"), runfolder.threads_of(self.backend)
         if before not in (None, now) and self.study.epoch < self.study.epochs:
-            said = f"the run began with {before} threads and goes on with {now}: the last bits of its numbers may differ"
+            said = f"the run began with {before} threads and goes on with {now}: last bits of its numbers may differ"
             self.show(f"{said}; NUMBA_NUM_THREADS={before} keeps them", "yellow")
 
     def _restored(self, path: Path, content: dict[str, np.ndarray] | RunFolderError) -> bool:
@@ -91,7 +91,8 @@ class TrainingRun(Run[Scenario]):
             self.show(f"refused: {content}", "yellow")
             return False
         try:
-            self.study.restore(content, self._log.restore(content[_METRICS]))
+            self.study.restore(content)
+            self.study.metrics = self._log.restore(content[_METRICS])
         except (KeyError, ValueError) as error:
             raise runfolder.refused(
                 path,
