@@ -16,12 +16,12 @@ import numpy as np
 from numba import config
 
 from circuitsim.compilation import compiled
-from circuitsim.kernels.cpu.native import call_kernel, call_setter, give_way, load_word, store_word
+from circuitsim.kernels.cpu.native import call_kernel, give_way, load_word, store_word
 
 # mypy: disable-error-code="no-untyped-def"
 
 LINE = 8  # words of a cache line: each thread writes to lines of its own
-COUNT, PARTS, SETTER, GUARDS, ROWS, WORDS, HEAD = range(7)  # words of a program's head
+COUNT, PARTS, GUARDS, ROWS, WORDS, HEAD = range(6)  # words of a program's head
 FUNCTION, BARRIER, END, BY_REPLICA, FIXED = range(5)  # words of each kernel, then those of each part
 FIRST, LAST, LOW, HIGH, FROM, TO, TABLE, REBASED, EACH = range(9)
 """Replicas, neurons and examples of a part; its operands' table, and the words that rebase them by replica."""
@@ -151,8 +151,6 @@ def run_all_parts(code, start, times, source):
     """Run all parts of presentations in this thread, from a kernel on; return the kernel where it stopped."""
     count, parts = load_word(code), load_word(code + 8 * PARTS)
     width = 8 * (FIXED + EACH * parts)
-    setter = load_word(code + 8 * SETTER)
-    before = call_setter(setter, 1) if setter != 0 else 0
     time, first = start // count, start % count
     if first == 0:
         _set_rows(code, source, time)
@@ -169,8 +167,6 @@ def run_all_parts(code, start, times, source):
             break
         time, first = time + 1, 0
         _set_rows(code, source, time)
-    if setter != 0:
-        call_setter(setter, before)
     return time * count + k
 
 
@@ -201,12 +197,7 @@ def _run_caller(control, code, start, times, source, posted):
     """Run the caller's part of presentations; return -1 if helpers must be woken first."""
     if not posted and _post(control, code, start, times, source):
         return -1
-    setter = load_word(code + 8 * SETTER)
-    before = call_setter(setter, 1) if setter != 0 else 0
-    stopped = _run_presentations(control, code, 0, start, times, source)
-    if setter != 0:
-        call_setter(setter, before)
-    return stopped
+    return _run_presentations(control, code, 0, start, times, source)
 
 
 @compiled(nogil=True)
