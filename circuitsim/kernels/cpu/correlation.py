@@ -7,15 +7,14 @@ and the next are computed too, and left out. Signals that pass backwards are the
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 
+from circuitsim.kernels.cpu.blocks import LARGEST, TAPS_1, correlate_block, rows_of_block, sum_block, taps_of_block
 from circuitsim.kernels.cpu.native import address
 from circuitsim.kernels.cpu.operands import Operand, read_all, read_examples, workspace
 from circuitsim.kernels.cpu.program import bind
-from circuitsim.kernels.cpu.vectors import SUMS, WIDE, across, add_row, clear_row, copy_row, correlated, summed
+from circuitsim.kernels.cpu.vectors import SUMS, WIDE, add_row, clear_row, copy_row
 from circuitsim.kernels.links import Window
 from circuitsim.kernels.steps import Step
 
@@ -23,10 +22,6 @@ from circuitsim.kernels.steps import Step
 
 Array = np.ndarray
 kernel = njit(nogil=True, error_model="numpy")
-LARGEST = 8  # outputs of a block
-# Taps of a block of sums over positions, by its fields.
-TAPS_4, TAPS_3, TAPS_2, TAPS_1 = (across(rows) for rows in (4, 3, 2, 1))
-SUMMED_4, SUMMED_3, SUMMED_2, SUMMED_1 = (summed(rows, across(rows)) for rows in (4, 3, 2, 1))
 NEAR = 1 << 16
 """Bytes of a block's fields, of several examples, that are summed in registers: they fit a core's nearest cache."""
 
@@ -121,7 +116,7 @@ def _pack(weight, g, packed, low, high):
     count = g[0] * size
     i = low
     while i < high:
-        rows = _rows(high - i)
+        rows = rows_of_block(high - i)
         block = packed[(i - low) * count : (i - low + rows) * count]
         if g[12] == 0:
             for row in range(rows):
@@ -134,68 +129,23 @@ def _pack(weight, g, packed, low, high):
         i += rows
 
 
-@njit(nogil=True, error_model="numpy")
-def _rows(left):
-    """Return how many of the outputs that are left the next block has."""
-    return 8 if left >= 8 else left if left in (3, 6) else 4 if left >= 4 else left
-
-
-def _outputs(rows: int) -> Any:
-    """Return the function that computes some outputs at all places: wide blocks while they fit, then single vectors."""
-    many, last, wide = correlated(rows, across(rows)), correlated(rows, 1), across(rows)
-
-    @njit(nogil=True, error_model="numpy")
-    def block(one, room, weights, offsets, image):
-        to, line, taps, vectors = (
-            address(room),
-            room.strides[0],
-            offsets.shape[0],
-            room.shape[1] * room.itemsize // WIDE,
-        )
-        v = 0
-        while v + wide <= vectors:
-            many(one, to + v * WIDE, line, weights, address(offsets), taps, image + v * WIDE)
-            v += wide
-        while v < vectors:
-            last(one, to + v * WIDE, line, weights, address(offsets), taps, image + v * WIDE)
-            v += 1
-
-    return block
-
-
-BLOCK_8, BLOCK_6, BLOCK_4, BLOCK_3, BLOCK_2, BLOCK_1 = (_outputs(rows) for rows in (8, 6, 4, 3, 2, 1))
-
-
-@njit(nogil=True, error_model="numpy")
-def _block(rows, one, room, weights, offsets, image):
-    """Compute a block of outputs at all places."""
-    if rows == 8:
-        BLOCK_8(one, room, weights, offsets, image)
-    elif rows == 6:
-        BLOCK_6(one, room, weights, offsets, image)
-    elif rows == 4:
-        BLOCK_4(one, room, weights, offsets, image)
-    elif rows == 3:
-        BLOCK_3(one, room, weights, offsets, image)
-    elif rows == 2:
-        BLOCK_2(one, room, weights, offsets, image)
-    else:
-        BLOCK_1(one, room, weights, offsets, image)
-
-
 @kernel
 def _correlate(kept, g, offsets, emitted, weight, padded, packed, room, arriving, first, last, low, high, begin, end):
     wide, rows_out, columns_out, count = g[6], g[8], g[9], offsets.shape[0]
-    one, itemsize = arriving.dtype.type(1), arriving.itemsize
+    one, itemsize, line = arriving.dtype.type(1), arriving.itemsize, room.strides[1]
+    vectors = line // WIDE
     for r in range(first, last):
         _pack(weight[r], g, packed[0], low, high)
         for b in range(begin, end):
             _pad(emitted[min(r, emitted.shape[0] - 1), b], g, padded[0], b == begin)
             i = low
             while i < high:
-                rows = _rows(high - i)
+                rows = rows_of_block(high - i)
                 own = address(packed[0]) + (i - low) * count * itemsize
-                _block(rows, one, room[0], own, offsets, address(padded[0]))
+                correlate_block(
+                    rows, one, address(room[0]), line, vectors, own, itemsize, rows * itemsize, offsets,
+                    address(padded[0]),
+                )  # fmt: skip
                 for row in range(rows):
                     _collect(room[0, row], wide, rows_out, columns_out, arriving[r, b, i + row], kept[0])
                 i += rows
@@ -226,20 +176,6 @@ def _spread(fields, g, spread, fresh):
             copy_row(one, to, address(fields) + own * size, columns)
 
 
-@njit(nogil=True, error_model="numpy")
-def _sums(rows, one, out, fields, line, spread, padded, offsets, count):
-    """Sum the products of some fields and some taps over places and examples."""
-    cells, images, vectors = address(padded), padded.strides[0], line // WIDE
-    if rows == 4:
-        SUMMED_4(one, out, fields, line, spread, cells, images, offsets, vectors, count)
-    elif rows == 3:
-        SUMMED_3(one, out, fields, line, spread, cells, images, offsets, vectors, count)
-    elif rows == 2:
-        SUMMED_2(one, out, fields, line, spread, cells, images, offsets, vectors, count)
-    else:
-        SUMMED_1(one, out, fields, line, spread, cells, images, offsets, vectors, count)
-
-
 @kernel
 def _sum_products(g, offsets, fields, image, padded, spread, sums, target, first, last, low, high, begin, end):
     planes, batch, one, chunk = g[7], fields.shape[1], target.dtype.type(1), padded.shape[1]
@@ -253,10 +189,13 @@ def _sum_products(g, offsets, fields, image, padded, spread, sums, target, first
                 _spread(f[begins + n], g, spread[0, n], begins == 0)
             for i in range(0, planes, 4):
                 rows = min(planes - i, 4)
-                columns = TAPS_4 if rows == 4 else TAPS_3 if rows == 3 else TAPS_2 if rows == 2 else TAPS_1
+                columns = taps_of_block(rows)
                 for k in range(low, high, columns):
                     own, taps = address(spread[0]) + i * line, address(offsets) + 8 * k
-                    _sums(rows, one, address(sums[0]), own, line, spread.strides[1], padded[0], taps, count)
+                    sum_block(
+                        rows, one, address(sums[0]), own, line, spread.strides[1], address(padded[0]),
+                        padded.strides[1], taps, line // WIDE, count,
+                    )  # fmt: skip
                     for row in range(rows):
                         for n in range(min(columns, high - k)):
                             before = target[r, i + row, k + n] if begins > 0 else target.dtype.type(0)

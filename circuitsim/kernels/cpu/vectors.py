@@ -52,14 +52,16 @@ class _Block:
         """Write a vector some bytes after an address."""
         self.builder.store(value, self.vector_at(address, bytes_on), align=self.size)
 
-    def spread(self, address: Any, bytes_on: int) -> Any:
-        """Return a vector that has the number some bytes after an address in all places."""
-        place = self.builder.inttoptr(self.builder.add(address, self.word(bytes_on)), self.number.as_pointer())
-        first = self.builder.insert_element(
-            ir.Constant(self.vector, ir.Undefined), self.builder.load(place), ir.Constant(ir.IntType(32), 0)
-        )
-        lanes = ir.Constant(ir.VectorType(ir.IntType(32), self.vector.count), None)
-        return self.builder.shuffle_vector(first, first, lanes)
+    def spread(self, address: Any) -> Any:
+        """Return a vector that has the number at an address in all places."""
+        return self.filled(self.builder.load(self.builder.inttoptr(address, self.number.as_pointer())))
+
+    def filled(self, value: Any) -> Any:
+        """Return a vector that has a value in all places."""
+        small = ir.IntType(32)
+        empty = ir.Constant(ir.VectorType(value.type, self.vector.count), ir.Undefined)
+        first = self.builder.insert_element(empty, value, ir.Constant(small, 0))
+        return self.builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(small, self.vector.count), None))
 
     def add(self, row: int, column: int, one: Any, other: Any) -> None:
         """Add a product of vectors to a sum, rounded once where the processor can."""
@@ -101,31 +103,31 @@ class _Block:
 def correlated(rows: int, columns: int) -> Any:
     """Return the intrinsic that computes some outputs over some vectors of positions.
 
-    It writes room[i, p] = sum over taps k of weights[k, i] image[offsets[k] + p], the image at an address of position 0
-    of these; weights lie by tap, offsets and the distance between rows of the room are bytes.
+    It writes out[i, p] = sum over taps k of weights[i, k] image[offsets[k] + p], the image at the address of position 0
+    of these. Offsets, and the distances between rows of the result and between weights of rows and of taps, are bytes.
     """
 
     @intrinsic
-    def block(typingctx: Any, one, room, row_bytes, weights, offsets, taps, image):
+    def block(typingctx: Any, one, out, line, weights, by_row, by_tap, offsets, taps, image):
         def codegen(context, builder, signature, args):
             made = _Block(context, builder, signature.args[0], rows, columns)
-            with cgutils.for_range(builder, args[5], intp=Word) as loop:
-                place = builder.inttoptr(builder.add(args[4], builder.mul(loop.index, made.word(8))), Word.as_pointer())
-                cells = builder.add(args[6], builder.load(place))
-                own = builder.add(args[3], builder.mul(loop.index, made.word(rows * made.size)))
+            with cgutils.for_range(builder, args[7], intp=Word) as loop:
+                place = builder.inttoptr(builder.add(args[6], builder.mul(loop.index, made.word(8))), Word.as_pointer())
+                cells = builder.add(args[8], builder.load(place))
+                own = builder.add(args[3], builder.mul(loop.index, args[5]))
                 made.add_all(
                     rows,
                     columns,
-                    lambda row: made.spread(own, row * made.size),
+                    lambda row: made.spread(builder.add(own, builder.mul(args[4], made.word(row)))),
                     lambda column: made.load(cells, WIDE * column),
                 )
             for row in range(rows):
-                out = builder.add(args[1], builder.mul(args[2], made.word(row)))
+                to = builder.add(args[1], builder.mul(args[2], made.word(row)))
                 for column in range(columns):
-                    made.store(builder.load(made.sums[row][column]), out, WIDE * column)
+                    made.store(builder.load(made.sums[row][column]), to, WIDE * column)
             return context.get_dummy_value()
 
-        return types.void(one, *[types.int64] * 6), codegen
+        return types.void(one, *[types.int64] * 8), codegen
 
     return block
 
@@ -168,6 +170,48 @@ def summed(rows: int, columns: int) -> Any:
     return block
 
 
+@cache
+def largest(last: bool) -> Any:
+    """Return the intrinsic that finds, for a vector of neurons, the largest of their inputs and the tap that won.
+
+    It reads source[cells[t, i]] times weights[t] for the taps t, or `absent` where the cell is negative, and writes to
+    out[i] and, unless its address is 0, to winner[i]. Of equal inputs the first wins, or the last. What is not a number
+    wins at once.
+    """
+
+    @intrinsic
+    def vector(typingctx: Any, absent, out, winner, source, weights, cells, cell_bytes, taps):
+        def codegen(context, builder, signature, args):
+            made = _Masked(context, builder, signature.args[0])
+            numbers = ir.VectorType(ir.IntType(32), made.vector.count)
+            best = cgutils.alloca_once_value(builder, made.filled(ir.Constant(made.number, float("-inf"))))
+            won = cgutils.alloca_once_value(builder, ir.Constant(numbers, [-1] * made.vector.count))
+            missing = made.filled(args[0])
+            with cgutils.for_range(builder, args[7], intp=Word) as loop:
+                place = builder.add(args[5], builder.mul(loop.index, args[6]))
+                cell = builder.load(builder.inttoptr(place, numbers.as_pointer()), align=4)
+                exists = builder.icmp_signed(">=", cell, ir.Constant(numbers, None))
+                weight = made.spread(builder.add(args[4], builder.mul(loop.index, made.word(made.size))))
+                value = builder.fmul(weight, made.gather(args[3], cell, exists))
+                value = builder.select(exists, value, missing)
+                held = builder.load(best)
+                better = builder.fcmp_ordered(">=" if last else ">", value, held)
+                better = builder.or_(better, builder.fcmp_unordered("uno", value, value))
+                tap = made.filled(builder.trunc(loop.index, ir.IntType(32)))
+                builder.store(builder.select(better, value, held), best)
+                builder.store(builder.select(better, tap, builder.load(won)), won)
+            made.store(builder.load(best), args[1])
+            with builder.if_then(builder.icmp_signed("!=", args[2], made.word(0))):
+                wide = ir.VectorType(Word, made.vector.count)
+                whole = builder.sext(builder.load(won), wide)
+                builder.store(whole, builder.inttoptr(args[2], wide.as_pointer()), align=8)
+            return context.get_dummy_value()
+
+        return types.void(absent, *[types.int64] * 7), codegen
+
+    return vector
+
+
 def _row(change: str) -> Any:
     """Return the intrinsic that copies, adds or clears numbers in a row, given their addresses and their count.
 
@@ -207,10 +251,8 @@ class _Masked(_Block):
     def mask(self, left: Any) -> Any:
         """Return the flags of the places below a number."""
         numbers = ir.VectorType(Word, self.vector.count)
-        first = self.builder.insert_element(ir.Constant(numbers, ir.Undefined), left, ir.Constant(ir.IntType(32), 0))
-        lanes = ir.Constant(ir.VectorType(ir.IntType(32), self.vector.count), None)
         each = ir.Constant(numbers, list(range(self.vector.count)))
-        return self.builder.icmp_signed("<", each, self.builder.shuffle_vector(first, first, lanes))
+        return self.builder.icmp_signed("<", each, self.filled(left))
 
     def load_masked(self, address: Any, bytes_on: Any, mask: Any) -> Any:
         """Return the vector some bytes after an address, 0 where the mask is not set."""
@@ -218,6 +260,18 @@ class _Masked(_Block):
         kind = ir.FunctionType(self.vector, [pointer.type, align.type, self.flags, self.vector])
         function = cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.masked.load.{self.suffix}")
         return self.builder.call(function, [pointer, align, mask, ir.Constant(self.vector, None)])
+
+    def gather(self, address: Any, numbers: Any, mask: Any) -> Any:
+        """Return the numbers at some places of an array, 0 where the mask is not set."""
+        count, pointer = self.vector.count, self.number.as_pointer()
+        wide = ir.VectorType(Word, count)
+        shift = self.builder.mul(self.builder.zext(numbers, wide), self.filled(self.word(self.size)))
+        places = self.builder.inttoptr(self.builder.add(self.filled(address), shift), ir.VectorType(pointer, count))
+        align = ir.Constant(ir.IntType(32), self.size)
+        kind = ir.FunctionType(self.vector, [places.type, align.type, self.flags, self.vector])
+        name = f"llvm.masked.gather.v{count}f{8 * self.size}.v{count}p0"
+        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        return self.builder.call(function, [places, align, mask, ir.Constant(self.vector, None)])
 
     def store_masked(self, value: Any, address: Any, bytes_on: Any, mask: Any) -> None:
         """Write a vector some bytes after an address where the mask is set."""
