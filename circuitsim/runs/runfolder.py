@@ -21,6 +21,7 @@ from circuitsim.errors import RunFolderError, TensorError
 from circuitsim.runs.config import Settings, build
 from circuitsim.runs.files import remove_partial, write_bytes
 from circuitsim.runs.ownership import LOCK, check_unowned, owned
+from circuitsim.runs.products import product_library
 from circuitsim.runs.trust import check_links
 
 CONFIG, METRICS, INITIAL, FINAL = "config.json", "metrics.parquet", "initial.safetensors", "final.safetensors"
@@ -129,6 +130,7 @@ def describe(
         "given": {"settings": [s.model_dump() for s in settings]},
         "backend": backend,
         "threads": threads_of(backend),
+        **product_library(backend),
         "versions": {
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in _VERSIONED},

@@ -14,7 +14,6 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from circuitsim.data import Dataset
 from circuitsim.engine.simulator import Simulator
@@ -23,24 +22,13 @@ from circuitsim.randomness import generator
 from circuitsim.runs import tables
 from circuitsim.runs.base import Figures, LearningScenario
 from circuitsim.runs.config import TrainingSettings
+from circuitsim.runs.counters import Counters
 from circuitsim.runs.groups import ReplicaGroup, common_epochs, make_groups, order_key, renumbering
 from circuitsim.runs.metrics_log import MetricRow
 from circuitsim.runs.translations import images_of_epoch
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-class _Counters(BaseModel):
-    """What a checkpoint has beside arrays."""
-
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-    epoch: int = Field(ge=0)
-    batch: int = Field(ge=0)
-    seconds: float = Field(ge=0)
-    sums: list[dict[str, list[float]]]
-    fingerprint: str
 
 
 class Study:
@@ -225,7 +213,7 @@ class Study:
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Return the state from which `restore` continues to the same bits, without the metrics so far."""
-        counters = _Counters(
+        counters = Counters(
             epoch=self.epoch, batch=self.batch, seconds=self.seconds, sums=self.sums, fingerprint=self.fingerprint
         )
         arrays = {
@@ -242,10 +230,10 @@ class Study:
         ------
         ValueError : the snapshot is of other settings, rules or data, or its counters are none of this study.
         """
-        counters = _Counters.model_validate_json(snapshot["counters"].tobytes())
+        counters = Counters.model_validate_json(snapshot["counters"].tobytes())
         if counters.fingerprint != self.fingerprint:
             raise ValueError("its settings, rules or data are not those of now")
-        self._expect_counters(counters)
+        counters.expect(self.epochs, self.batches, [len(group.members) for group in self.groups])
         self.epoch, self.batch, self.seconds = counters.epoch, counters.batch, counters.seconds
         self.sums, self.metrics = counters.sums, []
         for index, group in enumerate(self.groups):
@@ -253,17 +241,6 @@ class Study:
             prefix = f"group{index}/"
             own = {name.removeprefix(prefix): a for name, a in snapshot.items() if name.startswith(prefix)}
             group.simulator.restore(own)
-
-    def _expect_counters(self, counters: _Counters) -> None:
-        last = counters.epoch == self.epochs and not counters.batch
-        fits = last or (counters.epoch < self.epochs and counters.batch <= self.batches)
-        sums = len(counters.sums) == len(self.groups) and all(
-            len(values) == len(group.members)
-            for group, own in zip(self.groups, counters.sums, strict=False)
-            for values in own.values()
-        )
-        if not (fits and sums):
-            raise ValueError("its counters are not those of a run with these settings")
 
     def _prepare(self) -> None:
         """Load the tensors that follow from a replica's settings and the data."""

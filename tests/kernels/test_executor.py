@@ -22,7 +22,7 @@ from circuitsim.engine.hooks import Hook
 from circuitsim.engine.interrupts import Pace
 from circuitsim.errors import CircuitError, Diverged
 from circuitsim.kernels.cpu import backend as cpu
-from circuitsim.kernels.cpu import blas, buffers, expansions, ops, program, threads
+from circuitsim.kernels.cpu import blas, buffers, expansions, one_thread, ops, program, threads
 from circuitsim.kernels.cpu.operands import SplitBy, read_all, read_part, write_part
 from circuitsim.kernels.cpu.ops import GuardOp, Op
 from circuitsim.kernels.cpu.program import Program, bind
@@ -220,7 +220,7 @@ def test_products_have_one_thread_before_any_part_of_a_program_begins(
         return 5
 
     execute, run_all_parts = three_threads.execute, threads.run_all_parts
-    monkeypatch.setattr(blas, "_setter", lambda: set_threads)
+    monkeypatch.setattr(one_thread, "setter", lambda: set_threads)
     monkeypatch.setattr(three_threads, "execute", lambda *words: (happened.append("run"), execute(*words))[1])
     monkeypatch.setattr(threads, "run_all_parts", lambda *words: (happened.append("run"), run_all_parts(*words))[1])
     trained("rec", batches=1)
@@ -229,8 +229,8 @@ def test_products_have_one_thread_before_any_part_of_a_program_begins(
 
 def test_the_last_program_that_ends_gives_threads_back(monkeypatch: pytest.MonkeyPatch) -> None:
     counts: list[int] = []
-    monkeypatch.setattr(blas, "_setter", lambda: lambda count: (counts.append(count), 4)[1])
-    one = blas.OneThread()
+    monkeypatch.setattr(one_thread, "setter", lambda: lambda count: (counts.append(count), 4)[1])
+    one = one_thread.OneThread()
     with one:
         with one:
             assert counts == [1]

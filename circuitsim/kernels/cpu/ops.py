@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from circuitsim.kernels.cpu import threads
-from circuitsim.kernels.cpu.blas import one_thread
 from circuitsim.kernels.cpu.entry_points import address_of
+from circuitsim.kernels.cpu.one_thread import one_thread
 from circuitsim.kernels.cpu.operands import Operand, SplitBy, root
 from circuitsim.kernels.steps import Step
 

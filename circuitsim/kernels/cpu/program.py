@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from circuitsim.kernels.cpu import threads
-from circuitsim.kernels.cpu.blas import one_thread
 from circuitsim.kernels.cpu.buffers import bytes_needed, rebase_words, scratch_buffers
+from circuitsim.kernels.cpu.one_thread import one_thread
 from circuitsim.kernels.cpu.operands import Operand, SplitBy, root
 from circuitsim.kernels.cpu.ops import GuardOp, Op, encoded
 from circuitsim.kernels.steps import Step, flattened, in_turn
