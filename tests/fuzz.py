@@ -38,18 +38,25 @@ from circuitsim.runs import checkpoint
 from circuitsim.runs.lookup import all_scenarios, scenario_names
 
 ALLOWED = (0, 2, 3, 130)
-PATIENCE = 4.0  # seconds until a case is interrupted
+PATIENCE = 1.0  # seconds until a case is interrupted
 MEMORY = 16 * 2**30  # bytes of address space: a case that asks for more fails, and the machine does not
 SMALL = {"epochs": "1", "train_limit": "12", "test_limit": "4", "batch": "5", "sizes": "[64,3,64]"}
 NASTY = (
-    "0", "-1", "1", "2", "1e-300", "1e300", "1e200", "nan", "inf", "-inf", "true", "false", "none", "''", "[]", "{}",
-    "[[]]",
-    "[0]", "[1,2]", "[64,3,64]", "[64,-1,64]", "[64,0,64]", "[1000000,1000000,1000000]", "[64,1e9,64]", "['a']", "{a=1}",
-    "1979-05-27", "07:32:00", "9" * 19, "9" * 40, "9" * 5000, "-" + "9" * 5000, "0x" + "f" * 4000, "1e" + "9" * 400,
-    "[" * 400 + "]" * 400, "[" * 20000 + "]" * 20000, "{a=" * 300 + "1" + "}" * 300, "'" + "x" * 5000 + "'", "r\udce9s",
-    "'\udcff'", "λ", "\u202e", "[9223372036854775808]", "18446744073709551616", "[" + "1," * 3000 + "1]", "x.npz",
-    "none.npz", "~nobody/x.npz", "rule.py:f", "none.py:f", ".py:", "a:b:c", "'a\\u0000b.npz'", "[64,3,64,3,64]", "0.1",
-    "\"\"\"", "1_000", "+5", "[1,'a']", "{noise='uniform'}", "{scale=1e300}", "[[1,2],[3]]", "digits", "lowrank", "bp", "rec",
+    "0", "-1", "1", "2", "+5", "0.1", "1_000", "1e-300", "1e300", "1e200", "nan", "inf", "-inf", "true", "false",
+    "none", "9" * 19, "9" * 40, "9" * 5000, "-" + "9" * 5000, "0x" + "f" * 4000, "1e" + "9" * 400, "18446744073709551616",
+    "[9223372036854775808]", "1979-05-27", "07:32:00", "''", '"""', "'" + "x" * 5000 + "'", "λ", "\u202e", "r\udce9s",
+    "'\udcff'", "[]", "{}", "[[]]", "[0]", "[1,2]", "[1,'a']", "['a']", "{a=1}", "[[1,2],[3]]",
+    "[" + "1," * 3000 + "1]",
+    "[" * 400 + "]" * 400, "[" * 20000 + "]" * 20000, "{a=" * 300 + "1" + "}" * 300, "[64,3,64]", "[64,-1,64]",
+    "[64,0,64]", "[1000000,1000000,1000000]", "[64,1e9,64]", "[64,3,64,3,64]", "x.npz", "none.npz", "~nobody/x.npz",
+    "'a\\u0000b.npz'", "rule.py:f", "none.py:f", ".py:", "a:b:c", "{noise='uniform'}", "{scale=1e300}", "digits",
+    "lowrank", "bp", "rec",
+)  # fmt: skip
+COMMANDS = (*["run"] * 12, *["schedule"] * 3, "trace", "sweep", "data", "resume", "compare", "x")
+PLACES = ("out", "out", "out", "a/b/c", "r\udce9s", "x" * 300, "file", "file/x", "", "λ")
+WORDS = ("list", "path", "fetch", "x", "file", "r\udce9", "", "-", "--", "--metric", "--out", ".", "9" * 5000, "x.npz")
+ODD: tuple[Any, ...] = (
+    None, -1, 0, 1e300, 10**4400, 2**63, "", "x", "../../x", "/tmp/x", "r\udce9", [], {}, [[]], [None], True, {"a": 1},
 )  # fmt: skip
 
 
@@ -84,7 +91,9 @@ class Fuzzer:
             fault = f"left behind: {sorted(set(before()) ^ set(held)) or 'other content'}"
         if fault:
             shown = " ".join(argument if len(argument) < 200 else f"{argument[:100]}..." for argument in arguments)
-            self.faults.append(f"{kind}: {fault}: {shown} {told}\n{said[-1500:]}".encode("utf-8", "replace").decode())
+            text = f"{kind}: {fault}: {shown} {told}\n{said[-1500:]}"
+            self.faults.append(text)
+            print(text.encode("utf-8", "backslashreplace").decode(), flush=True)
 
     def one_of(self, choices: Sequence[Any]) -> Any:
         """Draw one."""
@@ -100,9 +109,7 @@ class Fuzzer:
         """Carry out a random command line."""
         with self._place() as place:
             scenario, keys = self._pairs()
-            command = self.one_of(
-                ["run"] * 12 + ["schedule"] * 3 + ["trace", "sweep", "data", "resume", "compare", "x"]
-            )
+            command = self.one_of(COMMANDS)
             arguments = [command, scenario]
             varied = command in ("run", "sweep") and self.chance(0.3)
             for number, (key, value) in enumerate(keys.items()):
@@ -146,33 +153,14 @@ class Fuzzer:
     def _options(self, command: str) -> list[str]:
         found = []
         if command in ("run", "trace"):
-            found += [
-                "--out",
-                self.one_of(["out", "out", "out", "a/b/c", "r\udce9s", "x" * 300, "file", "file/x", "", "λ"]),
-            ]
+            found += ["--out", self.one_of(PLACES)]
         for option in ("--seed", "--init", "--backend", "--config", "--shard", "--workers"):
             if self.chance(0.04):
                 found += [option, self.one_of(NASTY)]
         return found + [one for one in ("--quick", "--overwrite", "--help") if self.chance(0.02)]
 
     def _words(self) -> list[str]:
-        words = [
-            "list",
-            "path",
-            "fetch",
-            "x",
-            "file",
-            "r\udce9",
-            "",
-            "-",
-            "--",
-            "--metric",
-            "--out",
-            ".",
-            "9" * 5000,
-            "x.npz",
-        ]
-        return [self.one_of(words) for _ in range(int(self.random.integers(0, 4)))]
+        return [self.one_of(WORDS) for _ in range(int(self.random.integers(0, 4)))]
 
     @contextlib.contextmanager
     def _place(self) -> Iterator[Path]:
@@ -275,26 +263,7 @@ class Fuzzer:
             node = parent[key]
         if key is None:
             return b"{}"
-        odd = [
-            None,
-            -1,
-            0,
-            1e300,
-            10**4400,
-            2**63,
-            "",
-            "x",
-            "../../x",
-            "/tmp/x",
-            "r\udce9",
-            [],
-            {},
-            [[]],
-            [None],
-            True,
-            {"a": 1},
-        ]
-        value = self.one_of(odd)
+        value = self.one_of(ODD)
         sys.set_int_max_str_digits(0)
         try:
             if self.chance(0.15):
@@ -389,15 +358,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
         skip_report(patched)
         fuzzer = Fuzzer(Path(folder), options.seed)
+        fuzzer.prepare()  # this also compiles what later cases need
         for count, case in ((options.lines, fuzzer.line), (options.configurations, fuzzer.configuration)):
             for _ in range(count):
                 case()
-        if options.files:
-            fuzzer.prepare()
         for _ in range(options.files):
             fuzzer.file()
-    for fault in fuzzer.faults:
-        print(fault)
     for (kind, status), number in sorted(fuzzer.counts.items()):
         print(f"{kind}: status {status}: {number}")
     print(f"{sum(fuzzer.counts.values())} cases, {len(fuzzer.faults)} faults")
