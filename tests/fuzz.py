@@ -43,7 +43,8 @@ MEMORY = 16 * 2**30  # bytes of address space: a case that asks for more fails, 
 SMALL = {"epochs": "1", "train_limit": "12", "test_limit": "4", "batch": "5", "sizes": "[64,3,64]"}
 NASTY = (
     "0", "-1", "1", "2", "+5", "0.1", "1_000", "1e-300", "1e300", "1e200", "nan", "inf", "-inf", "true", "false",
-    "none", "9" * 19, "9" * 40, "9" * 5000, "-" + "9" * 5000, "0x" + "f" * 4000, "1e" + "9" * 400, "18446744073709551616",
+    "none", "9" * 19, "9" * 40, "9" * 5000, "-" + "9" * 5000, "0x" + "f" * 4000, "1e" + "9" * 400,
+    "18446744073709551616",
     "[9223372036854775808]", "1979-05-27", "07:32:00", "''", '"""', "'" + "x" * 5000 + "'", "λ", "\u202e", "r\udce9s",
     "'\udcff'", "[]", "{}", "[[]]", "[0]", "[1,2]", "[1,'a']", "['a']", "{a=1}", "[[1,2],[3]]",
     "[" + "1," * 3000 + "1]",
@@ -339,6 +340,7 @@ def outcome_of(arguments: Sequence[str], patience: float = PATIENCE) -> tuple[in
     except SystemExit as end:
         status = int(end.code or 0)
     except BaseException:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         status = -1
         err.write(traceback.format_exc())
     finally:
