@@ -8,30 +8,47 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-from running import circuitsim, measured, outcome, run, skip_report
+from running import circuitsim, installed, measured, outcome, run, skip_report
 
 from circuitsim.data import load
 from circuitsim.errors import DataError, RunFolderError
+from circuitsim.runs.config import Settings
+from circuitsim.runs.scenario import Computation
 from circuitsim.runs.tables import read_frame
+
+
+class _Keys(Settings):
+    most: int = 3
+
+
+def _count(keys: _Keys) -> pd.DataFrame:
+    return pd.DataFrame({"epoch": range(keys.most), "split": "train", "metric": "number", "value": range(keys.most)})
+
+
+def _finish(folder: Path, frame: pd.DataFrame, _: object) -> None:
+    (folder / "figures").mkdir(exist_ok=True)
+    (folder / "report.html").write_text(f"{len(frame)} numbers")
 
 
 @pytest.fixture(autouse=True)
 def _without_report(monkeypatch: pytest.MonkeyPatch) -> None:
     skip_report(monkeypatch)
+    installed(monkeypatch, Computation("counting", "whole numbers", _Keys, _count, _finish))
 
 
 @pytest.mark.parametrize("place", ["", "figures", "checkpoint"])
 def test_half_files_are_removed_at_the_next_start(place: str, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    assert circuitsim("run", "recirculation-theory", "--quick", "--out", folder) == 0
+    assert circuitsim("run", "counting", "--out", folder) == 0
     (folder / place).mkdir(exist_ok=True)
     half = folder / place / ".depth.svg.0123.partial"
     half.write_bytes(b"<svg")
     assert circuitsim("resume", folder) == 0
     assert not half.exists()
     half.write_bytes(b"<svg")
-    assert circuitsim("run", "recirculation-theory", "--quick", "--overwrite", "--out", folder) == 0
+    assert circuitsim("run", "counting", "--overwrite", "--out", folder) == 0
     assert not list(folder.rglob("*.partial"))
 
 
@@ -39,7 +56,7 @@ def test_a_damaged_table_of_a_finished_computation_is_computed_again(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "run"
-    assert circuitsim("run", "recirculation-theory", "--quick", "--out", folder) == 0
+    assert circuitsim("run", "counting", "--out", folder) == 0
     whole = measured(folder)
     (folder / "metrics.parquet").write_bytes(b"PAR1 and nothing else")
     assert circuitsim("resume", folder) == 0
@@ -47,6 +64,7 @@ def test_a_damaged_table_of_a_finished_computation_is_computed_again(
     assert measured(folder).equals(whole)
 
 
+@pytest.mark.nightly
 def test_a_damaged_table_of_a_finished_member_is_written_again(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
