@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from circuitsim import data
-from circuitsim.errors import BadInput, ConfigError, DataError, Diverged, Interrupted, RunFolderError
+from circuitsim.errors import BadInput, ConfigError, DataError, Diverged, Interrupted
 from circuitsim.runs import runfolder, signals, tables, training
 from circuitsim.runs.config import Settings, TrainingSettings, based, replicas
 from circuitsim.runs.estimate import estimated_seconds, in_words
@@ -147,7 +147,10 @@ class CampaignRun(Run[Campaign]):
         """Return whether the numbers of a member that has ended can be read; show why not: it is resumed then."""
         try:
             tables.read_frame(run.folder / runfolder.METRICS)
-        except RunFolderError as error:
+            runfolder.read_tensors(run.folder / runfolder.FINAL)
+            if (audit := run.folder / runfolder.AUDIT).exists():
+                runfolder.read_json(audit)
+        except BadInput as error:
             self.show(f"member {run.member.name}: {error.what}: {error.got}; it is written again", "yellow")
             return False
         return True

@@ -56,10 +56,13 @@ class ComputationRun(Run[Computation]):
         ------
         Interrupted : the folder has all numbers or none; or `keeps`, and the folder has what was done.
         """
+        received: list[int] = []
         try:
-            with signals.at_once():
+            with signals.at_once() as received:
                 self.scenario.finish(self.folder, self._read_or_compute(), self.config)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Exception) as error:
+            if not (received or isinstance(error, KeyboardInterrupt)):
+                raise
             kept = f"{runfolder.KEPT}/ has those that were" if self.scenario.keeps else "and none are kept"
             where = "in its figures" if self._numbers.exists() else f"before its numbers were complete, {kept}"
             raise Interrupted(f"computation {self.scenario.name}: interrupted {where}", self.folder) from None

@@ -17,6 +17,10 @@ def read_toml(text: str) -> dict[str, Any]:
     """Read TOML; ValueError also for what is nested too deeply, or has numbers too long, to be read."""
     try:
         return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:
+        raise ValueError("a whole number with too many digits") from None
     except RecursionError:
         raise ValueError(f"brackets nested more than {DEPTH} deep") from None
 
