@@ -11,7 +11,7 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,13 +22,13 @@ from circuitsim.randomness import generator
 from circuitsim.runs import tables
 from circuitsim.runs.base import Figures, LearningScenario
 from circuitsim.runs.config import TrainingSettings
+from circuitsim.runs.counters import Counters
 from circuitsim.runs.groups import ReplicaGroup, common_epochs, make_groups, order_key, renumbering
+from circuitsim.runs.metrics_log import MetricRow
 from circuitsim.runs.translations import images_of_epoch
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MetricRow = tuple[int, int, str, str, float]
 
 
 class Study:
@@ -104,7 +104,7 @@ class Study:
         for group, sums in zip(self.groups, self.sums, strict=True):
             means = {metric: np.array(values) / self.batch for metric, values in sums.items()}
             self._add(group, epoch, "train", means)
-        self.metrics += [(r, epoch, "train", "seconds", self.seconds) for r in self.alive()]
+        self.metrics += [MetricRow(r, epoch, "train", "seconds", self.seconds) for r in self.alive()]
         self.epoch, self.batch, self.seconds, self.sums = epoch, 0, 0.0, [{} for _ in self.groups]
         for group in self.groups:
             self.enter(group)  # now, since a checkpoint stores the memories of the next stage's neurons
@@ -137,7 +137,7 @@ class Study:
         """Add the finite figures of the replicas that are alive."""
         alive = group.simulator.state.alive
         self.metrics += [
-            (replica, epoch, split, metric, float(values[index]))
+            MetricRow(replica, epoch, split, metric, float(values[index]))
             for metric, values in measured.items()
             for index, replica in enumerate(group.members)
             if alive[index] and np.isfinite(values[index])
@@ -212,29 +212,30 @@ class Study:
         return found.hexdigest()
 
     def snapshot(self) -> dict[str, np.ndarray]:
-        """Return the state from which `restore` continues to the same bits."""
-        counters = {
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "seconds": self.seconds,
-            "sums": self.sums,
-            "metrics": self.metrics,
-            "fingerprint": self.fingerprint,
-        }
+        """Return the state from which `restore` continues to the same bits, without the metrics so far."""
+        counters = Counters(
+            epoch=self.epoch, batch=self.batch, seconds=self.seconds, sums=self.sums, fingerprint=self.fingerprint
+        )
         arrays = {
             f"group{index}/{name}": array
             for index, group in enumerate(self.groups)
             for name, array in group.simulator.snapshot().items()
         }
-        return {**arrays, "counters": np.frombuffer(json.dumps(counters).encode(), np.uint8)}
+        return {**arrays, "counters": np.frombuffer(counters.model_dump_json().encode(), np.uint8)}
 
     def restore(self, snapshot: dict[str, np.ndarray]) -> None:
-        """Restore a snapshot of the same study; ValueError for one of other settings, rules or data."""
-        counters: dict[str, Any] = json.loads(snapshot["counters"].tobytes())
-        if counters["fingerprint"] != self.fingerprint:
+        """Restore a snapshot of the same study; the metrics until then are not in it.
+
+        Raises
+        ------
+        ValueError : the snapshot is of other settings, rules or data, or its counters are none of this study.
+        """
+        counters = Counters.model_validate_json(snapshot["counters"].tobytes())
+        if counters.fingerprint != self.fingerprint:
             raise ValueError("its settings, rules or data are not those of now")
-        self.epoch, self.batch, self.seconds = counters["epoch"], counters["batch"], counters["seconds"]
-        self.sums, self.metrics = counters["sums"], [tuple(row) for row in counters["metrics"]]
+        counters.expect(self.epochs, self.batches, [len(group.members) for group in self.groups])
+        self.epoch, self.batch, self.seconds = counters.epoch, counters.batch, counters.seconds
+        self.sums, self.metrics = counters.sums, []
         for index, group in enumerate(self.groups):
             self.enter(group)
             prefix = f"group{index}/"
