@@ -1,4 +1,4 @@
-"""Windows of images: convolution and untied connections, by unfolding one image at a time and multiplying matrices.
+"""Windows of images: untied connections, and convolutions that `correlation` does not sum where images lie.
 
 The taps of all windows of an image form a matrix (tap, position) in a thread's own workspace. Forwards the filters
 multiply it; backwards it is the product of the transposed filters and the fields, folded into the image; increments are
@@ -11,10 +11,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from circuitsim.kernels.cpu import products
+from circuitsim.kernels.cpu import correlation, products
 from circuitsim.kernels.cpu.blas import gemm, product
+from circuitsim.kernels.cpu.native import address
 from circuitsim.kernels.cpu.operands import Operand, read_all, read_examples, workspace
 from circuitsim.kernels.cpu.program import bind
+from circuitsim.kernels.cpu.vectors import add_row, copy_row
 from circuitsim.kernels.links import Window
 from circuitsim.kernels.steps import Step
 
@@ -30,9 +32,12 @@ def deliver(window: Window, emitted: Array, weight: Array, arriving: Array, *, a
         rows = window.matrix(weight)
         across = rows if window.backwards else rows.transpose(0, 2, 1)
         return products.deliver(emitted, across, arriving, accumulate=accumulate)
+    kept = read_all(np.array([1.0 if accumulate else 0.0], arriving.dtype))
+    if correlation.suits(window):
+        return correlation.deliver(window, emitted, window.stored(weight), arriving, kept)
     head = (
         read_all(gemm(arriving.dtype.name)),
-        read_all(np.array([1.0 if accumulate else 0.0], arriving.dtype)),
+        kept,
         read_all(_numbers(window)),
         read_examples(emitted),
     )
@@ -67,6 +72,8 @@ def outer(window: Window, post: Array, pre: Array, target: Array) -> Step:
     replicas, batch = target.shape[0], post.shape[1]
     if window.covers:
         return products.outer(fields, image, target.reshape(replicas, window.fields[0], window.taps))
+    if correlation.suits(window):
+        return correlation.outer(window, fields, image, target)
     head = read_all(gemm(target.dtype.name)), read_all(_numbers(window)), read_all(fields), read_all(image)
     work = replicas * batch * window.positions * window.fields[0] * window.taps
     if window.untied:
@@ -96,11 +103,12 @@ def _unfold(image, g, taps, low, high):
     """taps[k - low, p] = the cell that tap k of window p meets, 0 outside the image; taps from low to high."""
     rows, columns, down, across = g[1], g[2], g[4], g[5]
     kh, kw, sy, sx, by, bx = g[6], g[7], g[8], g[9], g[10], g[11]
-    zero = taps.dtype.type(0)
+    zero, one, size, cells = taps.dtype.type(0), taps.dtype.type(1), taps.itemsize, address(image)
     for k in range(low, high):
         c, u, v = k // (kh * kw), k // kw % kh, k % kw
         first, last = _inside(columns, v, bx, sx, across)
         line = taps[k - low]
+        to = address(taps) + (k - low) * taps.strides[0]
         for py in range(down):
             y, base = py * sy + u - by, py * across
             if y < 0 or y >= rows:
@@ -113,8 +121,7 @@ def _unfold(image, g, taps, low, high):
                 line[px] = zero
             begins = (c * rows + y) * columns + first * sx + v - bx
             if sx == 1:
-                for n in range(last - first):
-                    line[base + first + n] = image[begins + n]
+                copy_row(one, to + (base + first) * size, cells + begins * size, last - first)
             else:
                 for n in range(last - first):
                     line[base + first + n] = image[begins + n * sx]
@@ -125,17 +132,17 @@ def _fold(taps, g, image, low, high):
     """image[cell] += taps[k - low, p], the reverse of unfolding; taps from low to high, which begin channel `low`."""
     rows, columns, down, across = g[1], g[2], g[4], g[5]
     kh, kw, sy, sx, by, bx = g[6], g[7], g[8], g[9], g[10], g[11]
+    one, size, to = taps.dtype.type(1), taps.itemsize, address(image)
     for k in range(low, high):
         c, u, v = k // (kh * kw), k // kw % kh, k % kw
         first, last = _inside(columns, v, bx, sx, across)
-        line = taps[k - low]
+        line, at = taps[k - low], address(taps) + (k - low) * taps.strides[0]
         for py in range(down):
             y, base = py * sy + u - by, py * across
             if 0 <= y < rows:
                 begins = (c * rows + y) * columns + first * sx + v - bx
                 if sx == 1:
-                    for n in range(last - first):
-                        image[begins + n] += line[base + first + n]
+                    add_row(one, to + begins * size, at + (base + first) * size, last - first)
                 else:
                     for n in range(last - first):
                         image[begins + n * sx] += line[base + first + n]
