@@ -35,11 +35,13 @@ def selected(frame: pd.DataFrame, select: Mapping[str, Any]) -> pd.DataFrame:
 
 def values(frame: pd.DataFrame, read: Read) -> np.ndarray:
     """Return what a read gives, one number for each seed; empty if the table does not have it."""
-    own = selected(frame, read.select)["value"].to_numpy(np.float64)
+    own: np.ndarray = selected(frame, read.select)["value"].to_numpy(np.float64)
     if read.relative_to is None:
         return own
-    other = selected(frame, read.relative_to)["value"].to_numpy(np.float64)
-    return 100 * (own / other - 1) if len(own) == len(other) else own[:0]
+    other: np.ndarray = selected(frame, read.relative_to)["value"].to_numpy(np.float64)
+    if len(own) != len(other):
+        return own[:0]
+    return np.asarray(100 * (own / other - 1))
 
 
 def needed(frame: pd.DataFrame, reads: Iterable[Read]) -> pd.DataFrame:

@@ -121,8 +121,8 @@ def _row(item: Item, numbers: Mapping[str, np.ndarray | None]) -> Row:
     else:
         ours, verdict = NOTHING, "not comparable"
         why = f"not run: about {minutes:g} minutes on one core{'; ' if why else ''}{why}"
-    texts = ("; ".join(part for part in parts if part) or "–" for parts in (settings, commands))
-    return Row(item.source, item.row, item.item, item.printed, ours, *texts, verdict, why)
+    setting, command = ("; ".join(filter(None, parts)) or "–" for parts in (settings, commands))
+    return Row(item.source, item.row, item.item, item.printed, ours, setting, command, verdict, why)
 
 
 def _command(one: Experiment) -> str:
