@@ -68,6 +68,7 @@ def described(settings: ClassifierSettings) -> tuple[Circuit, Protocol]:
         delay=settings.delay,
         feedback_delay=settings.feedback_delay,
         primitives=_chosen(settings) or None,
+        reads=(settings.primitives or {}).get("reads", "input"),
         mirror=Mirror("", Noise(mirror["noise"]), mirror["block_bias"], mirror["centre"]),
         normalise=mirror["normalise"],
         passes=mirror["passes_per_update"],

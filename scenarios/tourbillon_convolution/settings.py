@@ -64,7 +64,7 @@ class TourbillonConvolutionSettings(CampaignSettings):
     )
     maps: Count = Field(6, description="a whole number >= 1, maps of a hinge")
     kernel: Count = Field(5, description="a whole number >= 1, side of a kernel")
-    seeds: Annotated[int, Field(ge=2, le=1000, description="a whole number from 2 to 1000")] = 2
+    seeds: Annotated[int, Field(ge=2, le=1000, description="a whole number from 2 to 1000")] = 5
     map_seeds: Replicates = 1
     batch: Count = 64
     train_limit: Limit = 10000
