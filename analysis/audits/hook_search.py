@@ -132,7 +132,7 @@ class HookSearch:
         def run() -> str:
             self._rehearsal.play(images, call, lambda t, now: False)
             blocks.load(images[order[call]])
-            tensors, tracer = Tensors(self._simulator.state.tensors()), LineTracer({key: blocks.blocks[case.block]})
+            tensors, tracer = Tensors(self._simulator.state.writable()), LineTracer({key: blocks.blocks[case.block]})
             sys.settrace(tracer.trace)
             try:
                 self._rehearsal.call(tensors)

@@ -117,6 +117,7 @@ class Simulator(Persistent):
         """Go on with another protocol once presentations under way have ended; weights and velocities stay."""
         if self._with_probes(protocol) != self.protocol:
             schedules = self._make_schedules(protocol)  # refused before anything changes
+            self.acts.note("change_protocol", repr(protocol))
             self.drain()
             self._set_schedules(schedules)
 
@@ -124,7 +125,6 @@ class Simulator(Persistent):
         return replace(protocol, readouts=(*protocol.readouts, *self._probes))
 
     def _make_schedules(self, protocol: Protocol) -> tuple[Schedule, ...]:
-        """Return the timetables of a presentation and of each mirror mode."""
         schedules = make_schedules(self.circuit, self._with_probes(protocol))
         asked = {"an order of simultaneous events": self._order, "evidence": self.evidence, "hooks": self.hooks}
         check_overlapping(schedules[0], asked)
@@ -148,6 +148,7 @@ class Simulator(Persistent):
         y : their classes, whole numbers from 0 (example,), for a circuit with labels.
         """
         data = taken_data(self.circuit, x, y, self.state.dtype, labelled=bool(self.circuit.labels))
+        self.acts.refuse("use")
         if self._data is not None:
             self.drain()
         self.share(*data)
@@ -193,6 +194,7 @@ class Simulator(Persistent):
 
     def _present(self, batches: np.ndarray) -> None:
         """Show batches, several at once where nothing comes between them; interrupts wait for the end of these."""
+        self._check_open("present")
         size = self.last_batch = batches.shape[-1]
         shown = 0
         while shown < len(batches):
@@ -252,6 +254,7 @@ class Simulator(Persistent):
     def mirror(self, passes: int = 1) -> None:
         """Fire noise through every mirrored projection, a full batch in each pass, and let feedback learn."""
         count = whole(f"passes of mirror mode of circuit {self.circuit.name}", passes, 0)
+        self._check_open("mirror")
         with self._time.running():
             for _ in range(count):
                 with Uninterrupted(self._undo()):
