@@ -83,9 +83,7 @@ class Acts:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the acts as rows (act, of, site, count), in the order in which they first happened."""
-        return [
-            {"act": act, "of": of, "site": site, "count": count} for (act, of, site), count in self._counts.items()
-        ]
+        return [{"act": act, "of": of, "site": site, "count": count} for (act, of, site), count in self._counts.items()]
 
     def resume(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Begin with the acts of an earlier part of a run, in place of those until now."""

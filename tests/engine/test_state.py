@@ -120,7 +120,9 @@ def test_loading_replaces_a_tensor_in_place() -> None:
     made = state(dtype=np.float32)
     weight = made.tensors()["A1.weight"]
     made.load("A1.weight", np.full((4, 5), 0.5))
-    assert np.shares_memory(weight, made.tensors()["A1.weight"]) and weight.dtype == np.float32 and (weight == 0.5).all()
+    assert (
+        np.shares_memory(weight, made.tensors()["A1.weight"]) and weight.dtype == np.float32 and (weight == 0.5).all()
+    )
     with pytest.raises(ValueError, match="read-only"):
         weight[...] = 1
     each = np.arange(60.0).reshape(3, 4, 5)
