@@ -81,8 +81,8 @@ class Intervention:
         )
         return (
             f"{tested:,} of {existing:,} synapses of {_counted(len(self.synapses), 'projection')} and "
-            f"{_counted(self.events, 'event')} ({extent}, seed {self.seed}) tested on backend {self.backend}{self._left}: "
-            f"{what}"
+            f"{_counted(self.events, 'event')} ({extent}, seed {self.seed}) tested on backend "
+            f"{self.backend}{self._left}: {what}"
         )
 
     @property
@@ -136,9 +136,9 @@ def intervene(
     begin = thread_time()
     with recordings(simulator, rows, random) as recorded:
         search = Search(random, begin + seconds)
+        draws = [DRAWS[run % len(DRAWS)] for run in range(runs)]
         for recording in recorded:
-            for run in range(runs):
-                search.test_timetable(recording, *DRAWS[run % len(DRAWS)], first=run == 0)
+            search.test_timetable(recording, draws)
             search.test_presentation(recording)
             search.test_repeated(recording, recording.part)
         for recording, single in singly(simulator, recorded):

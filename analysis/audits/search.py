@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from time import thread_time
 
@@ -18,6 +18,8 @@ from circuitsim.analysis.audits.summation import unsummed
 from circuitsim.analysis.audits.trials import PresentationTrial, StepTrial, leaks
 from circuitsim.engine.plan import BoundPlan
 from circuitsim.locality import REMEDIES, Finding, Key
+
+FEW = 16  # examples that are added up one by one, whatever time is left
 
 
 @dataclass
@@ -39,32 +41,38 @@ class Search:
     tested: dict[Key, Array] = field(default_factory=dict)  # synapses that a test looked at, by address of increments
     explained: set[str] = field(default_factory=set)  # projections with a finding about a synapse
 
-    def test_timetable(self, recording: Recording, held: Draw | None, other: Draw, *, first: bool) -> None:
-        """Test all groups of every event: first the group of all its elements, then halves while there is time.
+    def test_timetable(self, recording: Recording, draws: Sequence[tuple[Draw | None, Draw]]) -> None:
+        """Test all groups of every event, in a run for each pair of sizes: of what is held, and of what is changed.
 
-        Parameters
-        ----------
-        first : the groups of all elements are tested whatever time is left.
+        First come the groups of all elements of an event, in all runs, then the halves of these groups; both end when
+        the time has passed, but for the first run of the former.
         """
-        if self._ended and not first:
-            return
+        known = [set[int]() for _ in recording.entries]
+        for run, sizes in enumerate(draws):
+            if run and self._ended:
+                return
+            for trial, groups, k in self._trials(recording, *sizes, range(len(recording.entries))):
+                self._test_step(trial, next(groups), known[k])
+                self._test_writes(recording, k)
+        for sizes in draws:
+            order = self.random.permutation(len(recording.entries)).tolist()
+            for trial, groups, k in self._trials(recording, *sizes, order):
+                next(groups)
+                for group in groups:
+                    if self._ended:
+                        return
+                    self._test_step(trial, group, known[k])
+                self.halved += 1
+
+    def _trials(
+        self, recording: Recording, held: Draw | None, other: Draw, order: Iterable[int]
+    ) -> Iterator[tuple[StepTrial, Iterator[Group], int]]:
+        """Yield a trial of each event with its groups; `held` None: what the presentation left in memory is held."""
         drawn = None if held is None else recording.memory.draw(held)
         forbidden = recording.memory.draw(other, drawn)
-        left = []
-        for k, entry in enumerate(recording.entries):
-            groups, known = groups_of(recording, entry, self.random), set[int]()
+        for k in order:
             trial = StepTrial(recording, k, recording.at[k] if drawn is None else drawn, forbidden)
-            self._test_step(trial, next(groups), known)
-            self._test_writes(recording, k)
-            left.append((k, groups, known))
-        for place in self.random.permutation(len(left)):
-            k, groups, known = left[place]
-            trial = StepTrial(recording, k, recording.at[k] if drawn is None else drawn, forbidden)
-            for group in groups:
-                if self._ended:
-                    return
-                self._test_step(trial, group, known)
-            self.halved += 1
+            yield trial, iter(groups_of(recording, recording.entries[k], self.random)), k
 
     @property
     def _ended(self) -> bool:
@@ -90,6 +98,8 @@ class Search:
 
     def test_sums(self, recording: Recording, single: BoundPlan) -> None:
         """Test that the increments of a batch are the sum of the increments of its examples."""
+        if self._ended and recording.part.rows.shape[-1] > FEW:
+            return
         for k, entry in enumerate(recording.entries):
             name = recording.subject(k)
             if entry.event.phase == phases.PLASTICITY and not self._has(name):

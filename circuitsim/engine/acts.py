@@ -101,5 +101,5 @@ def call_site() -> str:
 def definition(function: Any) -> str:
     """Return the module and line in which a function is defined."""
     function = getattr(function, "func", function)
-    code = getattr(function, "__code__", None) or getattr(getattr(function, "__call__", None), "__code__", None)
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
     return f"{getattr(function, '__module__', '?')}:{code.co_firstlineno if code else '?'}"

@@ -26,6 +26,7 @@ class Persistent:
     monitor: DivergenceMonitor
     protocol: Protocol
     batch: int
+    _row_sets: int
     _presenter: Replay
     _time: Timeline
 
@@ -33,6 +34,11 @@ class Persistent:
     def acts(self) -> Acts:
         """What has changed the circuit from outside its phases."""
         return self.state.acts
+
+    @property
+    def rows_by_replica(self) -> bool:
+        """Whether each replica is shown rows of its own."""
+        return self._row_sets > 1
 
     @property
     def tick(self) -> int:

@@ -106,7 +106,7 @@ class Simulator(Persistent):
         self.examples = 0
         self.last_batch = self.batch
         self._data: tuple[np.ndarray, np.ndarray | None] | None = None
-        self._recordings: list[Recording] = []
+        self.recordings: list[Recording] = []  # under way
         self._set_schedules(self._make_schedules(protocol))
 
     def __repr__(self) -> str:
@@ -199,7 +199,7 @@ class Simulator(Persistent):
         shown = 0
         while shown < len(batches):
             repeats = not self.mirror_plans and self._presenter.repeats(size)
-            count = until_next(self._recordings, self.presentations, self._pace.count if repeats else 1)
+            count = until_next(self.recordings, self.presentations, self._pace.count if repeats else 1)
             part = batches[shown : shown + count]
             ended = partial(self._ended, self.presentations, self.tick, size)
             begin = perf_counter()
@@ -207,7 +207,7 @@ class Simulator(Persistent):
                 self._presenter.present(part, self.presentations, ended)
             self._pace.note(len(part), perf_counter() - begin)
             shown += len(part)
-            take_due(self._recordings, self.presentations, part[-1], self.tensors, self.probe)
+            take_due(self.recordings, self.presentations, part[-1], self.tensors, self.probe)
 
     def record(self, owner: str, quantity: str = "O", *, cycle: int = 0, every: int = 1) -> Recording:
         """Keep a quantity after every k-th presentation from now on; this changes no result.
@@ -232,7 +232,7 @@ class Simulator(Persistent):
             except CircuitsimError:
                 self._probes = before
                 raise
-        self._recordings.append(made)
+        self.recordings.append(made)
         return made
 
     def _ended(self, first: int, start: int, batch: int, number: int) -> None:
