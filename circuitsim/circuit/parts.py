@@ -121,6 +121,8 @@ class Projection:
         are named.
     winners : a population that combines by max, colocated with the source: of the synapses of its incoming projection,
         read backwards, only those that won pass the signal. "": none is chosen.
+    lag : in a clocked protocol the signal of step t belongs to the target's step t + lag: 0 within a step, >= 1 from a
+        step to a later one. Feedback neurons, whose events run over the steps backwards, may have lags below 0.
     """
 
     name: str
@@ -135,6 +137,7 @@ class Projection:
     feedback: bool = False
     connectivity: Connectivity = DENSE
     winners: str = ""
+    lag: int = 0
 
     def __post_init__(self) -> None:
         if self.weights == OWN and getattr(self.connectivity, "fixed", False):
@@ -247,6 +250,9 @@ class Plasticity:
     transposed_from : the projection whose transposed weights the rule reads as `w_remote`; a declared non-local wire.
     mirror : the projection in whose mirror mode the rule applies; "" for a rule that applies in presentations.
     group : a name by which protocols choose the rules that learn; several rules may share it.
+    each_step : in a clocked protocol the rule runs at every step t at which all that it reads happens, and its
+        increments add up. `at(k)` then counts steps back from the present: `post.at(k)` is the neuron at step t - k,
+        `pre.at(k)` what the synapse passed on to that step. Before the first step neurons are silent.
     """
 
     projection: str
@@ -258,3 +264,4 @@ class Plasticity:
     transposed_from: str | None = None
     mirror: str = ""
     group: str = ""
+    each_step: bool = False

@@ -64,7 +64,8 @@ def shared_memory(schedule: Schedule, state: State) -> dict[Key, Key]:
     """Return the addresses that share another's memory, with that other.
 
     A neuron's summed input S is not needed once it has fired, so its activity takes the same memory unless S is read.
-    Where a neuron emits what it remembers, the two are one array. Compartments of one neuron share its activity.
+    Where a neuron emits what it remembers, the two are one array. Compartments of one neuron share its activity, and
+    so do the steps in which neurons are clamped to the same.
     """
     same: dict[Key, Key] = {}
     read = {a.key for e in schedule.entries for a in e.accesses if a.mode is Mode.READ} | {*schedule.protocol.readouts}
@@ -78,6 +79,8 @@ def shared_memory(schedule: Schedule, state: State) -> dict[Key, Key]:
         if first and (taken := schedule.circuit.taken(subject, 0)):
             origin: Key = (taken.source, "O", 0)
             same[subject, "O", 0] = same.get(origin, origin)
+        if entry.event.phase == phases.FORWARD and entry.event.detail and subject in schedule.circuit.clamped:
+            same[subject, "O", entry.event.detail] = (subject, "O", 0)
         fires = entry.event.phase in (phases.FORWARD, phases.RECIRCULATION, phases.FEEDBACK)
         becomes = written.get("O") or written.get("E")
         if fires and summed and becomes and summed not in read:

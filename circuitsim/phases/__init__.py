@@ -12,6 +12,7 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.events import Event
 from circuitsim.locality import Access
 from circuitsim.phases import (
+    blank,
     bound,
     delivery,
     feedback,
@@ -29,6 +30,7 @@ PHASES: tuple[ModuleType, ...] = (
     refresh,
     delivery,
     forward,
+    blank,
     recirculation,
     mirror,
     replacement,
@@ -37,11 +39,14 @@ PHASES: tuple[ModuleType, ...] = (
     update,
     bound,
 )
-REFRESH, DELIVERY, FORWARD, RECIRCULATION, MIRROR, REPLACEMENT, FEEDBACK, PLASTICITY, UPDATE, BOUND = range(len(PHASES))
-FIRING = (FORWARD, RECIRCULATION, MIRROR, REPLACEMENT, FEEDBACK)
+REFRESH, DELIVERY, FORWARD, BLANK, RECIRCULATION, MIRROR, REPLACEMENT, FEEDBACK, PLASTICITY, UPDATE, BOUND = range(
+    len(PHASES)
+)
+FIRING = (FORWARD, BLANK, RECIRCULATION, MIRROR, REPLACEMENT, FEEDBACK)
 OF_PROJECTIONS = (REFRESH, DELIVERY, PLASTICITY, UPDATE)
 
 __all__ = [
+    "BLANK",
     "BOUND",
     "DELIVERY",
     "FEEDBACK",

@@ -16,7 +16,7 @@ from circuitsim.errors import ScheduleError
 from circuitsim.events import Event
 from circuitsim.locality import Access, Finding, Key, Mode, Place, Reading, verdict
 from circuitsim.phases import update
-from circuitsim.phases.plasticity import readings
+from circuitsim.phases.plasticity import learning_of, readings, step_of
 from circuitsim.timetable import overlap
 from circuitsim.timetable.causality import unroll
 from circuitsim.timetable.protocol import Protocol, Updates, active
@@ -150,7 +150,7 @@ def make_schedule(circuit: Circuit, protocol: Protocol) -> Schedule:
     entries = _needed(circuit, protocol, happened)
     if protocol.learn:
         entries = _with_updates(circuit, protocol, entries)
-    rows = _ages(circuit, protocol, entries)
+    rows = _ages(circuit, entries)
     needed = max((row.age for row in rows), default=0)
     window = needed if protocol.window is None else protocol.window
     _hold_window(circuit, rows, window)
@@ -209,15 +209,15 @@ def _with_updates(circuit: Circuit, protocol: Protocol, entries: list[Entry]) ->
     return entries + [Entry(event, phases.accesses(circuit, event)) for event in events]
 
 
-def _ages(circuit: Circuit, protocol: Protocol, entries: list[Entry]) -> list[Row]:
+def _ages(circuit: Circuit, entries: list[Entry]) -> list[Row]:
     written: dict[Key, int] = {}
     rows = []
-    rules = {learning: readings(circuit, p) for learning, p in active(circuit, protocol).items()}
     for entry in entries:
         now = entry.event.tick
         if entry.event.phase == phases.PLASTICITY:
             name = circuit.projections[entry.event.which].name
-            for rule, reading, key in rules[name, entry.event.detail]:
+            learning = learning_of(circuit, entry.event)
+            for rule, reading, key in readings(circuit, learning, step_of(circuit, entry.event)):
                 at = written[key] if reading.place in (Place.PRE, Place.POST) else now
                 rows.append(Row(name, rule, reading, now - at, now, key[0]))
         written.update({a.key: now for a in entry.accesses if a.mode is Mode.WRITE})
