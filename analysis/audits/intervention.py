@@ -29,6 +29,7 @@ from circuitsim.analysis.audits.trials import PresentationTrial, StepTrial, leak
 from circuitsim.engine.plan import BoundPlan
 from circuitsim.engine.simulator import Simulator
 from circuitsim.locality import REMEDIES, Finding, Key
+from circuitsim.phases.plasticity import learning_of
 
 RUNS = 3
 OF_SYNAPSES = (phases.REFRESH, phases.PLASTICITY, phases.UPDATE)
@@ -189,7 +190,7 @@ class _Search:
             if entry.event.phase == phases.PLASTICITY and not self._has(name):
                 self.trials += 1
                 for quantity in unsummed(recording, single, k):
-                    rule = recording.circuit.rules[name][entry.event.detail].rule.name
+                    rule = learning_of(recording.circuit, entry.event).rule.name
                     read = f"one example together with others of the batch, for {quantity}"
                     found = Finding("lateral", name, rule, read, "remote", None, REMEDIES["lateral"])
                     self.found.setdefault((found.kind, found.projection), found)

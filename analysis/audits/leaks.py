@@ -14,6 +14,7 @@ from circuitsim.analysis.tracing.dataflow import address_text
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Projection
 from circuitsim.locality import REMEDIES, Finding, Key
+from circuitsim.phases.plasticity import learning_of
 from circuitsim.timetable.schedule import Entry
 
 
@@ -180,7 +181,7 @@ def _clamped(circuit: Circuit, key: Key) -> str:
 def _rule(circuit: Circuit, entry: Entry) -> str:
     if entry.event.phase != phases.PLASTICITY:
         return ""
-    return circuit.rules[_projection(circuit, entry).name][entry.event.detail].rule.name
+    return learning_of(circuit, entry.event).rule.name
 
 
 def _projection(circuit: Circuit, entry: Entry) -> Projection:

@@ -165,14 +165,15 @@ class ArrivalGroup:
     def permitted(self, scene: Scene) -> Masks:
         """Mark the group's synapses, what was emitted to it, and what arrived before."""
         circuit, q = scene.circuit, scene.circuit.projection(self.projection)
-        mixes = bool(self.cycle) and circuit.population(q.source).mixes
-        emitted: Key = (q.source, "E" if mixes else "O", self.cycle)
+        step = self.cycle - q.lag  # of the source
+        mixes = bool(step) and circuit.population(q.source).mixes
+        emitted: Key = (q.source, "E" if mixes else "O", step)
         posts = self._posts(scene)
         found = incoming(scene, q, self.replicas, posts)
         sources = synapse_table(circuit, q.name).sources(posts)
         held = [(emitted, sources), (self._arriving(scene), posts)]
         if q.winners:  # the pooling neurons at the source's site remember which synapse won
-            held.append(((q.winners, "winner", 0), sources))
+            held.append(((q.winners, "winner", step if circuit.population(q.source).feedback else 0), sources))
         for key, neurons in held:
             if key in scene.held:
                 _join(found, key, _signals(scene.arrays[key], self.replicas, self.examples, neurons))

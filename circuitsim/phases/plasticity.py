@@ -58,7 +58,7 @@ def missed(circuit: Circuit, learning: Plasticity, step: int) -> bool:
     return bool(early)
 
 
-def _cycle(circuit: Circuit, learning: Plasticity, reading: Reading, step: int) -> int | None:
+def cycle_read(circuit: Circuit, learning: Plasticity, reading: Reading, step: int) -> int | None:
     """Return the cycle, or the step, of the activity that a reading names."""
     if not learning.each_step or reading.cycle is None:
         return reading.cycle
@@ -71,7 +71,7 @@ def _all_readings(circuit: Circuit, learning: Plasticity, step: int) -> list[tup
     rows: list[tuple[str, Reading, Key]] = []
 
     def at(reading: Reading) -> int | None:
-        return _cycle(circuit, learning, reading, step)
+        return cycle_read(circuit, learning, reading, step)
 
     for quantity, rule in _rules(circuit, learning):
         for reading in rule.certificate.readings:
@@ -144,7 +144,7 @@ def _memories(b: Binding, learning: Plasticity, rule: Any, place: Place) -> dict
     owner = (learning.pre or q.source) if place is Place.PRE else (learning.post or q.target)
     found: dict[int | None, np.ndarray] = {}
     for reading in _at(rule, place):
-        cycle = _cycle(b.circuit, learning, reading, step)
+        cycle = cycle_read(b.circuit, learning, reading, step)
         if cycle is not None and cycle < 0:
             dtype = b.view(q.name, "increment").dtype
             silent = np.zeros((1, b.view("data", "rows").shape[-1], b.circuit.population(owner).size), dtype)

@@ -22,7 +22,7 @@ Site = tuple[str, int]  # a population and a step
 
 
 class ClockedEvents:
-    """Generator of the events of one clocked presentation: it notes which inputs are missing and fires what is complete.
+    """Generator of one clocked presentation's events: it notes which inputs are missing and fires what is complete.
 
     Parameters
     ----------
@@ -33,11 +33,15 @@ class ClockedEvents:
         assert protocol.clock is not None
         self.circuit, self.protocol, self._clock = circuit, protocol, protocol.clock
         self._sources: dict[Site, frozenset[Cause] | None] = {}
+        self._open: set[Site] = set()
         self._waiting: dict[Site, set[Cause]] = {}
+        for step in reversed(range(protocol.clock.steps)):  # errors come from later steps: these are known first
+            for p in circuit.populations:
+                self.causes(p.name, step)
         self._learning = dict(self._rules())
 
     def start(self) -> list[Event]:
-        """Return what no other event causes: inputs and labels, neurons to which nothing comes, rules without memory."""
+        """Return what no other event causes: inputs, labels, neurons to which nothing comes, rules without memory."""
         found = [
             Event(0, phases.REFRESH, self.circuit.index[q.name])
             for q in self.circuit.projections
@@ -77,7 +81,10 @@ class ClockedEvents:
         """Return what a population waits for at a step; None where it does not fire."""
         site = name, step
         if site not in self._sources:
-            self._sources[site] = None  # of a loop within the steps nothing comes back
+            if site in self._open:
+                got = f"an error of step {step} that waits for itself"
+                _refuse(f"population {name}", got, "errors that come from later steps", "Correct the lags.")
+            self._open.add(site)
             self._sources[site] = self._found_causes(name, step)
         return self._sources[site]
 

@@ -60,7 +60,7 @@ def plasticity(*only: Plasticity) -> dict[str, Any]:
     return {"plasticity": only}
 
 
-BOTH = "one target and one actual, or one slope and projections. Give it what it compares, or what it gates."
+BOTH = "one target and one actual, or projections and at most one slope. Give it what it compares, or what it gates."
 ONE_LOOP = "one such exchange, into mixing neurons without projections. Set mixes=True, keep one."
 FEEDBACK = "feedback neurons, which alone use it. Make the target a feedback population."
 REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, expected and the start of the remedy
