@@ -11,7 +11,7 @@ from circuitsim.circuit.weights import OWN, Copied, Fixed, Signs, Tied, Transpos
 from circuitsim.errors import CircuitError
 from circuitsim.locality import Certificate
 
-ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated", "saturated-half", "softmax")
+ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated", "saturated-half", "elu", "softmax")
 
 
 class Combine(str, Enum):
@@ -49,8 +49,9 @@ class Population:
     ----------
     name : unique in the circuit.
     size : number of neurons, >= 1; default the product of the shape.
-    activation : identity, tanh, logistic, relu, saturated (S between -1 and 1), saturated-half (S / 2, likewise), or
-        softmax, which is lateral and has no slope; ignored by feedback neurons, which are linear.
+    activation : identity, tanh, logistic, relu, saturated (S between -1 and 1), saturated-half (S / 2, likewise), elu
+        (S above 0, else exp(S) - 1), or softmax, which is lateral and has no slope; ignored by feedback neurons, which
+        are linear.
     site : name of the place; default the population's own name.
     mixes : in a recirculation cycle these neurons combine their new activity with their activity of cycle 0.
     feedback : these neurons carry errors; they fire in the feedback phase.

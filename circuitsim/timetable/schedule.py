@@ -200,7 +200,8 @@ def _needed(circuit: Circuit, protocol: Protocol, happened: list[Event]) -> list
 def _with_updates(circuit: Circuit, protocol: Protocol, entries: list[Entry]) -> list[Entry]:
     """Append the updates after the last event, in the order of their keys, then the bounds."""
     last = entries[-1].event.tick if entries else 0
-    learning = sorted({circuit.index[name] for name, _ in active(circuit, protocol)})
+    # of a clocked protocol's rules some may run at no step: their increments are of another protocol
+    learning = sorted({e.event.which for e in entries if e.event.phase == phases.PLASTICITY})
     detail = update.AT_LAST if protocol.updates is Updates.EITHER else update.CERTAIN
     left = learning if protocol.updates is not Updates.AT_ONCE else []
     events = [Event(last, phases.UPDATE, index, detail) for index in left]

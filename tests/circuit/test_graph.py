@@ -76,7 +76,7 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, exp
         populations(replace(HID, activation="sin")),
         "population hid",
         "activation 'sin'",
-        "identity tanh logistic relu saturated saturated-half softmax. Choose",
+        "identity tanh logistic relu saturated saturated-half elu softmax. Choose",
     ),
     ({"inputs": "eye"}, "circuit c", "input or output 'eye'", "one of its populations. Name one."),
     ({"outputs": "up"}, "circuit c", "input or output 'up'", "one of its populations. Name one."),
@@ -205,12 +205,6 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, exp
         projections(Projection("x", "hid", "error")),
         "feedback population error",
         "2 target(s) and actual(s), 0 slope(s), 1 projection(s)",
-        BOTH,
-    ),
-    (
-        {"exchanges": COMPARED},
-        "feedback population beside",
-        "0 target(s) and actual(s), 0 slope(s), 1 projection(s)",
         BOTH,
     ),
     (

@@ -99,6 +99,20 @@ def test_the_window_of_backpropagation_through_time_is_the_presentation() -> Non
     assert whole.windows["W2"] == part.windows["W2"] == 1
 
 
+def test_what_never_learns_is_not_updated() -> None:
+    """Errors that stay in the last step teach no synapse that leads to a later one."""
+    circuit, _ = gated_loop((4, 3, 2))
+    schedule = make_schedule(circuit, Protocol(clock=Clock(5, truncated=1)))
+    learned, applied = (
+        {phases.subject(circuit, e.event) for e in schedule.entries if e.event.phase == phase}
+        for phase in (phases.PLASTICITY, phases.UPDATE)
+    )
+    assert learned == applied == {"W1", "R", "G1", "K", "W2"}
+    (single,) = (make_schedule(circuit, Protocol(clock=Clock(1))),)
+    applied = {phases.subject(circuit, e.event) for e in single.entries if e.event.phase == phases.UPDATE}
+    assert applied == {"W1", "G1", "W2"}
+
+
 def test_a_rule_that_runs_at_each_step_has_as_many_events() -> None:
     circuit, _ = gated_loop((4, 3, 2))
     schedule = make_schedule(circuit, Protocol(clock=Clock(5, judged=2)))
