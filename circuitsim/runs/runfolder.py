@@ -21,6 +21,7 @@ from circuitsim.errors import RunFolderError, TensorError
 from circuitsim.runs.config import Settings, build
 from circuitsim.runs.files import remove_partial, write_bytes
 from circuitsim.runs.ownership import LOCK, check_unowned, owned
+from circuitsim.runs.products import product_library
 from circuitsim.runs.trust import check_links
 
 CONFIG, METRICS, INITIAL, FINAL = "config.json", "metrics.parquet", "initial.safetensors", "final.safetensors"
@@ -126,6 +127,7 @@ def describe(
         "vary": {key: list(values) for key, values in vary.items()},
         "given": {"settings": [s.model_dump() for s in settings]},
         "backend": backend,
+        **product_library(backend),
         "versions": {
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in _VERSIONED},

@@ -15,6 +15,7 @@ from circuitsim.runs import checkpoint, runfolder, signals, tables
 from circuitsim.runs.base import LearningScenario
 from circuitsim.runs.config import TrainingSettings, spell
 from circuitsim.runs.files import remove_partial
+from circuitsim.runs.products import check_products
 from circuitsim.runs.progress import RunProgress
 from circuitsim.runs.run import Run
 from circuitsim.runs.scenario import Scenario
@@ -70,6 +71,8 @@ class TrainingRun(Run[Scenario]):
         if not any(self._restored(*one) for one in checkpoint.newest(self.folder / runfolder.CHECKPOINTS)):
             for name, values in runfolder.read_tensors(self.folder / runfolder.INITIAL).items():
                 self.study.load(name, values, by_replica=len(self.settings) > 1)
+        if self.study.epoch < self.study.epochs:
+            check_products(self.folder, self.config)
         self.console.print(f"resuming at epoch {self.study.epoch}, batch {self.study.batch}", highlight=False)
 
     def _restored(self, path: Path, content: dict[str, np.ndarray] | RunFolderError) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from circuitsim.kernels.cpu import blas, threads
+from circuitsim.kernels.cpu import providers, threads
 from circuitsim.kernels.cpu.entry_points import address_of
 from circuitsim.kernels.cpu.operands import Operand, SplitBy, root
 from circuitsim.kernels.steps import Step
@@ -172,5 +172,5 @@ def encoded(
             words = rebased.get((k, index))
             body += [*op.part(index), tables[index][k].ctypes.data, 0 if words is None else words.ctypes.data]
     guards = [(k, op.flag.ctypes.data) for k, op in enumerate(ops) if isinstance(op, GuardOp)]
-    head = [len(ops), parts, blas.setter(), threads.HEAD + len(body), 0, 0]
+    head = [len(ops), parts, providers.setter(), threads.HEAD + len(body), 0, 0]
     return np.array([*head, *body, len(guards), *chain(*guards)], np.int64)
