@@ -17,6 +17,7 @@ from circuitsim.circuit.parts import Combine, Population, Projection
 from circuitsim.circuit.weights import Fixed
 from circuitsim.circuits.autoencoder import ERROR_DRIVEN, circular_autoencoder, variant_coefficients
 from circuitsim.circuits.classifier import layered_classifier
+from circuitsim.circuits.eligibility import rflo_network
 from circuitsim.circuits.nest import nested_autoencoder
 from circuitsim.circuits.stack import stacked_autoencoders
 from circuitsim.circuits.through_time import through_time
@@ -157,6 +158,11 @@ def gated_loop(sizes: tuple[int, ...], feedback: str = "bp", **clock: int) -> tu
     return through_time(circuit, feedback), Protocol(clock=Clock(steps, clock.pop("shown", steps - 1), **clock))
 
 
+def traced(sizes: tuple[int, ...] = (64, 5, 10), numbers: dict[Any, float] | None = None) -> Built:
+    """A recurrent network whose synapses have traces and get a third factor."""
+    return Built("traced", lambda sizes: rflo_network(*sizes, 3, judged=2), sizes, (), tuple((numbers or {}).items()))
+
+
 def clocked(sizes: tuple[int, ...] = (64, 5, 10), numbers: dict[Any, float] | None = None, **options: Any) -> Built:
     """A gated loop that learns through time."""
     return Built("clocked", gated_loop, sizes, tuple(options.items()), tuple((numbers or {}).items()))
@@ -221,7 +227,8 @@ def simulator(settings: Sequence[Setting | Built], seeds: Sequence[int] | None =
     made = Simulator(circuit, protocol, seeds=seeds, **chosen)
     for name, tensor in made.tensors().items():
         if name.endswith("bias"):
-            drawn = [np.random.default_rng([seed, int(name[1])]).normal(size=tensor.shape[1]) for seed in seeds]
+            number = int(name[1]) if name[1].isdigit() else ord(name[0])
+            drawn = [np.random.default_rng([seed, number]).normal(size=tensor.shape[1]) for seed in seeds]
             made.load(name, 0.3 * np.array(drawn))
     made.use(digits()[:, : settings[0].sizes[0]], classes() if circuit.labels else None)
     return made

@@ -29,7 +29,7 @@ from circuitsim.analysis.audits.trials import PresentationTrial, StepTrial, leak
 from circuitsim.engine.plan import BoundPlan
 from circuitsim.engine.simulator import Simulator
 from circuitsim.locality import REMEDIES, Finding, Key
-from circuitsim.phases.plasticity import learning_of
+from circuitsim.phases.reading import learning_of
 
 RUNS = 3
 OF_SYNAPSES = (phases.REFRESH, phases.PLASTICITY, phases.UPDATE)

@@ -14,7 +14,7 @@ from circuitsim.analysis.tracing.dataflow import address_text
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Projection
 from circuitsim.locality import REMEDIES, Finding, Key
-from circuitsim.phases.plasticity import learning_of
+from circuitsim.phases.reading import learning_of
 from circuitsim.timetable.schedule import Entry
 
 
@@ -120,7 +120,8 @@ def _of_activity(circuit: Circuit, reader: Reader, leak: Leak) -> str:
     element, owner = reader.element, leak.key[0]
     site = circuit.population(owner).site
     if site not in [place for place, _ in element.neurons]:
-        return _of_remote(circuit, element, owner)
+        thirds = [p.third for p in circuit.plasticity if p.projection == element.owner]
+        return "third-factor" if owner in thirds else _of_remote(circuit, element, owner)
     if leak.index is None or _elsewhere(element, leak) or (site, leak.index[-1]) not in element.neurons:
         return "lateral"
     return "causality" if leak.key in reader.later else "time-window"

@@ -127,10 +127,12 @@ class SynapseGroup:
             slots = slots & self.slots
         biases = _bias_slots(circuit, self.projection, self.posts, every=True)
         found: Masks = {}
-        for quantities, chosen in ((OF_WEIGHTS, slots), (OF_BIASES, biases)):
+        for quantities, trace, chosen in ((OF_WEIGHTS, "trace", slots), (OF_BIASES, "bias_trace", biases)):
             mask = replicas.reshape(-1, *(1 for _ in chosen.shape)) & chosen
             keys = [(self.projection, quantity, None) for quantity in quantities]
             found |= {key: mask for key in keys if key in scene.arrays}
+            if (self.projection, trace, 0) in scene.arrays:  # of every example, synapse by synapse
+                found[self.projection, trace, 0] = mask.reshape(len(mask), 1, -1)
         return found
 
     def tested(self, scene: Scene, made: Sequence[Key]) -> Masks:

@@ -10,11 +10,23 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.circuit.parts import COMPARED, TAKEN, Carries, Combine, Exchange, Plasticity, Population, Projection
-from circuitsim.locality import Place
+from circuitsim.circuit.parts import (
+    COMPARED,
+    TAKEN,
+    Carries,
+    Combine,
+    Exchange,
+    LocalRule,
+    Plasticity,
+    Population,
+    Projection,
+)
+from circuitsim.locality import Place, Reading
+from circuitsim.rules.sealing import sealed
 from circuitsim.timetable.protocol import Clock, Protocol
 
 Signal = tuple[str, str, int]  # population, quantity (S, O or E), cycle
+Cone = tuple[int, frozenset[int] | None, frozenset[int] | None]  # a tick, post- and presynaptic neurons (None: all)
 Mixtures = Callable[[str, str], tuple[float, ...]]  # `emits` or `remembers` of a population, in the disturbed replicas
 
 
@@ -163,36 +175,94 @@ class Propagation:
             sources.append((p.name, "O" if taken else "S", 0))  # subtracted from the target, or the slope
         yield from (found[signal] for signal in sources if signal in found)
 
-    def increments(self, learning: Plasticity) -> tuple[int, frozenset[int] | None, frozenset[int] | None] | None:
+    def increments(self, learning: Plasticity) -> Cone | None:
         """Return when a rule's increments can first change, and of which post- and presynaptic neurons; None: never."""
         steps = range(self.protocol.last + 1) if learning.each_step else (0,)
-        cones = [cone for step in steps if (cone := self._increments_at(learning, step))]
-        if not cones:
-            return None
-        return min(tick for tick, _, _ in cones), _either(p for _, p, _ in cones), _either(p for _, _, p in cones)
+        return _first([cone for step in steps if (cone := self._increments_at(learning, step))])
 
-    def _increments_at(
-        self, learning: Plasticity, step: int
-    ) -> tuple[int, frozenset[int] | None, frozenset[int] | None] | None:
+    def traces(self, learning: Plasticity) -> Cone | None:
+        """Return when the traces of a rule can first change, and of which neurons; None: never, or it has none."""
+        if learning.trace is None:
+            return None
+        cones = [cone for t in range(self.protocol.last + 1) if (cone := self._cone(learning, (learning.trace,), t))]
+        return _first(cones)
+
+    def _increments_at(self, learning: Plasticity, step: int) -> Cone | None:
+        """Return the same of the rule at one step; a trace carries on what changed in the steps before."""
         q = self.circuit.projection(learning.projection)
-        ends = {Place.POST: learning.post or q.target, Place.PRE: learning.pre or q.source}
         # the presynaptic unit of a bias is always 1
         rules = (learning.rule, *((learning.bias_rule or learning.rule,) if q.bias else ()))
+        own = self._cone(learning, rules, step)
+        ticks = self._ticks_read(learning, rules, step)
+        if learning.trace is None or None in ticks:
+            return own
+        if all(self._silent(learning, before) for before in range(step + 1)):
+            return None
+        held = [self._cone(learning, (learning.trace,), before) for before in range(step + 1)]
+        cones = [cone for cone in (own, *held) if cone]
+        now = [*ticks, *self._ticks_read(learning, (learning.trace,), step)]
+        if not cones:
+            return None
+        tick = max(tick for tick in now if tick is not None)
+        return tick, _either(p for _, p, _ in cones), _either(p for _, _, p in cones)
+
+    def _silent(self, learning: Plasticity, step: int) -> bool:
+        """Return whether a trace stays zero at a step, because of what was not yet there before the first step."""
+        rule = sealed(learning.trace)
+        early = {(place, cycle) for place, cycle in self._read_at(learning, (rule,), step) if cycle < 0}
+        lag = {Place.PRE: self.circuit.projection(learning.projection).lag}
+        zero = {
+            symbol: 0
+            for symbol, meaning in rule.symbols.items()
+            if isinstance(meaning, Reading)
+            and (
+                meaning.place is Place.TRACE
+                or (meaning.place, step - (meaning.cycle or 0) - lag.get(meaning.place, 0)) in early
+            )
+        }
+        return bool(rule.expression.xreplace(zero) == 0)
+
+    def _ends(self, learning: Plasticity) -> dict[Place, str]:
+        q = self.circuit.projection(learning.projection)
+        ends = {Place.POST: learning.post or q.target, Place.PRE: learning.pre or q.source}
+        return {**ends, Place.THIRD: learning.third} if learning.third else ends
+
+    def _read_at(self, learning: Plasticity, rules: Iterable[LocalRule], step: int) -> set[tuple[Place, int]]:
+        """Return the places and cycles, or steps, that rules read at a step."""
+        ends, lag = self._ends(learning), self.circuit.projection(learning.projection).lag
         named = {(r.place, r.cycle or 0) for rule in rules for r in rule.certificate.readings if r.place in ends}
-        lag = {Place.POST: 0, Place.PRE: q.lag}
-        readings = {(place, step - lag[place] - k if learning.each_step else k) for place, k in named}
-        ticks = [self.fires(ends[place], cycle) for place, cycle in readings if cycle >= 0]
+        if not learning.each_step:
+            return named
+        return {(place, step - k - (lag if place is Place.PRE else 0)) for place, k in named}
+
+    def _ticks_read(self, learning: Plasticity, rules: Iterable[LocalRule], step: int) -> list[int | None]:
+        ends = self._ends(learning)
+        read = self._read_at(learning, rules, step)
+        return [self.fires(ends[place], cycle) for place, cycle in read if cycle >= 0]
+
+    def _cone(self, learning: Plasticity, rules: Iterable[LocalRule], step: int) -> Cone | None:
+        """Return when what rules read at a step can have changed, and of which neurons; None: it cannot."""
+        rules, ends = tuple(rules), self._ends(learning)
+        readings, ticks = self._read_at(learning, rules, step), self._ticks_read(learning, rules, step)
         touched = {place: [self.signals[s] for s in self._read(readings, place, ends)] for place in ends}
         if not any(touched.values()) or (learning.each_step and None in ticks):
             return None
         known = [tick for tick in ticks if tick is not None]
-        return max(known), _neurons(touched[Place.POST]), _neurons(touched[Place.PRE])
+        posts = touched[Place.POST] + touched.get(Place.THIRD, [])
+        return max(known), _neurons(posts), _neurons(touched[Place.PRE])
 
     def _read(self, readings: set[tuple[Place, int]], place: Place, ends: Mapping[Place, str]) -> Iterator[Signal]:
         for where, cycle in sorted(readings, key=str):
             signal = (ends[where], "O", cycle)
             if where is place and signal in self.signals:
                 yield signal
+
+
+def _first(cones: list[Cone]) -> Cone | None:
+    """Return the earliest tick of several cones and the neurons of all; None: there is none."""
+    if not cones:
+        return None
+    return min(tick for tick, _, _ in cones), _either(p for _, p, _ in cones), _either(p for _, _, p in cones)
 
 
 def _either(sets: Iterable[frozenset[int] | None]) -> frozenset[int] | None:

@@ -18,7 +18,7 @@ from circuitsim.circuit.weights import Own
 from circuitsim.errors import CircuitError
 from circuitsim.locality import Key, Place, Reading
 from circuitsim.lowering.links import across, links
-from circuitsim.phases.plasticity import cycle_read, learning_of, step_of
+from circuitsim.phases.reading import cycle_read, learning_of, step_of
 from circuitsim.rules import Rule
 
 MOST_NAMED = 5  # neurons in a refusal

@@ -12,7 +12,7 @@ from circuitsim.circuit.parts import Carries, Combine, Population, Projection
 from circuitsim.circuit.weights import Own
 from circuitsim.engine.state import State
 from circuitsim.errors import CircuitError, ScheduleError
-from circuitsim.phases.plasticity import readings
+from circuitsim.phases.reading import readings
 from circuitsim.timetable.protocol import Protocol, Updates
 
 ELSEWHERE = "Run it on a Simulator."

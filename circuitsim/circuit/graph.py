@@ -114,8 +114,18 @@ class Graph:
     def text(self) -> str:
         """The circuit and its rules as text; equal circuits have equal texts on every machine."""
         rules = [
-            (p.projection, p.pre, p.post, p.momentum, p.transposed_from, p.mirror, p.group, p.each_step, p.rule.text)
-            + ((p.bias_rule.text,) if p.bias_rule else ())
+            (
+                p.projection,
+                p.pre,
+                p.post,
+                p.third,
+                p.momentum,
+                p.transposed_from,
+                p.mirror,
+                p.group,
+                p.each_step,
+                *(rule.text for rule in (p.rule, p.bias_rule, p.trace) if rule),
+            )
             for p in self.plasticity
         ]
         parts = (self.populations, self.projections, self.exchanges, self.mirrors)

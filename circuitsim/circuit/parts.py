@@ -254,6 +254,10 @@ class Plasticity:
     each_step : in a clocked protocol the rule runs at every step t at which all that it reads happens, and its
         increments add up. `at(k)` then counts steps back from the present: `post.at(k)` is the neuron at step t - k,
         `pre.at(k)` what the synapse passed on to that step. Before the first step neurons are silent.
+    trace : the rule that gives each synapse's `trace` its next value, from pre, post, w and the trace itself, at every
+        step and for each example; it is 0 before the first step. Then `rule` reads `trace`.
+    third : the population whose memory `rule` reads as `third`: colocated with the target and of its size, or a single
+        neuron anywhere, whose broadcast is a declared non-local wire.
     """
 
     projection: str
@@ -266,3 +270,5 @@ class Plasticity:
     mirror: str = ""
     group: str = ""
     each_step: bool = False
+    trace: LocalRule | None = None
+    third: str = ""

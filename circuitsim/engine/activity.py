@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from circuitsim import phases
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.connectivity import size_of
 from circuitsim.engine.state import State, guarded
 from circuitsim.locality import Access, Key, Mode
 from circuitsim.timetable.schedule import Schedule
@@ -28,7 +30,7 @@ class Activity:
         self._shapes: dict[Key, tuple[int, int]] = {}
         for key in dict.fromkeys(same.get(key, key) for key in keys):
             replicas = 1 if key in shared else state.replicas
-            size = state.circuit.population(key[0]).size
+            size = _size(state.circuit, key)
             self._shapes[key] = (replicas, size)
             dtype = np.int64 if key[1] == "winner" else state.dtype  # the number of a synapse, not of an activity
             self._flat[key] = np.zeros(replicas * capacity * size, dtype)
@@ -58,6 +60,13 @@ class Activity:
         """Return all memory, flat, by name ("population.quantity.cycle"), for checkpoints."""
         self._state.to_host(self._flat.values())
         return {f"{o}.{q}.{c}": a for (o, q, c), a in self._flat.items()}
+
+
+def _size(circuit: Circuit, key: Key) -> int:
+    """Return the numbers of one example: a neuron each, or for traces a synapse each."""
+    if key[1] == "trace":
+        return size_of(circuit.tensor_shape(key[0]))
+    return size_of(circuit.bias_shape(key[0])) if key[1] == "bias_trace" else circuit.population(key[0]).size
 
 
 def shared_memory(schedule: Schedule, state: State) -> dict[Key, Key]:

@@ -19,6 +19,9 @@ from circuitsim.kernels import in_turn
 from circuitsim.locality import Access, Key, Mode
 from circuitsim.timetable.schedule import Entry, Schedule
 
+SUMMING = (phases.DELIVERY, phases.TRACE, phases.PLASTICITY)
+"""Phases that add to what others of a presentation have made: the first of them begins anew."""
+
 
 @dataclass(frozen=True)
 class BoundPlan:
@@ -158,7 +161,7 @@ class Plan:
             array = self.view(access, rows)
             if array is not None:
                 views[access.key] = array
-            adding = event.phase in (phases.DELIVERY, phases.PLASTICITY) and access.mode is not Mode.READ
+            adding = event.phase in SUMMING and access.mode is not Mode.READ
             if adding or (event.phase == phases.FORWARD and access.mode is Mode.ADD):
                 first = access.key not in seen
                 seen.add(access.key)

@@ -22,6 +22,7 @@ from circuitsim.phases import (
     recirculation,
     refresh,
     replacement,
+    trace,
     update,
 )
 from circuitsim.phases.base import Binding, Step
@@ -35,15 +36,15 @@ PHASES: tuple[ModuleType, ...] = (
     mirror,
     replacement,
     feedback,
+    trace,
     plasticity,
     update,
     bound,
 )
-REFRESH, DELIVERY, FORWARD, BLANK, RECIRCULATION, MIRROR, REPLACEMENT, FEEDBACK, PLASTICITY, UPDATE, BOUND = range(
-    len(PHASES)
-)
+REFRESH, DELIVERY, FORWARD, BLANK, RECIRCULATION, MIRROR = range(6)
+REPLACEMENT, FEEDBACK, TRACE, PLASTICITY, UPDATE, BOUND = range(6, len(PHASES))
 FIRING = (FORWARD, BLANK, RECIRCULATION, MIRROR, REPLACEMENT, FEEDBACK)
-OF_PROJECTIONS = (REFRESH, DELIVERY, PLASTICITY, UPDATE)
+OF_PROJECTIONS = (REFRESH, DELIVERY, TRACE, PLASTICITY, UPDATE)
 
 __all__ = [
     "BLANK",
@@ -59,6 +60,7 @@ __all__ = [
     "RECIRCULATION",
     "REFRESH",
     "REPLACEMENT",
+    "TRACE",
     "UPDATE",
     "Binding",
     "Step",

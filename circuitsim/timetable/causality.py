@@ -13,7 +13,7 @@ from circuitsim.circuit.parts import RECIRCULATES, TAKEN, Carries, Exchange, Pop
 from circuitsim.errors import ScheduleError
 from circuitsim.events import Event, EventQueue
 from circuitsim.phases import FIRING, mirror, update
-from circuitsim.phases.plasticity import readings
+from circuitsim.phases.reading import readings
 from circuitsim.timetable.clocked import ClockedEvents, check_clock, check_complete
 from circuitsim.timetable.protocol import Learning, Protocol, Updates, active
 

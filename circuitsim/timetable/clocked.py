@@ -6,19 +6,23 @@ neurons fire at the steps that an error reaches, latest first. Pure: no arrays.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from circuitsim import phases
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import COMPARED, Carries, Combine, Projection
 from circuitsim.errors import ScheduleError
 from circuitsim.events import Event
+from circuitsim.locality import Key, Reading
 from circuitsim.phases import FIRING
-from circuitsim.phases.plasticity import missed, readings
+from circuitsim.phases.reading import learning_of, missed, readings, step_of, traces_of
 from circuitsim.timetable.protocol import Clock, Protocol, active
 
 Cause = tuple[str, str]  # a projection or the value of an exchange, and its name or source; all of one step
 Site = tuple[str, int]  # a population and a step
+
+
+RuleEvent = tuple[int, str, int]  # the phase, the projection, and the detail of the event
 
 
 class ClockedEvents:
@@ -50,7 +54,7 @@ class ClockedEvents:
         for p in self.circuit.populations:
             steps = [t for t in range(self._clock.steps) if self.causes(p.name, t) == frozenset()]
             found += [self._fires(0, p.name, t) for t in steps]
-        return found + [self._learns(0, name, detail) for (name, detail), left in self._learning.items() if not left]
+        return found + [self._learns(0, *rule) for rule, left in self._learning.items() if not left]
 
     def consequences(self, event: Event) -> list[Event]:
         """Return the events that follow from one that has just happened."""
@@ -58,6 +62,8 @@ class ClockedEvents:
         if event.phase == phases.DELIVERY:
             target = self.circuit.projections[event.which].target
             return self._arrived(event.tick, (target, step), ("projection", subject))
+        if event.phase == phases.TRACE:
+            return list(self._learned(event.tick, (_trace(subject), step_of(self.circuit, event))))
         if event.phase not in FIRING:
             return []
         found = []
@@ -73,7 +79,7 @@ class ClockedEvents:
         """Return the missing inputs of each population and step that still waits."""
         return {site: missing for site, missing in self._waiting.items() if missing}
 
-    def unlearned(self) -> dict[tuple[str, int], set[Site]]:
+    def unlearned(self) -> dict[RuleEvent, set[Site]]:
         """Return the missing activities of each rule that still waits."""
         return {rule: missing for rule, missing in self._learning.items() if missing}
 
@@ -128,26 +134,42 @@ class ClockedEvents:
         missing.discard(cause)
         return [] if missing else [self._fires(tick, *site)]
 
-    def _rules(self) -> Iterator[tuple[tuple[str, int], set[Site]]]:
-        """Yield each rule, and each step at which it runs, with the activities that it reads."""
+    def _rules(self) -> Iterator[tuple[RuleEvent, set[Site]]]:
+        """Yield each rule and each trace, and each step at which it runs, with the activities that it reads."""
         for (name, place), learning in active(self.circuit, self.protocol).items():
             count = len(self.circuit.rules[name])
             for step in range(self._clock.steps) if learning.each_step else (0,):
-                read = {(key[0], int(key[2])) for _, _, key in readings(self.circuit, learning, step)
-                        if key[1] == "O" and key[2] is not None}  # fmt: skip
+                read = _sites(readings(self.circuit, learning, step))
                 happens = all(self.causes(*site) is not None for site in read)
+                if learning.trace:
+                    traces = traces_of(self.circuit, learning)
+                    yield (
+                        (phases.TRACE, name, place + count * step),
+                        _sites(readings(self.circuit, learning, step, traces)),
+                    )
+                    read.add((_trace(name), step))
                 if not learning.each_step or (happens and not missed(self.circuit, learning, step)):
-                    yield (name, place + count * step), read
+                    yield (phases.PLASTICITY, name, place + count * step), read
 
-    def _learns(self, tick: int, name: str, detail: int) -> Event:
-        return Event(tick, phases.PLASTICITY, self.circuit.index[name], detail)
+    def _learns(self, tick: int, phase: int, name: str, detail: int) -> Event:
+        return Event(tick, phase, self.circuit.index[name], detail)
 
     def _learned(self, tick: int, site: Site) -> Iterator[Event]:
-        for (name, detail), missing in self._learning.items():
+        for rule, missing in self._learning.items():
             if site in missing:
                 missing.discard(site)
                 if not missing:
-                    yield self._learns(tick, name, detail)
+                    yield self._learns(tick, *rule)
+
+
+def _trace(name: str) -> str:
+    """Return what a rule waits for that reads the trace of a projection's synapses."""
+    return f"the trace of {name}"
+
+
+def _sites(rows: Iterable[tuple[str, Reading, Key]]) -> set[Site]:
+    """Return the populations and steps whose activity is read."""
+    return {(key[0], int(key[2])) for _, _, key in rows if key[1] == "O" and key[2] is not None}
 
 
 def check_clock(circuit: Circuit, protocol: Protocol) -> None:
@@ -196,7 +218,8 @@ def check_complete(circuit: Circuit, generator: ClockedEvents, happened: list[Ev
             "loops that lead from one step to a later one",
             "Give a projection of the loop lag=1.",
         )
-    for (name, _), missing in generator.unlearned().items():
+    _check_traces(circuit, happened)
+    for (_, name, _), missing in generator.unlearned().items():
         population, step = sorted(missing)[0]
         _refuse(
             f"rule of projection {name}",
@@ -204,6 +227,25 @@ def check_complete(circuit: Circuit, generator: ClockedEvents, happened: list[Ev
             "steps at which it fires",
             "Let the rule read other steps, or judge more of them.",
         )
+
+
+def _check_traces(circuit: Circuit, happened: list[Event]) -> None:
+    """Raise ScheduleError for a rule that runs when its trace is that of a later step already."""
+    renewed: dict[tuple[int, int], int] = {}  # the tick of each projection's trace at each step
+    for event in happened:
+        name = circuit.projections[event.which].name if event.phase in (phases.TRACE, phases.PLASTICITY) else ""
+        if event.phase == phases.TRACE:
+            renewed[event.which, step_of(circuit, event)] = event.tick
+        elif name and learning_of(circuit, event).trace:
+            step = step_of(circuit, event)
+            if (event.which, step + 1) in renewed:
+                late = event.tick - renewed[event.which, step]
+                _refuse(
+                    f"rule of projection {name}",
+                    f"its third factor of step {step} {late} ticks after the trace, which is that of a later step",
+                    "a third factor that comes before the next step",
+                    f"Set Clock(period={late + 1}) or more, or shorten the delays.",
+                )
 
 
 def _expected(circuit: Circuit, generator: ClockedEvents) -> Iterator[Site]:

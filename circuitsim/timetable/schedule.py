@@ -14,9 +14,9 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.display import as_html
 from circuitsim.errors import ScheduleError
 from circuitsim.events import Event
-from circuitsim.locality import Access, Finding, Key, Mode, Place, Reading, verdict
+from circuitsim.locality import Access, Finding, Key, Mode, Reading, verdict
 from circuitsim.phases import update
-from circuitsim.phases.plasticity import learning_of, readings, step_of
+from circuitsim.phases.reading import NEURONS, learning_of, readings, step_of, traces_of
 from circuitsim.timetable import overlap
 from circuitsim.timetable.causality import unroll
 from circuitsim.timetable.protocol import Protocol, Updates, active
@@ -215,11 +215,12 @@ def _ages(circuit: Circuit, entries: list[Entry]) -> list[Row]:
     rows = []
     for entry in entries:
         now = entry.event.tick
-        if entry.event.phase == phases.PLASTICITY:
+        if entry.event.phase in (phases.TRACE, phases.PLASTICITY):
             name = circuit.projections[entry.event.which].name
             learning = learning_of(circuit, entry.event)
-            for rule, reading, key in readings(circuit, learning, step_of(circuit, entry.event)):
-                at = written[key] if reading.place in (Place.PRE, Place.POST) else now
+            rules = traces_of(circuit, learning) if entry.event.phase == phases.TRACE else None
+            for rule, reading, key in readings(circuit, learning, step_of(circuit, entry.event), rules):
+                at = written[key] if reading.place in NEURONS else now
                 rows.append(Row(name, rule, reading, now - at, now, key[0]))
         written.update({a.key: now for a in entry.accesses if a.mode is Mode.WRITE})
     return list(dict.fromkeys(rows))

@@ -24,6 +24,7 @@ from building import (
     presentations,
     simulator,
     stack,
+    traced,
     train,
 )
 from sample_rules import oja
@@ -82,9 +83,10 @@ FAMILY = [
     grown(NARROW, rule="rec-symmetric", channel="bp", groups=("encoder 2", "decoder 2", "top", "tuning")),
     nest((64, 5, 4, 64), (3, 2), {"emits": 0.3, "remembers": 0.6}),
     clocked((64, 5, 10), judged=2),
+    traced((64, 5, 10), {("U", "eligibility.keep"): 0.8, "momentum": 0.5}),
 ]
 SOME = [
-    FAMILY[k] for k in (0, 6, 11, 12, 14, 16, 18, 20, 23, 24, 28, 30, 34)
+    FAMILY[k] for k in (0, 6, 11, 12, 14, 16, 18, 20, 23, 24, 28, 30, 36, 37)
 ]  # all phases; without a device it takes longer
 SHOWN = {"numba": FAMILY, "numpy": FAMILY, "cupy": SOME}
 each_backend = pytest.mark.parametrize("backend", standin.each(*SHOWN))
@@ -289,11 +291,11 @@ def test_every_declared_read_matters_to_some_event_of_the_phase(backend: str) ->
                     if alone.written() != expected:
                         matters.add((alone.name, access.quantity))
                     source[...] = kept
-    # of the rows these two only use how many there are
-    assert declared - matters == {("plasticity", "rows"), ("update", "rows")}
+    # of the rows these only use how many there are
+    assert declared - matters == {("plasticity", "rows"), ("update", "rows"), ("trace", "rows")}
     # a blank reads nothing
     assert {name for name, _ in declared} | {"blank"} == {str(phase.NAME) for phase in phases.PHASES}
-    assert any(a.entry.event.phase == phases.BLANK for a in events(FAMILY[-1], backend))
+    assert any(a.entry.event.phase == phases.BLANK for a in events(FAMILY[36], backend))
 
 
 @each_run

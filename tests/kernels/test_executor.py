@@ -22,7 +22,8 @@ from circuitsim.kernels.cpu import blas, buffers, expansions, ops, program, thre
 from circuitsim.kernels.cpu.operands import SplitBy, read_all, read_part, write_part
 from circuitsim.kernels.cpu.ops import GuardOp, Op
 from circuitsim.kernels.cpu.program import Program, bind
-from circuitsim.lowering.compiler import RuleInputs, lower
+from circuitsim.lowering.compiler import lower
+from circuitsim.lowering.mapped import RuleInputs
 from circuitsim.rules import local_rule
 
 
