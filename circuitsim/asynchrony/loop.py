@@ -182,6 +182,8 @@ def _f(kind, s):  # type: ignore[no-untyped-def]
         return -1.0 if s < -1 else (1.0 if s > 1 else s)
     if kind == 5:
         return -1.0 if s < -2 else (1.0 if s > 2 else s / 2)
+    if kind == 6:
+        return math.expm1(s) if s < 0 else s
     return s
 
 

@@ -133,6 +133,7 @@ class Simulator(Persistent):
 
     def _set_schedules(self, schedules: tuple[Schedule, ...]) -> None:
         self.schedules, self.schedule, self.protocol = schedules, schedules[0], schedules[0].protocol
+        self.observer.clock = self.protocol.clock
         self._presenter = make_presenter(self.schedule, self._make_plan, self._order)
         self.plans = self._presenter.plans
         self.mirror_plans = [self._make_plan(schedule) for schedule in schedules[1:]]
@@ -265,8 +266,8 @@ class Simulator(Persistent):
 
         Both are (replica, example, unit); logits are summed inputs, biases included.
         """
-        name = self.circuit.outputs
-        for part, (fired, summed) in self.observe([(name, "O", 0), (name, "S", 0)], x):
+        name, last = self.circuit.outputs, self.protocol.last
+        for part, (fired, summed) in self.observe([(name, "O", last), (name, "S", last)], x):
             yield part, fired, summed
 
     def observe(
