@@ -1,4 +1,4 @@
-"""What a user of PyTorch would write: an autoencoder of MNIST that recirculates, ten epochs, metrics and curves.
+"""Script as a user of PyTorch would write it: an autoencoder of MNIST recirculates for ten epochs, metrics and curves.
 
 Run: python benchmarks/whole_run_torch.py FOLDER [--epochs 10] [--threads 2]
 
