@@ -26,8 +26,7 @@ from circuitsim.runs.trust import check_kinds, check_links
 
 CONFIG, METRICS, INITIAL, FINAL = "config.json", "metrics.parquet", "initial.safetensors", "final.safetensors"
 LOG = "metrics.jsonl"  # of a run that trains: the rows of METRICS, appended as they come
-AUDIT = "audit.json"
-PROGRESS = "members.json"  # of a campaign
+PROGRESS, AUDIT = "members.json", "audit.json"  # of a campaign; of a run that trains circuits
 FILES = (CONFIG, METRICS, LOG, INITIAL, FINAL, PROGRESS, AUDIT, "report.html")
 CHECKPOINTS, FIGURES, MEMBERS = "checkpoint", "figures", "members"
 KEPT = "kept"  # a computation's intermediate results

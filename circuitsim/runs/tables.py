@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from circuitsim.errors import RunFolderError
 from circuitsim.runs.config import Settings
@@ -67,3 +69,28 @@ def of_members(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
         known = found[key].notna()
         found[key] = found[key].where(~known, found[key].map(lambda v: v if isinstance(v, str) else json.dumps(v)))
     return found
+
+
+def summary(
+    metrics: Iterable[tuple[int, int, str, str, float]], settings: Sequence[Any], epoch: int, vary: Sequence[str]
+) -> list[dict[str, str]]:
+    """Return the test metrics of an epoch, a row for the replicas that differ only in their seeds.
+
+    Parameters
+    ----------
+    metrics : rows (replica, epoch, split, metric, value). settings : of each replica. vary : the varied keys.
+    """
+    varied = [key for key in vary if key not in ("seed", "data_seed")]
+    rows: dict[tuple[str, ...], dict[str, list[float]]] = {}
+    for replica, at, split, metric, value in metrics:
+        if (at, split) == (epoch, "test"):
+            label = tuple(str(getattr(settings[replica], key)) for key in varied)
+            rows.setdefault(label, {}).setdefault(metric, []).append(value)
+    return [
+        {
+            **dict(zip(varied, label, strict=True)),
+            "replicas": str(max(map(len, found.values()))),
+            **{f"test {metric}": f"{np.mean(values):.4g}" for metric, values in found.items()},
+        }
+        for label, found in rows.items()
+    ]

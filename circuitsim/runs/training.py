@@ -21,6 +21,7 @@ from circuitsim.runs.progress import RunProgress
 from circuitsim.runs.run import Run
 from circuitsim.runs.scenario import Scenario
 from circuitsim.runs.study import Study
+from circuitsim.runs.tools import load_tool
 from circuitsim.runs.translations import check_translations
 
 GROWTH = 1.1  # metrics.parquet is written anew when it has grown by this factor: in all, that takes linear time
@@ -115,23 +116,28 @@ class TrainingRun(Run[Scenario]):
         Diverged : after all files have been written. Interrupted : after a checkpoint.
         """
         study, diverged = self.study, None
+        audit = load_tool("audit-run")(study)
         noting = signals.noted() if self.interrupted is None else nullcontext(self.interrupted)
         with noting as interrupted, RunProgress(study, self.console) as progress:
             try:
-                self._train(progress, interrupted)
+                self._train(progress, interrupted, audit)
             except Diverged as error:
                 diverged = error
         self._write_metrics()
         runfolder.save_tensors(self.folder / runfolder.FINAL, study.tensors())
+        found = audit.end(tuple(self.vary))
+        runfolder.write_json(self.folder / runfolder.AUDIT, found)
         self.scenario.finish(self.folder, study, self.config)
+        runfolder.write_json(self.folder / runfolder.AUDIT, found)  # the run's, whatever a scenario writes there
         if diverged:
             raise diverged
         lost = sorted(set(range(len(self.settings))) - set(study.alive()))
         self.notes = [f"diverged and dropped: replica {', '.join(map(str, lost))}"] if lost else []
         self.summary = study.summary(list(self.vary))
 
-    def _train(self, progress: RunProgress, interrupted: list[int]) -> None:
+    def _train(self, progress: RunProgress, interrupted: list[int], audit: Any) -> None:
         study, every = self.study, self.study.common.checkpoint_every
+        audit.begin()
         if not study.metrics:
             study.begin()
             progress.measured()
@@ -143,7 +149,9 @@ class TrainingRun(Run[Scenario]):
                     self._stop()
                 if every and (study.epoch * study.batches + batch) % every == 0:
                     self._save_checkpoint()
+            seconds = study.seconds
             study.end_epoch()
+            audit.after_epoch(seconds)
             self._save_checkpoint()
             if len(study.metrics) >= GROWTH * self._tabled:
                 self._write_metrics()

@@ -26,7 +26,8 @@ from circuitsim.kernels.cpu import blas, buffers, expansions, one_thread, ops, p
 from circuitsim.kernels.cpu.operands import SplitBy, read_all, read_part, write_part
 from circuitsim.kernels.cpu.ops import GuardOp, Op
 from circuitsim.kernels.cpu.program import Program, bind
-from circuitsim.lowering.compiler import RuleInputs, lower
+from circuitsim.lowering.compiler import lower
+from circuitsim.lowering.mapped import RuleInputs
 from circuitsim.rules import local_rule
 
 

@@ -23,7 +23,7 @@ from circuitsim.analysis.reports.search_plots import Searched, draw_history, dra
 from circuitsim.scenarios.mirror_search.report import ERROR, command, paired, transfer_table
 from circuitsim.scenarios.mirror_search.runs import Runs
 from circuitsim.scenarios.mirror_search.settings import SEARCHED, MirrorSearchSettings
-from circuitsim.scenarios.mirror_search.study import Notebook, Search, Trial
+from circuitsim.scenarios.trials import Notebook, Search, Trial
 
 pytest.importorskip("optuna")
 

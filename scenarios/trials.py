@@ -1,4 +1,4 @@
-"""Trials of `mirror-search`: optuna proposes them from earlier ones and keeps them in a file.
+"""Trials of a search: optuna proposes them from earlier ones and keeps them in a file.
 
 A trial is written in one transaction once it has ended. Each proposal follows from the trials in the file and a seed of
 its own, so that a search that was stopped continues with the same bits.
@@ -35,8 +35,8 @@ _PASSING = {
 _FINGERPRINT, _RESULTS, _ROWS = "fingerprint", "results", "rows"
 
 
-def require_optuna() -> None:
-    """Refuse to search where optuna is missing or too old."""
+def require_optuna(scenario: str) -> None:
+    """Refuse to run a scenario that searches where optuna is missing or too old."""
     try:
         import optuna
 
@@ -46,7 +46,7 @@ def require_optuna() -> None:
     except ImportError:
         got = "no package optuna"
     raise ConfigError(
-        "scenario mirror-search",
+        f"scenario {scenario}",
         got=got,
         expected=f"optuna {LEAST} or newer, which proposes the trials",
         remedy="Install it: pip install 'circuitsim[search]'",
