@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +32,7 @@ def _sets(**keys: object) -> list[str]:
     return [part for key, value in keys.items() for part in ("--set", f"{key}={value}")]
 
 
-LEARNING = {"batch": 50, "checkpoint_every": 3, "epochs": 6, "train_limit": 600, "test_limit": 100}
+LEARNING = {"batch": 50, "checkpoint_every": 3, "epochs": 4, "train_limit": 600, "test_limit": 100}
 KINDS: dict[str, list[str]] = {
     "momentum": [
         "autoencoder", "--vary", "rule=rec,rbp", "--vary", "seed=0,1", *_sets(**LEARNING, lr=0.2, momentum=0.5,
@@ -216,15 +215,16 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         killers = [Killer(Path(folder), kind, options.seed) for kind in options.kinds]
-        number = 0
+        number = lost = 0
         while (made := sum(killer.kills for killer in killers)) < options.times:
-            killers[number % len(killers)].run(number, min(options.times - made, MOST))
+            killer = killers[number % len(killers)]
+            killer.run(number, min(options.times - made, MOST))
             number += 1
+            lost = sum(len(killer.differences) for killer in killers)
+            print(f"{sum(killer.kills for killer in killers)} kills of {number} runs, {lost} differences", flush=True)
+    print(", ".join(f"{killer.kind} {killer.kills}" for killer in killers))
     for difference in (difference for killer in killers for difference in killer.differences):
         print(difference)
-    print(dict(Counter({killer.kind: killer.kills for killer in killers})))
-    lost = sum(len(killer.differences) for killer in killers)
-    print(f"{sum(killer.kills for killer in killers)} kills of {number} runs, {lost} differences")
     return 1 if lost else 0
 
 
