@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from circuitsim import circuits, data, scenarios
     from circuitsim.analysis.audits.verdict import Audit
     from circuitsim.analysis.blackbox.audit_step import audit_step
+    from circuitsim.analysis.exports.export import export
     from circuitsim.api.auditing import audit
     from circuitsim.api.comparing import Comparison, compare
     from circuitsim.api.result import Run, load_run
@@ -56,6 +57,7 @@ _MODULES = {
     "Audit": "analysis.audits.verdict",
     "audit_step": "analysis.blackbox.audit_step",
     "audit": "api.auditing",
+    "export": "analysis.exports.export",
     **dict.fromkeys(("Comparison", "compare"), "api.comparing"),
     **dict.fromkeys(("Run", "load_run"), "api.result"),
     **dict.fromkeys(("resume", "run"), "api.start"),
@@ -138,6 +140,7 @@ __all__ = [
     "compare",
     "data",
     "decisions",
+    "export",
     "load_run",
     "local_rule",
     "make_schedule",
