@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as `typing` has it, whose import takes time in which Ctrl-C would be a traceback
 if TYPE_CHECKING:
+    from typing import Any
+
     from circuitsim import circuits, data, scenarios
     from circuitsim.analysis.audits.verdict import Audit
     from circuitsim.analysis.blackbox.audit_step import audit_step
@@ -157,7 +158,7 @@ def __getattr__(name: str) -> Any:
     if name in _PACKAGES:
         return import_module(f"circuitsim.{name}")
     if name == "__version__":
-        return version("circuitsim")
+        return import_module("importlib.metadata").version("circuitsim")
     raise AttributeError(f"module 'circuitsim' has no attribute {name!r}")
 
 
