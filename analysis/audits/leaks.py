@@ -14,7 +14,7 @@ from circuitsim.analysis.tracing.dataflow import address_text
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Projection
 from circuitsim.locality import REMEDIES, Finding, Key
-from circuitsim.timetable.schedule import Entry
+from circuitsim.timetable.entry import Entry
 
 
 @dataclass(frozen=True)

@@ -63,8 +63,7 @@ class Study:
         self.watch.seal()
 
     @property
-    def batches(self) -> int:
-        """Number of presentations in an epoch."""
+    def batches(self) -> int:  # presentations in an epoch
         full, rest = divmod(len(self.data.train), self.common.batch)
         return full + (1 if rest and not (self.common.drop_last and full) else 0)
 
@@ -255,10 +254,7 @@ class Study:
         return generator(settings.data_seed, "order of presentations", self.epoch).permutation(count)
 
     def _batches_in(self, interval: float) -> int:
-        """Number of full batches that one call can train: about `interval` seconds, up to the next checkpoint.
-
-        It is 1 if groups must stay in step, or if the scenario looks at each batch.
-        """
+        """Number of full batches for one call, about `interval` seconds of them; 1 if something looks at each batch."""
         if not self.batch or len(self.groups) > 1 or self.scenario.presented:
             return 1
         full = len(self.data.train) // self.common.batch - self.batch
