@@ -22,6 +22,8 @@ class Place(str, Enum):
     SYNAPSE = "synapse"
     PRE = "pre"
     POST = "post"
+    TRACE = "trace"  # the synapse's own trace
+    THIRD = "third"  # a declared third factor: neurons colocated with the target, or one that broadcasts
     NEURON = "neuron"  # the postsynaptic neuron's own incoming synapses
     REMOTE = "remote"  # anywhere else: only by declaration, and always a finding
 

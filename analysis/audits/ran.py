@@ -110,7 +110,7 @@ class RunAudit:
 
     @property
     def _allowed(self) -> float:
-        return min(MOST, max(LEAST, FRACTION * self._record.get("expected", 0.0)))
+        return float(min(MOST, max(LEAST, FRACTION * self._record.get("expected", 0.0))))
 
     def _seen(self, index: int) -> list[str]:
         return [moment["protocol"] for moment in self._record["groups"][index]["moments"]]

@@ -18,6 +18,7 @@ from circuitsim.analysis.audits.summation import unsummed
 from circuitsim.analysis.audits.trials import PresentationTrial, StepTrial, leaks
 from circuitsim.engine.plan import BoundPlan
 from circuitsim.locality import REMEDIES, Finding, Key
+from circuitsim.phases.reading import learning_of
 
 FEW = 16  # examples that are added up one by one, whatever time is left
 
@@ -105,7 +106,7 @@ class Search:
             if entry.event.phase == phases.PLASTICITY and not self._has(name):
                 self.trials += 1
                 for quantity in unsummed(recording, single, k):
-                    rule = recording.circuit.rules[name][entry.event.detail].rule.name
+                    rule = learning_of(recording.circuit, entry.event).rule.name
                     read = f"one example together with others of the batch, for {quantity}"
                     found = Finding("lateral", name, rule, read, "remote", None, REMEDIES["lateral"])
                     self.found.setdefault((found.kind, found.projection), found)

@@ -14,15 +14,15 @@ from circuitsim.locality import Key
 
 def taken_tensor(name: str, values: Any, tensors: Mapping[str, np.ndarray], dtype: np.dtype[Any]) -> np.ndarray:
     """Return the values of a tensor to load; TensorError for an unknown name, a wrong shape or wrong numbers."""
-    values = as_array(values)
+    taken: np.ndarray = as_array(values)
     if name not in tensors:
         _refuse_tensor(name, "a name that the circuit lacks", f"one of {', '.join(sorted(tensors))}")
     shape = tensors[name].shape
-    if values.shape not in (shape, shape[1:]):
-        _refuse_tensor(name, f"shape {tuple(values.shape)}", f"{shape[1:]}, or {shape} with replicas")
-    if values.dtype.kind != "f" or misfit_of_numbers(values, dtype) is not None:
-        _refuse_tensor(name, f"{values.dtype} with values that are not finite floats", "finite floats")
-    return values
+    if taken.shape not in (shape, shape[1:]):
+        _refuse_tensor(name, f"shape {tuple(taken.shape)}", f"{shape[1:]}, or {shape} with replicas")
+    if taken.dtype.kind != "f" or misfit_of_numbers(taken, dtype) is not None:
+        _refuse_tensor(name, f"{taken.dtype} with values that are not finite floats", "finite floats")
+    return taken
 
 
 def _refuse_tensor(name: str, got: str, expected: str) -> NoReturn:

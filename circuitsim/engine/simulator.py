@@ -103,8 +103,7 @@ class Simulator(Persistent):
             Plan, *lasting, capacity=self.batch, shared=shared, hooks=self.hooks, evidence=self.evidence
         )
         self._time, self._pace = Timeline(self.state, self.evidence), Pace()
-        self.examples = 0
-        self.last_batch = self.batch
+        self.examples, self.last_batch = 0, self.batch
         self._data: tuple[np.ndarray, np.ndarray | None] | None = None
         self.recordings: list[Recording] = []  # under way
         self._set_schedules(self._make_schedules(protocol))
@@ -133,6 +132,7 @@ class Simulator(Persistent):
 
     def _set_schedules(self, schedules: tuple[Schedule, ...]) -> None:
         self.schedules, self.schedule, self.protocol = schedules, schedules[0], schedules[0].protocol
+        self.observer.clock = self.protocol.clock
         self._presenter = make_presenter(self.schedule, self._make_plan, self._order)
         self.plans = self._presenter.plans
         self.mirror_plans = [self._make_plan(schedule) for schedule in schedules[1:]]
@@ -195,8 +195,8 @@ class Simulator(Persistent):
     def _present(self, batches: np.ndarray) -> None:
         """Show batches, several at once where nothing comes between them; interrupts wait for the end of these."""
         self._check_open("present")
-        size = self.last_batch = batches.shape[-1]
-        shown = 0
+        size, shown = batches.shape[-1], 0
+        self.last_batch = size
         while shown < len(batches):
             repeats = not self.mirror_plans and self._presenter.repeats(size)
             count = until_next(self.recordings, self.presentations, self._pace.count if repeats else 1)
@@ -245,7 +245,7 @@ class Simulator(Persistent):
         return partial(self.restore, self.snapshot()) if self.hooks else None
 
     def drain(self) -> None:
-        """Let presentations that overlap come to their end, while none enters."""
+        """Finish presentations that overlap; none enters meanwhile."""
         while self._presenter.under_way:
             with Uninterrupted(self._undo()), self._time.running():
                 self._presenter.advance()
@@ -265,8 +265,8 @@ class Simulator(Persistent):
 
         Both are (replica, example, unit); logits are summed inputs, biases included.
         """
-        name = self.circuit.outputs
-        for part, (fired, summed) in self.observe([(name, "O", 0), (name, "S", 0)], x):
+        name, last = self.circuit.outputs, self.protocol.last
+        for part, (fired, summed) in self.observe([(name, "O", last), (name, "S", last)], x):
             yield part, fired, summed
 
     def observe(
@@ -290,7 +290,7 @@ class Simulator(Persistent):
         return (self.plans[0] if mirror is None else self.mirror_plans[mirror]).opened(batch)
 
     def pass_time(self) -> None:
-        """Let the time of a presentation pass in which nothing happens: for audits alone."""
+        """Advance the clock by one presentation without any event; audits alone use it."""
         self._time.presentations, self._time.tick = self.presentations + 1, self.tick + self.schedule.duration
         self.state.set_clock(self.tick, self.presentations)
 

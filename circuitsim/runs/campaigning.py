@@ -23,6 +23,7 @@ from circuitsim.runs.estimate import estimated_seconds, in_words
 from circuitsim.runs.files import remove_partial
 from circuitsim.runs.lookup import load_scenario
 from circuitsim.runs.ownership import owned
+from circuitsim.runs.products import check_products
 from circuitsim.runs.run import Run
 from circuitsim.runs.scenario import Campaign, Member, MemberRun, Scenario, expect_circuits
 
@@ -94,6 +95,8 @@ class CampaignRun(Run[Campaign]):
         """Keep the outcomes of members that have ended; try again those that were skipped."""
         ended = {run.member.name: run for run in self._read_outcomes() if run.state != SKIPPED}
         left = [member for member in self.members if member.name not in ended]
+        if left:
+            check_products(self.folder, self.config)
         self.outcomes = ended | self._skipped(left)
 
     def carry_out(self) -> None:

@@ -11,6 +11,7 @@ from circuitsim import kernels
 from circuitsim.errors import ConfigError, Interrupted
 from circuitsim.runs import runfolder, signals, tables
 from circuitsim.runs.files import remove_partial
+from circuitsim.runs.products import check_products
 from circuitsim.runs.run import Run
 from circuitsim.runs.scenario import Computation
 
@@ -46,6 +47,7 @@ class ComputationRun(Run[Computation]):
     def restore(self) -> None:
         """Check the settings again unless all numbers are written."""
         if not self._numbers.exists():
+            check_products(self.folder, self.config)
             self.check(None)
 
     def carry_out(self) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from itertools import takewhile
 from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from circuitsim.compilation import tell_of_compilation
 from circuitsim.runs.study import Study
 
 _SHOWN = 10.0  # updates of the bar a second, at most
@@ -51,6 +53,7 @@ class RunProgress:
         self._first, self._begun, self._last = done, time.monotonic(), 0.0
 
     def __enter__(self) -> Self:
+        tell_of_compilation(self._compiling)
         self._bar.start()
         return self
 
@@ -70,7 +73,8 @@ class RunProgress:
     def measured(self) -> None:
         """An epoch has been measured: say how it stands."""
         study = self._study
-        rows = [(metric, v) for r, e, split, metric, v in study.metrics if (e, split) == (study.epoch, "test")]
+        of_epoch = takewhile(lambda row: row.epoch == study.epoch, reversed(study.metrics))
+        rows = [(row.metric, row.value) for row in of_epoch if row.split == "test"][::-1]
         name = rows[0][0] if rows else ""  # the scenario's first figure
         errors = [v for metric, v in rows if metric == name]
         spread = f"test {name} {sum(errors) / len(errors):.4g}" if errors else "no replica left"
@@ -83,6 +87,9 @@ class RunProgress:
             self._console.print(f"{self._said}  {self._speed()}", highlight=False)
         else:  # the bar has the rate and the remaining time
             self._console.print(self._said, highlight=False)
+
+    def _compiling(self) -> None:
+        self._console.print("compiling kernels for this machine, once: about ten seconds", highlight=False)
 
     def _show_in_notebook(self) -> None:
         if self._notebook is not None:

@@ -11,7 +11,7 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,14 +23,14 @@ from circuitsim.randomness import generator
 from circuitsim.runs import tables
 from circuitsim.runs.base import Figures, LearningScenario
 from circuitsim.runs.config import TrainingSettings
+from circuitsim.runs.counters import Counters
 from circuitsim.runs.groups import ReplicaGroup, common_epochs, make_groups, order_key, renumbering
+from circuitsim.runs.metrics_log import MetricRow
 from circuitsim.runs.translations import images_of_epoch
 from circuitsim.runs.watching import RunWatch, WeightWatch
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MetricRow = tuple[int, int, str, str, float]
 
 
 class Study:
@@ -48,6 +48,7 @@ class Study:
         self.common = settings[0]
         capacity = min(self.common.batch, len(data.train))
         self.groups = make_groups(scenario, settings, partial(Simulator, batch=capacity, backend=backend))
+        self.presented = scenario.presented(self.common)
         self.epochs = common_epochs(self.groups, self.common)
         for group in self.groups:
             group.simulator.use(data.train, data.train_labels)
@@ -109,7 +110,7 @@ class Study:
         for group, sums in zip(self.groups, self.sums, strict=True):
             means = {metric: np.array(values) / self.batch for metric, values in sums.items()}
             self._add(group, epoch, "train", means)
-        self.metrics += [(r, epoch, "train", "seconds", self.seconds) for r in self.alive()]
+        self.metrics += [MetricRow(r, epoch, "train", "seconds", self.seconds) for r in self.alive()]
         self.epoch, self.batch, self.seconds, self.sums = epoch, 0, 0.0, [{} for _ in self.groups]
         for group in self.groups:
             self.enter(group)  # now, since a checkpoint stores the memories of the next stage's neurons
@@ -144,7 +145,7 @@ class Study:
         """Add the finite figures of the replicas that are alive."""
         alive = group.simulator.state.alive
         self.metrics += [
-            (replica, epoch, split, metric, float(values[index]))
+            MetricRow(replica, epoch, split, metric, float(values[index]))
             for metric, values in measured.items()
             for index, replica in enumerate(group.members)
             if alive[index] and np.isfinite(values[index])
@@ -196,8 +197,7 @@ class Study:
         """Hash of settings, circuits with their rules, and data: all that decides the rest of the study."""
         found = hashlib.sha256(json.dumps([s.model_dump() for s in self.settings]).encode())
         for group in self.groups:
-            circuit = group.design.circuit
-            found.update(circuit.text.encode())
+            found.update(group.design.circuit.text.encode())
         data = self.data
         for x in (data.train, data.test, data.train_labels, data.test_labels):
             if x is None:
@@ -206,29 +206,30 @@ class Study:
         return found.hexdigest()
 
     def snapshot(self) -> dict[str, np.ndarray]:
-        """Return the state from which `restore` continues to the same bits."""
-        counters = {
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "seconds": self.seconds,
-            "sums": self.sums,
-            "metrics": self.metrics,
-            "fingerprint": self.fingerprint,
-        }
+        """Return the state from which `restore` continues to the same bits, without the metrics so far."""
+        counters = Counters(
+            epoch=self.epoch, batch=self.batch, seconds=self.seconds, sums=self.sums, fingerprint=self.fingerprint
+        )
         arrays = {
             f"group{index}/{name}": array
             for index, group in enumerate(self.groups)
             for name, array in group.simulator.snapshot().items()
         } | {"watch": self.watch.snapshot()}
-        return {**arrays, "counters": np.frombuffer(json.dumps(counters).encode(), np.uint8)}
+        return {**arrays, "counters": np.frombuffer(counters.model_dump_json().encode(), np.uint8)}
 
     def restore(self, snapshot: dict[str, np.ndarray]) -> None:
-        """Restore a snapshot of the same study; ValueError for one of other settings, rules or data."""
-        counters: dict[str, Any] = json.loads(snapshot["counters"].tobytes())
-        if counters["fingerprint"] != self.fingerprint:
+        """Restore a snapshot of the same study; the metrics until then are not in it.
+
+        Raises
+        ------
+        ValueError : the snapshot is of other settings, rules or data, or its counters are none of this study.
+        """
+        counters = Counters.model_validate_json(snapshot["counters"].tobytes())
+        if counters.fingerprint != self.fingerprint:
             raise ValueError("its settings, rules or data are not those of now")
-        self.epoch, self.batch, self.seconds = counters["epoch"], counters["batch"], counters["seconds"]
-        self.sums, self.metrics = counters["sums"], [tuple(row) for row in counters["metrics"]]
+        counters.expect(self.epochs, self.batches, [len(group.members) for group in self.groups])
+        self.epoch, self.batch, self.seconds = counters.epoch, counters.batch, counters.seconds
+        self.sums, self.metrics = counters.sums, []
         for index, group in enumerate(self.groups):
             self.enter(group)
             prefix = f"group{index}/"
@@ -255,7 +256,7 @@ class Study:
 
     def _batches_in(self, interval: float) -> int:
         """Number of full batches for one call, about `interval` seconds of them; 1 if something looks at each batch."""
-        if not self.batch or len(self.groups) > 1 or self.scenario.presented:
+        if not self.batch or len(self.groups) > 1 or self.presented:
             return 1
         full = len(self.data.train) // self.common.batch - self.batch
         every = self.common.checkpoint_every or self.batches
@@ -264,8 +265,7 @@ class Study:
 
     def _rows(self, group: ReplicaGroup, orders: dict[tuple[int, bool], np.ndarray], count: int) -> np.ndarray:
         """The examples of the next batches, (presentation, batch) or (presentation, replica, batch)."""
-        size = self.common.batch
-        each = range(self.batch, self.batch + count)
+        size, each = self.common.batch, range(self.batch, self.batch + count)
         return np.stack([group.rows(orders, slice(k * size, (k + 1) * size)) for k in each])
 
     def _present(self, group: ReplicaGroup, watch: WeightWatch, rows: np.ndarray, sums: dict[str, list[float]]) -> None:
@@ -277,10 +277,10 @@ class Study:
         if first:
             watch.presented()
         self._check_alive(self.epoch + 1)
-        if self.scenario.presented:
+        if self.presented:
             watch.seal()
             seen = group.simulator, self.data, rows[0]
-            for metric, values in watch.look("presented", self.scenario.presented, *seen).items():
+            for metric, values in watch.look("presented", self.presented, *seen).items():
                 sums[metric] = (np.array(sums.get(metric, 0.0)) + values).tolist()
 
     def _check_alive(self, epoch: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from circuitsim.errors import RunFolderError
 from circuitsim.runs.config import Settings
-from circuitsim.runs.files import write_whole
+from circuitsim.runs.files import write_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,14 +22,24 @@ COLUMNS = ("replica", "epoch", "split", "metric", "value")
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:
     """Write a Parquet file, whole or not at all."""
-    write_whole(path, lambda temporary: frame.to_parquet(temporary, index=False))
+    content: bytes = frame.to_parquet(None, index=False)  # in memory: pyarrow opens no path that is not UTF-8
+    write_bytes(path, content)
 
 
 def read_frame(path: Path) -> pd.DataFrame:
-    """Read a Parquet file."""
+    """Read a Parquet file; RunFolderError where it is none."""
     import pandas as pd
+    import pyarrow
 
-    return pd.read_parquet(path)
+    try:
+        return pd.read_parquet(io.BytesIO(path.read_bytes()))
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise RunFolderError(
+            f"table {path}",
+            got=f"a file that cannot be read ({type(error).__name__}: {error})",
+            expected="the Parquet file that the run wrote",
+            remedy=f"Write it again: circuitsim resume {path.parent}",
+        ) from None
 
 
 def with_varied(frame: pd.DataFrame, settings: Sequence[Settings], vary: Sequence[str]) -> pd.DataFrame:

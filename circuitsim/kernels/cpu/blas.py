@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-import ctypes
-import importlib
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from numba import njit
-from numba.extending import get_cython_function_address
-from threadpoolctl import LibController, ThreadpoolController
 
 from circuitsim.kernels.cpu.native import address, call_gemm
+from circuitsim.kernels.cpu.providers import openblas, provider, unpacks_small
 
 # mypy: disable-error-code="no-untyped-def"
 
 
 SMALL = 1_000_000
 """Multiplications up to which OpenBLAS, where it has AVX-512, multiplies floats without repacking them first."""
-# Off elsewhere: forced on an AMD EPYC with AVX2 alone it takes up to 1.56 times the CPU time of a presentation.
-UNPACKED = ("SkylakeX", "Cooperlake", "SapphireRapids")
+# Products that OpenBLAS without repacking does faster than MKL, on a Xeon with AVX-512 (benchmarks/products.py):
+FEW, LITTLE = 24, 250_000  # rows or columns, and multiplications, at most
 
 
 @cache
 def gemm(dtype: str) -> np.ndarray:
-    """Return (2,): the address of SciPy's gemm, and the number of multiplications above which it works in pieces.
+    """Return (3,): OpenBLAS's gemm, the multiplications above which it works in pieces, and another library's gemm.
 
     Measured on an AMD EPYC with AVX-512, one thread: (64, 784) by (784, 128) takes 85 GFLOP/s as a whole, 111 in pieces
-    of 16 columns. 0: in one piece.
+    of 16 columns. 0: in one piece, and no other library.
     """
-    name = {"float32": "sgemm", "float64": "dgemm"}[dtype]
-    address = get_cython_function_address("scipy.linalg.cython_blas", name)
-    library = _openblas()
-    pieces = dtype == "float32" and library is not None and library.architecture in UNPACKED
-    return np.array([address, SMALL if pieces else 0], np.int64)
+    first, other = openblas(), provider()
+    pieces = dtype == "float32" and unpacks_small()
+    more = 0 if other is first else other.addresses[dtype]
+    return np.array([first.addresses[dtype], SMALL if pieces else 0, more], np.int64)
 
 
 @njit(nogil=True, error_model="numpy")
@@ -47,13 +42,23 @@ def product(how, a, b, c, kept):
     ldb = max(b.strides[turn_b] // width, k if turn_b else n)
     ldc = max(c.strides[0] // width, n)
     one = c.dtype.type(1)
-    rows, columns = _pieces(how[1], m, n, k, turn_b)
+    other = how[2] != 0 and not _is_unpacked(how[1], m, n, k, turn_b)
+    library = how[2] if other else how[0]
+    rows, columns = (m, max(n, 1)) if other else _pieces(how[1], m, n, k, turn_b)
     for i in range(0, m, rows):
         for j in range(0, n, columns):
             # BLAS counts by columns: it is told the transposes, c' = b' a'
-            call_gemm(how[0], turn_b, turn_a, min(columns, n - j), min(rows, m - i), k, one,
+            call_gemm(library, turn_b, turn_a, min(columns, n - j), min(rows, m - i), k, one,
                       address(b) + j * b.strides[1], ldb, address(a) + i * a.strides[0], lda,
                       one if kept else one - one, address(c) + i * c.strides[0] + j * width, ldc)  # fmt: skip
+
+
+@njit(nogil=True, error_model="numpy")
+def _is_unpacked(small, m, n, k, turned):
+    """Return True for a product that OpenBLAS does without repacking, and faster than another library."""
+    if small == 0 or k < 8 or (turned and k < 64):
+        return False
+    return n <= FEW or ((m <= FEW or m * n * k <= LITTLE) and not (turned and k < 256))
 
 
 @njit(nogil=True, error_model="numpy")
@@ -68,25 +73,3 @@ def _pieces(small, m, n, k, turned):
     if turned:
         return m, (min(most // 4 * 4, 16) if most >= 8 else n)
     return m, (most // 16 * 16 if most >= 16 else 8 if most >= 8 else n)
-
-
-@cache
-def _openblas() -> LibController | None:
-    """SciPy's OpenBLAS, if that is what it multiplies with."""
-    importlib.import_module("scipy.linalg")
-    found = ThreadpoolController().select(internal_api="openblas").lib_controllers
-    return next((library for library in found if "scipy" in Path(library.filepath).parent.name), None)
-
-
-@cache
-def setter() -> int:
-    """The address of the function that sets how many threads SciPy's OpenBLAS uses and returns how many there were.
-
-    0 where there is none: then it decides by itself.
-    """
-    library = _openblas()
-    for name in ("scipy_openblas_set_num_threads_local", "openblas_set_num_threads_local"):
-        function = getattr(ctypes.CDLL(library.filepath), name, None) if library else None
-        if function is not None:
-            return ctypes.cast(function, ctypes.c_void_p).value or 0
-    return 0
