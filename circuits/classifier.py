@@ -29,6 +29,8 @@ PRIMITIVES = {
 FEEDBACK = ("bp", "fa", "dfa", "kp", "wm", "ss", "urfb", *PRIMITIVES)
 LOSSES = ("error", "hinge")
 KNOWN = ("decay", "amp", "null", "sparse", "self")
+READS = ("input", "activity")
+"""What amp, null and sparse take as the layer above: its input W x, as in their source, or its activity f(W x + b)."""
 
 
 def layered_classifier(
@@ -42,6 +44,7 @@ def layered_classifier(
     delay: int = 1,
     feedback_delay: int | None = None,
     primitives: Sequence[str] | None = None,
+    reads: str = "input",
     mirror: Mirror | None = None,
     normalise: bool = False,
     passes: int = 1,
@@ -69,6 +72,8 @@ def layered_classifier(
     feedback_delay : of the feedback synapses; None: `delay`.
     primitives : for ia, sa and aa: terms of decay, amp, null, sparse and self that change the feedback synapses, in
         place of the sum that the name stands for.
+    reads : x_{l+1} of amp, null and sparse: input (what the forward synapses bring to layer l+1, W x, without its bias)
+        or activity (what that layer fires).
     mirror : for wm: the noise and the options of the answering neurons; its projection is filled in.
     normalise : for wm: True divides feedback weights by their norm after each update.
     passes : for wm: passes of mirror mode after a presentation.
@@ -85,7 +90,7 @@ def layered_classifier(
     ------
     Akrout et al. 2019 (weight mirrors, Kolen-Pollack); Kunin et al. 2020 (primitives); Amit 2019 (urfb).
     """
-    row, chosen = _checked(layers, feedback, primitives, loss)
+    row, chosen = _checked(layers, feedback, primitives, loss, reads)
     back = delay if feedback_delay is None else feedback_delay
     forward = row.upwards("W", delay, bias)
     down = _feedback(row, feedback, back, normalise=normalise, copied=copied, redrawn=redrawn)
@@ -96,7 +101,7 @@ def layered_classifier(
         for q in forward + down
     ]
     mirrored = [h for h in row.weighted if h > 1] if feedback == "wm" else []
-    extra, carriers = _echoes(row, chosen, back)
+    extra, carriers = _echoes(row, chosen, delay, back, reads)
     return Circuit(
         f"classifier with {feedback}",
         (*_populations(row, feedback, hidden, output, bounded), *extra),
@@ -104,14 +109,14 @@ def layered_classifier(
         inputs=row.places[0].name,
         outputs=row.top.name,
         exchanges=_exchanges(row, feedback, Carries.MARGIN if loss == "hinge" else Carries.ACTUAL),
-        plasticity=_rules(row, feedback, chosen),
+        plasticity=_rules(row, feedback, chosen, reads),
         mirrors=tuple(replace(mirror or Mirror(""), projection=f"W{h}") for h in mirrored),
         labels="labels",
     ), Protocol(window=window, passes=passes if mirrored else 0, updates=updates)
 
 
 def _checked(
-    layers: Layers | Sequence[int], feedback: str, primitives: Sequence[str] | None, loss: str
+    layers: Layers | Sequence[int], feedback: str, primitives: Sequence[str] | None, loss: str, reads: str
 ) -> tuple[Layers, tuple[str, ...]]:
     """Return the layers and the primitives, once all arguments have been checked."""
     if not isinstance(layers, Layers) and len(layers) < 2:
@@ -128,6 +133,7 @@ def _checked(
     for name in primitives or ():
         require_choice("primitives", "a classifier", name, KNOWN)
     require_choice("loss", "a classifier", loss, LOSSES)
+    require_choice("reads", "a classifier", reads, READS)
     if primitives and feedback not in PRIMITIVES:
         raise CircuitError(
             "primitives of a classifier",
@@ -189,13 +195,25 @@ def _feedback(
     return found
 
 
-def _echoes(row: Layers, chosen: Sequence[str], delay: int) -> tuple[list[Population], list[Projection]]:
-    """Add the neurons that null and sparse read: activity sent through the feedback synapses, down or in reverse."""
+def _above(h: int, reads: str) -> str:
+    """Return the neurons that hold x_{l+1} of the primitives beside layer h."""
+    return f"input{h}" if reads == "input" else f"layer{h}"
+
+
+def _echoes(
+    row: Layers, chosen: Sequence[str], up: int, delay: int, reads: str
+) -> tuple[list[Population], list[Projection]]:
+    """Add the neurons that primitives read: a layer's input, and activity sent through the feedback synapses."""
     neurons, carriers = [], []
     for h in (h for h in row.weighted if h > 1):
         here, below = row.weighted[h], row.source(h)
+        above = _above(h, reads)
+        if reads == "input" and {"amp", "null"} & {*chosen}:
+            neurons.append(Population(above, size_of(here.shape), site=here.name, shape=here.shape))
+            q = Projection(f"X{h}", below.name, above, up, weights=Tied(f"W{h}"))
+            carriers.append(replace(q, connectivity=here.connectivity))
         if "null" in chosen:
-            name, q = f"null{h - 1}", Projection(f"N{h}", here.name, f"null{h - 1}", delay, weights=Tied(f"B{h}"))
+            name, q = f"null{h - 1}", Projection(f"N{h}", above, f"null{h - 1}", delay, weights=Tied(f"B{h}"))
             neurons.append(Population(name, size_of(below.shape), site=below.name, shape=below.shape))
             carriers.append(replace(q, connectivity=here.connectivity.transposed()))
         if "sparse" in chosen:
@@ -205,19 +223,20 @@ def _echoes(row: Layers, chosen: Sequence[str], delay: int) -> tuple[list[Popula
     return neurons, carriers
 
 
-def _rules(row: Layers, feedback: str, chosen: Sequence[str]) -> tuple[Plasticity, ...]:
+def _rules(row: Layers, feedback: str, chosen: Sequence[str], reads: str) -> tuple[Plasticity, ...]:
     """Return the rules of the forward synapses, then those of the feedback synapses."""
     rules = [Plasticity(f"W{h}", delta, post=place.error) for h, place in row.weighted.items()]
-    return (*rules, *(rule for h in row.weighted if h > 1 for rule in _learning(row, feedback, chosen, h)))
+    return (*rules, *(rule for h in row.weighted if h > 1 for rule in _learning(row, feedback, chosen, reads, h)))
 
 
-def _learning(row: Layers, feedback: str, chosen: Sequence[str], h: int) -> list[Plasticity]:
+def _learning(row: Layers, feedback: str, chosen: Sequence[str], reads: str, h: int) -> list[Plasticity]:
     """Return the rules of the feedback synapses from layer h to the layer below."""
     name, above, below = f"B{h}", f"layer{h}", row.source(h).name
     if feedback in ("kp", "urfb"):
         return [Plasticity(name, delta, post=below)]
     if feedback == "wm":
         return [Plasticity(name, amp, pre=above, post=below, momentum=False, mirror=f"W{h}")]
+    above = _above(h, reads)
     made = {
         "decay": Plasticity(name, decay, momentum=False),
         "amp": Plasticity(name, amp, pre=above, post=below, momentum=False),

@@ -103,6 +103,7 @@ REMEDIES = {
     "time-window": "widen the window or shorten the delays",
     "causality": "evaluate the rule after what it reads exists",
     "third-factor": "none is needed where a physical system broadcasts this number; say how",
+    "tampering": "change weights by a rule of the circuit, or by load(), which is written down",
     "label": "none is needed: labels do not make a circuit non-local",
 }
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from circuitsim import data
+from circuitsim.analysis.averages import COLUMN, MEANING, half_width
 from circuitsim.analysis.reports.images import reconstruction_figure
 from circuitsim.analysis.reports.page import Image
 from circuitsim.analysis.reports.panels import Panel
@@ -32,11 +33,11 @@ Label = Callable[[Mapping[str, Any]], str]
 Series = Sequence[tuple[str, str, Curves]]
 """Title and quantity of each panel, and its curves."""
 SPLITS = ("train", "test")
-SUMMARY = ["mean", "SD", "least", "greatest", "seeds"]
+SUMMARY = ["mean", "SD", COLUMN, "least", "greatest", "seeds"]
 UNITS = {"mse": "test error per unit (mse)", "bce": "test cross-entropy (nats)"}
+MEANS = "mean ± half of its 95 % interval by Student's t (standard deviation, n − 1) over seeds"
 BANDS = "Lines are means over seeds; bands reach from the least to the greatest seed; epoch 0 is before training."
-LOGARITHMIC = f"{BANDS} On a logarithmic axis the mean is that of the logarithms."
-AT_END = "After the last epoch. The column seeds counts those that have not diverged."
+AT_END = f"After the last epoch. The column seeds counts those that have not diverged. {MEANING}"
 
 
 @dataclass(frozen=True)
@@ -121,13 +122,13 @@ def pivoted(rows: pd.DataFrame, epochs: int, columns: str = "replica") -> np.nda
     return np.asarray(table.to_numpy(np.float64))
 
 
-def summary(values: np.ndarray) -> tuple[float, float, float, float, int]:
-    """Return the mean, standard deviation (n - 1), least, greatest, and number of the finite values."""
+def summary(values: np.ndarray) -> tuple[float, float, float, float, float, int]:
+    """Return the mean, standard deviation (n - 1), half the 95 % interval, least, greatest, number of finite values."""
     known = values[np.isfinite(values)]
     if not known.size:
-        return (np.nan, np.nan, np.nan, np.nan, 0)
+        return (np.nan, np.nan, np.nan, np.nan, np.nan, 0)
     deviation = float(known.std(ddof=1)) if known.size > 1 else np.nan
-    return float(known.mean()), deviation, float(known.min()), float(known.max()), int(known.size)
+    return float(known.mean()), deviation, half_width(known), float(known.min()), float(known.max()), int(known.size)
 
 
 def mean(values: np.ndarray) -> float:
@@ -136,11 +137,11 @@ def mean(values: np.ndarray) -> float:
 
 
 def mean_and_sd(values: np.ndarray) -> str:
-    """Write the mean and standard deviation (n - 1) of the finite values."""
-    average, deviation, *_ = summary(values)
+    """Write the mean, half its 95 % interval, and the standard deviation (n - 1) of the finite values."""
+    average, deviation, half, *_ = summary(values)
     if not np.isfinite(average):
         return "–"
-    return f"{average:.4g} ({deviation:.2g})" if np.isfinite(deviation) else f"{average:.4g}"
+    return f"{average:.4g} ± {half:.2g} ({deviation:.2g})" if np.isfinite(deviation) else f"{average:.4g}"
 
 
 def exhibit(

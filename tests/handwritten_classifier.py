@@ -93,7 +93,7 @@ def errors(
 
 
 def gradient(primitive: str, back: Array, up: Array, below: Array, above: Array) -> Array:
-    """∇P of Nayebi's table for one example: B = back, W = up, x_l = below, x_{l+1} = above."""
+    """∇P of Nayebi's table for one example: B = back, W = up, x_l = below, x_{l+1} = above: W x_l, or f(W x_l + b)."""
     if primitive == "decay":
         return back.copy()
     if primitive == "amp":
@@ -167,7 +167,7 @@ def train(
     momentum: float = 0.0,
     weight_decay: float = 0.0,
     feedback_step: float | None = None,
-    primitives: Mapping[str, float] | None = None,
+    primitives: Mapping[str, Any] | None = None,
     magnitudes: Sequence[Mapping[int, Array]] | None = None,
     mirror: Mapping[str, Any] | None = None,
     noise_before: Sequence[Pass] = (),
@@ -181,6 +181,7 @@ def train(
     h = 2 … L, or D{h}.weight (n_h, n_L), h = 1 … L-1. For `ss` B holds the magnitudes: one number a layer (uniform)
     or one for each synapse (fixed), or they come redrawn for each presentation in `magnitudes` (batch).
     primitives: `rate` and the coefficients of decay, amp, null, sparse, self; one that is not named is 0.
+    `reads` is input (the source's x_{l+1} = W x_l, the default) or activity (f(W x_l + b)).
     mirror: `rate`, `decay`, `block_bias`, `centre`, `normalise`; the passes' noise is given: `noise_before` for the
     passes before the first presentation, noise[k] for those that follow presentation k.
     lr_factors: for each presentation a factor of lr and lr_bias, for lr_decay.
@@ -231,10 +232,11 @@ def train(
                 dw[h] += np.outer(delta[h], o[h - 1]) / batch
                 db[h] += delta[h] / batch
                 if primitives is not None and h >= 2:
+                    B, W = w[f"B{h}.weight"], w[f"W{h}.weight"]
+                    above = o[h] if primitives.get("reads", "input") == "activity" else W @ o[h - 1]
                     for name, c in primitives.items():
-                        if name != "rate":
-                            B, W = w[f"B{h}.weight"], w[f"W{h}.weight"]
-                            grad[h] += c * gradient(name, B, W, o[h - 1], o[h]) / batch
+                        if name not in ("rate", "reads"):
+                            grad[h] += c * gradient(name, B, W, o[h - 1], above) / batch
 
         # All increments come from the weights that the passes used; they are applied only now.
         for h in layers:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from circuitsim.analysis.averages import half_width
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -22,10 +24,11 @@ SECONDS = "seconds"
 
 @dataclass(frozen=True)
 class Final:
-    """Mean and standard deviation (n - 1) of a group's replicas at one epoch, over the n that are finite."""
+    """Mean, standard deviation (n - 1) and half the 95 % interval of a group's n finite replicas at one epoch."""
 
     mean: float
     sd: float
+    half: float
     n: int
 
 
@@ -48,7 +51,7 @@ class Group:
         with np.errstate(over="ignore", invalid="ignore"):
             mean = float(values.mean()) if values.size else math.nan
             sd = float(values.std(ddof=1)) if values.size > 1 else math.nan
-        return Final(mean, sd, values.size)
+        return Final(mean, sd, half_width(values), values.size)
 
     def best(self, split: str, metric: str) -> tuple[float, int]:
         """Least value of the mean curve and its index; (NaN, -1) if no value is finite."""
@@ -116,8 +119,9 @@ def group_results(metrics: pd.DataFrame, varied: Sequence[str], label: str) -> R
     series = _series(metrics, epochs, replicas)
     first = metrics.drop_duplicates("replica").sort_values("replica")
     members: dict[str, list[int]] = {}
-    for index, values in enumerate(first[keys].itertuples(index=False, name=None)):
-        members.setdefault(_label(keys, values) or label, []).append(index)
+    columns = [list(first[key]) for key in keys]
+    for index in range(len(first)):
+        members.setdefault(_label(keys, tuple(column[index] for column in columns)) or label, []).append(index)
     groups = [
         Group(name, len(columns), {key: values[:, columns] for key, values in series.items()})
         for name, columns in members.items()

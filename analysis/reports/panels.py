@@ -92,9 +92,6 @@ def _panel(ax: Axes, panel: Panel, labels: Sequence[str]) -> None:
 
 def _curve(ax: Axes, panel: Panel, values: np.ndarray, index: int) -> None:
     middle, low, high = spread(values)
-    if panel.logarithmic:  # average logarithms, so that the mean lies amid its band
-        with np.errstate(divide="ignore", invalid="ignore"):
-            middle, low, high = (10**part for part in spread(np.log10(values)))
     if (high > low).any():
         alpha = 2 * FAINT if len(panel.curves) <= FEW else FAINT
         ax.fill_between(panel.x, low, high, color=style(index)["color"], alpha=alpha, linewidth=0)

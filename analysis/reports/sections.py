@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from circuitsim.analysis.averages import COLUMN, MEANING
 from circuitsim.analysis.reports.groups import Group, Results
 from circuitsim.analysis.reports.images import Shape, reconstruction_figure
 from circuitsim.analysis.reports.learning_curves import (
@@ -93,13 +94,13 @@ def finals(results: Results) -> str:
         return ""
     header = ["group", "n"]
     for split, metric in columns:
-        header += [f"{split} {metric}" if metric in results.data_metrics else metric, "SD"]
+        header += [f"{split} {metric}" if metric in results.data_metrics else metric, "SD", COLUMN]
     if results.ranked_by:
         header += [f"lowest test {results.ranked_by}", "at epoch"]
     rows = [_row(results, group, columns) for group in results.groups]
     caption = (
-        f"Means at epoch {results.epochs[-1]} and sample standard deviations over replicas; "
-        "n is the number of replicas with a finite value."
+        f"Means at epoch {results.epochs[-1]} and sample standard deviations over replicas. {MEANING} "
+        "The column n has the number of replicas with a finite value."
     )
     return section("Final values", table(header, rows, caption=caption, numbers=range(1, len(header))))
 
@@ -110,7 +111,7 @@ def _row(results: Results, group: Group, columns: list[tuple[str, str]]) -> list
     n = group.final("test", metric).n if metric else max(f.n for f in found)
     row = [group.label, str(n) if n == group.replicas else f"{n} of {group.replicas}"]
     for final in found:
-        row += [number(final.mean), number(final.sd)]
+        row += [number(final.mean), number(final.sd), number(final.half)]
     if metric:
         best, at = group.best("test", metric)
         row += [number(best), str(results.epochs[at]) if at >= 0 else "–"]

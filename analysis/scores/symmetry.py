@@ -115,7 +115,7 @@ def _row(experiment: RepeatedPresentation, channel: Channel, redraws: int) -> di
         drawn += _pairs(experiment, channel)
     experiment.restore()
     angles, independent = [angle(*pair) for pair in drawn], _crossed(drawn)
-    mean, other, spread = float(np.mean(angles)), float(np.mean(independent)), float(np.std(independent))
+    mean, other, spread = float(np.mean(angles)), float(np.mean(independent)), float(np.std(independent, ddof=1))
     tells = abs(mean - other) > DISTINCT * spread / np.sqrt(len(angles))
     return {
         "channel": channel.name,

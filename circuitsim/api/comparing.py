@@ -8,9 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from circuitsim.analysis.averages import half_width
 from circuitsim.analysis.reports.groups import PLAIN, SEEDS, Results, group_results
 from circuitsim.analysis.reports.notebook import comparison_html
 from circuitsim.api.result import NOT_KEYS, Run, figure_of, load_run
+from circuitsim.environment import readable
 from circuitsim.errors import ConfigError
 from circuitsim.runs.config import spell
 
@@ -54,7 +56,7 @@ class Comparison:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The names of the runs: those of their folders, with a number where several are equal."""
-        plain = [run.folder.resolve().name for run in self.runs]
+        plain = [readable(run.folder.resolve().name) for run in self.runs]
         return tuple(
             name if plain.count(name) == 1 else f"{name}-{plain[: index + 1].count(name)}"
             for index, name in enumerate(plain)
@@ -87,7 +89,7 @@ class Comparison:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """A row for each group of replicas: the run, differing settings, replicas, final test metrics and their SD."""
+        """A row for each group of replicas: the run, differing settings, replicas, final test metrics, intervals."""
         import pandas as pd
 
         test = self.metrics[self.metrics["split"] == "test"]
@@ -98,6 +100,7 @@ class Comparison:
             row |= {"replicas": group["replica"].nunique(), "epochs": int(group["epoch"].max())}
             for metric, values in group.groupby("metric", sort=False)["value"]:
                 row |= {f"test {metric}": values.mean(), f"SD of test {metric}": values.std()}
+                row[f"± 95 % of test {metric}"] = half_width(values.to_numpy())
             rows.append(row)
         return pd.DataFrame(rows)
 
@@ -119,7 +122,7 @@ class Comparison:
         for row in self.table.to_dict(orient="records"):
             shown = {}
             for key, value in row.items():
-                if key.startswith("SD of "):
+                if key.startswith(("SD of ", "± 95 %")):
                     continue
                 sd = row.get(f"SD of {key}")
                 shown[key] = _number(value) + (f" ± {sd:.2g}" if sd is not None and sd == sd else "")

@@ -1,4 +1,4 @@
-"""What a sweep found: one table of all its runs, the best point, and the metric against the parameters."""
+"""Results of a sweep: one table of all its runs, the best point, and the metric against the parameters."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from circuitsim.analysis.averages import half_width
 from circuitsim.analysis.reports.groups import RANKED_BY, SEEDS
 from circuitsim.api.result import Run
 from circuitsim.api.sweep_plan import PLAN, RUNS, Part
@@ -82,7 +83,7 @@ class Sweep:
 
     @cached_property
     def states(self) -> dict[int, dict[str, str]]:
-        """How each run ended, by its number: complete or diverged, and the reason."""
+        """State in which each run ended, by its number: complete or diverged, and the reason."""
         return {int(path.stem): json.loads(path.read_bytes()) for path in self._ended}
 
     @property
@@ -93,7 +94,8 @@ class Sweep:
     def table(self) -> pd.DataFrame:
         """A row for each point: varied keys without seeds, replicas, those that diverged, metrics of the others.
 
-        Metrics are means over replicas; `SD of ...` are their standard deviations (n - 1).
+        Metrics are means over replicas; `SD of ...` are their standard deviations (n - 1), `± 95 % of ...` half of the
+        mean's confidence interval (Student's t).
         """
         import pandas as pd
 
@@ -109,6 +111,7 @@ class Sweep:
             row |= {"replicas": count, "diverged": count - last["replica"].nunique()}
             for metric, values in last.groupby("metric", sort=False)["value"]:
                 row |= {f"test {metric}": values.mean(), f"SD of test {metric}": values.std()}
+                row[f"± 95 % of test {metric}"] = half_width(values.to_numpy())
             rows.append(row)
         return pd.DataFrame(rows)
 

@@ -145,7 +145,7 @@ class AsynchronousSimulator:
     @property
     def state(self) -> State:
         """State with the current weights; `load` changes them."""
-        for name, tensor in self._state.tensors().items():
+        for name, tensor in self._state.writable().items():
             tensor[...] = self._part(name)
         return self._state
 
@@ -240,7 +240,7 @@ class AsynchronousSimulator:
             )
 
     def _learn(self, end: int) -> None:
-        """Let the rules propose increments from what neurons remember, and draw when each neuron applies them."""
+        """Compute the increments of rules from what neurons remember, and draw when each neuron applies them."""
         with np.errstate(over="ignore", invalid="ignore"):
             for propose in self._propose:
                 propose()

@@ -146,10 +146,10 @@ class Plan:
         return [*self._state.arrays().values(), *readouts]
 
     def _hooked(self, hooks: Sequence[Hook]) -> phases.Step:
-        tensors = Tensors(self._state.tensors())
+        tensors = Tensors(self._state.writable())
 
         def user_code() -> None:
-            call_hooks(hooks, tensors)
+            call_hooks(hooks, tensors, self._state.acts)
 
         return self._kernels.on_host(user_code, tensors.values())  # type: ignore[no-any-return]
 

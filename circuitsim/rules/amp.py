@@ -9,9 +9,11 @@ from circuitsim.rules.rule import builtin_rule
 
 @builtin_rule
 def amp(pre: Any, post: Any, *, c: float = 1.0) -> Any:
-    """Minus the gradient of -x_l' B x_{l+1}: Hebb's product of the activities on both sides.
+    """Minus the gradient of -x_l' B x_{l+1}: Hebb's product of both sides.
 
     dB_ij = c x_l,i x_{l+1,j}
+
+    x_{l+1} is W x_l, what the layer above takes in; a circuit may present that layer's activity in its place.
 
     Parameters
     ----------

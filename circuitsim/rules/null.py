@@ -11,7 +11,7 @@ from circuitsim.rules.rule import builtin_rule
 def null(pre: Any, post: Any, *, c: float = 1.0) -> Any:
     """Minus the gradient of |B x_{l+1}|^2 / 2; the postsynaptic neuron holds its own summed input.
 
-    dB_ij = -c (B x_{l+1})_i x_{l+1,j}
+    dB_ij = -c (B x_{l+1})_i x_{l+1,j}, with x_{l+1} = W x_l, what the layer above takes in
 
     Parameters
     ----------

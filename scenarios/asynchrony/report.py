@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from circuitsim.analysis.averages import MEANING
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.panels import Panel, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
@@ -54,8 +55,8 @@ CLEARLY = 0.1  # fraction by which the mean error must exceed that of regular ti
 CAPTION = (
     "Left: squared error of the test split after training, a mean over examples and units, measured in regular time "
     "with the trained weights. Right: angle between the first hidden layer's error by recirculation and by "
-    "backpropagation through the same weights, a mean over examples; 90 degrees is chance. Lines are means over seeds "
-    "(of the logarithm, for the error), bands reach from the least to the greatest; at 0 time is regular."
+    "backpropagation through the same weights, a mean over examples; 90 degrees is chance. Lines are means over seeds, "
+    "bands reach from the least to the greatest; at 0 time is regular."
 )
 Values = Mapping[tuple[str, str, float, str], np.ndarray]  # (ladder, kind, amount, metric) to (seed,)
 
@@ -194,7 +195,7 @@ def _mixing(values: Values, config: Mapping[str, Any]) -> Exhibit:
 def _numbers(values: Values) -> Exhibit:
     """Return the runs that the ladders are compared with."""
     rows = [(kind, metric, *summary(one)) for (ladder, kind, _, metric), one in values.items() if not ladder]
-    return exhibit("regular", "Regular time", "Over seeds.", ["run", "metric", *SUMMARY], rows)
+    return exhibit("regular", "Regular time", f"Over seeds. {MEANING}", ["run", "metric", *SUMMARY], rows)
 
 
 def _lead(values: Values, config: Mapping[str, Any]) -> str:

@@ -24,7 +24,7 @@ class Table(BaseModel):
 
 
 class Primitives(Table):
-    """The coefficients of the primitives whose sum changes feedback synapses, and the rate."""
+    """The coefficients of the primitives whose sum changes feedback synapses, the rate, and what they read."""
 
     decay: Coefficient = 0.0
     amp: Coefficient = 0.0
@@ -32,6 +32,7 @@ class Primitives(Table):
     sparse: Coefficient = 0.0
     self: Coefficient = 0.0
     rate: NonNegative = 0.01
+    reads: Literal["input", "activity"] = Field("input", description="input or activity")
 
 
 class Mirroring(Table):
@@ -64,7 +65,9 @@ class ClassifierSettings(ImageSettings):
     weight_decay: NonNegative = 0.0
     bias: Flag = True
     ss_kind: Literal["uniform", "fixed", "batch"] = Field("uniform", description="uniform, fixed or batch")
-    primitives: dict[str, Any] | None = Field(None, description=f"none, or a table of {', '.join(KNOWN)} and rate")
+    primitives: dict[str, Any] | None = Field(
+        None, description=f"none, or a table of {', '.join(KNOWN)}, rate and reads"
+    )
     mirror: dict[str, Any] = Field(default_factory=dict, description="a table")
     density: float = Field(1.0, gt=0, le=1, description=_FRACTION)
     masks: Literal["synapse", "location", "source"] = Field("synapse", description="synapse, location or source")
@@ -78,8 +81,9 @@ class ClassifierSettings(ImageSettings):
         None, ge=1, le=1000, description="none, or a whole number of ticks from 1 to 1000"
     )
     angle_examples: Count = 1000
+    running_loss: Flag = False
 
-    FIXED: ClassVar[tuple[str, ...]] = (*ImageSettings.FIXED, "angle_examples", "shifted_test")
+    FIXED: ClassVar[tuple[str, ...]] = (*ImageSettings.FIXED, "angle_examples", "running_loss", "shifted_test")
 
     def model_post_init(self, context: Any) -> None:
         """Check settings against each other; fill in those that follow from the kind of feedback."""

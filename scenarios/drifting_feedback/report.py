@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from circuitsim.analysis.averages import COLUMN, MEANING
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.panels import Panel, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
@@ -107,13 +108,13 @@ def _numbers(rows: pd.DataFrame, objective: str, epochs: int) -> Exhibit:
     found = []
     for name in (*_known(rows), *_speeds(rows)):
         error = summary(_curve(rows, name, objective, "test", epochs)[-1])
-        row: list[Any] = [_label(name), error[0], error[1], error[-1]]
+        row: list[Any] = [_label(name), *error[:3], error[-1]]
         for layer in layers:
             angle = _curve(rows, name, f"angle/map{layer}", "train", epochs)
             turn = _curve(rows, name, f"turn/map{layer}", "train", epochs)
             row += [mean(angle[-1:]), mean(turn[1:2]), mean(turn[-1:])]
         found.append(row)
-    columns = ["feedback", UNITS[objective], "SD", "seeds"]
+    columns = ["feedback", UNITS[objective], "SD", COLUMN, "seeds"]
     for layer in layers:
         columns += [
             f"layer {layer}: {what}" for what in ("angle to backpropagation", "first rotation", "last rotation")
@@ -121,6 +122,7 @@ def _numbers(rows: pd.DataFrame, objective: str, epochs: int) -> Exhibit:
     caption = (
         f"Means over seeds in degrees: angles after {epochs} epochs, and the rotation in the first and the last epoch. "
         f"Where matrices rotate by more than {SHOWN:g} degrees an epoch, the rotation is known only modulo a full turn."
+        f" {MEANING}"
     )
     return exhibit("numbers", "Errors and angles in numbers", caption, columns, found)
 

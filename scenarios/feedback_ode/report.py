@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from circuitsim.analysis.averages import COLUMN, MEANING
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.panels import Panel, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
@@ -21,7 +22,7 @@ TIME = "time (1 / learning rate)"
 FLOOR = (1e-9, 2e3)  # below it the integration's own errors show
 TITLE = "feedback-ode – linear networks whose feedback learns at ε times the rate of forward weights"
 CAPTION = (
-    "Lines are means over seeds (of the logarithm, for the error); bands reach from the least to the greatest seed. "
+    "Lines are means over seeds; bands reach from the least to the greatest seed. "
     "The correlation of bp, which starts from random weights, is 1 throughout and not drawn; the others start from "
     "zero weights."
 )
@@ -82,7 +83,7 @@ def _sampled(groups: Groups, layers: list[str], times: np.ndarray) -> list[tuple
         for metric in ("error", *(f"correlation/{layer}" for layer in layers)):
             values = _series(frame, metric, len(times))
             for place in places:
-                mean, _, least, greatest, _ = summary(values[place])
+                mean, *_, least, greatest, _ = summary(values[place])
                 rows.append((label, metric, times[place], mean, least, greatest))
     return rows
 
@@ -95,8 +96,10 @@ def _times(groups: Groups) -> Exhibit:
         for label, rows in groups.items()
         for level in levels
     ]
-    columns = ["feedback", "error", "time", "SD", "least", "greatest", "seeds that reached it"]
-    caption = f"The time, in units of {TIME.removeprefix('time ')}, at which the error first was at each level."
+    columns = ["feedback", "error", "time", "SD", COLUMN, "least", "greatest", "seeds that reached it"]
+    caption = (
+        f"The time, in units of {TIME.removeprefix('time ')}, at which the error first was at each level. {MEANING}"
+    )
     return exhibit("times", "Time to reach an error", caption, columns, rows)
 
 
@@ -106,10 +109,12 @@ def _final(groups: Groups, layers: list[str]) -> Exhibit:
     for label, frame in groups.items():
         ends = frame[frame["epoch"] == frame["epoch"].max()]
         for layer in layers:
-            mean, deviation, *_, seeds = summary(ends[ends["metric"] == f"correlation/{layer}"]["value"].to_numpy())
-            rows.append((label, layer, mean, deviation, seeds))
-    columns = ["feedback", "layer", "correlation of W and Rᵀ", "SD", "seeds"]
-    return exhibit("correlations", "Correlations at the end", "Means over seeds.", columns, rows)
+            mean, deviation, half, *_, seeds = summary(
+                ends[ends["metric"] == f"correlation/{layer}"]["value"].to_numpy()
+            )
+            rows.append((label, layer, mean, deviation, half, seeds))
+    columns = ["feedback", "layer", "correlation of W and Rᵀ", "SD", COLUMN, "seeds"]
+    return exhibit("correlations", "Correlations at the end", f"Means over seeds. {MEANING}", columns, rows)
 
 
 def _lead(groups: Groups, layers: list[str]) -> str:

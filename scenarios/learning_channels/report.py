@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from circuitsim.analysis.averages import COLUMN, MEANING
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.panels import draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit, notes_of, write_portfolio
 from circuitsim.runs.scenario import MemberRun
 from circuitsim.scenarios.figures import (
-    LOGARITHMIC,
+    BANDS,
     SPLITS,
     Curves,
     Measured,
@@ -76,19 +77,29 @@ def _table(ran: Runs, dataset: str) -> Exhibit:
             found = agreement(expected, errors[-1], beside["top"][-1])
             numbers = _numbers(errors, beside)
             rows.append((layout, learns[layout], *numbers, found.below, verdicts[layout], verdict, found.text))
-    header = ["channels", "what learns", "test error before", "after", "SD", "fall, of BP's (%)", "seeds below TOP"]
+    header = [
+        "channels",
+        "what learns",
+        "test error before",
+        "after",
+        "SD",
+        COLUMN,
+        "fall, of BP's (%)",
+        "seeds below TOP",
+    ]
     columns = [*header, "audit", "the paper (Table 5, Appendix B)", "agrees"]
     caption = (
-        f"{dataset}: mean squared error per unit, means and standard deviations over seeds. BP falls by 100 %, TOP by "
+        f"{dataset}: mean squared error per unit, means and standard deviations over seeds. {MEANING} "
+        "BP falls by 100 %, TOP by "
         f"{number(_fall(beside['top'], beside))} %. A row counts as deep learning where the error of every seed ends "
         "below TOP's of the same seed. Where the paper's verdict is open (–), nothing can disagree."
     )
     return exhibit(f"table5-{dataset}", f"Table 5 on {dataset}", caption, columns, rows)
 
 
-def _numbers(errors: np.ndarray, beside: Curves) -> tuple[float, float, float, float]:
-    """Return the error before and after training, its standard deviation, and its relative fall."""
-    return float(errors[0].mean()), *summary(errors[-1])[:2], _fall(errors, beside)
+def _numbers(errors: np.ndarray, beside: Curves) -> tuple[float, ...]:
+    """Return the error before and after training, its deviation and interval, and its relative fall."""
+    return float(errors[0].mean()), *summary(errors[-1])[:3], _fall(errors, beside)
 
 
 def _fall(errors: np.ndarray, beside: Curves) -> float:
@@ -112,13 +123,13 @@ def _course(ran: Runs, group: str) -> Exhibit:
             rows += [(dataset, split, *row) for row in _rows(curves)]
     image = draw_panels(panels, labels, what=f"Error against the epoch, {SHOWN[group]}")
     columns = ["dataset", "split", "layout", "epoch", "mean", "least", "greatest", "seeds"]
-    return exhibit(f"course-{group}", SHOWN[group], LOGARITHMIC, columns, rows, image)
+    return exhibit(f"course-{group}", SHOWN[group], BANDS, columns, rows, image)
 
 
 def _rows(curves: Curves) -> list[tuple[Any, ...]]:
     """Return a row for each layout and epoch with a seed that has not diverged."""
     ends = [(label, epoch, summary(one)) for label, v in curves.items() for epoch, one in enumerate(v)]
-    return [(label, epoch, found[0], *found[2:]) for label, epoch, found in ends if found[-1]]
+    return [(label, epoch, found[0], *found[3:]) for label, epoch, found in ends if found[-1]]
 
 
 def _layouts(ran: Runs, dataset: str) -> Exhibit:
@@ -127,13 +138,14 @@ def _layouts(ran: Runs, dataset: str) -> Exhibit:
     distances, verdicts = asymmetry(run), audited(run)
     beside = _errors(ran, dataset, "references")
     rows = [
-        (layout, *_numbers(errors, beside)[:3], distances[layout], verdicts[layout])
+        (layout, *_numbers(errors, beside)[:4], distances[layout], verdicts[layout])
         for layout, errors in _errors(ran, dataset, "circular").items()
     ]
-    columns = ["layout", "test error before", "after", "SD", "greatest |A2 − A1ᵀ|", "audit"]
+    columns = ["layout", "test error before", "after", "SD", COLUMN, "greatest |A2 − A1ᵀ|", "audit"]
     caption = (
         f"{dataset}. Bidirectional and conjoined layouts with the same weights end with the same bits. `symmetric` has "
-        "one weight for both directions; `mirrored` has two, which the rules of both directions change alike."
+        "one weight for both directions; `mirrored` has two, which the rules of both directions change alike. "
+        f"{MEANING}"
     )
     return exhibit(f"circular-{dataset}", f"Circular layouts on {dataset}", caption, columns, rows)
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from circuitsim.analysis.averages import COLUMN
 from circuitsim.analysis.reports.maps import Matrix, draw_matrices
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
 from circuitsim.analysis.reports.search_plots import Searched, draw_history, draw_slices
+from circuitsim.scenarios.classifier.ended import HELD_OUT
 from circuitsim.scenarios.figures import exhibit, frame, summary
-from circuitsim.scenarios.mirror_search.runs import COMPARED, HELD_OUT, MIRROR
+from circuitsim.scenarios.mirror_search.runs import COMPARED, MIRROR
 from circuitsim.scenarios.mirror_search.settings import SEARCHED
 
 if TYPE_CHECKING:
@@ -90,9 +92,9 @@ def transfer_table(metrics: pd.DataFrame, depths: Sequence[str]) -> pd.DataFrame
             angles = part[part["metric"].str.startswith("angle/W")].groupby("seed")["value"].mean().to_numpy()
             deltas = part[part["metric"] == "angle/delta1"]["value"].to_numpy()
             norms = part[part["metric"].str.startswith("norm_ratio/W")]["value"].to_numpy()
-            norm = float(np.exp(np.log(norms[norms > 0]).mean())) if (norms > 0).any() else np.nan
+            norm = float(norms.mean()) if norms.size else np.nan
             lost = int((part["metric"] == "diverged").sum())
-            pairs = (value for values in (error, angles, deltas) for value in summary(values)[:2])
+            pairs = (value for values in (error, angles, deltas) for value in summary(values)[:3])
             found.append((depth, label, *pairs, norm, len(error), lost))
     return frame(_COLUMNS, found)
 
@@ -102,10 +104,13 @@ _COLUMNS = (
     "feedback",
     "test error (%)",
     "SD of test error",
+    f"{COLUMN} of test error",
     "angle of B and Wᵀ (degrees)",
     "SD of angle",
+    f"{COLUMN} of angle",
     "angle of errors at layer 1 (degrees)",
     "SD of errors' angle",
+    f"{COLUMN} of errors' angle",
     NORM,
     "seeds",
     "diverged",
@@ -126,7 +131,7 @@ def _transfer(table: pd.DataFrame, depths: Sequence[str], config: Mapping[str, A
     matrices = [
         _matrix(table, depths, "Test error", ("test error (%)", "SD of test error"), logarithmic=True),
         _matrix(table, depths, "Angle of B and Wᵀ, mean over layers", ("angle of B and Wᵀ (degrees)", "SD of angle")),
-        _matrix(table, depths, "Norm of B over norm of W, geometric mean", (NORM, None), logarithmic=True),
+        _matrix(table, depths, "Norm of B over norm of W", (NORM, None), logarithmic=True),
     ]
     caption = (
         f"Rows are settings, columns the depths at which they were used: mean ± SD over {config['test_seeds']} seeds "

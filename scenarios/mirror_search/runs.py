@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import zlib
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from circuitsim.errors import Diverged
 from circuitsim.runs.config import refuse, replicas
+from circuitsim.scenarios.classifier.ended import HELD_OUT, ended, fingerprint, held_out
 from circuitsim.scenarios.classifier.scenario import SCENARIO as CLASSIFIER
 from circuitsim.scenarios.classifier.settings import ClassifierSettings
 from circuitsim.scenarios.mirror_search.settings import SEARCHED, MirrorSearchSettings
 
 if TYPE_CHECKING:
     from circuitsim.data import Dataset
-    from circuitsim.runs.study import Study
 
 MIRROR: Mapping[str, Any] = {"noise": "gaussian", "block_bias": True, "passes_per_update": 1}
 COMPARED = ("bp", "fa")
-WORST = 100.0  # percent, of a circuit that diverged
-HELD_OUT = "held-out"
-_LEFT_OUT = ("seconds", "running_loss")
-
 
 Parameters = Mapping[str, float]
 
@@ -95,10 +87,7 @@ class Runs:
     @property
     def fingerprint(self) -> str:
         """Hash of all that decides the result of a search: its settings and its data."""
-        found = hashlib.sha256(f"{self.settings.model_dump_json()} {self.backend}".encode())
-        for x in (self.data.train, self.data.test, self.data.train_labels, self.data.test_labels):
-            found.update(b"" if x is None else zlib.crc32(x.data).to_bytes(4, "big"))
-        return found.hexdigest()
+        return fingerprint(self.settings, self.backend, self.data)
 
     def check(self) -> None:
         """Refuse data without classes, and too few examples to hold some out."""
@@ -153,40 +142,3 @@ class Runs:
         own = {"sizes": self.depths[case.depth], "feedback": case.feedback, "mirror": {**MIRROR, **case.parameters}}
         fixed = {"data_seed": self.settings.seed, "on_divergence": "drop"}
         return replicas(ClassifierSettings, shared | own | fixed, {"seed": list(seeds)})
-
-
-def ended(settings: Sequence[ClassifierSettings], dataset: Dataset, backend: str) -> list[tuple[int, str, str, float]]:
-    """Train; return the final metrics (replica, split, metric, value), the worst error of a replica that diverged."""
-    from circuitsim.runs.study import Study  # imports the engine
-
-    study = Study(CLASSIFIER, settings, dataset, backend)
-    with suppress(Diverged):  # all have
-        _train(study)
-    left = set(study.alive())
-    last = [(r, s, m, v) for r, e, s, m, v in study.metrics if e == study.epochs and m not in _LEFT_OUT]
-    lost = [(r, *row) for r in range(len(settings)) if r not in left for row in _LOST]
-    return [row for row in last if row[0] in left] + lost
-
-
-_LOST = (("test", "error", WORST), ("test", "diverged", 1.0))
-
-
-def held_out(dataset: Dataset, kept: int) -> Dataset:
-    """Return a data set whose test examples are the last training examples."""
-    if dataset.train_labels is None:
-        raise ValueError("data without classes")
-    return replace(
-        dataset,
-        train=dataset.train[:kept],
-        train_labels=dataset.train_labels[:kept],
-        test=dataset.train[kept:],
-        test_labels=dataset.train_labels[kept:],
-    )
-
-
-def _train(study: Study) -> None:
-    study.begin()
-    while study.epoch < study.epochs:
-        for _ in study.train_epoch(float("inf")):
-            pass
-        study.end_epoch()

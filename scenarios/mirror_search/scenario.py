@@ -10,7 +10,7 @@ from circuitsim.kernels import BACKENDS
 from circuitsim.runs.scenario import Computation
 from circuitsim.scenarios.mirror_search.runs import Runs, TrialRow
 from circuitsim.scenarios.mirror_search.settings import SEARCHED, MirrorSearchSettings
-from circuitsim.scenarios.mirror_search.study import FILE, Notebook, Search, Trial, require_optuna
+from circuitsim.scenarios.trials import FILE, Notebook, Search, Trial, require_optuna
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def check(settings: MirrorSearchSettings) -> None:
     """Refuse a search without optuna, or with data that do not fit."""
-    require_optuna()
+    require_optuna("mirror-search")
     Runs(settings, "numba").check()
 
 

@@ -36,7 +36,7 @@ class MirrorSearchSettings(Settings):
     decay: Range = Field([1e-3, 1.0])
     scale: Range = Field([0.03, 3.0])
     held_out: float = Field(0.2, gt=0, lt=1, description="a number above 0 and below 1")
-    seeds: Replicates = 3
+    seeds: Replicates = 5
     test_seeds: Replicates = 5
     seed: int = Field(0, ge=0, lt=2**62, description="a whole number from 0 to 2^62 - 1")
     epochs: Count = 5

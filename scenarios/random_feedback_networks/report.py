@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from circuitsim.analysis.averages import MEANING
 from circuitsim.analysis.reports.maps import Matrix, draw_matrices
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.panels import draw_panels
@@ -109,7 +110,8 @@ def _errors(ran: Sequence[Trained]) -> Exhibit:
     matrix = Matrix("Test error", "test error (%)", networks, rules, cells[..., 0], cells[..., 1])
     columns = ["network", "variant", "rule", "training images", "epochs", *SUMMARY]
     caption = (
-        "Test error in percent after the last epoch, mean and standard deviation (n − 1) over seeds. BP: softmax and "
+        f"Test error in percent after the last epoch, mean and standard deviation (n − 1) over seeds. {MEANING} "
+        "BP: softmax and "
         "cross-entropy; all others: hinge loss. URFB: feedback weights begin at random and get the forward increments; "
         f"FRFB: they stay as they began. {'; '.join(f'{k}: {words}' for k, words in WORDS.items())}."
     )

@@ -12,6 +12,7 @@ from circuitsim.scenarios.random_feedback_networks.settings import NetworkSettin
 
 QUICK: Mapping[str, Any] = {
     "dataset": "digits",
+    "seeds": 2,
     "networks": ["simpnet"],
     "rules": ["bp-h", "urfb", "frfb"],
     "frozen": ["simpnet"],

@@ -77,7 +77,7 @@ class NetworkSettings(CampaignSettings):
     density: float = Field(0.5, gt=0, lt=1, description="a number between 0 and 1")
     hidden: Literal["saturated", "saturated-half"] = Field("saturated", description="saturated or saturated-half")
     hinge_margin: Literal["one", "mu"] = Field("mu", description="one or mu")
-    seeds: Replicates = 2
+    seeds: Replicates = 5
     test_limit: CountOrZero = Field(2000, description="a whole number >= 0; 0: all")
     training: dict[str, Any] = Field(default_factory=dict, description=_TABLE)
     angle_examples: Count = 200

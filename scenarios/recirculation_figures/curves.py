@@ -11,7 +11,7 @@ from circuitsim.analysis.reports.panels import Panel, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit
 from circuitsim.circuits.autoencoder import VARIANTS
 from circuitsim.scenarios.figures import (
-    LOGARITHMIC,
+    BANDS,
     UNITS,
     Curves,
     Label,
@@ -57,7 +57,7 @@ def learning(name: str, title: str, measured: Sequence[Measured], label: Label, 
     image = draw_panels(panels, labels, what=f"{title}, against the epoch")
     metrics = [(one, metric) for one in measured for metric in (("mse",) if linear(one) else ("bce", "mse"))]
     both = [(panel_title(one), metric, one.curves(metric, label)) for one, metric in metrics]
-    return [Exhibit(name, title, f"{LOGARITHMIC} {CUT}", numbers(series, "label"), image), ends(name, title, both)]
+    return [Exhibit(name, title, f"{BANDS} {CUT}", numbers(series, "label"), image), ends(name, title, both)]
 
 
 def ran_away(curves: Curves) -> np.ndarray:
@@ -117,7 +117,7 @@ def figure_8(measured: Sequence[Measured]) -> list[Exhibit]:
     series = [(title, metric, curves), *((title, m, found) for m, found in loops.items())]
     name, heading = "figure-8", "Figure 8: rates that halve with each layer below the output"
     image = draw_panels(panels, [*curves, LIMIT], what=heading)
-    caption = f"REC′ has the rate lr / 2^n in the n-th layer below the output. {LOOP_CAPTION} {LOGARITHMIC}"
+    caption = f"REC′ has the rate lr / 2^n in the n-th layer below the output. {LOOP_CAPTION} {BANDS}"
     last = ends(name, heading, series, caption="After the last epoch.")
     return [Exhibit(name, heading, caption, numbers(series, "label"), image), last]
 

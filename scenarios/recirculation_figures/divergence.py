@@ -9,7 +9,7 @@ import numpy as np
 
 from circuitsim.analysis.reports.panels import draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit
-from circuitsim.scenarios.figures import LOGARITHMIC, UNITS, Curves, Measured, exhibit, falling_panel, numbers
+from circuitsim.scenarios.figures import BANDS, UNITS, Curves, Measured, exhibit, falling_panel, numbers
 from circuitsim.scenarios.recirculation_figures.curves import (
     LIMIT,
     LOOP,
@@ -45,7 +45,7 @@ def _drawn(one: Measured) -> Exhibit:
     presentations = -(-one.values["train_limit"] // one.values["batch"])
     caption = (
         f"An epoch here is an interval of {presentations} presentations of the same examples; output biases start at "
-        f"{'the mean of the data' if start == 'data' else 'zero'}. {LOOP_CAPTION} {LOGARITHMIC}"
+        f"{'the mean of the data' if start == 'data' else 'zero'}. {LOOP_CAPTION} {BANDS}"
     )
     return Exhibit(
         f"divergence-{start}", f"Divergence with output bias {start}", caption, numbers(series, "rate"), image

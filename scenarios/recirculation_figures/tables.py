@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from circuitsim.analysis.averages import COLUMN, MEANING
 from circuitsim.analysis.optimum import principal_subspace
 from circuitsim.analysis.reports.portfolio import Exhibit
 from circuitsim.scenarios.figures import SPLITS, Measured, exhibit, mean, summary
@@ -61,12 +62,22 @@ def optimum(measured: Sequence[Measured]) -> list[Exhibit]:
         for split in SPLITS:
             least = best.error[split], best.variance[split]
             for label, values in one.curves("mse", by_rule, split).items():
-                excess = summary(np.asarray(best.excess(split, values[-1])))[:2]
+                excess = summary(np.asarray(best.excess(split, values[-1])))[:3]
                 rows.append((panel_title(one), split, label, mean(values[-1]), *least, *excess))
-    columns = ["panel", "split", "rule", "mse", "least mse", "variance", "excess (% of the variance)", "SD of excess"]
+    columns = [
+        "panel",
+        "split",
+        "rule",
+        "mse",
+        "least mse",
+        "variance",
+        "excess (% of the variance)",
+        "SD of excess",
+        f"{COLUMN} of excess",
+    ]
     caption = (
         "After the last epoch. The least error is that of the training data's principal subspace through its mean, by "
-        f"singular value decomposition. Backpropagation must come within {WITHIN:g} % of it."
+        f"singular value decomposition. Backpropagation must come within {WITHIN:g} % of it. {MEANING}"
     )
     return [exhibit("optimum", "Error above the principal subspace", caption, columns, rows)] if rows else []
 

@@ -49,7 +49,7 @@ class Trained(Measured):
 
     @property
     def masked(self) -> bool:
-        """Whether connections are missing."""
+        """True if connections are missing."""
         return self.name.endswith(MASKED)
 
     @property
@@ -145,10 +145,10 @@ def _missing(ran: Sequence[Trained], config: Mapping[str, Any]) -> list[Exhibit]
             found, moved = ({"all there": one.curve(metric)[-1]} for metric in ERRORS)
         else:
             continue
-        rows += [(one.dataset, one.kind, k, *summary(v), *summary(moved[k])[:2]) for k, v in found.items()]
+        rows += [(one.dataset, one.kind, k, *summary(v), *summary(moved[k])[:3]) for k, v in found.items()]
     if not any(one.masked for one in ran):
         return []
-    columns = ["data", "weights", "connections", *SUMMARY, "translated test: mean", "SD"]
+    columns = ["data", "weights", "connections", *SUMMARY, *(f"translated test: {what}" for what in SUMMARY[:3])]
     caption = (
         f"Test error in percent after the last epoch, without translations in training; {100 * config['density']:g} "
         "percent of the connections exist. The source's text drops connections within each neuron's filter, its code "

@@ -57,7 +57,7 @@ class ShareSettings(CampaignSettings):
     translated: float = Field(0.25, gt=0, lt=1, description="a number between 0 and 1")
     lr: Positive = 0.05
     momentum: float = Field(0.8, ge=0, lt=1, description="a number from 0 to below 1")
-    seeds: Replicates = 2
+    seeds: Replicates = 5
     epochs: Count = 10
     train_limit: Limit = 10_000
     test_limit: Limit = 2000
@@ -106,6 +106,7 @@ def _values(settings: ShareSettings, dataset: str, kind: str, shift: float) -> d
 
 QUICK: Mapping[str, Any] = {
     "datasets": ["digits"],
+    "seeds": 2,
     "shifts": [0.0, 0.2],
     "channels": [4, 8, 8],
     "units": 32,

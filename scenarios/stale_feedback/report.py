@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from circuitsim.analysis.averages import MEANING
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.panels import Panel, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit, notes_of, write_portfolio
@@ -158,10 +159,11 @@ def _numbers(table: pd.DataFrame, values: Values) -> Exhibit:
     for (label, stale), part in table.groupby(["feedback", STALENESS], sort=False):
         by = part.set_index("metric")
         means = [float(by["mean"][angle]) for angle in angles]
-        rows.append((label, stale, float(by["mean"]["error"]), float(by["SD"]["error"]), *means, by["seeds"]["error"]))
+        errors = [float(by[column]["error"]) for column in SUMMARY[:3]]
+        rows.append((label, stale, *errors, *means, by["seeds"]["error"]))
     header = [f"angle at layer {_layer(angle)} (degrees)" for angle in angles]
-    columns = ["feedback", STALENESS, "test error (%)", "SD", *header, "seeds"]
-    return exhibit("numbers", "Errors and angles in numbers", "Means over seeds.", columns, rows)
+    columns = ["feedback", STALENESS, "test error (%)", *SUMMARY[1:3], *header, "seeds"]
+    return exhibit("numbers", "Errors and angles in numbers", f"Means over seeds. {MEANING}", columns, rows)
 
 
 def _breaks(sweeps: Mapping[str, Sweep]) -> Exhibit:

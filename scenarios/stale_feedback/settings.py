@@ -31,7 +31,7 @@ class StaleFeedbackSettings(CampaignSettings):
     update_probabilities: Annotated[list[float], must(_probabilities)] = Field(
         [1.0, 0.5, 0.1, 0.02], description="a list of numbers above 0, descending, the first of them 1"
     )
-    seeds: TwoOrMore = 3
+    seeds: TwoOrMore = 5
     epochs: Count = 1
     batch: Count = 20
     lr: NonNegative = 0.1

@@ -10,8 +10,10 @@ import numpy as np
 from circuitsim.analysis.reports.panels import draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit
 from circuitsim.scenarios.figures import (
-    LOGARITHMIC,
+    BANDS,
+    MEANS,
     SPLITS,
+    SUMMARY,
     Curves,
     exhibit,
     fitted_panel,
@@ -54,7 +56,7 @@ def blocks(runs: Sequence[Developed], config: Mapping[str, Any]) -> list[Exhibit
     ]
     title = "Figure 8, first row: a convolutional circular autoencoder by rule"
     image = draw_panels([fitted_panel(*one) for one in series], known_labels(series), what=title)
-    caption = f"Kernels of side {config['kernel']}, {config['maps']} maps, tanh hinge, logistic image. {LOGARITHMIC}"
+    caption = f"Kernels of side {config['kernel']}, {config['maps']} maps, tanh hinge, logistic image. {BANDS}"
     rows = [
         (
             one.dataset,
@@ -70,11 +72,7 @@ def blocks(runs: Sequence[Developed], config: Mapping[str, Any]) -> list[Exhibit
         "data",
         "rule",
         "after epoch 1",
-        "mean",
-        "SD",
-        "least",
-        "greatest",
-        "seeds",
+        *SUMMARY,
         "independent loops, epoch 5",
     ]
     last = "Test error per unit after the last epoch. The last column is comparable with the standard level alone."
@@ -103,8 +101,8 @@ def stack(runs: Sequence[Developed], config: Mapping[str, Any]) -> list[Exhibit]
     title = "Figure 8, second row: classes from a stack of two blocks"
     image = draw_panels([fitted_panel(*one) for one in series], known_labels(series), what=title)
     stages = ", ".join(f"{name} to epoch {end}" for name, end in runs[0].ends().items())
-    caption = f"Stacks grow in sequence, without labels: {stages}; a softmax learns above them. {LOGARITHMIC}"
-    columns = ["data", "circuit", "mean", "SD", "least", "greatest", "seeds"]
+    caption = f"Stacks grow in sequence, without labels: {stages}; a softmax learns above them. {BANDS}"
+    columns = ["data", "circuit", *SUMMARY]
     last = f"Test error (%). Blocks are frozen while the top layer learns for {config['top_epochs']} epochs."
     return [
         Exhibit("figure-8-stack", title, caption, numbers(series, "circuit"), image),
@@ -127,11 +125,11 @@ def tuning(runs: Sequence[Developed], config: Mapping[str, Any]) -> list[Exhibit
     image = draw_panels([fitted_panel(*series[0])], known_labels(series), columns=1, what=title)
     caption = (
         "All from the same start. Errors come from the output through the transposed weights of the top layer, except "
-        f"where its feedback is learned (the paper leaves this step open), then hinge by hinge. {LOGARITHMIC}"
+        f"where its feedback is learned (the paper leaves this step open), then hinge by hinge. {BANDS}"
     )
     columns = ["channel", "rates", "error before (%)", "error after (%)"]
     columns += [f"{what} at hinge {b}" for b in (1, 2) for what in ("angle to BP (degrees)", "norm / BP's")]
-    last = "Mean (SD) over seeds. Angles and norms are those where fine-tuning begins."
+    last = f"{MEANS.capitalize()}. Angles and norms are those where fine-tuning begins."
     return [
         Exhibit("tuning", title, caption, numbers(series, "channel", "epoch of tuning"), image),
         exhibit("tuning-final", f"{title}: errors and angles", last, columns, rows),

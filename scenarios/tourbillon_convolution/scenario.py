@@ -16,6 +16,7 @@ from circuitsim.scenarios.tourbillon_convolution.settings import TourbillonConvo
 
 QUICK: Mapping[str, Any] = {
     "datasets": ["digits"],
+    "seeds": 2,
     "images": "digits",
     "maps": 3,
     "kernel": 3,

@@ -64,7 +64,7 @@ class TourbillonConvolutionSettings(CampaignSettings):
     )
     maps: Count = Field(6, description="a whole number >= 1, maps of a hinge")
     kernel: Count = Field(5, description="a whole number >= 1, side of a kernel")
-    seeds: Annotated[int, Field(ge=2, le=1000, description="a whole number from 2 to 1000")] = 2
+    seeds: Annotated[int, Field(ge=2, le=1000, description="a whole number from 2 to 1000")] = 5
     map_seeds: Replicates = 1
     batch: Count = 64
     train_limit: Limit = 10000
@@ -93,7 +93,7 @@ class TourbillonConvolutionSettings(CampaignSettings):
     error_examples: CountOrZero = Field(200, description="a whole number >= 0, training images of angles of errors")
 
     def model_post_init(self, _: Any) -> None:
-        """Let the level set what is not given."""
+        """Fill in from the level what is not given."""
         for key, value in LEVELS[self.level].items():
             if key not in self.model_fields_set:
                 object.__setattr__(self, key, value)

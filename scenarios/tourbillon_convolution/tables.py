@@ -15,7 +15,7 @@ from circuitsim.circuits.layers import parse_layers
 from circuitsim.circuits.tourbillon import tourbillon
 from circuitsim.data import load
 from circuitsim.engine.simulator import Simulator
-from circuitsim.scenarios.figures import SPLITS, exhibit, mean, mean_and_sd
+from circuitsim.scenarios.figures import MEANS, SPLITS, exhibit, mean, mean_and_sd
 from circuitsim.scenarios.tourbillon_convolution.curves import by_rule
 from circuitsim.scenarios.tourbillon_figures.series import Developed
 from circuitsim.timetable.schedule import make_schedule
@@ -81,7 +81,7 @@ def table_1(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
     rows.append(("constant image: the training mean", *errors, "–", "–"))
     columns = ["circuit", "train", "test", "paper: train", "paper: test"]
     caption = (
-        "Error per unit (mse), mean (SD) over seeds. The paper does not give the number of epochs. Its twin is worse "
+        f"Error per unit (mse), {MEANS}. The paper does not give the number of epochs. Its twin is worse "
         "than a constant image."
     )
     return [exhibit("table-1", f"Table 1: a convolutional U-Net and its twin, {twin.dataset}", caption, columns, rows)]

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from circuitsim.analysis.averages import COLUMN, MEANING
 from circuitsim.analysis.reports.panels import Panel, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit
 from circuitsim.scenarios.figures import (
     BANDS,
-    LOGARITHMIC,
     SPLITS,
     SUMMARY,
     Curves,
@@ -49,7 +49,7 @@ def learning(name: str, title: str, series: Series, caption: str) -> list[Exhibi
     """Return a panel of curves for each title and quantity, then the ends as a table."""
     panels = [(fitted_panel if one[1] in (SPREAD, INNER) else falling_panel)(*one) for one in series]
     image = draw_panels(panels, known_labels(series), what=f"{title}, against the epoch")
-    drawn = Exhibit(name, title, f"{caption} {LOGARITHMIC}", numbers(series, "label"), image)
+    drawn = Exhibit(name, title, f"{caption} {BANDS}", numbers(series, "label"), image)
     return [drawn, ends(name, title, series)]
 
 
@@ -97,7 +97,7 @@ def figure_4(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
     until = ", ".join(f"{name} to epoch {end}" for name, end in stages.items())
     caption = f"A Tourbillon grows in sequence: {until}. Its blocks need no labels. Below the axis it is untrained."
     columns = ["data", "split", "circuit", "accuracy (%)", *SUMMARY[1:]]
-    last = "After the last epoch, and where fine-tuning begins."
+    last = f"After the last epoch, and where fine-tuning begins. {MEANING}"
     return [
         Exhibit("figure-4", title, f"{caption} {BANDS}", numbers(series, "label"), image),
         exhibit("figure-4-final", f"{title}: at the end", last, columns, rows),
@@ -147,10 +147,10 @@ def _norms(runs: Sequence[Developed]) -> Exhibit:
         rates = PAPER if one.name.endswith("paper") else OURS
         errors = one.curves("mse/1", by_rule)
         for label, values in one.curves("spread/1", by_rule).items():
-            norm = summary((end / start)[rules == label])[:2]
+            norm = summary((end / start)[rules == label])[:3]
             rises = float((np.diff(errors[label], axis=0) > 0).sum(axis=0).mean())
             rows.append((one.dataset, rates, label, mean(errors[label][-1]), mean(values[-1]), *norm, rises))
-    columns = ["data", "rates", "rule", "mse", SPREAD, "norm of E / at start", "SD", "rises"]
+    columns = ["data", "rates", "rule", "mse", SPREAD, "norm of E / at start", "SD", COLUMN, "rises"]
     caption = "At the end. The last column has the number of epochs in which the error rose, a mean over seeds."
     return exhibit("collapse", "The symmetric rule collapses, in numbers", caption, columns, rows)
 

@@ -12,7 +12,7 @@ from circuitsim.analysis.reports.maps import Map, draw_maps
 from circuitsim.analysis.reports.panels import draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit
 from circuitsim.runs.config import build
-from circuitsim.scenarios.figures import LOGARITHMIC, exhibit, last_numbers, mean, mean_and_sd, numbers
+from circuitsim.scenarios.figures import BANDS, MEANS, exhibit, last_numbers, mean, mean_and_sd, numbers
 from circuitsim.scenarios.tourbillon import TourbillonSettings, design
 from circuitsim.scenarios.tourbillon_figures.curves import later_panel
 from circuitsim.scenarios.tourbillon_figures.series import Developed
@@ -93,7 +93,7 @@ def schedules(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
     caption = (
         "Errors of blocks are shown until growth ends. Each block, and the top, learns for the same number of epochs; "
         "longer: for as many as the sequential ones have together, while rates fall by the same factor in total. "
-        f"{stages}. {LOGARITHMIC}"
+        f"{stages}. {BANDS}"
     )
     return [
         Exhibit("schedules", "Blocks that grow one by one or together", caption, numbers(series, "schedule"), image),
@@ -123,7 +123,7 @@ def _compared(timings: Sequence[_Scheduled]) -> Exhibit:
     columns = ["schedule", "epochs of growth", "ticks from example to example"]
     for title in (*FIGURES.values(), "test error, tuned (%)"):
         columns += [title, f"% more than sequential: {title.partition(' (')[0]}"]
-    caption = "At the end of growth, the last columns after fine-tuning: mean (standard deviation) over seeds."
+    caption = f"At the end of growth, the last columns after fine-tuning: {MEANS}."
     return exhibit("schedules-final", "Schedules compared", caption, columns, rows)
 
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from circuitsim.analysis.averages import COLUMN, MEANING
 from circuitsim.analysis.reports.panels import draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit
 from circuitsim.scenarios.figures import (
-    LOGARITHMIC,
+    BANDS,
+    MEANS,
     SPLITS,
     Curves,
     Series,
@@ -48,7 +50,7 @@ def table_1(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
             rows.append((f"{one.circuit}, {_UNIT[kind]}", label, *map(mean_and_sd, curves), *paper))
     columns = ["circuit", "trained", "train", "test", "paper: train", "paper: test"]
     caption = (
-        "Mean (standard deviation) over seeds. With output block: the output layer, too, is a circular autoencoder "
+        f"{MEANS.capitalize()}. With output block: the output layer, too, is a circular autoencoder "
         "besides learning from its error, as in Algorithm 1. The paper does not give the number of epochs."
     )
     return [exhibit("table-1", "Table 1: twins beside backpropagation", caption, columns, rows)]
@@ -92,7 +94,7 @@ def tuning(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
     caption = (
         "Left: all from the same start, to the bit. BP has transposed weights; with none the top learns alone. Faster: "
         "the first encoder has a greater rate, since decoders have larger weights. Right: the top, or everything, is "
-        f"untrained at the start. {LOGARITHMIC}"
+        f"untrained at the start. {BANDS}"
     )
     table = numbers(series, "channel", "epoch of tuning")
     return [
@@ -127,9 +129,9 @@ def _starts(whole: Developed, blocks: Developed) -> Exhibit:
     found = {"recirculation": (whole.curve("error")[grown], whole.curve("mse/2")[grown])}
     errors, images = (blocks.curves(m, lambda r: GROWN[r["block_rule"]]) for m in ("error", "mse/2"))
     found |= {label: (errors[label][-1], images[label][-1]) for label in errors}
-    rows = [(label, *summary(error)[:2], *summary(image)[:2]) for label, (error, image) in found.items()]
-    columns = ["blocks grew by", "test error (%)", "SD", "mse of block 2", "SD of mse"]
-    caption = "The top layer alone trained with labels, above blocks that have grown without any."
+    rows = [(label, *summary(error)[:3], *summary(image)[:3]) for label, (error, image) in found.items()]
+    columns = ["blocks grew by", "test error (%)", "SD", COLUMN, "mse of block 2", "SD of mse", f"{COLUMN} of mse"]
+    caption = f"The top layer alone trained with labels, above blocks that have grown without any. {MEANING}"
     return exhibit("starts", "Before fine-tuning", caption, columns, rows)
 
 
@@ -141,4 +143,4 @@ def _ends(series: Series) -> Exhibit:
         for label, values in curves.items()
     ]
     columns = ["channel", "before", "after one epoch", "at the end", "worst seed at the end"]
-    return exhibit("tuning-final", "Gain of fine-tuning", "Test error, %: mean (SD) over seeds.", columns, rows)
+    return exhibit("tuning-final", "Gain of fine-tuning", f"Test error, %: {MEANS}.", columns, rows)

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from circuitsim.analysis.averages import COLUMN, MEANING
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.panels import Panel, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit, notes_of, write_portfolio
 from circuitsim.runs.scenario import MemberRun
 from circuitsim.scenarios.figures import (
     BANDS,
-    LOGARITHMIC,
     Curves,
     Measured,
     by,
@@ -64,7 +64,7 @@ def _errors(errors: Mapping[str, Curves], methods: Sequence[str]) -> Exhibit:
     series = [(circuit, "test error", curves) for circuit, curves in errors.items()]
     panels = [epoch_panel(c, "test error (%)", curves, logarithmic=True) for c, _, curves in series]
     image = draw_panels(panels, methods, what="Test error against the epoch")
-    return Exhibit("errors", "Test error", LOGARITHMIC, _numbers(series), image)
+    return Exhibit("errors", "Test error", BANDS, _numbers(series), image)
 
 
 def _angles(circuits: Circuits, methods: Sequence[str]) -> list[Exhibit]:
@@ -149,11 +149,12 @@ def _final(circuits: Circuits, methods: Sequence[str], config: Mapping[str, Any]
         columns = [_curves(ran, *key, methods) for key in _FINALS.values()]
         for method in (m for m in methods if any(m in one.run.member.vary["feedback"] for one in ran)):
             ends = [summary(curves.get(method, none)[-1]) for curves in columns]
-            rows.append((circuit, method, ends[0][-1], *(value for end in ends for value in end[:2])))
-    header = [column for title in _FINALS for column in (title, f"SD of {title}")]
+            rows.append((circuit, method, ends[0][-1], *(value for end in ends for value in end[:3])))
+    header = [column for title in _FINALS for column in (title, f"SD of {title}", f"{COLUMN} of {title}")]
     caption = (
         f"Means and standard deviations between seeds (n − 1) after {config['epochs']} epochs. The column seeds counts "
-        f"those of {config['seeds']} that have not diverged. The angle is that of arriving errors to backpropagation's."
+        f"those of {config['seeds']} that have not diverged. The angle is that of arriving errors to "
+        f"backpropagation's. {MEANING}"
     )
     return exhibit("final", "Final numbers", caption, ["circuit", "feedback", "seeds", *header], rows)
 

@@ -13,7 +13,7 @@ from building import Built, Tensors, classes, classifier, digits, distance, pres
 from tensors import bits
 
 from circuitsim.circuit.parts import Carries, Exchange, Mirror
-from circuitsim.circuits.classifier import FEEDBACK, KNOWN, PRIMITIVES, layered_classifier
+from circuitsim.circuits.classifier import FEEDBACK, KNOWN, PRIMITIVES, READS, layered_classifier
 from circuitsim.circuits.replacement import FEEDBACK as REPLACED
 from circuitsim.circuits.replacement import replacement_classifier
 from circuitsim.engine.simulator import Simulator
@@ -64,6 +64,15 @@ def test_primitives_one_by_one(primitive: str) -> None:
     kinds = {"sparse": "lateral", "self": "weight-transport"}
     expected = of_each_feedback(kinds[primitive], 3) if primitive in kinds else []
     assert findings("ia", primitives=[primitive], output="logistic") == [*expected, ("label", "W3")]
+
+
+def test_a_layer_s_input_costs_no_finding_and_no_window() -> None:
+    """W x arrives at the neuron itself, through the synapses that it has, when the neuron fires."""
+    for primitive in KNOWN:
+        own, fired = (layered_classifier(SIZES, "ia", primitives=[primitive], reads=reads) for reads in READS)
+        assert make_schedule(*own).findings == make_schedule(*fired).findings
+        assert make_schedule(*own).windows == make_schedule(*fired).windows
+        assert (own[0] == fired[0]) == (primitive not in ("amp", "null"))
 
 
 def test_all_primitives_together_and_the_names_of_sums() -> None:
@@ -173,7 +182,7 @@ def transposed(made: Simulator, *, layout: bool) -> Simulator:
         if quantity == "weight" and name[0] == "B":
             turned = made.tensors()[f"W{name[1:]}.weight"].copy().transpose(0, 2, 1)
             if layout:
-                made.state._arrays[name, "weight", None] = turned
+                made.state._arrays[name, "weight", None] = made.state._made[name, "weight", None] = turned
             else:
                 array[...] = turned
     return made
@@ -262,13 +271,14 @@ def gradient(penalty: Callable[[np.ndarray], float], b: np.ndarray) -> np.ndarra
 @pytest.mark.parametrize(
     "chosen", [*((name,) for name in KNOWN), *PRIMITIVES.values(), KNOWN], ids=lambda names: "+".join(names)
 )
-def test_the_update_is_minus_the_gradient_of_the_penalties(chosen: tuple[str, ...], backend: str) -> None:
+@pytest.mark.parametrize("reads", READS)
+def test_the_update_is_minus_the_gradient_of_the_penalties(chosen: tuple[str, ...], reads: str, backend: str) -> None:
     """The increments of the primitives of one projection add up, each with its own coefficient."""
     assert PENALTIES.keys() == {*KNOWN}
     rules = {name: "self_alignment" if name == "self" else name for name in chosen}
     factors = {name: 0.5 + 0.3 * k for k, name in enumerate(chosen)}
     numbers: dict[Any, float] = {(f"B{h}", f"{rule}.c"): factors[name] for h in (2, 3) for name, rule in rules.items()}
-    setting = classifier("ia", DEEP, numbers | {("B2", "lr"): 0.2, ("B3", "lr"): 0.3}, primitives=chosen)
+    setting = classifier("ia", DEEP, numbers | {("B2", "lr"): 0.2, ("B3", "lr"): 0.3}, primitives=chosen, reads=reads)
     probes = [(f"layer{h}", "O", 0) for h in (1, 2, 3)]
     made = simulator([setting], backend=backend, probes=probes)
     for rows in ROWS[:3]:
@@ -277,6 +287,7 @@ def test_the_update_is_minus_the_gradient_of_the_penalties(chosen: tuple[str, ..
         for h, lr in ((2, 0.2), (3, 0.3)):
             below, above = (made.probe(f"layer{k}")[0] for k in (h - 1, h))
             b, w = before[f"B{h}.weight"], before[f"W{h}.weight"]
+            above = below @ w.T if reads == "input" else above
 
             def penalty(
                 b: np.ndarray, w: np.ndarray = w, below: np.ndarray = below, above: np.ndarray = above

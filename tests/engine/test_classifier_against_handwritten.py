@@ -55,6 +55,7 @@ class Setting:
     normalise: bool = False
     passes: int = 1
     five: bool = False  # all primitives, in the place of those of ia
+    reads: str = "input"  # what amp, null and sparse take as the layer above
     delay: int = 1
 
     momentum: float = 0.0
@@ -112,7 +113,7 @@ class Setting:
         if self.feedback in ("kp", "urfb"):
             given["feedback_step"] = self.step
         if self.coefficients:
-            given["primitives"] = {"rate": self.rate, **self.coefficients}
+            given["primitives"] = {"rate": self.rate, "reads": self.reads, **self.coefficients}
         if self.feedback == "wm":
             given["mirror"] = {"rate": self.rate, "decay": 0.03} | {
                 name: getattr(self, name) for name in ("block_bias", "centre", "normalise")
@@ -125,7 +126,7 @@ class Setting:
 def simulator(settings: Sequence[Setting], backend: str, dtype: str) -> Simulator:
     """One replica for each setting, its biases drawn, and the digits in use."""
     first = settings[0]
-    names = ("loss", "hidden", "output", "bias", "masked", "normalise", "passes", "delay")
+    names = ("loss", "hidden", "output", "bias", "masked", "normalise", "passes", "delay", "reads")
     given = {name: getattr(first, name) for name in names}
     given["bounded"] = any(s.max_norm is not None for s in settings)
     if first.five:
@@ -227,6 +228,7 @@ def others() -> list[tuple[Setting, ...]]:
         found.append((replace(plain, hidden=hidden, output=output, five=True),))
         found.append((replace(plain, feedback="wm", hidden=hidden, output=output),))
     found += [(replace(plain, loss="hinge", output=output),) for output in ("softmax", "logistic")]
+    found += [(replace(plain, reads="activity", five=True),), (replace(plain, reads="activity", feedback="aa"),)]
     return found
 
 

@@ -122,7 +122,7 @@ def update(net: hand.Network, w: Tensors, x: np.ndarray, y: np.ndarray, chosen: 
         if place.layer.kind == "sum":
             arriving[k - 2] += delta
         if h and h > 1:
-            b, above, below = down[h], o[k], o[k - 1]
+            b, above, below = down[h], o[k - 1] @ up[k - 1].T, o[k - 1]
             gradients = {
                 "decay": b,
                 "amp": -below.T @ above / batch,

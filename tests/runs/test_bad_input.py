@@ -270,9 +270,10 @@ CLASSIFIER = {
     "mirror={normalise='x'}": r"key mirror\.normalise: got 'x'; expected true or false",
     "mirror={passes_before=-1}": r"key mirror\.passes_before: got -1; expected a whole number >= 0",
     "mirror={passes_per_update=0.5}": r"key mirror\.passes_per_update: got 0\.5; expected a whole number >= 0",
-    "primitives=all": r"key primitives: got 'all'; expected none, or a table of decay, amp, null, sparse, self and r",
+    "primitives=all": r"key primitives: got 'all'; expected none, or a table of decay, amp, null, sparse, self, rate a",
     "primitives={amps=1}": r"key primitives\.amps: got 1; expected one of amp, .*, sparse\. Did you mean amp\?",
     "primitives={amp=nan}": r"key primitives\.amp: got nan; expected a number\. Correct the value of primitives\.amp",
+    "feedback=ia primitives={reads='gain'}": r"key primitives\.reads: got 'gain'; expected input or activity\. ",
     "feedback=ia primitives={rate=-1}": r"key primitives\.rate: got -1; expected a number >= 0",
     # what does not fit the data
     "sizes=[63,32,10]": r"key sizes: got \[63, 32, 10\]; expected 64 units in layer 0, one for each.*\[64,\.\.\.,10\]",
@@ -416,7 +417,7 @@ def test_options_and_files(line: str, folder: Path, capfd: pytest.CaptureFixture
 DAMAGE = {
     "cut": (
         lambda text: text[: len(text) // 2],
-        r"config\.json: got .*; expected the file that the run wrote\. Start the",
+        r"config\.json: got .*; expected the file that the run wrote\. Put it back, or start the",
     ),
     "empty": (lambda text: "", r"config\.json: got .*; expected the file that the run wrote"),
     "a list": (

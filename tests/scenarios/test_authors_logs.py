@@ -1,9 +1,10 @@
-"""The logs that the authors of weight mirrors published: MNIST, one epoch, every digit that they print.
+"""The logs that the authors of weight mirrors published: MNIST, three epochs, every digit that they print.
 
 Their program draws all biases, then all forward weights, then all feedback weights, the first layer's (which nothing
 uses) included, as NumPy's legacy generator gives them: biases (n_h, 1), W (n_h, n_{h-1}), B (n_{h-1}, n_h), each times
-sqrt(1 / (n_h + n_{h-1})). Of the layouts tried (W and B transposed or not, B with or without the first layer) no other
-gives these numbers. Its bias steps are divided by the batch size a second time.
+sqrt(1 / (n_h + n_{h-1})). Their mirrors' noise cannot be had: those are compared statistically. Of
+the layouts tried (W and B transposed or not, B with or without the first layer) no other gives these numbers. Its bias
+steps are divided by the batch size a second time.
 """
 
 from __future__ import annotations
@@ -29,15 +30,31 @@ SETTINGS = {
     "batch": BATCH,
     "drop_last": True,
     "shuffle": False,
-    "epochs": 1,
     "dtype": "float64",
     "angle_examples": 1,
+    "running_loss": True,
 }
-PUBLISHED = {  # rate; what is printed, in percent right and degrees, with the digits that are
-    "bp": (0.2, {"right": "88.00", "running_loss": "1.4687610"}),
-    "fa": (0.2, {"right": "85.49", "angle/delta1": "42.0762", "angle/W2": "40.0352"}),
-    "kp": (0.3, {"right": "88.90", "angle/delta1": "19.41", "angle/W2": "19.75"}),
+PUBLISHED = {  # rate; printed after each epoch: percent right, the epoch's loss, angles of δ and of output weights
+    "bp": (0.2, [("88.00", "1.4687610"), ("89.69", "0.8008830"), ("90.58", "0.7109772")]),
+    "fa": (
+        0.2,
+        [
+            ("85.49", "1.8329758", "42.0762", "40.0352"),
+            ("88.04", "0.9454607", "33.2320", "34.9157"),
+            ("89.01", "0.8324250", "29.9310", "32.5996"),
+        ],
+    ),
+    "kp": (
+        0.3,
+        [
+            ("88.90", "1.4140639", "19.4126", "19.7463"),
+            ("90.65", "0.7250092", "16.1213", "17.0900"),
+            ("91.75", "0.6253393", "15.6516", "15.7497"),
+        ],
+    ),
 }
+MIRROR = {"noise": "uniform", "scale": 0.05, "rate": 1.28, "decay": 0.0, "passes_before": 468, "passes_per_update": 1}
+MIRRORED = [(78.48, 61.3), (84.23, 53.2), (86.54, 47.3)]  # percent right, angle of the output weights
 
 
 def drawn() -> dict[str, np.ndarray]:
@@ -56,16 +73,41 @@ def drawn() -> dict[str, np.ndarray]:
     return found | {"B2.weight": feedback[1]}
 
 
+def trained(folder: Path, feedback: str, rate: float, epochs: int, **further: str) -> list[dict[str, float]]:
+    """Run the authors' circuit from their first weights; return what is measured after each epoch."""
+    save_tensors(folder / "init", drawn())
+    keys = SETTINGS | {"feedback": feedback, "lr": rate, "lr_bias": rate / BATCH, "epochs": epochs}
+    texts = {key: spell(value) for key, value in keys.items()} | further
+    sets = [part for key, text in texts.items() for part in ("--set", f"{key}={text}")]
+    assert circuitsim("run", "classifier", "--init", folder / "init", "--out", folder / "run", *sets) == 0
+    rows = metrics(folder / "run")
+    found = []
+    for epoch in range(1, epochs + 1):
+        last = rows[rows["epoch"] == epoch].set_index(["split", "metric"])["value"]
+        found.append({"right": 100 - last["test", "error"], **last["train"]})
+    return found
+
+
 @pytest.mark.skipif(not REAL_DATA, reason="CIRCUITSIM_DATA names no folder with MNIST")
-@pytest.mark.parametrize("feedback", [nightly("bp"), "fa", nightly("kp")])
-def test_every_digit(feedback: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("feedback,epochs", [("fa", 1), nightly("bp", 3), nightly("fa", 3), nightly("kp", 3)])
+def test_every_digit(feedback: str, epochs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     skip_report(monkeypatch)
     rate, published = PUBLISHED[feedback]
-    save_tensors(tmp_path / "init", drawn())
-    keys = SETTINGS | {"feedback": feedback, "lr": rate, "lr_bias": rate / BATCH}
-    sets = [part for key, value in keys.items() for part in ("--set", f"{key}={spell(value)}")]
-    assert circuitsim("run", "classifier", "--init", tmp_path / "init", "--out", tmp_path / "run", *sets) == 0
-    last = metrics(tmp_path / "run").query("epoch == 1").set_index(["split", "metric"])["value"]
-    found = {"right": 100 - last["test", "error"], **last["train"]}
-    for name, text in published.items():
-        assert f"{found[name]:.{len(text.partition('.')[2])}f}" == text, name
+    names = ("right", "running_loss", "angle/delta1", "angle/W2")
+    for found, texts in zip(trained(tmp_path, feedback, rate, epochs), published, strict=False):
+        for name, text in zip(names, texts, strict=False):
+            unit = 10.0 ** -len(text.partition(".")[2])
+            if feedback == "kp" and len(text) > 5:  # the last of seven digits follows from the order of summation
+                assert abs(found[name] - float(text)) <= 1.5 * unit, name
+            else:
+                assert f"{found[name]:.{len(text.partition('.')[2])}f}" == text, name
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(not REAL_DATA, reason="CIRCUITSIM_DATA names no folder with MNIST")
+def test_weight_mirrors_follow_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With noise of another stream: within a point, and within three degrees."""
+    skip_report(monkeypatch)
+    table = "{ " + ", ".join(f"{key} = {spell(value)}" for key, value in MIRROR.items()) + " }"
+    for found, (right, angle) in zip(trained(tmp_path, "wm", 0.05, 3, mirror=table), MIRRORED, strict=True):
+        assert abs(found["right"] - right) < 1.0 and abs(found["angle/W2"] - angle) < 3.0, found

@@ -149,7 +149,7 @@ def test_figures_that_are_undefined_are_left_out(tmp_path: Path) -> None:
 
 
 def test_running_loss_is_that_of_each_batch_before_its_update(tmp_path: Path) -> None:
-    keys = {"sizes": [64, 10], "lr": 0.5, "shuffle": False, "epochs": 2}
+    keys = {"sizes": [64, 10], "lr": 0.5, "shuffle": False, "epochs": 2, "running_loss": True}
     run(tmp_path / "run", **keys)
     w = initial(tmp_path / "run")
     for epoch in (1, 2):
@@ -163,10 +163,14 @@ def test_running_loss_is_that_of_each_batch_before_its_update(tmp_path: Path) ->
             w = by_hand.train(small().train, small().train_labels, w, rows=[part], lr=0.5)
         assert figures(tmp_path / "run", epoch, "train")["running_loss"] == pytest.approx(np.mean(means))
     assert "running_loss" not in figures(tmp_path / "run", 0, "train")
+    run(tmp_path / "other", **keys | {"running_loss": False})
+    assert "running_loss" not in figures(tmp_path / "other", 1, "train")
+    for name, values in final(tmp_path / "other").items():
+        np.testing.assert_array_equal(values, final(tmp_path / "run")[name])
 
 
 TABLES = {"ia": {"amp": 0.6, "decay": 0.2, "null": 0.3, "rate": 0.2}, "sa": {"self": 0.5, "decay": 0.4, "rate": 0.1},
-          "aa": {"amp": 0.4, "sparse": 0.3, "self": 0.1, "rate": 0.2}}  # fmt: skip
+          "aa": {"amp": 0.4, "sparse": 0.3, "self": 0.1, "rate": 0.2, "reads": "activity"}}  # fmt: skip
 
 
 @pytest.mark.parametrize("feedback", [kind for kind in KINDS if kind != "wm"])
@@ -447,7 +451,8 @@ def test_config_has_every_value_used(tmp_path: Path) -> None:
     assert config["mirror"] == {"noise": "gaussian", "scale": 2.0, "rate": 0.1, "decay": 0.01, "centre": False,
                                 "block_bias": False, "normalise": False, "passes_before": 0,
                                 "passes_per_update": 1}  # fmt: skip
-    assert config["primitives"][2] == {"decay": 1.0, "amp": 0.0, "null": 0.0, "sparse": 0.0, "self": 1.0, "rate": 0.01}
+    assert config["primitives"][2] == {"decay": 1.0, "amp": 0.0, "null": 0.0, "sparse": 0.0, "self": 1.0, "rate": 0.01,
+                                       "reads": "input"}  # fmt: skip
 
 
 def test_the_audit_says_where_feedback_is_not_local(tmp_path: Path) -> None:
@@ -459,3 +464,19 @@ def test_the_audit_says_where_feedback_is_not_local(tmp_path: Path) -> None:
         assert audit["local"] == (not kinds[feedback])
     assert kinds["bp"] == kinds["ss"] == kinds["sa"] == {"weight-transport"}
     assert not kinds["fa"] | kinds["dfa"] | kinds["kp"] | kinds["urfb"] | kinds["wm"] | kinds["ia"]
+
+
+def test_activation_alignment_follows_backpropagation(tmp_path: Path) -> None:
+    """With W x its feedback turns to the transposed weights; with the softmax's activity it cannot."""
+    learns = {"sizes": [64, 32, 10], "train_limit": None, "test_limit": None, "batch": 20, "epochs": 5, "lr": 0.1}
+    errors, angles = {}, {}
+    for name, keys in {
+        "bp": {"feedback": "bp"},
+        "input": {"feedback": "aa", "primitives": {"rate": 0.1}},
+        "activity": {"feedback": "aa", "primitives": {"rate": 0.1, "reads": "activity"}},
+    }.items():
+        run(tmp_path / name, **(learns | keys))
+        errors[name] = figures(tmp_path / name, 5, "test")["error"]
+        angles[name] = figures(tmp_path / name, 5, "train")["angle/W2"]
+    assert abs(errors["input"] - errors["bp"]) < 2.0
+    assert angles["input"] < 20.0 < 60.0 < angles["activity"]

@@ -18,9 +18,9 @@ INF = np.inf
 
 def test_members_are_as_few_runs_as_shapes_allow() -> None:
     copies, deferred, random = members(StaleFeedbackSettings(seed=5, lr=0.2))
-    assert copies.vary == {"copy_interval": [*(2**k for k in range(11)), "never"], "seed": [5, 6, 7]}
-    assert deferred.vary == {"update_probability": [1.0, 0.5, 0.1, 0.02], "seed": [5, 6, 7]}
-    assert random.vary == {"seed": [5, 6, 7]}
+    assert copies.vary == {"copy_interval": [*(2**k for k in range(11)), "never"], "seed": [5, 6, 7, 8, 9]}
+    assert deferred.vary == {"update_probability": [1.0, 0.5, 0.1, 0.02], "seed": [5, 6, 7, 8, 9]}
+    assert random.vary == {"seed": [5, 6, 7, 8, 9]}
     for member in (copies, deferred, random):
         assert member.values["sizes"] == [784, 256, 64, 10]
         assert (member.values["lr"], member.values["data_seed"]) == (0.2, 5)

@@ -190,7 +190,7 @@ def test_tables_are_of_the_metrics(ran: Path) -> None:
         row = four.loc["test", label]
         assert (row["accuracy (%)"], row["seeds"]) == (pytest.approx(100 - error[epoch].mean()), 2)
     ended = table(ran, "tuning-final").set_index("channel")
-    assert ended.loc["decoders", "before"].startswith(f"{error[8].mean():.4g} (")
+    assert ended.loc["decoders", "before"].startswith(f"{error[8].mean():.4g} ± ")
     assert ended.loc["decoders", "worst seed at the end"] == error[11].max()
     alone = table(ran, "starts").set_index("blocks grew by")
     assert alone.loc["recirculation", "test error (%)"] == pytest.approx(error[8].mean())

@@ -16,15 +16,8 @@ from circuitsim.kernels import reference
 from circuitsim.kernels.cpu import activations
 from circuitsim.kernels.cpu.native import line, soon
 from circuitsim.kernels.cpu.operands import read_all, read_part, write_part
-from circuitsim.kernels.cpu.pairs import (
-    bound_grouped,
-    deliver_along,
-    deliver_winners,
-    largest,
-    outer_along,
-    signed,
-    spread,
-)
+from circuitsim.kernels.cpu.pairs import bound_grouped, deliver_along, outer_along, signed, spread
+from circuitsim.kernels.cpu.pools import deliver_winners, largest
 from circuitsim.kernels.cpu.products import deliver, outer
 from circuitsim.kernels.cpu.program import bind, fuse
 from circuitsim.kernels.cpu.synapses import accumulate, add, apply, bound, clear, guard, mask, normalise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from circuitsim.kernels.cpu.threads import thread_count
 
 Array = np.ndarray
+LINE = 64  # bytes of a cache line
 
 
 class SplitBy(Enum):
@@ -74,8 +76,11 @@ def write_part(array: Array, axis: int = 2, *, examples: int | None = 1) -> Oper
 
 
 def workspace(dtype: np.dtype[Any], *shape: int) -> Operand:
-    """Operand of memory in which each thread writes down intermediate values of its own."""
-    return Operand(np.empty((thread_count(), *shape), dtype), None, written=True, private=True)
+    """Operand of memory in which each thread writes down intermediate values of its own; it begins on a cache line."""
+    count = thread_count() * math.prod(shape)
+    spare = np.empty(count + LINE // dtype.itemsize, dtype)
+    begin = -spare.ctypes.data % LINE // dtype.itemsize
+    return Operand(spare[begin : begin + count].reshape(-1, *shape), None, written=True, private=True)
 
 
 def root(array: Array) -> Array:

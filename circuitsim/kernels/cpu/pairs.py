@@ -1,4 +1,4 @@
-"""Synapses that are listed: sums, increments, largest inputs, and what passes back to a winner.
+"""Synapses that are listed: sums and increments, signs, shared biases, and bounds of groups.
 
 A thread has neurons and examples of its own, or, for increments, weights of its own.
 """
@@ -20,7 +20,6 @@ from circuitsim.kernels.steps import Step, in_turn
 
 Array = np.ndarray
 kernel = njit(nogil=True, error_model="numpy")
-TIES = {"first": 0, "last": 1, "all": 2}
 
 
 def deliver_along(links: Links, emitted: Array, weight: Array, arriving: Array, *, accumulate: bool) -> Step:
@@ -70,106 +69,6 @@ def _outer(rows, posts, pres, post, pre, target, first, last, low, high, begin, 
                 for k in range(rows[s], rows[s + 1]):
                     total += p[posts[k]] * q[pres[k]]
                 target[r, s, 0] += total
-
-
-def largest(links: Links, emitted: Array, weight: Array, arriving: Array, winner: Array | None) -> Step:
-    """S[r, b, post] = the largest w[r, slot] emitted[r, b, pre]; winner = the tap that won, or a bit for each."""
-    first, pre, slot, tap = links.by_post()
-    count = int(np.prod(links.tensor_shape)) if links.zero_fills else 0
-    how = read_all(np.array([TIES[links.ties], count], np.int64))
-    rows = read_all(first), read_all(pre), read_all(slot), read_all(tap)
-    flat, given = read_all(weight.reshape(weight.shape[0], -1)), read_examples(emitted)
-    work = arriving.shape[0] * arriving.shape[1] * len(pre)
-    if winner is None:
-        return bind(_largest, *rows, how, given, flat, write_part(arriving), work=work)
-    return bind(_largest_won, *rows, how, given, flat, write_part(arriving), write_part(winner), work=work)
-
-
-@njit(nogil=True, error_model="numpy")
-def _choose(k, stop, pre, slot, tap, ties, count, w, e):
-    """Return the largest input of a neuron, whose synapses are k to stop, and the tap or the taps that won."""
-    zero = e.dtype.type(0)
-    most, won, next_tap = zero, np.int64(0) if ties == 2 else np.int64(-1), 0
-    some = False
-    while k < stop or next_tap < count:
-        place = tap[k] if k < stop else count
-        absent = next_tap < count and next_tap < place  # a tap without a synapse competes as 0
-        value = zero if absent else w[slot[k]] * e[pre[k]]
-        now = next_tap if absent else place
-        if absent:
-            next_tap += 1
-        else:
-            k += 1
-            next_tap = place + 1
-        if math.isnan(value):
-            return value, np.int64(0) if ties == 2 else np.int64(-1)
-        if not some or value > most:
-            most, won, some = value, np.int64(1) << now if ties == 2 else np.int64(now), True
-        elif value == most:
-            won = won | np.int64(1) << now if ties == 2 else np.int64(now) if ties == 1 else won
-    return most, won
-
-
-@kernel
-def _largest(rows, pre, slot, tap, how, emitted, weight, arriving, first, last, low, high, begin, end):
-    for r in range(first, last):
-        for b in range(begin, end):
-            e = emitted[min(r, emitted.shape[0] - 1), b]
-            for i in range(low, high):
-                most, _ = _choose(rows[i], rows[i + 1], pre, slot, tap, how[0], how[1], weight[r], e)
-                arriving[r, b, i] = most
-
-
-@kernel
-def _largest_won(rows, pre, slot, tap, how, emitted, weight, arriving, winner, first, last, low, high, begin, end):
-    for r in range(first, last):
-        for b in range(begin, end):
-            e = emitted[min(r, emitted.shape[0] - 1), b]
-            for i in range(low, high):
-                most, won = _choose(rows[i], rows[i + 1], pre, slot, tap, how[0], how[1], weight[r], e)
-                arriving[r, b, i] = most
-                winner[r, b, i] = won
-
-
-def deliver_winners(
-    links: Links, forwards: Links, emitted: Array, winner: Array, weight: Array, arriving: Array, *, accumulate: bool
-) -> Step:
-    """S[r, b, post] (+)= sum of w[r, slot] emitted[r, b, pre] over the synapses that won, read backwards.
-
-    Each pooling neuron adds to the cell that won: a thread has examples of its own.
-    """
-    post, pre, slot = links.synapses
-    cells = np.full((2, links.pres, int(forwards.taps.max()) + 1), -1, np.int64)
-    cells[0, pre, forwards.taps], cells[1, pre, forwards.taps] = post, slot
-    how = read_all(np.array([TIES[forwards.ties], int(accumulate)], np.int64))
-    flat = read_all(weight.reshape(weight.shape[0], -1))
-    given = read_examples(emitted), read_examples(winner), flat
-    work = arriving.shape[0] * arriving.shape[1] * links.posts
-    out = write_part(arriving)
-    return bind(_deliver_winners, read_all(cells), how, *given, out, work=work, separable=False)
-
-
-@kernel
-def _deliver_winners(cells, how, emitted, winner, weight, arriving, first, last, low, high, begin, end):
-    if low == high:
-        return
-    for r in range(first, last):
-        w = weight[r]
-        for b in range(begin, end):
-            e, won = emitted[min(r, emitted.shape[0] - 1), b], winner[min(r, winner.shape[0] - 1), b]
-            out = arriving[r, b]
-            if how[1] == 0:
-                for i in range(out.shape[0]):
-                    out[i] = 0
-            for j in range(cells.shape[1]):
-                if how[0] != 2:
-                    tap = won[j]
-                    if 0 <= tap < cells.shape[2] and cells[0, j, tap] >= 0:
-                        out[cells[0, j, tap]] += w[cells[1, j, tap]] * e[j]
-                    continue
-                for tap in range(cells.shape[2]):
-                    if won[j] >> tap & 1 and cells[0, j, tap] >= 0:
-                        out[cells[0, j, tap]] += w[cells[1, j, tap]] * e[j]
 
 
 def signed(magnitude: Array, other: Array, out: Array) -> Step:
