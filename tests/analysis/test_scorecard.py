@@ -11,6 +11,7 @@ import pytest
 from building import read_by
 
 from circuitsim import phases
+from circuitsim.analysis.reports.audit_text import scores
 from circuitsim.analysis.scores.costs import costs
 from circuitsim.analysis.scores.dependencies import modularity
 from circuitsim.analysis.scores.experiment import experiment
@@ -474,7 +475,7 @@ def test_a_wave_of_mirror_mode_has_costs_of_its_own() -> None:
 
 def test_a_scorecard_that_is_not_complete_is_told_as_far_as_it_goes() -> None:
     """As of a run with a replica that has diverged."""
-    made = simulator([classifier("fa", (64, 5, 10))])
+    made = classifier("fa")
     card = {"locality": {"local": True, "findings": {}}, "costs": costs(made), "left": "run it again"}
     found = scores(card)
     assert [problem for problem, _ in found] == ["locality", "operations", "memory", "wires", "not measured"]
