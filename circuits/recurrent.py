@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.circuit.connectivity import Convolution, MaxPool, Shape, Upsample, size_of
+from circuitsim.circuit.connectivity import Convolution, MaxPool, Resize, Shape, size_of
 from circuitsim.circuit.parts import Combine, Population, Projection
 from circuitsim.circuits.cells import CELLS, make_cell
 from circuitsim.circuits.choices import require_choice
@@ -55,7 +55,7 @@ def recurrent_classifier(
     kernel, recurrent_kernel : sides of the windows of the drive, and of the cell.
     pool : side of the windows of which the largest activity passes on; 1: no pool.
     top_down : the last layer's cell drives the first layer a step later, through `raised` (its image enlarged to that
-        layer's) and a 1 x 1 convolution `F`.
+        layer's, bilinear) and a 1 x 1 convolution `F`.
     unroll : edge (each layer takes a step, as in the sources) or sweep (all layers within each step).
     blank : activity of the image's neurons when nothing is shown.
 
@@ -120,7 +120,7 @@ def _top_down(row: _Row, last: int, cell: str, factor: int) -> None:
     if factor > 1:
         count, rows, columns = shapes[top]
         row.populations.append(Population("raised", shape=(count, rows * factor, columns * factor)))
-        row.projections.append(Projection("to_raised", top, "raised", connectivity=Upsample(factor)))
+        row.projections.append(Projection("to_raised", top, "raised", connectivity=Resize()))
         source = "raised"
     row.projections.append(Projection("F", source, "drive1", connectivity=Convolution(1), lag=1))
 

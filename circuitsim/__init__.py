@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         MaxPool,
         MeanPool,
         OneToOne,
+        Resize,
         Table,
         Upsample,
     )
@@ -64,7 +65,7 @@ _MODULES = {
     **dict.fromkeys(("AsynchronousSimulator", "Timing"), "asynchrony"),
     "Circuit": "circuit.circuit",
     **dict.fromkeys(
-        ("Convolution", "Dense", "LocallyConnected", "MaxPool", "MeanPool", "OneToOne", "Table", "Upsample"),
+        ("Convolution", "Dense", "LocallyConnected", "MaxPool", "MeanPool", "OneToOne", "Resize", "Table", "Upsample"),
         "circuit.connectivity",
     ),
     **dict.fromkeys(
@@ -118,6 +119,7 @@ __all__ = [
     "Protocol",
     "Readout",
     "Recording",
+    "Resize",
     "Rule",
     "Run",
     "Scenario",

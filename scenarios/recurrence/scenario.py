@@ -45,7 +45,7 @@ class RecurrenceSettings(CampaignSettings):
     )
     steps: Count = 4
     judged: Count = 2
-    lr: NonNegative = 0.01
+    lr: NonNegative = 0.003
     momentum: float = Field(0.9, ge=0, lt=1, description="a number from 0 to below 1")
     threshold: float = Field(0.9, gt=0, description="a number above 0")
     seeds: Replicates = 2

@@ -53,7 +53,7 @@ class RecurrentSettings(TrainingSettings):
     feedback: Literal["bp", "fa", "kp", "ss"] = Field("bp", description=f"one of {', '.join(FEEDBACK)}")
     readout: Literal["last", "averaged", "confident"] = Field("last", description="last, averaged or confident")
     threshold: float = Field(0.9, gt=0, description="a number above 0")
-    lr: NonNegative = 0.01
+    lr: NonNegative = 0.003
     lr_bias: float | None = Field(None, ge=0, description="none, or a number >= 0")
     momentum: float = Field(0.9, ge=0, lt=1, description="a number from 0 to below 1")
     weight_decay: NonNegative = 0.0

@@ -125,7 +125,7 @@ def test_the_clock_follows_from_the_settings() -> None:
     design = SCENARIO.design(settings)
     assert design.protocol.clock == Clock(7, 5, judged=3, truncated=2)
     assert design.circuit.blank == 0.5
-    assert design.parameters["W1", "lr"] == pytest.approx(0.01 / 3)  # errors count as their mean
+    assert design.parameters["W1", "lr"] == pytest.approx(0.003 / 3)  # errors count as their mean
 
 
 @pytest.fixture(scope="module")
