@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         MaxPool,
         MeanPool,
         OneToOne,
+        Resize,
         Table,
         Upsample,
     )
@@ -67,7 +68,7 @@ _MODULES = {
     **dict.fromkeys(("AsynchronousSimulator", "Timing"), "asynchrony"),
     "Circuit": "circuit.circuit",
     **dict.fromkeys(
-        ("Convolution", "Dense", "LocallyConnected", "MaxPool", "MeanPool", "OneToOne", "Table", "Upsample"),
+        ("Convolution", "Dense", "LocallyConnected", "MaxPool", "MeanPool", "OneToOne", "Resize", "Table", "Upsample"),
         "circuit.connectivity",
     ),
     **dict.fromkeys(
@@ -121,6 +122,7 @@ __all__ = [
     "Protocol",
     "Readout",
     "Recording",
+    "Resize",
     "Rule",
     "Run",
     "Scenario",
