@@ -59,10 +59,16 @@ def _run(settings: ProblemSettings, sizes: Sequence[int]) -> tuple[Scenario, Map
     epochs = settings.epochs
     shared = {"sizes": list(sizes), "batch": BATCH, "data_seed": settings.seed, "on_divergence": "drop"}
     if settings.method in ("bp", "fa"):
-        own = {"feedback": settings.method, "output": "logistic", "epochs": epochs, "angle_examples": 1}
-        return CLASSIFIER, shared | own
+        layered = {"feedback": settings.method, "output": "logistic", "epochs": epochs, "angle_examples": 1}
+        return CLASSIFIER, shared | layered
     alone = settings.method == "tourbillon"
-    own = {"top": "logistic", "schedule": "asynchronous", "epochs": epochs, "bounds": 0.0, "lr_decay": 1.0}
+    own: dict[str, Any] = {
+        "top": "logistic",
+        "schedule": "asynchronous",
+        "epochs": epochs,
+        "bounds": 0.0,
+        "lr_decay": 1.0,
+    }
     own |= {"top_epochs": epochs if alone else 0, "tuning_epochs": 0 if alone else epochs}
     return TOURBILLON, shared | own | {"channel": "none" if alone else "decoders"}
 
