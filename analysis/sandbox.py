@@ -31,6 +31,11 @@ def sandbox(simulator: Simulator, rows: Any) -> Iterator[list[BoundPlan]]:
     sets, most = simulator.state.replicas, simulator.batch
     check_rows(simulator.circuit, rows, examples=simulator.examples, most=most, sets=sets)
     batch = rows.shape[-1]
+    with simulator.acts.experimenting():
+        yield from _experiment(simulator, rows, batch)
+
+
+def _experiment(simulator: Simulator, rows: np.ndarray, batch: int) -> Iterator[list[BoundPlan]]:
     before, snapshot = laid_open(simulator, batch), simulator.snapshot()
     memory = [{key: a.copy() for key, a in part.arrays.items() if key[0] != "data"} for part in before]
     row_numbers = [part.rows.copy() for part in before]

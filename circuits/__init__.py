@@ -10,22 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from circuitsim.circuits.autoencoder import circular_autoencoder
+    from circuitsim.circuits.cells import make_cell
     from circuitsim.circuits.channels import standard_autoencoder
     from circuitsim.circuits.classifier import layered_classifier
     from circuitsim.circuits.layouts import bidirectional_autoencoder, conjoined_autoencoder
     from circuitsim.circuits.nest import nested_autoencoder
     from circuitsim.circuits.replacement import replacement_classifier
     from circuitsim.circuits.stack import stacked_autoencoders
+    from circuitsim.circuits.through_time import through_time
     from circuitsim.circuits.twin import tourbillonize
 
 _MODULES = {
     "circular_autoencoder": "autoencoder",
+    "make_cell": "cells",
     "standard_autoencoder": "channels",
     "layered_classifier": "classifier",
     **dict.fromkeys(("bidirectional_autoencoder", "conjoined_autoencoder"), "layouts"),
     "nested_autoencoder": "nest",
     "replacement_classifier": "replacement",
     "stacked_autoencoders": "stack",
+    "through_time": "through_time",
     "tourbillonize": "twin",
 }
 
@@ -34,10 +38,12 @@ __all__ = [
     "circular_autoencoder",
     "conjoined_autoencoder",
     "layered_classifier",
+    "make_cell",
     "nested_autoencoder",
     "replacement_classifier",
     "stacked_autoencoders",
     "standard_autoencoder",
+    "through_time",
     "tourbillonize",
 ]
 

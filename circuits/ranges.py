@@ -17,6 +17,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "logistic": (0, 1),
     "softmax": (0, 1),
     "relu": (0, np.inf),
+    "elu": (-1, np.inf),
 }
 """Least and greatest value of each function but the identity."""
 

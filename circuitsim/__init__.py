@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         Projection,
     )
     from circuitsim.circuit.weights import Copied, Fixed, Own, Signs, Tied, Transposed
+    from circuitsim.engine.decisions import Readout, decisions
     from circuitsim.engine.hooks import Hook
     from circuitsim.engine.recording import Recording
     from circuitsim.engine.simulator import Simulator
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from circuitsim.runs.config import TrainingSettings
     from circuitsim.runs.design import Design
     from circuitsim.runs.scenario import Scenario
-    from circuitsim.timetable.protocol import Protocol, Updates
+    from circuitsim.timetable.protocol import Clock, Protocol, Updates
     from circuitsim.timetable.schedule import Schedule, make_schedule
 
 # the module of each public name; imported when first asked for, so that the command line starts quickly
@@ -71,6 +72,7 @@ _MODULES = {
         "circuit.parts",
     ),
     **dict.fromkeys(("Copied", "Fixed", "Own", "Signs", "Tied", "Transposed"), "circuit.weights"),
+    **dict.fromkeys(("Readout", "decisions"), "engine.decisions"),
     "Hook": "engine.hooks",
     "Recording": "engine.recording",
     "Simulator": "engine.simulator",
@@ -79,7 +81,7 @@ _MODULES = {
     "TrainingSettings": "runs.config",
     "Design": "runs.design",
     "Scenario": "runs.scenario",
-    **dict.fromkeys(("Protocol", "Updates"), "timetable.protocol"),
+    **dict.fromkeys(("Clock", "Protocol", "Updates"), "timetable.protocol"),
     **dict.fromkeys(("Schedule", "make_schedule"), "timetable.schedule"),
 }
 _PACKAGES = ("circuits", "data", "scenarios")
@@ -91,6 +93,7 @@ __all__ = [
     "Carries",
     "Circuit",
     "CircuitsimError",
+    "Clock",
     "Combine",
     "Comparison",
     "Convolution",
@@ -113,6 +116,7 @@ __all__ = [
     "Population",
     "Projection",
     "Protocol",
+    "Readout",
     "Recording",
     "Rule",
     "Run",
@@ -133,6 +137,7 @@ __all__ = [
     "circuits",
     "compare",
     "data",
+    "decisions",
     "load_run",
     "local_rule",
     "make_schedule",

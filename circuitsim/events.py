@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from circuitsim.compilation import compiled
 from circuitsim.errors import ScheduleError
 
 _INDEX_BITS = 40  # of the 63 bits of `order`: room for 10^12 objects and 2^23 phases
@@ -27,7 +27,7 @@ class Event(NamedTuple):
     detail: int = 0
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def _before(heap, a, b):  # type: ignore[no-untyped-def]
     if heap[0, a] != heap[0, b]:
         return heap[0, a] < heap[0, b]
@@ -36,7 +36,7 @@ def _before(heap, a, b):  # type: ignore[no-untyped-def]
     return heap[2, a] < heap[2, b]
 
 
-@njit(cache=True, inline="always")
+@compiled(inline="always")
 def _swap(heap, a, b):  # type: ignore[no-untyped-def]
     for row in range(3):
         kept = heap[row, a]
@@ -44,7 +44,7 @@ def _swap(heap, a, b):  # type: ignore[no-untyped-def]
         heap[row, b] = kept
 
 
-@njit(cache=True)
+@compiled()
 def heap_push(heap, size, tick, order, detail):  # type: ignore[no-untyped-def]
     """Put an event into the heap (3, capacity) that holds `size` events; return the new size."""
     child = size
@@ -58,7 +58,7 @@ def heap_push(heap, size, tick, order, detail):  # type: ignore[no-untyped-def]
     return size + 1
 
 
-@njit(cache=True)
+@compiled()
 def heap_pop(heap, size):  # type: ignore[no-untyped-def]
     """Move the first event of the heap to column size - 1, out of it; return the new size."""
     last = size - 1

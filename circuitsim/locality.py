@@ -22,6 +22,8 @@ class Place(str, Enum):
     SYNAPSE = "synapse"
     PRE = "pre"
     POST = "post"
+    TRACE = "trace"  # the synapse's own trace
+    THIRD = "third"  # a declared third factor: neurons colocated with the target, or one that broadcasts
     NEURON = "neuron"  # the postsynaptic neuron's own incoming synapses
     REMOTE = "remote"  # anywhere else: only by declaration, and always a finding
 
@@ -101,6 +103,7 @@ REMEDIES = {
     "time-window": "widen the window or shorten the delays",
     "causality": "evaluate the rule after what it reads exists",
     "third-factor": "none is needed where a physical system broadcasts this number; say how",
+    "tampering": "change weights by a rule of the circuit, or by load(), which is written down",
     "label": "none is needed: labels do not make a circuit non-local",
 }
 

@@ -27,7 +27,7 @@ def evaluate(simulator: Simulator, x: np.ndarray, y: np.ndarray | None) -> Figur
 
 
 def write_files(folder: Path, study: Study, config: Mapping[str, Any]) -> None:
-    """Write audit.json and report.html, with reconstructions of circuits that reconstruct their input."""
+    """Write report.html, with reconstructions of circuits that reconstruct their input."""
     reconstructing = all(_reconstructs(group.design.circuit) for group in study.groups)
     (finish_with_reconstructions if reconstructing else finish)(folder, study, config)
 

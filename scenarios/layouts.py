@@ -89,7 +89,7 @@ def prepare(settings: LayoutSettings, data: Dataset) -> dict[str, np.ndarray]:
     channels = ROWS[settings.layout].identities if settings.layout in ROWS else ()
     found = {f"{name}.weight": np.eye(settings.sizes[0]) for name in channels} | _start(settings, data)
     if settings.layout == "conjoined-mirrored":
-        from circuitsim.engine.state import glorot
+        from circuitsim.engine.initial import glorot
 
         visible, inner = settings.sizes[:2]
         found["A1.weight"] = glorot(settings.seed, "A2.weight", (visible, inner), (inner, visible)).T

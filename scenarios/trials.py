@@ -6,6 +6,7 @@ its own, so that a search that was stopped continues with the same bits.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,12 +17,21 @@ from typing import TYPE_CHECKING, Any
 
 from circuitsim.errors import CircuitsimError, ConfigError, RunFolderError
 from circuitsim.randomness import generator
+from circuitsim.runs.runfolder import ANEW
 
 if TYPE_CHECKING:
     import optuna
 
 FILE = "study.db"
 LEAST = 4  # optuna's major version
+_PASSING = {
+    "database is locked": "Wait until the program that uses the file has ended",
+    "disk is full": "Free some space",
+    "disk I/O error": "Free some space, and check the disk",
+    "unable to open": "Check the rights of its folder",
+    "readonly database": "Check its rights",
+}
+"""Causes, in SQLite's words, that leave the trials as they are, and what to do."""
 _FINGERPRINT, _RESULTS, _ROWS = "fingerprint", "results", "rows"
 
 
@@ -156,7 +166,7 @@ def _address(path: Path) -> str:
     """Return the database's URI, in which all but letters, digits and slashes is escaped."""
     from urllib.parse import quote
 
-    return f"sqlite:///file:{quote(quote(str(path.absolute())))}?uri=true"
+    return f"sqlite:///file:{quote(quote(os.fsencode(path.absolute())))}?uri=true"
 
 
 @contextmanager
@@ -183,7 +193,11 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (OptunaError, SQLAlchemyError, LookupError, TypeError, ValueError, RuntimeError) as error:
-        raise _refused(path, f"a file that cannot be read ({str(error).splitlines()[0]})") from None
+        told = str(error.__cause__ or error).splitlines()[0]
+        for cause, remedy in _PASSING.items():
+            if cause in told:
+                raise CircuitsimError(f"{path} cannot be used now: {told}. {remedy}, then resume.") from None
+        raise _refused(path, f"a file that cannot be read ({told})") from None
 
 
 @contextmanager
@@ -200,4 +214,4 @@ def _writable(path: Path) -> Iterator[None]:
 
 def _refused(path: Path, got: str) -> RunFolderError:
     expected = "the trials that the run in this folder wrote"
-    return RunFolderError(f"run folder {path}", got=got, expected=expected, remedy="Start the run again.")
+    return RunFolderError(f"run folder {path}", got=got, expected=expected, remedy=ANEW)

@@ -12,14 +12,19 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.connectivity import OneToOne
+from circuitsim.circuit.parts import Combine, Population, Projection
+from circuitsim.circuit.weights import Fixed
 from circuitsim.circuits.autoencoder import ERROR_DRIVEN, circular_autoencoder, variant_coefficients
 from circuitsim.circuits.classifier import layered_classifier
+from circuitsim.circuits.eligibility import rflo_network
 from circuitsim.circuits.nest import nested_autoencoder
 from circuitsim.circuits.stack import stacked_autoencoders
+from circuitsim.circuits.through_time import through_time
 from circuitsim.circuits.tourbillon import tourbillon
 from circuitsim.engine.parameters import readable
 from circuitsim.engine.simulator import Simulator
-from circuitsim.timetable.protocol import Protocol
+from circuitsim.timetable.protocol import Clock, Protocol
 
 Tensors = dict[str, np.ndarray]
 
@@ -128,6 +133,41 @@ def classifier(
     return Built(label, layered_classifier, sizes, tuple(options.items()), tuple((numbers or {}).items()), limit)
 
 
+def gated_loop(sizes: tuple[int, ...], feedback: str = "bp", **clock: int) -> tuple[Circuit, Protocol]:
+    """A clocked classifier with a lateral loop and a gate; the input is blank in the last step."""
+    n_in, n, n_out = sizes
+    one: dict[str, Any] = {"weights": Fixed(1.0), "connectivity": OneToOne()}
+    populations = (
+        Population("x", n_in),
+        Population("gate", n, "logistic"),
+        Population("hidden", n, "tanh"),
+        Population("gated", n, combine=Combine.PRODUCT),
+        Population("y", n_out, "softmax"),
+    )
+    projections = (
+        Projection("W1", "x", "hidden", bias=True),
+        Projection("R", "gated", "hidden", lag=1),
+        Projection("G1", "x", "gate", bias=True),
+        Projection("K", "hidden", "gate", lag=1),
+        Projection("open", "gate", "gated", **one),
+        Projection("pass", "hidden", "gated", **one),
+        Projection("W2", "gated", "y", bias=True),
+    )
+    circuit = Circuit("gated loop", populations, projections, "x", "y", blank=0.5)
+    steps = clock.pop("steps", 4)
+    return through_time(circuit, feedback), Protocol(clock=Clock(steps, clock.pop("shown", steps - 1), **clock))
+
+
+def traced(sizes: tuple[int, ...] = (64, 5, 10), numbers: dict[Any, float] | None = None) -> Built:
+    """A recurrent network whose synapses have traces and get a third factor."""
+    return Built("traced", lambda sizes: rflo_network(*sizes, 3, judged=2), sizes, (), tuple((numbers or {}).items()))
+
+
+def clocked(sizes: tuple[int, ...] = (64, 5, 10), numbers: dict[Any, float] | None = None, **options: Any) -> Built:
+    """A gated loop that learns through time."""
+    return Built("clocked", gated_loop, sizes, tuple(options.items()), tuple((numbers or {}).items()))
+
+
 def stack(sizes: tuple[int, ...] = (64, 7, 5), numbers: dict[Any, float] | None = None, **options: Any) -> Built:
     """A stack of autoencoders of digits."""
     label = f"stack of {len(sizes) - 1}"
@@ -187,7 +227,8 @@ def simulator(settings: Sequence[Setting | Built], seeds: Sequence[int] | None =
     made = Simulator(circuit, protocol, seeds=seeds, **chosen)
     for name, tensor in made.tensors().items():
         if name.endswith("bias"):
-            drawn = [np.random.default_rng([seed, int(name[1])]).normal(size=tensor.shape[1]) for seed in seeds]
+            number = int(name[1]) if name[1].isdigit() else ord(name[0])
+            drawn = [np.random.default_rng([seed, number]).normal(size=tensor.shape[1]) for seed in seeds]
             made.load(name, 0.3 * np.array(drawn))
     made.use(digits()[:, : settings[0].sizes[0]], classes() if circuit.labels else None)
     return made

@@ -31,6 +31,8 @@ def activation(name: str, s: Array) -> Array:
         return np.clip(s, -1.0, 1.0)
     if name == "saturated-half":
         return np.clip(0.5 * s, -1.0, 1.0)
+    if name == "elu":
+        return np.where(s < 0.0, np.expm1(np.minimum(s, 0.0)), s)
     if name == "softmax":
         e = np.exp(s - s.max(axis=1, keepdims=True))
         return np.asarray(e / e.sum(axis=1, keepdims=True))
@@ -51,6 +53,8 @@ def derivative(name: str, s: Array) -> Array:
         return np.where(np.abs(s) <= 1.0, 1.0, 0.0)
     if name == "saturated-half":
         return np.where(np.abs(s) <= 2.0, 0.5, 0.0)
+    if name == "elu":
+        return np.exp(np.minimum(s, 0.0))
     raise ValueError(f"no derivative for the activation {name!r}")
 
 

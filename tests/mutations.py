@@ -26,7 +26,7 @@ from circuitsim.kernels.cpu import activations, products, synapses
 from circuitsim.kernels.cpu import backend as cpu
 from circuitsim.kernels.steps import in_turn
 from circuitsim.lowering import codegen, compiler, separation
-from circuitsim.phases import base, delivery, feedback, forward, mirror, plasticity, recirculation, replacement, update
+from circuitsim.phases import base, delivery, feedback, forward, mirror, reading, recirculation, replacement, update
 from circuitsim.timetable import causality
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -338,9 +338,9 @@ ELSEWHERE = [
     *table("numpy", replacement,
         ("the error's sign", "replaced", "H", "bind", ('b.view(target[0].source, "O", 0), b.view(name, "O", 0)', 'b.view(name, "O", 0), b.view(target[0].source, "O", 0)')),
     ),
-    *table("numba", plasticity,
-        ("activity in the place of the error", "fa", "CH", both(edit(plasticity, "readings", ("learning.post or q.target", "q.target")), edit(plasticity, "_inputs", ("learning.post or q.target", "q.target")))),
-        ("the source in the place of a colocated memory", "kp", "CH", both(edit(plasticity, "readings", ("learning.post or q.target", "q.target")), edit(plasticity, "_inputs", ("learning.post or q.target", "q.target")))),
+    *table("numba", reading,
+        ("activity in the place of the error", "fa", "CH", edit(reading, "owner", ("learning.post or q.target", "q.target"))),
+        ("the source in the place of a colocated memory", "kp", "CH", edit(reading, "owner", ("learning.post or q.target", "q.target"))),
     ),
     *table("numpy", update,
         ("decay of the bias", "fa", "H", "bind", ("np.zeros_like(decay)", "decay")),

@@ -32,6 +32,7 @@ SMALL = {"sizes": [64, 6, 64], "train_limit": 40, "test_limit": 20, "batch": 8, 
 ENTRIES = {
     "config.json",
     "metrics.parquet",
+    "metrics.jsonl",
     "initial.safetensors",
     "final.safetensors",
     "audit.json",

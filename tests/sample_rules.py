@@ -121,7 +121,7 @@ ALL = [*ENGINE, rules.recirculation.bind(n=1, m=2), rules.recirculation_symmetri
 PRODUCTS = {  # of weights; 0 where a kernel over every synapse is generated
     "delta": 1, "error_recirculation": 1, "recirculation": 1, "recirculation_symmetric": 1,
     "recirculation_symmetric_bias": 1, "amp": 1, "decay": 1, "null": 1, "sparse": 1, "self_alignment": 1,
-    "replacement": 1, "replacement_feedback": 1,
+    "replacement": 1, "replacement_feedback": 1, "eligibility": 0, "three_factor": 0,
     "oja": 2, "weight_decay": 1, "thresholded": 1, "clipped": 0, "soft_bound": 1,
     "saturating": 0, "quotient": 0, "pure_pre": 1, "pure_post": 1, "constant": 1, "nothing": 0, "cancelling": 1,
     "three_products": 3, "powers": 3, "rooted": 2, "covariance": 1, "coincidence": 0, "stepped": 2,

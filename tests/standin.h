@@ -18,6 +18,7 @@ void __syncthreads();
     extern "C" float function##f(float) noexcept;                                                                      \
     inline float function(float x) { return function##f(x); }
 BOTH(exp)
+BOTH(expm1)
 BOTH(fabs)
 BOTH(floor)
 BOTH(ceil)

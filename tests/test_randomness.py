@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Population, Projection
-from circuitsim.engine.state import State, glorot
+from circuitsim.engine.initial import glorot
+from circuitsim.engine.state import State
 from circuitsim.randomness import generator
 
 modest = settings(max_examples=50, deadline=None, derandomize=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.locality import Finding, Place, is_local
-from circuitsim.phases.plasticity import readings
+from circuitsim.phases.reading import readings
 from circuitsim.timetable.schedule import Row, Schedule
 
 Audit = dict[str, Any]

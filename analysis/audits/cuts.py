@@ -7,7 +7,7 @@ things a cut holds the first and changes the second.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import combinations, product
 
 import numpy as np
@@ -35,3 +35,9 @@ def pair_cuts(count: int, random: np.random.Generator) -> Iterator[Array]:
         yield number >> bit & 1 != value
     for (first, second), values in product(combinations(bits, 2), product((0, 1), repeat=2)):
         yield (number >> first & 1 != values[0]) | (number >> second & 1 != values[1])
+
+
+def count_of(parting: Callable[[int, np.random.Generator], Iterator[Array]], count: int) -> int:
+    """Return the number of masks that `cuts` or `pair_cuts` yields."""
+    bits = (count - 1).bit_length()
+    return 2 * bits if parting is cuts else 2 * bits + 2 * bits * (bits - 1)

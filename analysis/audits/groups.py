@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from circuitsim import phases
-from circuitsim.analysis.audits.cuts import cuts, pair_cuts
+from circuitsim.analysis.audits.cuts import count_of, cuts, pair_cuts
 from circuitsim.analysis.audits.fields import channel_cuts, field_cuts
 from circuitsim.analysis.audits.memory import Array
 from circuitsim.analysis.audits.permitted import ArrivalGroup, Group, NeuronGroup, SynapseGroup
@@ -53,42 +53,73 @@ def joint_groups(recording: Recording, random: np.random.Generator) -> Iterator[
     """Yield groups of synapses to test together in a whole presentation.
 
     First each projection that learns by itself, with all other sites changed. Then for each site cuts of its neurons,
-    with all projections into and out of it.
+    with all projections into and out of it; in circuits of many sites, in the place of both, cuts of the neurons of all
+    sites together, of which there are fewer.
     """
     circuit = recording.circuit
     extent = _Extent(circuit, recording.replicas, recording.part.rows.shape[-1], random)
     names = list(dict.fromkeys(recording.subject(k) for k, e in enumerate(recording.entries) if _learns(e)))
+    every = np.ones(extent.replicas, bool)
+    for replicas in cuts(extent.replicas, random):
+        yield [_whole(extent, name, replicas) for name in names]
+    sites = {p.site: 0 for p in circuit.populations}
+    for p in circuit.populations:
+        sites[p.site] = max(sites[p.site], p.size)
+    apart = [(site, near, _parting(circuit, site, near)) for site in sites if (near := _near(circuit, names, site))]
+    together = sum(sites.values())
+    if count_of(pair_cuts, together) < len(names) + sum(count_of(part, sites[site]) for site, _, part in apart):
+        for neurons in pair_cuts(together, random):
+            yield _across(
+                extent, names, dict(zip(sites, np.split(neurons, np.cumsum([*sites.values()])), strict=False))
+            )
+        return
     for name in names:
-        q = circuit.projection(name)
-        ends = extent.every(q.target), extent.every(q.source)
-        yield [SynapseGroup(name, np.ones(extent.replicas, bool), *ends)]
-        for replicas in cuts(extent.replicas, random):
-            yield [SynapseGroup(name, replicas, *ends)]
-    for site in dict.fromkeys(p.site for p in circuit.populations):
-        near = [name for name in names if site in _sites(circuit, name)]
-        size = max(p.size for p in circuit.populations if p.site == site)
-        inside = any(set(_sites(circuit, name)) == {site} for name in near)
-        for neurons in (pair_cuts if inside else cuts)(size, random) if near else ():
-            yield [_cut(extent, name, site, neurons) for name in near]
+        yield [_whole(extent, name, every)]
+    for site, near, part in apart:
+        for neurons in part(sites[site], random):
+            yield [_cut(extent, name, {site: neurons}) for name in near]
+
+
+def _near(circuit: Circuit, names: list[str], site: str) -> list[str]:
+    return [name for name in names if site in _sites(circuit, name)]
+
+
+def _parting(circuit: Circuit, site: str, near: list[str]) -> Callable[[int, np.random.Generator], Iterator[Array]]:
+    """Return the cuts that part a site's neurons: those that hold two of any three where synapses stay inside."""
+    return pair_cuts if any(set(_sites(circuit, name)) == {site} for name in near) else cuts
+
+
+def _across(extent: _Extent, names: list[str], held: dict[str, Array]) -> list[SynapseGroup]:
+    """Return the synapses of all projections whose neurons are held at both ends."""
+    found = [_cut(extent, name, held) for name in names]
+    return [group for group in found if group.posts.any() and group.pres.any()]
+
+
+def _whole(extent: _Extent, name: str, replicas: Array) -> SynapseGroup:
+    q = extent.circuit.projection(name)
+    return SynapseGroup(name, replicas, extent.every(q.target), extent.every(q.source))
 
 
 def _learns(entry: Entry) -> bool:
     return entry.event.phase in (phases.REFRESH, phases.PLASTICITY, phases.UPDATE)
 
 
-def _sites(circuit: Circuit, name: str) -> tuple[str, str]:
-    q = circuit.projection(name)
-    return circuit.population(q.target).site, circuit.population(q.source).site
+def _sites(circuit: Circuit, name: str) -> list[str]:
+    return [circuit.population(end).site for end in _ends(circuit, name)]
 
 
-def _cut(extent: _Extent, name: str, site: str, neurons: Array) -> SynapseGroup:
-    """Return the synapses of a projection whose neurons at a site are in a mask."""
-    q = extent.circuit.projection(name)
+def _cut(extent: _Extent, name: str, held: dict[str, Array]) -> SynapseGroup:
+    """Return the synapses of a projection whose neurons are held, at the sites that a mask is given for."""
     posts, pres = (
-        neurons[: extent.circuit.population(end).size] if extent.circuit.population(end).site == site
-        else extent.every(end) for end in (q.target, q.source)
-    )  # fmt: skip
+        held[p.site][: p.size] if p.site in held else extent.every(p.name)
+        for p in map(extent.circuit.population, _ends(extent.circuit, name))
+    )
     return SynapseGroup(name, np.ones(extent.replicas, bool), posts, pres)
+
+
+def _ends(circuit: Circuit, name: str) -> tuple[str, str]:
+    q = circuit.projection(name)
+    return q.target, q.source
 
 
 def _of_synapses(extent: _Extent, name: str) -> Iterator[SynapseGroup]:

@@ -64,18 +64,28 @@ class Effects:
 
     def width(self, case: Case) -> int:
         """Return the number of directions in which the array moves with forbidden memory; 0: one element moves."""
-        blocks, tested, found = self.memory.blocks, case.world.tested[case.block], list[Array]()
+        moved, noise = self.moves(case, case.world.tested[case.block])
+        if (moved != 0).any(axis=0).sum() < 2:
+            element = self.element(case)
+            return int(element is not None and element.kind == CONSTANT)  # a rate is the same for many synapses
+        return directions(moved, noise)
+
+    def moves(self, case: Case, tested: Array) -> tuple[Array, float]:
+        """Return how some elements of the array move with forbidden memory, (draw, element), and the rounding."""
+        blocks, found = self.memory.blocks, list[Array]()
         for _ in range(REDRAWN):
             others = [blocks.draw(Draw.ORDINARY, image) for image in self.memory.images]
             found.append(self._after(case, self.mixed(case.world, others))[tested])
         moved = np.stack(found).astype(np.float64)
-        moved = moved[1:] - moved[0]
-        if (moved != 0).any(axis=0).sum() < 2:
-            element = self.element(case)
-            return int(element is not None and element.kind == CONSTANT)  # a rate is the same for many synapses
-        sizes = np.linalg.svd(moved, compute_uv=False)
-        noise = np.finfo(found[0].dtype).eps * float(np.abs(np.stack(found)).max()) * np.sqrt(moved.size)
-        return int((sizes > max(1e-4 * sizes[0], 4 * noise)).sum())
+        noise = np.finfo(found[0].dtype).eps * float(np.abs(np.stack(found)).max()) * np.sqrt(moved[1:].size)
+        return moved[1:] - moved[0], float(noise)
+
+    def one_number(self, first: Case, second: Case) -> bool:
+        """Tell if what an array takes in two worlds is the same number: its elements move in one direction in both."""
+        tested = first.world.tested[first.block] & second.world.tested[second.block]
+        (moved, noise), (other, more) = self.moves(first, tested), self.moves(second, tested)
+        both = np.concatenate([moved, other])
+        return bool((both != 0).any(axis=0).sum() > 1) and directions(both, max(noise, more)) == 1
 
     def depends_on_earlier_calls(self, base: Base) -> bool:
         """Tell if a call does something else after other calls."""
@@ -167,3 +177,9 @@ class Effects:
             if self._differs(case, expected, self._changed_in(case.world, block, None, call - age)):
                 return age
         return None
+
+
+def directions(moved: Array, noise: float) -> int:
+    """Return the rank of some moves, (move, element), above rounding."""
+    sizes = np.linalg.svd(moved, compute_uv=False)
+    return int((sizes > max(1e-4 * sizes[0], 4 * noise)).sum())

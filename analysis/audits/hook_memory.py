@@ -129,7 +129,7 @@ def _given(hook: Hook, simulator: Simulator, reach: Reach) -> list[Slot]:
         sizes = [_size(slot) for slot in found]
         for _ in range(PROBES):
             with suppress(Exception), np.errstate(all="ignore"):
-                hook.function(Tensors(simulator.state.tensors()))
+                hook.function(Tensors(simulator.state.writable()))
         pairs = enumerate(zip(found, sizes, strict=True))
         return [k for k, (slot, size) in pairs if _size(slot) != size or slot.get() != reach.numbers[slot.place]]
 

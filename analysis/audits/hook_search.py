@@ -39,6 +39,7 @@ class HookSearch:
         self._rehearsal = Rehearsal(simulator, hook, memory.blocks, memory.images, order, memory.given)
         self._effects = Effects(memory, self._rehearsal, random)
         self.worlds, self.raised, self.changes, self.stateful = 0, 0, tuple[str, ...](), False
+        self._broadcast: dict[int, Case] = {}  # by array, where one number from elsewhere reaches it
         self._explained: dict[int, set[int]] = {}  # by array, the arrays of which it is known to depend on them
 
     def findings(self) -> Iterator[Finding]:
@@ -95,7 +96,11 @@ class HookSearch:
         element = self._effects.element(case)
         broadcast = [source for source in sources if scalar(self._simulator.circuit, element, source)]
         width = self._effects.width(case) if broadcast else 0
+        declared = self._broadcast.get(case.block) if self._hook.third_factor else None
+        if declared is not None and not broadcast and self._effects.one_number(declared, case):
+            return  # the number that is declared depends on these too
         if width == 1:
+            self._broadcast.setdefault(case.block, case)
             number = sources if self._hook.third_factor else broadcast
             yield self._named(case, number, width=1)
             sources = [source for source in sources if source not in number]
@@ -132,7 +137,7 @@ class HookSearch:
         def run() -> str:
             self._rehearsal.play(images, call, lambda t, now: False)
             blocks.load(images[order[call]])
-            tensors, tracer = Tensors(self._simulator.state.tensors()), LineTracer({key: blocks.blocks[case.block]})
+            tensors, tracer = Tensors(self._simulator.state.writable()), LineTracer({key: blocks.blocks[case.block]})
             sys.settrace(tracer.trace)
             try:
                 self._rehearsal.call(tensors)

@@ -14,6 +14,7 @@ from circuitsim.analysis.tracing.dataflow import address_text
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Projection
 from circuitsim.locality import REMEDIES, Finding, Key
+from circuitsim.phases.reading import learning_of
 from circuitsim.timetable.schedule import Entry
 
 
@@ -119,7 +120,8 @@ def _of_activity(circuit: Circuit, reader: Reader, leak: Leak) -> str:
     element, owner = reader.element, leak.key[0]
     site = circuit.population(owner).site
     if site not in [place for place, _ in element.neurons]:
-        return _of_remote(circuit, element, owner)
+        thirds = [p.third for p in circuit.plasticity if p.projection == element.owner]
+        return "third-factor" if owner in thirds else _of_remote(circuit, element, owner)
     if leak.index is None or _elsewhere(element, leak) or (site, leak.index[-1]) not in element.neurons:
         return "lateral"
     return "causality" if leak.key in reader.later else "time-window"
@@ -180,7 +182,7 @@ def _clamped(circuit: Circuit, key: Key) -> str:
 def _rule(circuit: Circuit, entry: Entry) -> str:
     if entry.event.phase != phases.PLASTICITY:
         return ""
-    return circuit.rules[_projection(circuit, entry).name][entry.event.detail].rule.name
+    return learning_of(circuit, entry.event).rule.name
 
 
 def _projection(circuit: Circuit, entry: Entry) -> Projection:

@@ -158,7 +158,9 @@ class _Comparison:
 
     def _note(self, key: Key, places: Array, tick: int) -> None:
         owner, quantity, cycle = key
-        if cycle is not None:
+        if quantity.endswith("trace"):
+            self._note_traces(owner, quantity, places, tick)
+        elif cycle is not None:
             self._note_activity(owner, cycle, places, tick)
         elif owner in self.recording.circuit.rules or (quantity in ("weight", "bias") and self._scaled_with(owner)):
             self._note_synapses(owner, quantity, places, tick)
@@ -172,6 +174,19 @@ class _Comparison:
             self._within(f"{name} in cycle {cycle}, neuron", places[:, 2], cone.neurons, tick)
         self._within(f"{name} in cycle {cycle}, example", places[:, 1], frozenset([self.example]), tick)
         self._of_replica(name, places, tick)
+
+    def _note_traces(self, name: str, quantity: str, places: Array, tick: int) -> None:
+        """Check changed traces, (replica, example, synapse): one of the synapse's neurons must have changed before."""
+        cones = [cone for p in self.rules if p.projection == name and (cone := self.propagation.traces(p))]
+        self._within(f"{name}.{quantity}, example", places[:, 1], frozenset([self.example]), tick)
+        self._of_replica(name, places, tick)
+        post, *pre = np.unravel_index(places[:, 2], self._ends(name) if quantity == "trace" else self._ends(name)[:1])
+        self._touching(f"{name}.{quantity}", cones, np.stack([places[:, 0], post, *pre], axis=1), tick)
+
+    def _ends(self, name: str) -> tuple[int, int]:
+        """Return the numbers of a projection's postsynaptic and presynaptic neurons."""
+        q, circuit = self.recording.circuit.projection(name), self.recording.circuit
+        return circuit.population(q.target).size, circuit.population(q.source).size
 
     def _note_synapses(self, name: str, quantity: str, places: Array, tick: int) -> None:
         """Check a projection's changed synapses: their post- or presynaptic neuron must have changed before."""

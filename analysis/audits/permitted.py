@@ -127,10 +127,12 @@ class SynapseGroup:
             slots = slots & self.slots
         biases = _bias_slots(circuit, self.projection, self.posts, every=True)
         found: Masks = {}
-        for quantities, chosen in ((OF_WEIGHTS, slots), (OF_BIASES, biases)):
+        for quantities, trace, chosen in ((OF_WEIGHTS, "trace", slots), (OF_BIASES, "bias_trace", biases)):
             mask = replicas.reshape(-1, *(1 for _ in chosen.shape)) & chosen
             keys = [(self.projection, quantity, None) for quantity in quantities]
             found |= {key: mask for key in keys if key in scene.arrays}
+            if (self.projection, trace, 0) in scene.arrays:  # of every example, synapse by synapse
+                found[self.projection, trace, 0] = mask.reshape(len(mask), 1, -1)
         return found
 
     def tested(self, scene: Scene, made: Sequence[Key]) -> Masks:
@@ -165,14 +167,15 @@ class ArrivalGroup:
     def permitted(self, scene: Scene) -> Masks:
         """Mark the group's synapses, what was emitted to it, and what arrived before."""
         circuit, q = scene.circuit, scene.circuit.projection(self.projection)
-        mixes = bool(self.cycle) and circuit.population(q.source).mixes
-        emitted: Key = (q.source, "E" if mixes else "O", self.cycle)
+        step = self.cycle - q.lag  # of the source
+        mixes = bool(step) and circuit.population(q.source).mixes
+        emitted: Key = (q.source, "E" if mixes else "O", step)
         posts = self._posts(scene)
         found = incoming(scene, q, self.replicas, posts)
         sources = synapse_table(circuit, q.name).sources(posts)
         held = [(emitted, sources), (self._arriving(scene), posts)]
         if q.winners:  # the pooling neurons at the source's site remember which synapse won
-            held.append(((q.winners, "winner", 0), sources))
+            held.append(((q.winners, "winner", step if circuit.population(q.source).feedback else 0), sources))
         for key, neurons in held:
             if key in scene.held:
                 _join(found, key, _signals(scene.arrays[key], self.replicas, self.examples, neurons))

@@ -141,7 +141,7 @@ class Rehearsal:
         """Call the hook after each of these states of memory."""
         loaded: list[Array | None] = [None] * len(self.memory.blocks)
         every = sum(block.size for block in self.memory.blocks) < MANY
-        tensors = Tensors(self.simulator.state.tensors())
+        tensors = Tensors(self.simulator.state.writable())
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             states = [*images, None]

@@ -164,11 +164,14 @@ class PresentationTrial:
         own = by_block(recording, self._tested(groups))
         memory.load(recording.at[0])
         self._disturb(groups, own, where, 0)
+        written = set[int]()  # blocks that do not hold what they were changed to
         for k, (entry, step) in enumerate(zip(recording.entries, recording.part.bare, strict=True)):
             if entry.event.phase >= phases.PLASTICITY:
-                self._disturb(groups, own, where, k)
+                self._disturb(groups, own, {block: where[block] for block in written & where.keys()}, k)
+                written.clear()
             step()
-            self._hold(groups, own, k + 1)
+            held = self._hold(groups, own, k + 1)
+            written |= {*held, *(memory.of[key] for key in recording.made(k))}
 
     def _disturb(self, groups: Sequence[SynapseGroup], own: dict[int, Array], where: Where, k: int) -> None:
         """Change memory; the groups keep their values in this run, their neurons those of the recording."""
@@ -181,16 +184,18 @@ class PresentationTrial:
             np.copyto(memory.blocks[block], self._other[block], where=part & ~own.get(block, _NONE))
         self._hold(groups, own, k)
 
-    def _hold(self, groups: Sequence[SynapseGroup], own: dict[int, Array], k: int) -> None:
+    def _hold(self, groups: Sequence[SynapseGroup], own: dict[int, Array], k: int) -> dict[int, Array]:
         """Give the groups' neurons, and before a bound their other synapses, the values of the recording."""
         recording, memory, scene, found = self.recording, self.recording.memory, self._scene(k), Masks()
         bounding = k < len(recording.entries) and recording.entries[k].event.phase == phases.BOUND
         for group in groups:
             for key, mask in replace(group, siblings=bounding).around(scene).items():
                 found[key] = found[key] | mask if key in found else mask
-        for block, mask in by_block(recording, found).items():
+        masks = by_block(recording, found)
+        for block, mask in masks.items():
             kept = mask & ~own[block] if block in own else mask
             np.copyto(memory.blocks[block], recording.at[k][block], where=kept)
+        return masks
 
 
 _NONE = np.zeros(1, bool)

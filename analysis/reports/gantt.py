@@ -24,6 +24,7 @@ COLOURS = {
     phases.REFRESH: "#8A8A8A",
     phases.DELIVERY: "#C9C9C9",
     phases.FORWARD: "#0072B2",
+    phases.BLANK: "#DDDDDD",
     phases.RECIRCULATION: "#E69F00",
     phases.MIRROR: "#56B4E9",
     phases.REPLACEMENT: "#D55E00",

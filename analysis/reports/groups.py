@@ -119,8 +119,9 @@ def group_results(metrics: pd.DataFrame, varied: Sequence[str], label: str) -> R
     series = _series(metrics, epochs, replicas)
     first = metrics.drop_duplicates("replica").sort_values("replica")
     members: dict[str, list[int]] = {}
-    for index, values in enumerate(first[keys].itertuples(index=False, name=None)):
-        members.setdefault(_label(keys, values) or label, []).append(index)
+    columns = [list(first[key]) for key in keys]
+    for index in range(len(first)):
+        members.setdefault(_label(keys, tuple(column[index] for column in columns)) or label, []).append(index)
     groups = [
         Group(name, len(columns), {key: values[:, columns] for key, values in series.items()})
         for name, columns in members.items()

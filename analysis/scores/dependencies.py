@@ -16,8 +16,8 @@ import numpy as np
 from circuitsim import phases
 from circuitsim.analysis.scores.experiment import Around, Increments, RepeatedPresentation, replaced
 from circuitsim.circuit.parts import Carries
+from circuitsim.engine.initial import glorot
 from circuitsim.engine.plan import BoundPlan
-from circuitsim.engine.state import glorot
 from circuitsim.locality import Key, Mode
 from circuitsim.randomness import generator
 from circuitsim.timetable.schedule import Entry

@@ -18,6 +18,7 @@ from circuitsim.circuit.weights import Own
 from circuitsim.errors import CircuitError
 from circuitsim.locality import Key, Place, Reading
 from circuitsim.lowering.links import across, links
+from circuitsim.phases.reading import cycle_read, learning_of, step_of
 from circuitsim.rules import Rule
 
 MOST_NAMED = 5  # neurons in a refusal
@@ -76,7 +77,7 @@ class Changes:
         projection = synapse.projection
         self._batch = self._segment.batch
         self._rules = [
-            (index, history.circuit.rules[projection][record.event.detail])
+            (index, learning_of(history.circuit, record.event))
             for index, record in enumerate(self._segment.records)
             if record.event.phase == phases.PLASTICITY and record.subject == projection
         ]
@@ -86,7 +87,9 @@ class Changes:
         for index, plasticity in self._rules:
             for reading in plasticity.rule.certificate.readings:
                 if reading.place in (Place.PRE, Place.POST):
-                    yield index, *self._address(plasticity, reading)
+                    key, neuron = self._address(index, plasticity, reading)
+                    if key[2] is None or key[2] >= 0:
+                        yield index, key, neuron
 
     def events(self) -> Iterator[tuple[int, ExplainedEvent]]:
         """Yield the rules' evaluations and the changes of the weight, each with the number of its record."""
@@ -100,10 +103,13 @@ class Changes:
                 at = self._history.replica, *self._at
                 yield index, self._event(index, *applied(index, float(before[at]), float(after[at])))
 
-    def _address(self, plasticity: Plasticity, reading: Reading) -> tuple[Key, int]:
+    def _address(self, index: int, plasticity: Plasticity, reading: Reading) -> tuple[Key, int]:
+        """Return what a rule reads of a neuron; before step 0 it is silent."""
+        circuit = self._history.circuit
+        cycle = cycle_read(circuit, plasticity, reading, step_of(circuit, self._segment.records[index].event))
         if reading.place is Place.PRE:
-            return (plasticity.pre or self._q.source, "O", reading.cycle), self._j
-        return (plasticity.post or self._q.target, "O", reading.cycle), self._i
+            return (plasticity.pre or self._q.source, "O", cycle), self._j
+        return (plasticity.post or self._q.target, "O", cycle), self._i
 
     def _evaluated(self, index: int, plasticity: Plasticity) -> Iterator[ExplainedEvent]:
         rule = cast(Rule, plasticity.rule)
@@ -139,10 +145,13 @@ class Changes:
                 w_remote = self._seen(index, (str(plasticity.transposed_from), "weight", None))
                 synapse["w_remote"] = float(across(w_remote[None], self._q.connectivity)[0][self._at])
             else:
-                key, _ = self._address(plasticity, reading)
+                key, _ = self._address(index, plasticity, reading)
                 neuron = j if reading.place is Place.PRE else i
                 name = f"{reading.place.value}.at({reading.cycle})"
-                neurons[name] = self._seen(index, key)[:, neuron].astype(np.float64)
+                silent = key[2] is not None and key[2] < 0
+                width = self._history.circuit.population(key[0]).size
+                activity = np.zeros((self._batch, width)) if silent else self._seen(index, key)
+                neurons[name] = activity[:, neuron].astype(np.float64)
         return synapse, neurons
 
     def _applied(self, index: int, before: float, after: float) -> tuple[str, dict[str, float]]:

@@ -12,6 +12,7 @@ from circuitsim.analysis.averages import half_width
 from circuitsim.analysis.reports.groups import PLAIN, SEEDS, Results, group_results
 from circuitsim.analysis.reports.notebook import comparison_html
 from circuitsim.api.result import NOT_KEYS, Run, figure_of, load_run
+from circuitsim.environment import readable
 from circuitsim.errors import ConfigError
 from circuitsim.runs.config import spell
 
@@ -55,7 +56,7 @@ class Comparison:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The names of the runs: those of their folders, with a number where several are equal."""
-        plain = [run.folder.resolve().name for run in self.runs]
+        plain = [readable(run.folder.resolve().name) for run in self.runs]
         return tuple(
             name if plain.count(name) == 1 else f"{name}-{plain[: index + 1].count(name)}"
             for index, name in enumerate(plain)

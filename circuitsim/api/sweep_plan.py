@@ -64,6 +64,9 @@ def divide(
         if key not in scenario.settings.FIXED and math.prod(len(vary[k]) for k in (*inside, key)) <= most:
             inside.insert(0, key)
     outside = [key for key in vary if key not in inside]
+    for key in outside:
+        if len({json.dumps(value) for value in vary[key]}) < len(vary[key]):
+            refuse(key, vary[key], "each value once: equal runs are not independent", "Remove the repeated one.")
     parts = []
     for number, chosen in enumerate(itertools.product(*(vary[key] for key in outside))):
         own = {**values, **dict(zip(outside, chosen, strict=True))}

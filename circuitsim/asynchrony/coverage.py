@@ -12,7 +12,7 @@ from circuitsim.circuit.parts import Carries, Combine, Population, Projection
 from circuitsim.circuit.weights import Own
 from circuitsim.engine.state import State
 from circuitsim.errors import CircuitError, ScheduleError
-from circuitsim.phases.plasticity import readings
+from circuitsim.phases.reading import readings
 from circuitsim.timetable.protocol import Protocol, Updates
 
 ELSEWHERE = "Run it on a Simulator."
@@ -31,6 +31,8 @@ def refuse_uncovered(circuit: Circuit, protocol: Protocol, timing: Timing, state
             _refuse(f"exchange {x.source} -> {x.target}", x.carries.value, "the activity, recirculated")
     if circuit.mirrors or protocol.passes or protocol.mirror or protocol.updates is not Updates.LAST:
         _refuse(f"protocol of circuit {circuit.name}", "mirror mode or updates at other times", "presentations alone")
+    if protocol.clock:
+        _refuse(f"protocol of circuit {circuit.name}", "a clock", "neurons that fire at no common steps")
     for name, rules in circuit.rules.items():
         if any(rule.transposed_from for rule in rules):
             _refuse(f"rule of projection {name}", "a weight elsewhere", "a rule of what its own synapses hold")

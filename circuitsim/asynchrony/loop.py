@@ -15,8 +15,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from circuitsim.compilation import compiled
 from circuitsim.events import heap_pop, heap_push
 
 SLICE, UPDATE, DELIVERY, FIRE, RETURN = range(5)
@@ -74,7 +74,7 @@ class LoopArrays(NamedTuple):
     overflows: np.ndarray
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def push_all(heap, size, ticks, orders, details):  # type: ignore[no-untyped-def]
     """Push events into a heap that has room for them; return the new size."""
     for k in range(ticks.size):
@@ -82,7 +82,7 @@ def push_all(heap, size, ticks, orders, details):  # type: ignore[no-untyped-def
     return size
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def process_events(heap, size, until, room, arrays):  # type: ignore[no-untyped-def]
     """Process all events up to and including a tick; return the new size.
 
@@ -125,7 +125,7 @@ def process_events(heap, size, until, room, arrays):  # type: ignore[no-untyped-
     return size
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _deliver(axons, which, change, summed, weight):  # type: ignore[no-untyped-def]
     """S_k += w_kj * change for all targets k of the axon's neuron j."""
     axon = axons[which]
@@ -137,7 +137,7 @@ def _deliver(axons, which, change, summed, weight):  # type: ignore[no-untyped-d
         target[k] += synapses[k] * by
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _biases(populations, p, i, projections, incoming, bias):  # type: ignore[no-untyped-def]
     """Sum a neuron's biases, one for each projection that has them."""
     total = 0.0
@@ -148,7 +148,7 @@ def _biases(populations, p, i, projections, incoming, bias):  # type: ignore[no-
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _fire(populations, p, neurons, i, s, memory, shown):  # type: ignore[no-untyped-def]
     """Let a neuron compute, emit and remember at a tick of its own; return the change of its emission."""
     population, neuron = populations[p], neurons[i]
@@ -169,7 +169,7 @@ def _fire(populations, p, neurons, i, s, memory, shown):  # type: ignore[no-unty
     return neuron.emitted - before
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _f(kind, s):  # type: ignore[no-untyped-def]
     """Apply an activation function, numbered as in `wiring.ACTIVATIONS`; NaN stays NaN."""
     if kind == 1:
@@ -182,10 +182,12 @@ def _f(kind, s):  # type: ignore[no-untyped-def]
         return -1.0 if s < -1 else (1.0 if s > 1 else s)
     if kind == 5:
         return -1.0 if s < -2 else (1.0 if s > 2 else s / 2)
+    if kind == 6:
+        return math.expm1(s) if s < 0 else s
     return s
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _begin_slice(populations, p, cycle, neurons, memory, sent):  # type: ignore[no-untyped-def]
     """Store what the neurons hold of the time slice before and begin that of `cycle`; the last one goes on."""
     population = populations[p]
@@ -196,7 +198,7 @@ def _begin_slice(populations, p, cycle, neurons, memory, sent):  # type: ignore[
     population.slice = min(cycle, memory.shape[0] - 1)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _update(populations, p, i, projections, incoming, axons, weight, pending, bias, bias_pending, overflows):  # type: ignore[no-untyped-def]
     """w_ij += rate * pending_ij; return S_i, summed anew so that rounding errors do not add up."""
     population = populations[p]
@@ -210,7 +212,7 @@ def _update(populations, p, i, projections, incoming, axons, weight, pending, bi
     return _summed(population, here, projections, incoming, axons, weight)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _apply(weight, pending, k, rate, overflows):  # type: ignore[no-untyped-def]
     """w += rate * pending, unless that is not finite."""
     changed = weight.dtype.type(weight[k] + rate * pending[k])
@@ -221,7 +223,7 @@ def _apply(weight, pending, k, rate, overflows):  # type: ignore[no-untyped-def]
     pending[k] = 0
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _summed(population, here, projections, incoming, axons, weight):  # type: ignore[no-untyped-def]
     """Sum a neuron's inputs anew, S_i = sum_j w_ij times what arrives."""
     total = 0.0
@@ -232,7 +234,7 @@ def _summed(population, here, projections, incoming, axons, weight):  # type: ig
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def sum_anew(arrays):  # type: ignore[no-untyped-def]
     """Sum the inputs of all neurons anew."""
     populations, projections, axons, neurons, incoming, summed, weight = (

@@ -145,7 +145,7 @@ class AsynchronousSimulator:
     @property
     def state(self) -> State:
         """State with the current weights; `load` changes them."""
-        for name, tensor in self._state.tensors().items():
+        for name, tensor in self._state.writable().items():
             tensor[...] = self._part(name)
         return self._state
 

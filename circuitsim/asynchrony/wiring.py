@@ -14,7 +14,7 @@ from circuitsim.engine.state import State
 from circuitsim.randomness import generator
 from circuitsim.timetable.protocol import Protocol
 
-ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated", "saturated-half")
+ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated", "saturated-half", "elu")
 
 
 def loop_arrays(circuit: Circuit, protocol: Protocol, timing: Timing, state: State, seed: int) -> LoopArrays:

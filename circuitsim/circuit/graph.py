@@ -34,6 +34,7 @@ class Graph:
     outputs : the population whose activity in cycle 0 is the circuit's output.
     mirrors : the projections that have a mirror mode.
     local : declared local in space; then a non-local wire is refused, labels excepted.
+    blank : activity of the input neurons in the steps of a clocked protocol in which nothing is shown.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Graph:
     mirrors: tuple[Mirror, ...] = ()
     labels: str = ""
     local: bool = False
+    blank: float = 0.0
 
     @cached_property
     def graph(self) -> nx.MultiDiGraph:
@@ -112,12 +114,22 @@ class Graph:
     def text(self) -> str:
         """The circuit and its rules as text; equal circuits have equal texts on every machine."""
         rules = [
-            (p.projection, p.pre, p.post, p.momentum, p.transposed_from, p.mirror, p.group, p.rule.text)
-            + ((p.bias_rule.text,) if p.bias_rule else ())
+            (
+                p.projection,
+                p.pre,
+                p.post,
+                p.third,
+                p.momentum,
+                p.transposed_from,
+                p.mirror,
+                p.group,
+                p.each_step,
+                *(rule.text for rule in (p.rule, p.bias_rule, p.trace) if rule),
+            )
             for p in self.plasticity
         ]
         parts = (self.populations, self.projections, self.exchanges, self.mirrors)
-        return repr((parts, self.inputs, self.labels, self.outputs, rules))
+        return repr((parts, self.inputs, self.labels, self.outputs, self.blank, rules))
 
     @property
     def clamped(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from circuitsim.circuit.weights import OWN, Copied, Fixed, Signs, Tied, Transpos
 from circuitsim.errors import CircuitError
 from circuitsim.locality import Certificate
 
-ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated", "saturated-half", "softmax")
+ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated", "saturated-half", "elu", "softmax")
 
 
 class Combine(str, Enum):
@@ -49,8 +49,9 @@ class Population:
     ----------
     name : unique in the circuit.
     size : number of neurons, >= 1; default the product of the shape.
-    activation : identity, tanh, logistic, relu, saturated (S between -1 and 1), saturated-half (S / 2, likewise), or
-        softmax, which is lateral and has no slope; ignored by feedback neurons, which are linear.
+    activation : identity, tanh, logistic, relu, saturated (S between -1 and 1), saturated-half (S / 2, likewise), elu
+        (S above 0, else exp(S) - 1), or softmax, which is lateral and has no slope; ignored by feedback neurons, which
+        are linear.
     site : name of the place; default the population's own name.
     mixes : in a recirculation cycle these neurons combine their new activity with their activity of cycle 0.
     feedback : these neurons carry errors; they fire in the feedback phase.
@@ -121,6 +122,8 @@ class Projection:
         are named.
     winners : a population that combines by max, colocated with the source: of the synapses of its incoming projection,
         read backwards, only those that won pass the signal. "": none is chosen.
+    lag : in a clocked protocol the signal of step t belongs to the target's step t + lag: 0 within a step, >= 1 from a
+        step to a later one. Feedback neurons, whose events run over the steps backwards, may have lags below 0.
     """
 
     name: str
@@ -135,6 +138,7 @@ class Projection:
     feedback: bool = False
     connectivity: Connectivity = DENSE
     winners: str = ""
+    lag: int = 0
 
     def __post_init__(self) -> None:
         if self.weights == OWN and getattr(self.connectivity, "fixed", False):
@@ -247,6 +251,13 @@ class Plasticity:
     transposed_from : the projection whose transposed weights the rule reads as `w_remote`; a declared non-local wire.
     mirror : the projection in whose mirror mode the rule applies; "" for a rule that applies in presentations.
     group : a name by which protocols choose the rules that learn; several rules may share it.
+    each_step : in a clocked protocol the rule runs at every step t at which all that it reads happens, and its
+        increments add up. `at(k)` then counts steps back from the present: `post.at(k)` is the neuron at step t - k,
+        `pre.at(k)` what the synapse passed on to that step. Before the first step neurons are silent.
+    trace : the rule that gives each synapse's `trace` its next value, from pre, post, w and the trace itself, at every
+        step and for each example; it is 0 before the first step. Then `rule` reads `trace`.
+    third : the population whose memory `rule` reads as `third`: colocated with the target and of its size, or a single
+        neuron anywhere, whose broadcast is a declared non-local wire.
     """
 
     projection: str
@@ -258,3 +269,6 @@ class Plasticity:
     transposed_from: str | None = None
     mirror: str = ""
     group: str = ""
+    each_step: bool = False
+    trace: LocalRule | None = None
+    third: str = ""

@@ -13,7 +13,7 @@ from circuitsim.locality import Wire
 
 def declared(graph: Graph) -> tuple[Wire, ...]:
     """Return the wires of a circuit, in the order of its parts."""
-    kinds = (_transport, _sharing, _lateral, _remote, _labels)
+    kinds = (_transport, _sharing, _lateral, _remote, _broadcasts, _labels)
     return tuple(wire for kind in kinds for wire in kind(graph))
 
 
@@ -76,6 +76,13 @@ def _remote(graph: Graph) -> Iterator[Wire]:
             kind = "remote-target" if x.carries is Carries.TARGET else "remote-error"
             for name in _learning_from(graph, x.target):
                 yield Wire(kind, name, f"{x.source} from another site, as {x.carries.value} for {x.target}")
+
+
+def _broadcasts(graph: Graph) -> Iterator[Wire]:
+    for p in graph.plasticity:
+        if p.third and not graph.colocated(p.third, graph.projection(p.projection).target):
+            read = f"the activity of {p.third}, which one neuron broadcasts to all synapses"
+            yield Wire("third-factor", p.projection, read, p.rule.name)
 
 
 def _labels(graph: Graph) -> Iterator[Wire]:

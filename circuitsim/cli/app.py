@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-from circuitsim.cli.console import show_rows, table_of, terminal
+from circuitsim.cli.console import error_console, show_rows, table_of, terminal
 from circuitsim.cli.keys import show_keys
 from circuitsim.cli.options import Backend, ConfigFile, Quick, ScenarioName, Seed, Sets, Varies
 from circuitsim.cli.sweeping import sweep
+from circuitsim.cli.variables import check_variables
 from circuitsim.errors import CircuitsimError
 from circuitsim.runs.lookup import all_scenarios, circuit_descriptions
 from circuitsim.runs.own import find_scenario
@@ -37,6 +37,7 @@ app.add_typer(data_app, name="data")
 app.command()(sweep)
 
 NAME = "circuitsim"
+GOES_ON = "nobody reads this output any more; the run goes on to its end"
 COMPLETING = f"_{NAME.upper()}_COMPLETE"  # the environment variable with which a shell asks for completions
 
 
@@ -85,7 +86,7 @@ def run(
     defaults, given = values_of(found, set_, config_file, seed, quick)
     varied = vary_of(found, parse_vary(vary or []), defaults | given)
     values = {key: value for key, value in defaults.items() if key not in varied} | given
-    _conclude(start_run(found, values, varied, backend, out, terminal(), init=init, overwrite=overwrite))
+    _conclude(start_run(found, values, varied, backend, out, terminal(GOES_ON), init=init, overwrite=overwrite))
 
 
 @app.command()
@@ -96,7 +97,7 @@ def resume(
     """Go on where a run in DIR stopped."""
     from circuitsim.runs.launch import resume_run
 
-    _conclude(resume_run(folder, terminal(), trusted=trust))
+    _conclude(resume_run(folder, terminal(GOES_ON), trusted=trust))
 
 
 @app.command()
@@ -225,7 +226,7 @@ def data_fetch(name: str) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its status; every failure is a message, never a traceback."""
-    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    errors = error_console()
     try:
         status = _carry_out(sys.argv[1:] if arguments is None else arguments)
     except CircuitsimError as error:
@@ -251,6 +252,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _carry_out(arguments: list[str]) -> int:
     """Run the command; unlike calling `app`, this leaves interrupts and broken pipes to `main`."""
+    check_variables()
     command = typer.main.get_command(app)
     if COMPLETING in os.environ:
         command.main(list(arguments), prog_name=NAME)  # prints completions and exits

@@ -13,6 +13,7 @@ from circuitsim.data import cifar, digits, idx, locate, lowrank, npz, parquet
 from circuitsim.data.dataset import Dataset, Limits, Raw, checked_dtype, finished
 from circuitsim.data.download import download
 from circuitsim.data.registry import SOURCES, Form
+from circuitsim.environment import expanded
 from circuitsim.errors import DataError
 
 _READERS: dict[str, Callable[[Path, Form, str, Limits], Raw]] = {
@@ -114,7 +115,7 @@ def names() -> tuple[DatasetEntry, ...]:
 def path(name: str) -> Path:
     """The folder (or the .npz file) where `name` is found; raise DataError where it is not here or has no files."""
     if _is_npz(name):
-        file = Path(name).expanduser()
+        file = expanded(name)
         if file.is_file():
             return file
         raise DataError(f"data file {file}", got="no such file", expected="a file", remedy="Correct the path.")

@@ -15,7 +15,15 @@ _TIMEOUT = (5, 30)
 
 def download(source: Source) -> Path:
     """Download what is missing of `source`, or damaged, into the cache folder, and return its folder there."""
-    folder = cache_folder() / source.name
+    cache = cache_folder()
+    if cache is None:
+        raise DataError(
+            f"download of data set '{source.name}'",
+            got="a user without a home folder",
+            expected="a folder for downloads",
+            remedy=f"Set HOME or XDG_CACHE_HOME to a folder, or {VARIABLE} to one that holds {source.name}/.",
+        )
+    folder = cache / source.name
     for pinned in source.downloads:
         _download_file(source, pinned, folder)
     return folder

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from circuitsim.data.files import present
 from circuitsim.data.registry import Form, Source
+from circuitsim.environment import expanded, home_is_known
 from circuitsim.errors import DataError
 
 VARIABLE = "CIRCUITSIM_DATA"
@@ -25,7 +26,7 @@ def data_folder() -> Path | None:
     value = os.environ.get(VARIABLE, "")
     if not value:
         return None
-    folder = Path(value).expanduser()
+    folder = expanded(value)
     try:
         state = "" if folder.is_dir() else "not a folder" if folder.exists() else "not there"
     except OSError as error:
@@ -37,11 +38,11 @@ def data_folder() -> Path | None:
     return folder
 
 
-def cache_folder() -> Path:
-    """The user's cache folder, where downloads go; it need not exist."""
+def cache_folder() -> Path | None:
+    """Return the user's cache folder, where downloads go; it need not exist. None for a user without a home."""
     import pooch  # type: ignore[import-untyped, unused-ignore]
 
-    return Path(pooch.os_cache("circuitsim"))
+    return Path(pooch.os_cache("circuitsim")) if home_is_known() else None
 
 
 def find(source: Source) -> Location | None:
@@ -54,7 +55,8 @@ def find(source: Source) -> Location | None:
             return place
         _refuse_part(folder, source)
     # A part in the cache is a download that was cut short: it is completed, not complained of.
-    return _complete(cache_folder() / source.name, source)
+    cache = cache_folder()
+    return None if cache is None else _complete(cache / source.name, source)
 
 
 def _complete(folder: Path, source: Source) -> Location | None:

@@ -18,6 +18,7 @@ import numpy as np
 from circuitsim.arrays import misfit_of_numbers, misfit_of_whole
 from circuitsim.data.dataset import Array, ImageShape, Limits, Raw, Split, cut
 from circuitsim.data.files import read_file
+from circuitsim.environment import expanded
 from circuitsim.errors import DataError
 
 _KEYS = ("x", "y", "x_test", "y_test")
@@ -25,7 +26,7 @@ _KEYS = ("x", "y", "x_test", "y_test")
 
 def read(name: str, limits: Limits, dtype: np.dtype[Any]) -> Raw:
     """The data in the archive `name`, a path that ends in .npz."""
-    path = Path(name).expanduser()
+    path = expanded(name)
     arrays = _arrays(read_file(path, f"data file {path}"), path)
     _check_keys(arrays, path)
     for key, array in arrays.items():

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from circuitsim import phases
+from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.connectivity import size_of
 from circuitsim.engine.state import State, guarded
 from circuitsim.locality import Access, Key, Mode
 from circuitsim.timetable.schedule import Schedule
@@ -28,7 +30,7 @@ class Activity:
         self._shapes: dict[Key, tuple[int, int]] = {}
         for key in dict.fromkeys(same.get(key, key) for key in keys):
             replicas = 1 if key in shared else state.replicas
-            size = state.circuit.population(key[0]).size
+            size = _size(state.circuit, key)
             self._shapes[key] = (replicas, size)
             dtype = np.int64 if key[1] == "winner" else state.dtype  # the number of a synapse, not of an activity
             self._flat[key] = np.zeros(replicas * capacity * size, dtype)
@@ -60,11 +62,19 @@ class Activity:
         return {f"{o}.{q}.{c}": a for (o, q, c), a in self._flat.items()}
 
 
+def _size(circuit: Circuit, key: Key) -> int:
+    """Return the numbers of one example: a neuron each, or for traces a synapse each."""
+    if key[1] == "trace":
+        return size_of(circuit.tensor_shape(key[0]))
+    return size_of(circuit.bias_shape(key[0])) if key[1] == "bias_trace" else circuit.population(key[0]).size
+
+
 def shared_memory(schedule: Schedule, state: State) -> dict[Key, Key]:
     """Return the addresses that share another's memory, with that other.
 
     A neuron's summed input S is not needed once it has fired, so its activity takes the same memory unless S is read.
-    Where a neuron emits what it remembers, the two are one array. Compartments of one neuron share its activity.
+    Where a neuron emits what it remembers, the two are one array. Compartments of one neuron share its activity, and
+    so do the steps in which neurons are clamped to the same.
     """
     same: dict[Key, Key] = {}
     read = {a.key for e in schedule.entries for a in e.accesses if a.mode is Mode.READ} | {*schedule.protocol.readouts}
@@ -78,6 +88,8 @@ def shared_memory(schedule: Schedule, state: State) -> dict[Key, Key]:
         if first and (taken := schedule.circuit.taken(subject, 0)):
             origin: Key = (taken.source, "O", 0)
             same[subject, "O", 0] = same.get(origin, origin)
+        if entry.event.phase == phases.FORWARD and entry.event.detail and subject in schedule.circuit.clamped:
+            same[subject, "O", entry.event.detail] = (subject, "O", 0)
         fires = entry.event.phase in (phases.FORWARD, phases.RECIRCULATION, phases.FEEDBACK)
         becomes = written.get("O") or written.get("E")
         if fires and summed and becomes and summed not in read:

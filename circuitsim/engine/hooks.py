@@ -10,6 +10,7 @@ from typing import NoReturn
 import numpy as np
 
 from circuitsim import phases
+from circuitsim.engine.acts import Acts, definition
 from circuitsim.engine.reach import Reach, reach_of
 from circuitsim.errors import CircuitError, CircuitsimError, Diverged
 from circuitsim.timetable.schedule import Schedule
@@ -104,9 +105,10 @@ class Tensors(Mapping[str, np.ndarray]):
         )
 
 
-def call_hooks(hooks: Sequence[Hook], tensors: Tensors) -> None:
-    """Call hooks in order; Diverged for the first after which a weight is not finite."""
+def call_hooks(hooks: Sequence[Hook], tensors: Tensors, acts: Acts) -> None:
+    """Call hooks in order, and write down each; Diverged for the first after which a weight is not finite."""
     for hook in hooks:
+        acts.note(f"hook after {hook.after}", hook.name, definition(hook.function))
         hook(tensors)
         for name, array in tensors.items():
             finite = np.isfinite(array.reshape(len(array), -1)).all(axis=1)

@@ -13,7 +13,7 @@ from circuitsim.engine.inputs import taken_data
 from circuitsim.engine.plan import Plan
 from circuitsim.engine.state import State
 from circuitsim.locality import Key
-from circuitsim.timetable.protocol import Protocol
+from circuitsim.timetable.protocol import Clock, Protocol
 from circuitsim.timetable.schedule import make_schedule
 
 EVALUATION_NUMBERS = 400_000  # of the largest layer in one slice, all replicas together: fits a core's cache
@@ -24,7 +24,8 @@ class Observer:
 
     def __init__(self, state: State, kernels: ModuleType, monitor: DivergenceMonitor) -> None:
         self._state, self._kernels, self._monitor = state, kernels, monitor
-        self._plans: dict[tuple[Key, ...], Plan] = {}
+        self.clock: Clock | None = None  # of the presentations that teach
+        self._plans: dict[tuple[Clock | None, tuple[Key, ...]], Plan] = {}
         self._checked: list[weakref.ref[np.ndarray]] = []
 
     def observe(
@@ -51,15 +52,15 @@ class Observer:
         return taken
 
     def _plan(self, keys: tuple[Key, ...]) -> Plan:
-        if keys not in self._plans:
+        if (self.clock, keys) not in self._plans:
             circuit = self._state.circuit
             widest = max(p.size for p in circuit.populations)
-            self._plans[keys] = Plan(
+            self._plans[self.clock, keys] = Plan(
                 self._state,
                 self._kernels,
                 self._monitor,
-                make_schedule(circuit, Protocol(learn=False, readouts=keys)),
+                make_schedule(circuit, Protocol(learn=False, readouts=keys, clock=self.clock)),
                 capacity=max(1, EVALUATION_NUMBERS // (widest * self._state.replicas)),
                 shared=True,
             )
-        return self._plans[keys]
+        return self._plans[self.clock, keys]

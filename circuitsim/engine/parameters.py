@@ -68,7 +68,7 @@ def readable(circuit: Circuit) -> dict[str, set[str]]:
 
 def rule_parameters(learning: Plasticity) -> dict[str, float]:
     """Return the parameters of a plasticity's rules that may differ between replicas, with their defaults."""
-    rules = [rule for rule in (learning.rule, learning.bias_rule) if rule is not None]
+    rules = [rule for rule in (learning.rule, learning.bias_rule, learning.trace) if rule is not None]
     return {f"{rule.name}.{name}": float(value) for rule in rules for name, value in getattr(rule, "free", {}).items()}
 
 

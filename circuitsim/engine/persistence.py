@@ -9,6 +9,7 @@ import numpy as np
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.engine import snapshots
+from circuitsim.engine.acts import Acts
 from circuitsim.engine.divergence import DivergenceMonitor
 from circuitsim.engine.interrupts import Uninterrupted
 from circuitsim.engine.presenters import Replay
@@ -25,8 +26,19 @@ class Persistent:
     monitor: DivergenceMonitor
     protocol: Protocol
     batch: int
+    _row_sets: int
     _presenter: Replay
     _time: Timeline
+
+    @property
+    def acts(self) -> Acts:
+        """What has changed the circuit from outside its phases."""
+        return self.state.acts
+
+    @property
+    def rows_by_replica(self) -> bool:
+        """Whether each replica is shown rows of its own."""
+        return self._row_sets > 1
 
     @property
     def tick(self) -> int:
@@ -39,9 +51,9 @@ class Persistent:
         return self._time.presentations
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Return the weights and biases themselves, by name, each with a leading replica axis.
+        """Return views of the weights and biases by name, read-only, each with a leading replica axis.
 
-        With cupy they are copies from the device: call this anew after each presentation, and before each change.
+        `load` changes them. With cupy call this anew after each presentation.
         """
         return self.state.tensors()
 
@@ -70,10 +82,16 @@ class Persistent:
     def restore(self, snapshot: Mapping[str, np.ndarray]) -> None:
         """Go back to a snapshot of a simulator that was made like this one; CircuitError for any other."""
         memory = self._memory()
+        self.acts.note("restore", "a snapshot")
         with Uninterrupted():
             snapshots.put(snapshot, self.state, self.protocol, memory)
             self._time.go_to(memory)
             self.monitor.update_limits()
+
+    def _check_open(self, what: str) -> None:
+        """Raise CircuitError for a change by a function that may only look, and for an array that was exchanged."""
+        self.acts.refuse(what)
+        self.state.check_whole()
 
     def _memory(self) -> dict[str, np.ndarray]:
         """Return by name what continues beside the state: counters, and memories of neurons."""

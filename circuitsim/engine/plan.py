@@ -19,6 +19,9 @@ from circuitsim.kernels import in_turn
 from circuitsim.locality import Access, Key, Mode
 from circuitsim.timetable.schedule import Entry, Schedule
 
+SUMMING = (phases.DELIVERY, phases.TRACE, phases.PLASTICITY)
+"""Phases that add to what others of a presentation have made: the first of them begins anew."""
+
 
 @dataclass(frozen=True)
 class BoundPlan:
@@ -65,10 +68,9 @@ class Plan:
         self._hooks, self._evidence = hooks_by_entry(hooks, schedule), evidence
         keys = [a.key for e in schedule.entries for a in e.accesses if a.cycle is not None]
         keys += list(schedule.protocol.readouts)
-        clamped: list[Key] = [] if schedule.protocol.mirror else [(n, "O", 0) for n in schedule.circuit.clamped]
-        self.activity = Activity(
-            state, keys, capacity, same=shared_memory(schedule, state), shared=clamped if shared else []
-        )
+        steps = schedule.protocol.last + 1 if shared and not schedule.protocol.mirror else 0
+        clamped: list[Key] = [(n, "O", step) for n in schedule.circuit.clamped for step in range(steps)]
+        self.activity = Activity(state, keys, capacity, same=shared_memory(schedule, state), shared=clamped)
         self.largest = 1 if shared else state.replicas, capacity  # shape of the rows of the largest batch
         self._bound: dict[int, BoundPlan] = {}
         self.x: np.ndarray | None = None
@@ -144,10 +146,10 @@ class Plan:
         return [*self._state.arrays().values(), *readouts]
 
     def _hooked(self, hooks: Sequence[Hook]) -> phases.Step:
-        tensors = Tensors(self._state.tensors())
+        tensors = Tensors(self._state.writable())
 
         def user_code() -> None:
-            call_hooks(hooks, tensors)
+            call_hooks(hooks, tensors, self._state.acts)
 
         return self._kernels.on_host(user_code, tensors.values())  # type: ignore[no-any-return]
 
@@ -159,7 +161,8 @@ class Plan:
             array = self.view(access, rows)
             if array is not None:
                 views[access.key] = array
-            if access.mode is not Mode.READ and event.phase in (phases.DELIVERY, phases.PLASTICITY):
+            adding = event.phase in SUMMING and access.mode is not Mode.READ
+            if adding or (event.phase == phases.FORWARD and access.mode is Mode.ADD):
                 first = access.key not in seen
                 seen.add(access.key)
         name = phases.subject(circuit, event)

@@ -106,7 +106,7 @@ class Simulator(Persistent):
         self.examples = 0
         self.last_batch = self.batch
         self._data: tuple[np.ndarray, np.ndarray | None] | None = None
-        self._recordings: list[Recording] = []
+        self.recordings: list[Recording] = []  # under way
         self._set_schedules(self._make_schedules(protocol))
 
     def __repr__(self) -> str:
@@ -117,6 +117,7 @@ class Simulator(Persistent):
         """Go on with another protocol once presentations under way have ended; weights and velocities stay."""
         if self._with_probes(protocol) != self.protocol:
             schedules = self._make_schedules(protocol)  # refused before anything changes
+            self.acts.note("change_protocol", repr(protocol))
             self.drain()
             self._set_schedules(schedules)
 
@@ -124,7 +125,6 @@ class Simulator(Persistent):
         return replace(protocol, readouts=(*protocol.readouts, *self._probes))
 
     def _make_schedules(self, protocol: Protocol) -> tuple[Schedule, ...]:
-        """Return the timetables of a presentation and of each mirror mode."""
         schedules = make_schedules(self.circuit, self._with_probes(protocol))
         asked = {"an order of simultaneous events": self._order, "evidence": self.evidence, "hooks": self.hooks}
         check_overlapping(schedules[0], asked)
@@ -133,6 +133,7 @@ class Simulator(Persistent):
 
     def _set_schedules(self, schedules: tuple[Schedule, ...]) -> None:
         self.schedules, self.schedule, self.protocol = schedules, schedules[0], schedules[0].protocol
+        self.observer.clock = self.protocol.clock
         self._presenter = make_presenter(self.schedule, self._make_plan, self._order)
         self.plans = self._presenter.plans
         self.mirror_plans = [self._make_plan(schedule) for schedule in schedules[1:]]
@@ -148,6 +149,7 @@ class Simulator(Persistent):
         y : their classes, whole numbers from 0 (example,), for a circuit with labels.
         """
         data = taken_data(self.circuit, x, y, self.state.dtype, labelled=bool(self.circuit.labels))
+        self.acts.refuse("use")
         if self._data is not None:
             self.drain()
         self.share(*data)
@@ -193,11 +195,12 @@ class Simulator(Persistent):
 
     def _present(self, batches: np.ndarray) -> None:
         """Show batches, several at once where nothing comes between them; interrupts wait for the end of these."""
+        self._check_open("present")
         size = self.last_batch = batches.shape[-1]
         shown = 0
         while shown < len(batches):
             repeats = not self.mirror_plans and self._presenter.repeats(size)
-            count = until_next(self._recordings, self.presentations, self._pace.count if repeats else 1)
+            count = until_next(self.recordings, self.presentations, self._pace.count if repeats else 1)
             part = batches[shown : shown + count]
             ended = partial(self._ended, self.presentations, self.tick, size)
             begin = perf_counter()
@@ -205,7 +208,7 @@ class Simulator(Persistent):
                 self._presenter.present(part, self.presentations, ended)
             self._pace.note(len(part), perf_counter() - begin)
             shown += len(part)
-            take_due(self._recordings, self.presentations, part[-1], self.tensors, self.probe)
+            take_due(self.recordings, self.presentations, part[-1], self.tensors, self.probe)
 
     def record(self, owner: str, quantity: str = "O", *, cycle: int = 0, every: int = 1) -> Recording:
         """Keep a quantity after every k-th presentation from now on; this changes no result.
@@ -230,7 +233,7 @@ class Simulator(Persistent):
             except CircuitsimError:
                 self._probes = before
                 raise
-        self._recordings.append(made)
+        self.recordings.append(made)
         return made
 
     def _ended(self, first: int, start: int, batch: int, number: int) -> None:
@@ -252,6 +255,7 @@ class Simulator(Persistent):
     def mirror(self, passes: int = 1) -> None:
         """Fire noise through every mirrored projection, a full batch in each pass, and let feedback learn."""
         count = whole(f"passes of mirror mode of circuit {self.circuit.name}", passes, 0)
+        self._check_open("mirror")
         with self._time.running():
             for _ in range(count):
                 with Uninterrupted(self._undo()):
@@ -262,8 +266,8 @@ class Simulator(Persistent):
 
         Both are (replica, example, unit); logits are summed inputs, biases included.
         """
-        name = self.circuit.outputs
-        for part, (fired, summed) in self.observe([(name, "O", 0), (name, "S", 0)], x):
+        name, last = self.circuit.outputs, self.protocol.last
+        for part, (fired, summed) in self.observe([(name, "O", last), (name, "S", last)], x):
             yield part, fired, summed
 
     def observe(

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
+from operator import is_
 from typing import Any
 
 import numpy as np
 
-from circuitsim.arrays import as_array, misfit_of_numbers
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.connectivity import exchanged
 from circuitsim.circuit.parts import Projection
 from circuitsim.circuit.weights import Copied, Fixed
+from circuitsim.engine.acts import Acts
+from circuitsim.engine.initial import glorot
 from circuitsim.engine.inputs import taken_dtype, taken_seeds
+from circuitsim.engine.loading import refuse_exchanged, taken_tensor
 from circuitsim.engine.masks import drawn_mask
 from circuitsim.engine.parameters import (
     CHANGING,
@@ -29,10 +32,9 @@ from circuitsim.engine.parameters import (
     spread,
     taken_projections,
 )
-from circuitsim.errors import CircuitError, TensorError
+from circuitsim.errors import CircuitError
 from circuitsim.locality import Access, Key, Mode
 from circuitsim.lowering.links import across, constants, reversed_axes, used
-from circuitsim.randomness import generator
 
 ToHost = Callable[[Iterable[np.ndarray]], None]
 
@@ -62,10 +64,12 @@ class State:
     ) -> None:
         seeds = taken_seeds(circuit, seeds)
         self.circuit, self.replicas, self.to_host = circuit, len(seeds), to_host
+        self.acts = Acts(circuit.name)
         self.dtype = taken_dtype(circuit, dtype)
         self._given: Parameters = deepcopy(dict(parameters or {}))  # read when first asked for
         check_given(circuit, self._given, self.replicas, self.dtype)
         self._first: dict[tuple[str, str], np.ndarray] = {}
+        self._made: dict[Key, np.ndarray] = {}  # the arrays as they were made
         self._arrays: dict[Key, np.ndarray] = {
             ("circuit", "alive", None): np.ones(self.replicas, np.bool_),
             ("circuit", "seeds", None): np.array(seeds, object),  # Python's numbers, as keys
@@ -77,6 +81,7 @@ class State:
                 self._allocate(q, seeds)
         for q in circuit.projections:
             self._take_over(q)
+        self._made = dict(self._arrays) | self._made
 
     def _allocate(self, q: Projection, seeds: Sequence[int]) -> None:
         shape = self.circuit.tensor_shape(q.name)
@@ -92,7 +97,7 @@ class State:
             weight *= exists  # slots without a synapse have no weight
         self._arrays[q.name, "weight", None] = weight
         if q.masked:
-            density, kept = self.parameter(q.name, "density"), self._zeros(q, np.bool_)
+            density, kept = self._parameter(q.name, "density"), self._zeros(q, np.bool_)
             for chosen, seed, share in zip(kept, seeds, density, strict=True):
                 chosen[...] = drawn_mask(self.circuit, q, seed, share)
             kept &= True if exists is None else exists
@@ -104,7 +109,7 @@ class State:
             self._allocate_increments(q)
 
     def _allocate_increments(self, q: Projection) -> None:
-        fast = any(p.momentum for p in self.circuit.rules[q.name]) and bool(self.parameter(q.name, "momentum").any())
+        fast = any(p.momentum for p in self.circuit.rules[q.name]) and bool(self._parameter(q.name, "momentum").any())
         for quantity, prefix in (("weight", ""), ("bias", "bias_"))[: 2 if q.bias else 1]:
             shaped = self._arrays[q.name, quantity, None]
             self._arrays[q.name, f"{prefix}increment", None] = np.zeros_like(shaped)
@@ -131,15 +136,19 @@ class State:
             weight *= 1 if mask is None else mask
 
     def parameter(self, owner: str, quantity: str) -> np.ndarray:
+        """Return a parameter's values (replica,), read-only; `set_parameters` and `scale_rates` change them."""
+        return guarded(self._parameter(owner, quantity), Mode.READ)
+
+    def _parameter(self, owner: str, quantity: str) -> np.ndarray:
         """Return a parameter's array (replica,), made when first asked for."""
         key = (owner, quantity, None)
         if key not in self._arrays:
             value = self._given.get((owner, quantity), self._given.get(quantity))
             if value is None and quantity == "lr_bias":
-                value = self.parameter(owner, "lr")
+                value = self._parameter(owner, "lr")
             if value is None:
                 value = DEFAULTS[quantity] if quantity in DEFAULTS else self._rule_default(owner, quantity)
-            self._arrays[key] = spread(owner, quantity, value, self.replicas, self.dtype)
+            self._arrays[key] = self._made[key] = spread(owner, quantity, value, self.replicas, self.dtype)
         return self._arrays[key]
 
     def _rule_default(self, owner: str, quantity: str) -> float:
@@ -157,7 +166,7 @@ class State:
         """Return the array behind an access, guarded by its mode; None for a velocity that no replica has."""
         array = self._arrays.get(access.key)
         if array is None and not access.quantity.endswith("velocity"):
-            array = self.parameter(access.owner, access.quantity)
+            array = self._parameter(access.owner, access.quantity)
         return None if array is None else guarded(array, access.mode)
 
     def arrays(self) -> dict[Key, np.ndarray]:
@@ -171,9 +180,10 @@ class State:
         factors = spread("the rates", "factor", factor, self.replicas, np.dtype(np.float64))
         keys = [(owner, quantity) for owner in chosen for quantity in ("lr", "lr_bias")]
         given = [self._given_rate(*key) for key in keys]  # made here if need be: kernels bound later use them too
-        self.to_host(self.parameter(*key) for key in keys)
+        self.acts.note("set_rates", "all projections" if projections is None else ", ".join(chosen))
+        self.to_host(self._parameter(*key) for key in keys)
         for key, first in zip(keys, given, strict=True):
-            self.parameter(*key)[...] = first * factors
+            self._parameter(*key)[...] = first * factors
 
     def set_parameters(self, parameters: Mapping[tuple[str, str], Any]) -> None:
         """Replace parameters from now on.
@@ -194,16 +204,18 @@ class State:
                 refuse_parameter(key, f"the quantity {key[1]!r}", text, CHANGING)
         made = {key: spread(*key, value, self.replicas, self.dtype) for key, value in parameters.items()}
         for key, given in made.items():
-            self.to_host([self.parameter(*key)])
-            self.parameter(*key)[...] = given
+            self.acts.note("set_parameters", ".".join(key))
+            self.to_host([self._parameter(*key)])
+            self._parameter(*key)[...] = given
             if key in self._first:
                 self._first[key][...] = given
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Return the weights and biases themselves, by name ("A1.weight"), each with a leading replica axis.
+        """Return read-only views of the weights and biases by name ("A1.weight"), with a leading replica axis each."""
+        return {name: guarded(array, Mode.READ) for name, array in self.writable().items()}
 
-        Newer values on a device are copied here: call this anew after each presentation, and before each change.
-        """
+    def writable(self) -> dict[str, np.ndarray]:
+        """Return the weights and biases themselves, by name, on the host: for hooks and audits alone."""
         constant = {f"{q.name}.weight" for q in self.circuit.projections if q.constant}
         return {name: array for name, array in self._named("weight", "bias").items() if name not in constant}
 
@@ -212,16 +224,11 @@ class State:
 
         Raises
         ------
-        TensorError : unknown name, wrong shape, wrong kind of numbers, or values that are not finite.
+        TensorError for an unknown name, a wrong shape, wrong numbers, or values that are not finite.
         """
-        tensors, values = self.tensors(), as_array(values)
-        if name not in tensors:
-            _refuse_tensor(name, "a name that the circuit lacks", f"one of {', '.join(sorted(tensors))}")
-        shape = tensors[name].shape
-        if values.shape not in (shape, shape[1:]):
-            _refuse_tensor(name, f"shape {tuple(values.shape)}", f"{shape[1:]}, or {shape} with replicas")
-        if values.dtype.kind != "f" or misfit_of_numbers(values, self.dtype) is not None:
-            _refuse_tensor(name, f"{values.dtype} with values that are not finite floats", "finite floats")
+        tensors = self.writable()
+        values = taken_tensor(name, values, tensors, self.dtype)
+        self.acts.note("load", name)
         tensors[name][...] = values
         owner = name.removesuffix(".weight")
         exists = used(self.circuit, self.circuit.projection(owner)) if owner != name else None
@@ -232,6 +239,11 @@ class State:
             for q in self.circuit.projections:
                 if f"{q.transposed_from}.weight" == name:
                     self._take_over(q)
+
+    def check_whole(self) -> None:
+        """Raise CircuitError if an array is not the one that was made: compiled steps would go on with the old one."""
+        if len(self._arrays) != len(self._made) or not all(map(is_, self._arrays.values(), self._made.values())):
+            refuse_exchanged(self.circuit.name, self._arrays, self._made)
 
     def persistent(self) -> dict[str, np.ndarray]:
         """Return the arrays of a checkpoint by name: weights, biases, velocities, pending increments, live replicas."""
@@ -247,7 +259,7 @@ class State:
         found = {}
         for owner, quantities in readable(self.circuit).items():
             for quantity in sorted(quantities.intersection(CHANGING)):
-                found[f"{owner}.{quantity}"] = self.parameter(owner, quantity)
+                found[f"{owner}.{quantity}"] = self._parameter(owner, quantity)
                 if quantity in ("lr", "lr_bias"):
                     found[f"{owner}.{quantity} as given"] = self._given_rate(owner, quantity)
         self.to_host(found.values())
@@ -255,7 +267,7 @@ class State:
 
     def _given_rate(self, owner: str, quantity: str) -> np.ndarray:
         """Return the rates from which `scale_rates` starts, (replica,) of float64."""
-        return self._first.setdefault((owner, quantity), self.parameter(owner, quantity).astype(np.float64))
+        return self._first.setdefault((owner, quantity), self._parameter(owner, quantity).astype(np.float64))
 
     def increments(self) -> dict[str, np.ndarray]:
         """Return the increments by name; where presentations overlap, some have still to be applied."""
@@ -281,18 +293,8 @@ class State:
         return found
 
 
-def glorot(seed: int, name: str, shape: tuple[int, ...], fan: tuple[int, int]) -> np.ndarray:
-    """Draw weights uniform within ±sqrt(6 / (fan in + fan out)) (Glorot & Bengio 2010)."""
-    limit = np.sqrt(6.0 / sum(fan))
-    return generator(seed, name).uniform(-limit, limit, shape)
-
-
 def guarded(array: np.ndarray, mode: Mode) -> np.ndarray:
     """Return a view of an array, read-only unless the mode allows a change."""
     view = array.view()
     view.flags.writeable = mode is not Mode.READ
     return view
-
-
-def _refuse_tensor(name: str, got: str, expected: str) -> None:
-    raise TensorError(f"tensor {name}", got=got, expected=expected, remedy="Correct the weights that are given.")

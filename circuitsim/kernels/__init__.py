@@ -31,4 +31,8 @@ def backend(name: str) -> ModuleType:
             expected=f"one of {', '.join(BACKENDS)}",
             remedy="Choose one of these.",
         )
+    if name == "numba":
+        from circuitsim.compilation import expect_compiler  # here, since it takes long to import
+
+        expect_compiler()
     return importlib.import_module(BACKENDS[name])

@@ -49,6 +49,7 @@ ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]
     "relu": (lambda s: np.maximum(s, 0), lambda s: (s > 0).astype(s.dtype)),
     "saturated": (lambda s: np.clip(s, -1, 1), lambda s: (np.abs(s) <= 1).astype(s.dtype)),
     "saturated-half": (lambda s: np.clip(s / 2, -1, 1), lambda s: (np.abs(s) <= 2).astype(s.dtype) / 2),
+    "elu": (lambda s: np.where(s > 0, s, np.expm1(np.minimum(s, 0))), lambda s: np.exp(np.minimum(s, 0))),
     "softmax": (_softmax, np.ones_like),  # only ever an output, where the error is T - O: its slope is not asked for
 }
 """f and f' of the summed input S; relu'(0) = 0; saturated'(s) = 1 where |s| <= 1, its half's 1/2 where |s| <= 2."""

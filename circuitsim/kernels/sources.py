@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import sys
 import tempfile
 from functools import cache
@@ -12,6 +11,8 @@ from types import ModuleType
 from typing import Any
 
 from platformdirs import user_cache_path
+
+from circuitsim.environment import home_is_known
 
 
 @cache
@@ -23,24 +24,35 @@ def loaded(source: str) -> tuple[Any, bool]:
         made = ModuleType("circuitsim_generated")
         exec(source, vars(made))
         return made, False
-    spec = importlib.util.spec_from_file_location(f"circuitsim_generated_{digest}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # Numba finds the module of a cached kernel by name
-    spec.loader.exec_module(module)
+    module = ModuleType(f"circuitsim_generated_{digest}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # Numba finds the module of a cached kernel by name
+    exec(compile(source, path, "exec"), vars(module))
     return module, True
 
 
 def written(source: str, name: str) -> Path | None:
     """Return the path of a kept source, written if need be; None if nothing can be written."""
+    if not home_is_known():
+        return None
     try:
         folder = user_cache_path("circuitsim") / "kernels"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / name
-        if not path.exists() or path.read_text() != source:
-            with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as file:
-                file.write(source)
-            Path(file.name).replace(path)  # whole or not at all: another process may be reading
+        if not path.exists() or path.read_bytes() != source.encode():
+            _write(path, source.encode())
         return path
     except OSError:
         return None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: another process may be reading it."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        temporary = Path(file.name)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -7,7 +7,7 @@ no use of what is here for the others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -20,6 +20,7 @@ from circuitsim.kernels.steps import Step, in_turn
 from circuitsim.locality import Place, Reading
 from circuitsim.lowering import codegen, cuda
 from circuitsim.lowering.links import in_rows
+from circuitsim.lowering.mapped import RuleInputs, mapped, mapped_along, mapped_trace
 from circuitsim.lowering.separation import ONE, Product, separate
 from circuitsim.rules.rule import Rule, refuse_unreal
 
@@ -28,20 +29,33 @@ LANGUAGES = {"numba": codegen, "cupy": cuda}
 """What writes the loops of a backend."""
 
 
-@dataclass(frozen=True)
-class RuleInputs:
-    """The arrays that a rule reads: memories by cycle (replica or 1, batch, neuron), weights, parameters (replica).
+def lower_trace(rule: Rule, quantity: str, operands: RuleInputs, trace: np.ndarray, kernels: ModuleType) -> Step:
+    """Bind the rule of a trace: each synapse's next value, in every example.
 
-    `factors` are what was computed of them already in the same event, by what they were computed of.
+    Parameters
+    ----------
+    rule : reads pre, post, w and trace. quantity : "weight", or "bias" with a presynaptic activity of 1.
+    operands : what it reads. trace : (replica, batch, synapse), postsynaptic neuron by neuron; it is renewed in place.
     """
-
-    pre: dict[int | None, np.ndarray]
-    post: dict[int | None, np.ndarray]
-    synapse: np.ndarray | None
-    parameters: dict[str, np.ndarray]
-    batch: int
-    w_remote: np.ndarray | None = None
-    factors: dict[tuple[Any, ...], np.ndarray] = field(default_factory=dict)
+    posts = next((a.shape[2] for a in operands.post.values()), None)
+    pres = next((a.shape[2] for a in operands.pre.values()), None)
+    width = 1 if quantity == "bias" else pres or trace.shape[2] // (posts or 1)
+    if not kernels.COMPILED:
+        return mapped_trace(rule, quantity, operands, trace, width)
+    expression = rule.expression
+    if quantity == "bias":
+        ones = {s: ONE for s, m in rule.symbols.items() if isinstance(m, Reading) and m.place is Place.PRE}
+        expression = expression.xreplace(ones)
+        refuse_unreal(f"{rule.name} of a bias, whose presynaptic activity is 1", expression)
+    places = {
+        Place.PRE: f"[b, (low + i) % {width}]",
+        Place.POST: f"[b, (low + i) // {width}]",
+        Place.SYNAPSE: f"[(low + i) // {width}, (low + i) % {width}]",
+        Place.TRACE: "[b, i]",
+    }
+    if operands.synapse is not None:
+        operands = replace(operands, synapse=operands.synapse.reshape(len(operands.synapse), -1, width))
+    return _loop(kernels, "factor", expression, _arrays(rule, expression, operands, places), trace)
 
 
 def lower(
@@ -81,58 +95,6 @@ def lower(
     return _lower_products(rule, products, operands, out, kernels)
 
 
-def mapped(rule: Rule, quantity: str, operands: RuleInputs, out: np.ndarray) -> Step:
-    """The scalar function over all synapses, one example after the other: the specification."""
-    weights = quantity == "weight"
-    synapse = out.dtype.type(1) if operands.synapse is None else operands.synapse  # None: it cancels, any will do
-
-    def column(values: np.ndarray) -> np.ndarray:
-        return values[:, :, None] if weights else values
-
-    def propose() -> None:
-        out[...] = 0
-        parameters = {k: v.reshape((-1,) + (1,) * (out.ndim - 1)) for k, v in operands.parameters.items()}
-        for b in range(operands.batch):
-            out[...] += rule(
-                (lambda k, b=b: operands.pre[k][:, b, None, :]) if weights else (lambda k: out.dtype.type(1)),
-                lambda k, b=b: column(operands.post[k][:, b]),
-                synapse,
-                operands.w_remote,
-                **parameters,
-            )
-
-    return propose
-
-
-def mapped_along(rule: Rule, quantity: str, operands: RuleInputs, out: np.ndarray, along: Links) -> Step:
-    """The scalar function over the synapses of a table, one example after the other: the specification."""
-    post, pre, slot = along.synapses
-    places = np.unravel_index(slot, along.tensor_shape)
-
-    def stored(tensor: np.ndarray | None, r: int) -> Any:
-        return None if tensor is None else tensor[r].reshape(along.tensor_shape)[places]
-
-    def propose() -> None:
-        out[...] = 0
-        for r, target in enumerate(out.reshape(len(out), *along.tensor_shape)):
-            synapse = out.dtype.type(1) if operands.synapse is None else stored(operands.synapse, r)
-            for b in range(operands.batch):
-                dw = rule(
-                    lambda k, r=r, b=b: (
-                        operands.pre[k][min(r, len(operands.pre[k]) - 1), b, pre]
-                        if quantity == "weight"
-                        else out.dtype.type(1)
-                    ),
-                    lambda k, r=r, b=b: operands.post[k][min(r, len(operands.post[k]) - 1), b, post],
-                    synapse,
-                    stored(operands.w_remote, r),
-                    **{k: v[r] for k, v in operands.parameters.items()},
-                )
-                np.add.at(target, places, np.broadcast_to(dw, post.shape))
-
-    return propose
-
-
 def _lower_along(
     rule: Rule, quantity: str, operands: RuleInputs, out: np.ndarray, kernels: ModuleType, along: Links
 ) -> Step:
@@ -150,6 +112,7 @@ def _lower_along(
         places = {
             Place.PRE: "[b, pres[k]]",
             Place.POST: "[b, posts[k]]",
+            Place.THIRD: "[b, posts[k]]",
             Place.SYNAPSE: "[i, 0]",
             Place.REMOTE: "[i, 0]",
         }
@@ -239,7 +202,7 @@ def _factor(
     rule: Rule, expression: sympy.Expr, operands: RuleInputs, out: np.ndarray, size: int, kernels: ModuleType
 ) -> tuple[np.ndarray, list[Step]]:
     """A neuron's factor (replica or 1, batch, size) and the steps that compute it, none where it is a memory itself."""
-    arrays = _arrays(rule, expression, operands, {Place.PRE: "[b, i]", Place.POST: "[b, i]"})
+    arrays = _arrays(rule, expression, operands, {Place.PRE: "[b, i]", Place.POST: "[b, i]", Place.THIRD: "[b, i]"})
     if not arrays:
         return np.full((1, operands.batch, size), float(expression), out.dtype), []
     if expression.is_Symbol and arrays[0][1]:
@@ -254,7 +217,13 @@ def _factor(
 def _lower_every(
     rule: Rule, expression: sympy.Expr, operands: RuleInputs, out: np.ndarray, kernels: ModuleType
 ) -> Step:
-    places = {Place.PRE: "[b, j]", Place.POST: "[b, i]", **SYNAPSES}
+    places = {
+        Place.PRE: "[b, j]",
+        Place.POST: "[b, i]",
+        Place.THIRD: "[b, i]",
+        Place.TRACE: f"[b, i * {out.shape[2]} + j]",
+        **SYNAPSES,
+    }
     arrays = _arrays(rule, expression, operands, places)
     return _loop(kernels, "every", expression, arrays, out, batch=str(operands.batch))
 
@@ -285,7 +254,12 @@ def _arrays(
             weight = operands.synapse if meaning.place is Place.SYNAPSE else operands.w_remote
             assert weight is not None
             found.append((symbol, places[meaning.place], weight))
+        elif meaning.place is Place.TRACE:
+            assert operands.trace is not None
+            found.append((symbol, places[meaning.place], operands.trace))
         else:
-            memory = operands.pre if meaning.place is Place.PRE else operands.post
-            found.append((symbol, places[meaning.place], memory[meaning.cycle]))
+            memories = {Place.PRE: operands.pre, Place.POST: operands.post, Place.THIRD: operands.third}
+            memory = memories[meaning.place][meaning.cycle]
+            broadcast = meaning.place is Place.THIRD and memory.shape[2] == 1
+            found.append((symbol, "[b, 0]" if broadcast else places[meaning.place], memory))
     return found

@@ -130,11 +130,21 @@ def bound_pairs(
     return kernels.generated(source, [*(array for _, _, array in arrays), *words], out)  # type: ignore[no-any-return]
 
 
+def _place(form: str, where: str) -> str:
+    """Return where an operand is, in the coordinates of what the kernel makes."""
+    if where in PLACES[form]:
+        return PLACES[form][where]
+    example = "x" if form == "factor" else "b"
+    spelled = where.strip("[]").replace("(low + i)", "y").replace("//", "/")
+    spelled = spelled.replace("i * ", "x * ").replace("+ j", "+ y")  # of a trace, synapse by synapse
+    return spelled.replace("b, ", f"{example}, ", 1) if spelled.startswith("b, ") else spelled
+
+
 def written(form: str, expression: sympy.Expr, operands: Sequence[tuple[sympy.Symbol, str]], **fills: Any) -> str:
     """The source of a kernel `rule` whose table holds the operands' arrays in order, and what it makes."""
     indent = " " * {"every": 12, "pairs": 16}.get(form, 8)
     names = {symbol: sympy.Symbol(f"v{k}", real=True) for k, (symbol, _) in enumerate(operands)}
-    loads = [f"{indent}const REAL v{k} = a{k}.at(r, {PLACES[form][where]});" for k, (_, where) in enumerate(operands)]
+    loads = [f"{indent}const REAL v{k} = a{k}.at(r, {_place(form, where)});" for k, (_, where) in enumerate(operands)]
     return {"every": EVERY, "pairs": PAIRS}.get(form, EACH).format(
         operands="\n".join(f"    READS(a{k}, {k});" for k in range(len(operands))),
         listed=len(operands),

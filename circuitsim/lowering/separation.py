@@ -47,7 +47,8 @@ def _split(term: sympy.Expr, symbols: Mapping[sympy.Symbol, Reading | str]) -> P
         meanings = [symbols[s] for s in factor.free_symbols]
         # a weight elsewhere has the shape of the synapse's own and is treated like it
         places = {Place.SYNAPSE if m.place is Place.REMOTE else m.place for m in meanings if isinstance(m, Reading)}
-        if len(places) > 1:
+        places = {Place.POST if place is Place.THIRD else place for place in places}  # one number for each neuron
+        if len(places) > 1 or Place.TRACE in places:
             return None
         if places:
             parts[places.pop()] *= factor

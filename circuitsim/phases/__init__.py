@@ -12,6 +12,7 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.events import Event
 from circuitsim.locality import Access
 from circuitsim.phases import (
+    blank,
     bound,
     delivery,
     feedback,
@@ -21,6 +22,7 @@ from circuitsim.phases import (
     recirculation,
     refresh,
     replacement,
+    trace,
     update,
 )
 from circuitsim.phases.base import Binding, Step
@@ -29,19 +31,23 @@ PHASES: tuple[ModuleType, ...] = (
     refresh,
     delivery,
     forward,
+    blank,
     recirculation,
     mirror,
     replacement,
     feedback,
+    trace,
     plasticity,
     update,
     bound,
 )
-REFRESH, DELIVERY, FORWARD, RECIRCULATION, MIRROR, REPLACEMENT, FEEDBACK, PLASTICITY, UPDATE, BOUND = range(len(PHASES))
-FIRING = (FORWARD, RECIRCULATION, MIRROR, REPLACEMENT, FEEDBACK)
-OF_PROJECTIONS = (REFRESH, DELIVERY, PLASTICITY, UPDATE)
+REFRESH, DELIVERY, FORWARD, BLANK, RECIRCULATION, MIRROR = range(6)
+REPLACEMENT, FEEDBACK, TRACE, PLASTICITY, UPDATE, BOUND = range(6, len(PHASES))
+FIRING = (FORWARD, BLANK, RECIRCULATION, MIRROR, REPLACEMENT, FEEDBACK)
+OF_PROJECTIONS = (REFRESH, DELIVERY, TRACE, PLASTICITY, UPDATE)
 
 __all__ = [
+    "BLANK",
     "BOUND",
     "DELIVERY",
     "FEEDBACK",
@@ -54,6 +60,7 @@ __all__ = [
     "RECIRCULATION",
     "REFRESH",
     "REPLACEMENT",
+    "TRACE",
     "UPDATE",
     "Binding",
     "Step",

@@ -14,7 +14,7 @@ from circuitsim.circuit.parts import Combine, Projection
 from circuitsim.circuit.weights import Signs, Transposed
 from circuitsim.events import Event
 from circuitsim.kernels import in_turn
-from circuitsim.locality import Access
+from circuitsim.locality import Access, Key
 from circuitsim.lowering.links import across, in_rows, links
 from circuitsim.phases.base import Binding, Step, adds, emission, reads, writes
 
@@ -26,13 +26,26 @@ def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
     q = circuit.projections[event.which]
     pools = circuit.population(q.target).combine is Combine.MAX
     return (
-        reads(q.source, emission(circuit, q.source, event.detail), event.detail),
+        reads(*_emitted(circuit, event)),
         reads(q.tensor_owner, "weight"),
         *([reads(q.weights.of, "weight")] if isinstance(q.weights, Signs) else []),
-        *([reads(q.winners, "winner", 0)] if q.winners else []),
+        *([reads(*_winner(circuit, event))] if q.winners else []),
         adds(q.target, "S", event.detail),
         *([writes(q.target, "winner", event.detail)] if pools else []),
     )
+
+
+def _emitted(circuit: Circuit, event: Event) -> Key:
+    """Return the address of the emission, which is `lag` steps older than the step that it belongs to."""
+    q = circuit.projections[event.which]
+    step = event.detail - q.lag
+    return q.source, emission(circuit, q.source, step), step
+
+
+def _winner(circuit: Circuit, event: Event) -> Key:
+    """Return the address of the winners: of the same step in error neurons, else of cycle 0."""
+    q = circuit.projections[event.which]
+    return q.winners, "winner", event.detail - q.lag if circuit.population(q.source).feedback else 0
 
 
 def bind(b: Binding) -> Step:
@@ -49,7 +62,7 @@ def bind(b: Binding) -> Step:
 def _deliver(b: Binding, q: Projection, arriving: np.ndarray, *, accumulate: bool) -> Step:
     """Return the step that passes the emission over the synapses of a projection."""
     cycle = b.event.detail
-    emitted = b.view(q.source, emission(b.circuit, q.source, cycle), cycle)
+    emitted = b.view(*_emitted(b.circuit, b.event))
     if q.dense:
         return _dense(b, q, emitted, arriving, accumulate=accumulate)
     along, (weight, steps) = links(b.circuit, q), _weights(b, q)
@@ -57,7 +70,7 @@ def _deliver(b: Binding, q: Projection, arriving: np.ndarray, *, accumulate: boo
         step = b.kernels.largest(along, emitted, weight, arriving, b.optional(q.target, "winner", cycle))
     elif q.winners:
         (pool,) = b.circuit.incoming[q.winners]
-        chosen = b.view(q.winners, "winner", 0)
+        chosen = b.view(*_winner(b.circuit, b.event))
         forwards = links(b.circuit, pool)
         step = b.kernels.deliver_winners(along, forwards, emitted, chosen, weight, arriving, accumulate=accumulate)
     else:

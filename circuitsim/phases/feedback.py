@@ -3,6 +3,8 @@
 delta_L = T - O, or by a margin m on the summed inputs 1 where T = 1 and S < 1, -1/(C-1) where T = 0 and S > -m;
 delta_h = f'(S_h) * sum_k b_ik delta_k, the latter in feedback neurons colocated with layer h
 (Baldi & Sadowski 2018, eqs. 7, 8). The slope is the colocated forward neuron's own; the error arrives over synapses.
+Without a slope the neurons pass on what arrives: their forward neurons are linear, or they are a gate's. In a clocked
+protocol all of this happens at a step t, in place of cycle 0.
 """
 
 from __future__ import annotations
@@ -18,26 +20,28 @@ NAME = "feedback"
 
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
     """Reads target and output, or arriving error and slope; writes the error."""
-    name = circuit.populations[event.which].name
+    name, step = circuit.populations[event.which].name, event.detail
     target, compared = circuit.exchanged(name, Carries.TARGET), circuit.exchanged(name, *COMPARED)
     if compared:
         (held,) = compared
         margin = held.carries is Carries.MARGIN
-        own = [reads(held.source, "S", 0), reads(name, "margin")] if margin else [reads(held.source, "O", 0)]
-        return reads(target[0].source, "O", 0), *own, writes(name, "O", 0)
+        own = [reads(held.source, "S", step), reads(name, "margin")] if margin else [reads(held.source, "O", step)]
+        return reads(target[0].source, "O", step), *own, writes(name, "O", step)
     slopes = circuit.exchanged(name, Carries.SLOPE)
-    return adds(name, "S", 0), *(reads(x.source, "slope", 0) for x in slopes), writes(name, "O", 0)
+    return adds(name, "S", step), *(reads(x.source, "slope", step) for x in slopes), writes(name, "O", step)
 
 
 def bind(b: Binding) -> Step:
     """Bind a difference or a gate."""
-    name = b.circuit.populations[b.event.which].name
-    out = b.view(name, "O", 0)
+    name, step = b.circuit.populations[b.event.which].name, b.event.detail
+    out = b.view(name, "O", step)
     target, compared = b.circuit.exchanged(name, Carries.TARGET), b.circuit.exchanged(name, *COMPARED)
     if compared:
-        wanted, (held,) = b.view(target[0].source, "O", 0), compared
+        wanted, (held,) = b.view(target[0].source, "O", step), compared
         if held.carries is Carries.MARGIN:
-            return b.kernels.hinge(wanted, b.view(held.source, "S", 0), b.view(name, "margin"), out)  # type: ignore[no-any-return]
-        return b.kernels.subtract(wanted, b.view(held.source, "O", 0), out)  # type: ignore[no-any-return]
-    (gate,) = b.circuit.exchanged(name, Carries.SLOPE)
-    return b.kernels.multiply(b.view(name, "S", 0), b.view(gate.source, "slope", 0), out)  # type: ignore[no-any-return]
+            return b.kernels.hinge(wanted, b.view(held.source, "S", step), b.view(name, "margin"), out)  # type: ignore[no-any-return]
+        return b.kernels.subtract(wanted, b.view(held.source, "O", step), out)  # type: ignore[no-any-return]
+    arriving, slopes = b.view(name, "S", step), b.circuit.exchanged(name, Carries.SLOPE)
+    if not slopes:
+        return b.kernels.activate("identity", arriving, [], out, None)  # type: ignore[no-any-return]
+    return b.kernels.multiply(arriving, b.view(slopes[0].source, "slope", step), out)  # type: ignore[no-any-return]

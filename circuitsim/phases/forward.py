@@ -2,7 +2,8 @@
 
 It covers the firing, in any cycle, of neurons that do not mix (layer L of a circular autoencoder), and, in cycle 0, of
 neurons that take over the activity of colocated ones. Where neurons drop out, O = m f(S + b) / (1 - p), with m drawn
-for each presentation that teaches, each neuron and each example: 0 with the probability p, else 1.
+for each presentation that teaches, each neuron and each example: 0 with the probability p, else 1. In the later steps
+of a clocked protocol clamped neurons keep what they were clamped to.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ NAME = "forward pass"
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
     """Adds the biases to the summed input S, writes the activity f(S) and the slope f'(S)."""
     p, cycle = circuit.populations[event.which], event.detail
-    if cycle == 0 and p.name in circuit.clamped:
+    if cycle and p.name in circuit.clamped:
+        return reads(p.name, "O", 0), writes(p.name, "O", cycle)
+    if p.name in circuit.clamped:
         source = "x" if p.name == circuit.inputs else "y"
         return reads("data", source), reads("data", "rows"), writes(p.name, "O", 0)
     if cycle == 0 and (taken := circuit.exchanged(p.name, Carries.INPUT)):
@@ -41,16 +44,20 @@ def bind(b: Binding) -> Step:
     """Bind the gathering of a batch, or an activation."""
     p, cycle = b.circuit.populations[b.event.which], b.event.detail
     fired = b.optional(p.name, "O", cycle)
-    if cycle == 0 and p.name in b.circuit.clamped:
+    if cycle and p.name in b.circuit.clamped:
+        return in_turn([])  # all steps have one memory, see activity.py
+    if p.name in b.circuit.clamped:
         if p.name == b.circuit.inputs:
             return b.kernels.gather(b.view("data", "x"), b.view("data", "rows"), fired)  # type: ignore[no-any-return]
         return b.kernels.one_hot(b.view("data", "y"), b.view("data", "rows"), fired)  # type: ignore[no-any-return]
     if cycle == 0 and b.circuit.exchanged(p.name, Carries.INPUT):
-        return in_turn([])  # both populations have one memory, see plan.py
+        return in_turn([])  # both populations have one memory, see activity.py
     bias, steps = bias_inputs(b, biases(b.circuit, p.name))
     arriving, slope = b.view(p.name, "S", cycle), b.optional(p.name, "slope", cycle)
     # if only the summed input or the slope is needed, S must not be overwritten
     out = np.empty_like(arriving) if fired is None else fired
+    if b.first:  # nothing has arrived: neurons before were silent
+        steps.append(b.kernels.clear(arriving, np.ones(len(arriving), np.bool_)))
     steps.append(b.kernels.activate(p.activation, arriving, bias, out, slope))
     if p.centres:
         steps.append(b.kernels.centre(out))

@@ -2,63 +2,41 @@
 
 Where synapses share a weight their increments are summed as well, exactly as those of the batch's examples. It runs at
 the first tick at which all its readings exist; `update` applies the increments. Increments of several rules of one
-projection add up; an event's detail is the rule's index among them.
+projection add up; an event's detail is the rule's index among them, and for a rule that runs at each step t of a
+clocked protocol this index + t times their number.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.connectivity import size_of
-from circuitsim.circuit.parts import Plasticity, Projection
+from circuitsim.circuit.parts import Projection
 from circuitsim.events import Event
 from circuitsim.kernels import in_turn
 from circuitsim.kernels.links import Links
-from circuitsim.locality import Access, Key, Place, Reading
-from circuitsim.lowering.compiler import RuleInputs, lower
-from circuitsim.lowering.links import across, bias_links, in_rows, links
+from circuitsim.locality import Access
+from circuitsim.lowering.compiler import lower
+from circuitsim.lowering.links import bias_links, in_rows, links
 from circuitsim.phases.base import Binding, Step, adds, reads
-from circuitsim.rules.sealing import sealed
+from circuitsim.phases.reading import PREFIX, inputs, learning_of, parameters_of, readings, rules_of, step_of
 
 NAME = "plasticity"
 
 
-def learning_of(circuit: Circuit, event: Event) -> Plasticity:
-    """Return the plasticity that an event carries out."""
-    return circuit.rules[circuit.projections[event.which].name][event.detail]
-
-
-def readings(circuit: Circuit, learning: Plasticity) -> list[tuple[str, Reading, Key]]:
-    """Return all readings of a projection's rules, as rows (rule's name, reading, address of the array)."""
-    q = circuit.projection(learning.projection)
-    rows: list[tuple[str, Reading, Key]] = []
-    for quantity, rule in _rules(circuit, learning):
-        for reading in rule.certificate.readings:
-            if reading.place is Place.SYNAPSE:
-                rows.append((rule.name, reading, (q.name, quantity, None)))
-            elif reading.place is Place.REMOTE:
-                rows.append((rule.name, reading, (str(learning.transposed_from), quantity, None)))
-            elif reading.place is Place.POST:
-                rows.append((rule.name, reading, (learning.post or q.target, "O", reading.cycle)))
-            elif quantity == "weight":  # the presynaptic unit of a bias is always 1: nothing to remember
-                rows.append((rule.name, reading, (learning.pre or q.source, "O", reading.cycle)))
-    return rows
-
-
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
     """Reads the quantities in the certificates, adds to the increments."""
-    name = circuit.projections[event.which].name
     learning = learning_of(circuit, event)
-    rules = _rules(circuit, learning)
-    parameters = {(name, f"{rule.name}.{parameter}") for _, rule in rules for parameter in rule.free}
+    rules = rules_of(circuit, learning)
+    read = [key for _, _, key in readings(circuit, learning, step_of(circuit, event))]
     return (
-        *(reads(*key) for key in dict.fromkeys(key for _, _, key in readings(circuit, learning))),
-        *(reads(*key) for key in sorted(parameters)),
+        *(reads(*key) for key in dict.fromkeys([*read, *parameters_of(learning, rules)])),
         reads("data", "rows"),
-        *(adds(name, "increment" if quantity == "weight" else "bias_increment") for quantity, _ in rules),
+        *(adds(learning.projection, f"{PREFIX[quantity]}increment") for quantity, _ in rules),
     )
 
 
@@ -68,9 +46,9 @@ def bind(b: Binding) -> Step:
     learning = learning_of(b.circuit, b.event)
     steps: list[Step] = []
     factors: dict[tuple[Any, ...], np.ndarray] = {}  # weights and biases have postsynaptic terms in common
-    for quantity, rule in _rules(b.circuit, learning):
-        out = b.view(q.name, "increment" if quantity == "weight" else "bias_increment")
-        operands = _inputs(b, learning, quantity, rule, factors)
+    for quantity, rule in rules_of(b.circuit, learning):
+        out = b.view(q.name, f"{PREFIX[quantity]}increment")
+        operands = replace(inputs(b, learning, quantity, rule), factors=factors)
         along = _links(b, q, quantity)
         own = out if b.first else np.empty_like(out)
         steps.append(lower(rule, quantity, operands, own, b.kernels, along))
@@ -78,23 +56,6 @@ def bind(b: Binding) -> Step:
             steps.append(b.kernels.add(in_rows(own), in_rows(out)))
         steps.append(b.kernels.guard(in_rows(out), b.limit, b.alive, b.report))
     return in_turn(steps)
-
-
-def _inputs(
-    b: Binding, learning: Plasticity, quantity: str, rule: Any, factors: dict[tuple[Any, ...], np.ndarray]
-) -> RuleInputs:
-    """Return the arrays that the rule of a projection's weights or biases reads."""
-    q = b.circuit.projection(learning.projection)
-    weights = quantity == "weight"
-    return RuleInputs(
-        pre={r.cycle: b.view(learning.pre or q.source, "O", r.cycle) for r in _at(rule, Place.PRE)} if weights else {},
-        post={r.cycle: b.view(learning.post or q.target, "O", r.cycle) for r in _at(rule, Place.POST)},
-        synapse=b.optional(q.name, quantity),
-        w_remote=_remote(b, learning) if weights else None,
-        parameters={p: b.view(q.name, f"{rule.name}.{p}") for p in rule.free},
-        batch=b.view("data", "rows").shape[-1],
-        factors=factors,
-    )
 
 
 def _links(b: Binding, q: Projection, quantity: str) -> Links | None:
@@ -106,21 +67,3 @@ def _links(b: Binding, q: Projection, quantity: str) -> Links | None:
     return (
         bias_links(b.circuit, q) if size_of(b.circuit.bias_shape(q.name)) < size_of(b.circuit.ends(q.name)[1]) else None
     )
-
-
-def _remote(b: Binding, learning: Plasticity) -> np.ndarray | None:
-    """Return the transposed weights of another projection that the rule reads, or None."""
-    if not learning.transposed_from:
-        return None
-    return across(b.view(learning.transposed_from, "weight"), b.circuit.projection(learning.projection).connectivity)
-
-
-def _rules(circuit: Circuit, learning: Plasticity):  # type: ignore[no-untyped-def]
-    rules = [("weight", sealed(learning.rule))]
-    if circuit.projection(learning.projection).bias:
-        rules.append(("bias", sealed(learning.bias_rule or learning.rule)))
-    return rules
-
-
-def _at(rule, place: Place) -> list[Reading]:  # type: ignore[no-untyped-def]
-    return [r for r in rule.certificate.readings if r.place is place]

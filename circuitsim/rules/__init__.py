@@ -3,6 +3,7 @@
 from circuitsim.rules.amp import amp
 from circuitsim.rules.decay import decay
 from circuitsim.rules.delta import delta
+from circuitsim.rules.eligibility import eligibility
 from circuitsim.rules.error_recirculation import error_recirculation
 from circuitsim.rules.null import null
 from circuitsim.rules.recirculation import recirculation
@@ -11,6 +12,7 @@ from circuitsim.rules.replacement import replacement, replacement_feedback
 from circuitsim.rules.rule import Rule, builtin_rule, local_rule
 from circuitsim.rules.self_alignment import self_alignment
 from circuitsim.rules.sparse import sparse
+from circuitsim.rules.three_factor import three_factor
 
 __all__ = [
     "Rule",
@@ -18,6 +20,7 @@ __all__ = [
     "builtin_rule",
     "decay",
     "delta",
+    "eligibility",
     "error_recirculation",
     "local_rule",
     "null",
@@ -28,4 +31,5 @@ __all__ = [
     "replacement_feedback",
     "self_alignment",
     "sparse",
+    "three_factor",
 ]

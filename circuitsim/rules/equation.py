@@ -29,4 +29,4 @@ def _spelled(meaning: Reading | str) -> str:
         return meaning
     if meaning.cycle is not None:
         return f"{meaning.place.value}.at({meaning.cycle})"
-    return "w_remote" if meaning.place is Place.REMOTE else "w"
+    return {Place.REMOTE: "w_remote", Place.TRACE: "trace"}.get(meaning.place, "w")

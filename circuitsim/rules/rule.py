@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 NEURONS = ("pre", "post")
 _WORDS = MappingProxyType(dict(VOCABULARY))  # as it is now: what is done to it later has no effect
-READ = (*NEURONS, "w", "w_remote")  # possible arguments; a circuit must declare the source of `w_remote`
+READ = (*NEURONS, "third", "w", "w_remote", "trace")  # possible arguments; a circuit declares what the new ones are
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,17 @@ class Rule:
             known[key] = float(value) if isinstance(known[key], float) else value
         return Rule(self.function, tuple(known.items()))
 
-    def __call__(self, pre: Any, post: Any, w: Any, w_remote: Any = None, **replaced: Any) -> Any:
+    def __call__(
+        self, pre: Any, post: Any, w: Any, w_remote: Any = None, third: Any = None, trace: Any = None, **replaced: Any
+    ) -> Any:
         """Evaluate the scalar function: the specification that every lowering is tested against.
 
-        pre, post : callables that map a cycle to an activity; w : the weight; w_remote : a weight elsewhere, where the
-        rule's circuit declares one; replaced : values for parameters.
+        pre, post, third : callables that map a cycle to an activity; w : the weight; w_remote : a weight elsewhere;
+        trace : the synapse's trace, where the rule's circuit declares these; replaced : values for parameters.
         """
-        arguments = {"pre": Remembered(self.name, "pre", pre), "post": Remembered(self.name, "post", post)}
-        arguments |= {"w": w, "w_remote": w_remote}
+        neurons = {"pre": pre, "post": post, "third": third}
+        arguments: dict[str, Any] = {name: Remembered(self.name, name, read) for name, read in neurons.items()}
+        arguments |= {"w": w, "w_remote": w_remote, "trace": trace}
         function, wanted = self._confined
         given = {key: arguments[key] for key in wanted}
         values = {key: Whole(value) if type(value) is int else value for key, value in self.parameters}
@@ -177,16 +180,20 @@ class Rule:
             lambda k: symbol(f"post{k}", Reading(Place.POST, k)),
             symbol("w", Reading(Place.SYNAPSE)),
             symbol("w_remote", Reading(Place.REMOTE)),
-            {key: symbol(f"parameter_{key}", key) for key in self.free},
+            {
+                "third": lambda k: symbol(f"third{k}", Reading(Place.THIRD, k)),
+                "trace": symbol("trace", Reading(Place.TRACE)),
+                **{key: symbol(f"parameter_{key}", key) for key in self.free},
+            },
         )
         return traced, symbols
 
-    def _evaluate(self, pre: Any, post: Any, w: Any, w_remote: Any, free: Mapping[str, Any]) -> sympy.Expr:
+    def _evaluate(self, pre: Any, post: Any, w: Any, w_remote: Any, rest: Mapping[str, Any]) -> sympy.Expr:
         import sympy
 
         try:
             with np.errstate(all="ignore"):
-                result = self(pre, post, w, w_remote, **free)
+                result = self(pre, post, w, w_remote, **rest)
         except RuleError as error:
             _refuse(_label(self.function, error.__traceback__), error.got, error.expected, error.remedy)
         except Exception as error:  # the user's code may raise anything; it is reported as a RuleError

@@ -119,7 +119,7 @@ def split_top(key: str, text: str) -> list[str]:
 def read_keys(path: Path) -> dict[str, Any]:
     """Read the keys of a TOML file."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors may put a byte-order mark there
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(
             f"--config {path}",

@@ -147,7 +147,21 @@ def replicas(model: type[S], values: Mapping[str, Any], vary: Mapping[str, Seque
             )
         if key in values:
             refuse(key, f"{key} both set and varied", "one of the two", "Remove one of them.")
-    return [
+    made = [
         build(model, {**values, **dict(zip(vary, combination, strict=True))})
         for combination in itertools.product(*vary.values())
     ]
+    _refuse_equal(made, vary)
+    return made
+
+
+def _refuse_equal(made: Sequence[S], vary: Mapping[str, Sequence[Any]]) -> None:
+    """Refuse replicas that are the same: a mean over them would count one several times."""
+    seen: set[str] = set()
+    for one in made:
+        if (text := one.model_dump_json()) in seen:
+            each = {key: [getattr(other, key) for other in made] for key in vary}
+            often = {key: max(map(values.count, values)) for key, values in each.items()}
+            key = next(key for key in vary if often[key] > len(made) // len(vary[key]))
+            refuse(key, vary[key], "each value once: equal replicas are not independent", "Remove the repeated one.")
+        seen.add(text)

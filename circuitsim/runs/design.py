@@ -11,6 +11,7 @@ from circuitsim.errors import CircuitError
 
 if TYPE_CHECKING:
     from circuitsim.circuit.circuit import Circuit
+    from circuitsim.engine.hooks import Hook
     from circuitsim.engine.parameters import Parameters
     from circuitsim.timetable.protocol import Protocol
 
@@ -40,6 +41,7 @@ class Design:
     ----------
     decaying : the projections whose learning rates `lr_decay` multiplies; None: all that learn.
     passes_before : passes of mirror mode before training.
+    hooks : code that runs between phases; the audit of the run rehearses it.
     stages : the stages of a development, each with its protocol and its decay of rates; none: `protocol` throughout.
     """
 
@@ -49,6 +51,7 @@ class Design:
     decaying: tuple[str, ...] | None = None
     passes_before: int = 0
     stages: tuple[Stage, ...] = ()
+    hooks: tuple[Hook, ...] = ()
 
     def __post_init__(self) -> None:
         given = {frozenset(stage.parameters) for stage in self.stages}
@@ -67,7 +70,7 @@ class Design:
     @property
     def _fixed(self) -> tuple[object, ...]:
         stages = tuple((s.epochs, s.protocol, frozenset(s.parameters)) for s in self.stages)
-        return self.circuit, self.protocol, self.decaying, self.passes_before, stages
+        return self.circuit, self.protocol, self.decaying, self.passes_before, stages, self.hooks
 
     def protocols(self) -> list[tuple[str, Protocol]]:
         """Return the protocols in order, each with the epochs in which it holds ("" for a design without stages)."""

@@ -92,6 +92,7 @@ def _group(
         parameters={key: np.array([d.parameters[key] for d in designs], np.float64) for key in first.parameters},
         shared=shared,
         on_divergence=own[0].on_divergence,
+        hooks=first.hooks,
     )
     return ReplicaGroup(tuple(i for i, _ in members), own, replace(first, stages=stages), simulator, shared)
 

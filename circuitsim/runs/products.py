@@ -27,5 +27,5 @@ def check_products(folder: Path, config: Mapping[str, Any]) -> None:
         f"run folder {folder}",
         got=f"matrix products by {before} when it started, by {now} now, so that its bits would change",
         expected="the library that the run started with",
-        remedy=f"Install {before} and set {VARIABLE}={name}, or start the run again.",
+        remedy=f"Install {before} and set {VARIABLE}={name}, or start the run anew in another folder.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import takewhile
 from types import TracebackType
 from typing import Any, Self
 
@@ -70,7 +71,8 @@ class RunProgress:
     def measured(self) -> None:
         """An epoch has been measured: say how it stands."""
         study = self._study
-        rows = [(metric, v) for r, e, split, metric, v in study.metrics if (e, split) == (study.epoch, "test")]
+        of_epoch = takewhile(lambda row: row.epoch == study.epoch, reversed(study.metrics))
+        rows = [(row.metric, row.value) for row in of_epoch if row.split == "test"][::-1]
         name = rows[0][0] if rows else ""  # the scenario's first figure
         errors = [v for metric, v in rows if metric == name]
         spread = f"test {name} {sum(errors) / len(errors):.4g}" if errors else "no replica left"

@@ -25,11 +25,13 @@ from circuitsim.runs.products import product_library
 from circuitsim.runs.trust import check_links
 
 CONFIG, METRICS, INITIAL, FINAL = "config.json", "metrics.parquet", "initial.safetensors", "final.safetensors"
-PROGRESS = "members.json"  # of a campaign
-FILES = (CONFIG, METRICS, INITIAL, FINAL, PROGRESS, "audit.json", "report.html")
+LOG = "metrics.jsonl"  # of a run that trains: the rows of METRICS, appended as they come
+PROGRESS, AUDIT = "members.json", "audit.json"  # of a campaign; of a run that trains circuits
+FILES = (CONFIG, METRICS, LOG, INITIAL, FINAL, PROGRESS, AUDIT, "report.html")
 CHECKPOINTS, FIGURES, MEMBERS = "checkpoint", "figures", "members"
 KEPT = "kept"  # a computation's intermediate results
 FOLDERS = (CHECKPOINTS, FIGURES, KEPT, MEMBERS)
+ANEW = "Put it back, or start the run anew in another folder."  # what this one still has stays
 S = TypeVar("S", bound=Settings)
 _DRAWN = (".svg", ".csv")  # what is in the folder of figures
 _VERSIONED = ("circuitsim", "numpy", "numba", "scipy", "sympy", "networkx", "pandas", "scikit-learn")
@@ -127,6 +129,7 @@ def describe(
         "vary": {key: list(values) for key, values in vary.items()},
         "given": {"settings": [s.model_dump() for s in settings]},
         "backend": backend,
+        "threads": threads_of(backend),
         **product_library(backend),
         "versions": {
             "python": platform.python_version(),
@@ -135,6 +138,15 @@ def describe(
             "machine": platform.machine(),
         },
     }
+
+
+def threads_of(backend: str) -> int:
+    """Return the number of threads that a backend's kernels use; results keep their bits for one number alone."""
+    if backend != "numba":
+        return 1
+    from circuitsim.kernels.cpu.threads import thread_count  # here, since Numba takes long to import
+
+    return thread_count()
 
 
 def _used(values: list[Any], varied: bool) -> Any:
@@ -162,7 +174,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     check_links(folder, (*FILES, *FOLDERS))
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(path.read_text(encoding="utf-8-sig"))
         _Config.model_validate(config)
     except FileNotFoundError:
         raise refused(folder, f"no {CONFIG}", "a run folder", "Name the --out of an earlier run.") from None
@@ -178,10 +190,10 @@ def _misfit(folder: Path, error: ValidationError) -> RunFolderError:
     first = error.errors()[0]
     if first["loc"][:1] == ("given",) and len(first["loc"]) > 1:
         got = f"settings that cannot be read ({_told(error)})"
-        return refused(folder, got, "config.json as the run wrote it", "Start the run again.")
+        return refused(folder, got, "config.json as the run wrote it", ANEW)
     if first["type"] in ("missing", "model_type"):
         got, expected = "a file without the run's settings", "the file that the run wrote"
-        return refused(folder / CONFIG, got, expected, "Start the run again.")
+        return refused(folder / CONFIG, got, expected, ANEW)
     return unreadable(folder / CONFIG, error)
 
 
@@ -200,7 +212,7 @@ def read_settings(folder: Path, config: Mapping[str, Any], model: type[S]) -> li
         _ = settings[0], [getattr(settings[0], key) for key in config["vary"]]
     except (TypeError, LookupError, AttributeError) as error:
         raise refused(
-            folder, f"settings that cannot be read ({error})", "config.json as the run wrote it", "Start the run again."
+            folder, f"settings that cannot be read ({error})", "config.json as the run wrote it", ANEW
         ) from None
     return settings
 
@@ -225,7 +237,7 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
 
 def unreadable(path: Path, error: Exception) -> RunFolderError:
     """Return the error for a file of the run folder that is not as the run wrote it."""
-    return refused(path, _told(error), "the file that the run wrote", "Start the run again.")
+    return refused(path, _told(error), "the file that the run wrote", ANEW)
 
 
 def refused(path: Path, got: str, expected: str, remedy: str) -> RunFolderError:

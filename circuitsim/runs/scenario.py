@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def usual_files(folder: Path, study: Study, config: Mapping[str, Any]) -> None:
-    """Write the files of a scenario that names none: audit.json and report.html."""
+    """Write the file of a scenario that names none: report.html."""
     load_tool("finish")(folder, study, config)
 
 
@@ -30,8 +30,8 @@ class Scenario(LearningScenario):
 
     Parameters
     ----------
-    finish : writes audit and report of a study into the run folder, given config.json's content; default: audit.json
-        and report.html.
+    finish : writes what is made of a study into the run folder, given config.json's content; default: report.html.
+        The run itself has written audit.json before.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Handling of Ctrl-C and requests to terminate during a run."""
+"""Handling of Ctrl-C, of requests to terminate, of a terminal that closes, and of a cluster's warning during a run."""
 
 from __future__ import annotations
 
@@ -9,20 +9,26 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-_STOPPING = (signal.SIGINT, signal.SIGTERM)
+_ALWAYS = (signal.SIGINT, signal.SIGTERM)
+_UNLESS_IGNORED = (signal.SIGHUP, signal.SIGUSR1)  # `nohup` ignores the first; clusters send the second before the end
+
+
+def _stopping() -> tuple[signal.Signals, ...]:
+    """Return the signals that stop a run."""
+    return (*_ALWAYS, *(one for one in _UNLESS_IGNORED if signal.getsignal(one) is not signal.SIG_IGN))
 
 
 @contextmanager
 def noted() -> Iterator[list[int]]:
-    """Collect the first SIGINT or SIGTERM for a loop to see between its steps; a second one acts at once."""
+    """Collect the first signal that stops a run, for a loop to see between its steps; a second one acts at once."""
     received: list[int] = []
-    before = {number: signal.getsignal(number) for number in _STOPPING}
+    before = {number: signal.getsignal(number) for number in _stopping()}
 
     def note(number: int, frame: FrameType | None) -> None:
         received.append(number)
         _install(before)
 
-    _install(dict.fromkeys(_STOPPING, note))
+    _install(dict.fromkeys(before, note))
     try:
         yield received
     finally:
@@ -31,13 +37,13 @@ def noted() -> Iterator[list[int]]:
 
 @contextmanager
 def at_once() -> Iterator[None]:
-    """Let SIGTERM raise KeyboardInterrupt, as SIGINT does: for work of which no part is worth keeping."""
+    """Let every signal that stops a run raise KeyboardInterrupt: for work of which no part is worth keeping."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.getsignal(number) for number in _STOPPING}
-    _install(dict.fromkeys(_STOPPING, stop))
+    before = {number: signal.getsignal(number) for number in _stopping()}
+    _install(dict.fromkeys(before, stop))
     try:
         yield
     finally:

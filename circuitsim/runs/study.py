@@ -11,24 +11,26 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from circuitsim.data import Dataset
+from circuitsim.engine.acts import definition
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import Diverged
 from circuitsim.randomness import generator
 from circuitsim.runs import tables
 from circuitsim.runs.base import Figures, LearningScenario
 from circuitsim.runs.config import TrainingSettings
+from circuitsim.runs.counters import Counters
 from circuitsim.runs.groups import ReplicaGroup, common_epochs, make_groups, order_key, renumbering
+from circuitsim.runs.metrics_log import MetricRow
 from circuitsim.runs.translations import images_of_epoch
+from circuitsim.runs.watching import RunWatch, WeightWatch
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MetricRow = tuple[int, int, str, str, float]
 
 
 class Study:
@@ -49,6 +51,7 @@ class Study:
         self.epochs = common_epochs(self.groups, self.common)
         for group in self.groups:
             group.simulator.use(data.train, data.train_labels)
+        self.watch = RunWatch(self.groups)
         self._prepare()
         self.epoch = 0  # the epoch in progress, counted from 0
         self.batch = 0  # batches of it that are done
@@ -57,6 +60,7 @@ class Study:
         self.metrics: list[MetricRow] = []
         for group in self.groups:
             self.enter(group)
+        self.watch.seal()
 
     @property
     def batches(self) -> int:
@@ -72,18 +76,20 @@ class Study:
         interval : approximate seconds of training between yields; 0: yield after each batch.
         """
         orders = {key: self._order(s) for key, s in {order_key(s): s for s in self.settings}.items()}
+        self.watch.begin_epoch()
         while self.batch < self.batches:
             begin = time.perf_counter()
             count = self._batches_in(interval)
-            for group, sums in zip(self.groups, self.sums, strict=True):
+            for group, watch, sums in zip(self.groups, self.watch.of, self.sums, strict=True):
                 if group.simulator.state.alive.any():
-                    self._present(group, self._rows(group, orders, count), sums)
+                    self._present(group, watch, self._rows(group, orders, count), sums)
             self.batch += count
             self.seconds += time.perf_counter() - begin
             yield self.batch
         for group in self.groups:
             with renumbering(group, f"epoch {self.epoch + 1}"):
                 group.simulator.drain()
+        self.watch.end_epoch()
 
     def enter(self, group: ReplicaGroup) -> None:
         """Set a group's protocol, parameters, rates and images to those of the epoch in progress."""
@@ -104,7 +110,7 @@ class Study:
         for group, sums in zip(self.groups, self.sums, strict=True):
             means = {metric: np.array(values) / self.batch for metric, values in sums.items()}
             self._add(group, epoch, "train", means)
-        self.metrics += [(r, epoch, "train", "seconds", self.seconds) for r in self.alive()]
+        self.metrics += [MetricRow(r, epoch, "train", "seconds", self.seconds) for r in self.alive()]
         self.epoch, self.batch, self.seconds, self.sums = epoch, 0, 0.0, [{} for _ in self.groups]
         for group in self.groups:
             self.enter(group)  # now, since a checkpoint stores the memories of the next stage's neurons
@@ -114,6 +120,7 @@ class Study:
         for group in self.groups:
             with renumbering(group, "before training"):
                 group.simulator.mirror(group.design.passes_before)
+        self.watch.seal()
         self.measure(0)
 
     def measure(self, epoch: int) -> None:
@@ -123,21 +130,22 @@ class Study:
         ------
         Diverged : a metric is not finite; with `on_divergence = "drop"`, no replica is left.
         """
-        data = self.data
-        for group in self.groups:
+        data, scenario = self.data, self.scenario
+        for group, watch in zip(self.groups, self.watch.of, strict=True):
             for split, x, y in (("train", data.train, data.train_labels), ("test", data.test, data.test_labels)):
-                measured = self.scenario.evaluate(group.simulator, x, y)
+                measured = watch.look("evaluate", scenario.evaluate, group.simulator, x, y)
                 self._check_finite(group, measured, epoch, split)
                 self._add(group, epoch, split, measured)
-            self._add(group, epoch, "test", self.scenario.examine(group.simulator, group.settings[0], data))
-            self._add(group, epoch, "train", self.scenario.inspect(group.simulator, group.settings[0], data))
+            seen = group.simulator, group.settings[0], data
+            self._add(group, epoch, "test", watch.look("examine", scenario.examine, *seen))
+            self._add(group, epoch, "train", watch.look("inspect", scenario.inspect, *seen))
         self._check_alive(epoch)
 
     def _add(self, group: ReplicaGroup, epoch: int, split: str, measured: Figures) -> None:
         """Add the finite figures of the replicas that are alive."""
         alive = group.simulator.state.alive
         self.metrics += [
-            (replica, epoch, split, metric, float(values[index]))
+            MetricRow(replica, epoch, split, metric, float(values[index]))
             for metric, values in measured.items()
             for index, replica in enumerate(group.members)
             if alive[index] and np.isfinite(values[index])
@@ -154,20 +162,7 @@ class Study:
 
     def summary(self, vary: Sequence[str]) -> list[dict[str, str]]:
         """Return the last test metrics, a row for the replicas that differ only in their seeds."""
-        varied = [key for key in vary if key not in ("seed", "data_seed")]
-        rows: dict[tuple[str, ...], dict[str, list[float]]] = {}
-        for replica, epoch, split, metric, value in self.metrics:
-            if (epoch, split) == (self.epoch, "test"):
-                label = tuple(str(getattr(self.settings[replica], key)) for key in varied)
-                rows.setdefault(label, {}).setdefault(metric, []).append(value)
-        return [
-            {
-                **dict(zip(varied, label, strict=True)),
-                "replicas": str(max(map(len, metrics.values()))),
-                **{f"test {metric}": f"{np.mean(values):.4g}" for metric, values in metrics.items()},
-            }
-            for label, metrics in rows.items()
-        ]
+        return tables.summary(self.metrics, self.settings, self.epoch, vary)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return all weights and biases by name.
@@ -212,39 +207,42 @@ class Study:
         return found.hexdigest()
 
     def snapshot(self) -> dict[str, np.ndarray]:
-        """Return the state from which `restore` continues to the same bits."""
-        counters = {
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "seconds": self.seconds,
-            "sums": self.sums,
-            "metrics": self.metrics,
-            "fingerprint": self.fingerprint,
-        }
+        """Return the state from which `restore` continues to the same bits, without the metrics so far."""
+        counters = Counters(
+            epoch=self.epoch, batch=self.batch, seconds=self.seconds, sums=self.sums, fingerprint=self.fingerprint
+        )
         arrays = {
             f"group{index}/{name}": array
             for index, group in enumerate(self.groups)
             for name, array in group.simulator.snapshot().items()
-        }
-        return {**arrays, "counters": np.frombuffer(json.dumps(counters).encode(), np.uint8)}
+        } | {"watch": self.watch.snapshot()}
+        return {**arrays, "counters": np.frombuffer(counters.model_dump_json().encode(), np.uint8)}
 
     def restore(self, snapshot: dict[str, np.ndarray]) -> None:
-        """Restore a snapshot of the same study; ValueError for one of other settings, rules or data."""
-        counters: dict[str, Any] = json.loads(snapshot["counters"].tobytes())
-        if counters["fingerprint"] != self.fingerprint:
+        """Restore a snapshot of the same study; the metrics until then are not in it.
+
+        Raises
+        ------
+        ValueError : the snapshot is of other settings, rules or data, or its counters are none of this study.
+        """
+        counters = Counters.model_validate_json(snapshot["counters"].tobytes())
+        if counters.fingerprint != self.fingerprint:
             raise ValueError("its settings, rules or data are not those of now")
-        self.epoch, self.batch, self.seconds = counters["epoch"], counters["batch"], counters["seconds"]
-        self.sums, self.metrics = counters["sums"], [tuple(row) for row in counters["metrics"]]
+        counters.expect(self.epochs, self.batches, [len(group.members) for group in self.groups])
+        self.epoch, self.batch, self.seconds = counters.epoch, counters.batch, counters.seconds
+        self.sums, self.metrics = counters.sums, []
         for index, group in enumerate(self.groups):
             self.enter(group)
             prefix = f"group{index}/"
             own = {name.removeprefix(prefix): a for name, a in snapshot.items() if name.startswith(prefix)}
             group.simulator.restore(own)
+        self.watch.restore(snapshot["watch"])
 
     def _prepare(self) -> None:
         """Load the tensors that follow from a replica's settings and the data."""
         for group in self.groups:
             each = [self.scenario.prepare(settings, self.data) for settings in group.settings]
+            group.simulator.acts.note("scenario function", "prepare", definition(self.scenario.prepare))
             for name in dict.fromkeys(name for one in each for name in one):
                 values = group.simulator.tensors()[name].copy()
                 for index, one in enumerate(each):
@@ -275,12 +273,19 @@ class Study:
         each = range(self.batch, self.batch + count)
         return np.stack([group.rows(orders, slice(k * size, (k + 1) * size)) for k in each])
 
-    def _present(self, group: ReplicaGroup, rows: np.ndarray, sums: dict[str, list[float]]) -> None:
+    def _present(self, group: ReplicaGroup, watch: WeightWatch, rows: np.ndarray, sums: dict[str, list[float]]) -> None:
+        first = not self.batch and not self.epoch & (self.epoch + 1)  # of epochs 1, 2, 4, 8 and so on
+        if first:
+            watch.remember(rows)
         with renumbering(group, f"epoch {self.epoch + 1}"):
             group.simulator.present_each(rows)
+        if first:
+            watch.presented()
         self._check_alive(self.epoch + 1)
         if self.scenario.presented:
-            for metric, values in self.scenario.presented(group.simulator, self.data, rows[0]).items():
+            watch.seal()
+            seen = group.simulator, self.data, rows[0]
+            for metric, values in watch.look("presented", self.scenario.presented, *seen).items():
                 sums[metric] = (np.array(sums.get(metric, 0.0)) + values).tolist()
 
     def _check_alive(self, epoch: int) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from circuitsim.errors import RunFolderError
 from circuitsim.runs.config import Settings
-from circuitsim.runs.files import write_whole
+from circuitsim.runs.files import write_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,14 +22,24 @@ COLUMNS = ("replica", "epoch", "split", "metric", "value")
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:
     """Write a Parquet file, whole or not at all."""
-    write_whole(path, lambda temporary: frame.to_parquet(temporary, index=False))
+    content: bytes = frame.to_parquet(None, index=False)  # in memory: pyarrow opens no path that is not UTF-8
+    write_bytes(path, content)
 
 
 def read_frame(path: Path) -> pd.DataFrame:
-    """Read a Parquet file."""
+    """Read a Parquet file; RunFolderError where it is none."""
     import pandas as pd
+    import pyarrow
 
-    return pd.read_parquet(path)
+    try:
+        return pd.read_parquet(io.BytesIO(path.read_bytes()))
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise RunFolderError(
+            f"table {path}",
+            got=f"a file that cannot be read ({type(error).__name__}: {error})",
+            expected="the Parquet file that the run wrote",
+            remedy=f"Write it again: circuitsim resume {path.parent}",
+        ) from None
 
 
 def with_varied(frame: pd.DataFrame, settings: Sequence[Settings], vary: Sequence[str]) -> pd.DataFrame:
@@ -50,3 +64,28 @@ def of_members(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
         known = found[key].notna()
         found[key] = found[key].where(~known, found[key].map(lambda v: v if isinstance(v, str) else json.dumps(v)))
     return found
+
+
+def summary(
+    metrics: Iterable[tuple[int, int, str, str, float]], settings: Sequence[Any], epoch: int, vary: Sequence[str]
+) -> list[dict[str, str]]:
+    """Return the test metrics of an epoch, a row for the replicas that differ only in their seeds.
+
+    Parameters
+    ----------
+    metrics : rows (replica, epoch, split, metric, value). settings : of each replica. vary : the varied keys.
+    """
+    varied = [key for key in vary if key not in ("seed", "data_seed")]
+    rows: dict[tuple[str, ...], dict[str, list[float]]] = {}
+    for replica, at, split, metric, value in metrics:
+        if (at, split) == (epoch, "test"):
+            label = tuple(str(getattr(settings[replica], key)) for key in varied)
+            rows.setdefault(label, {}).setdefault(metric, []).append(value)
+    return [
+        {
+            **dict(zip(varied, label, strict=True)),
+            "replicas": str(max(map(len, found.values()))),
+            **{f"test {metric}": f"{np.mean(values):.4g}" for metric, values in found.items()},
+        }
+        for label, found in rows.items()
+    ]

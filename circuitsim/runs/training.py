@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,18 @@ from circuitsim.runs import checkpoint, runfolder, signals, tables
 from circuitsim.runs.base import LearningScenario
 from circuitsim.runs.config import TrainingSettings, spell
 from circuitsim.runs.files import remove_partial
+from circuitsim.runs.metrics_log import MetricsLog
 from circuitsim.runs.products import check_products
 from circuitsim.runs.progress import RunProgress
 from circuitsim.runs.run import Run
 from circuitsim.runs.scenario import Scenario
 from circuitsim.runs.study import Study
+from circuitsim.runs.tools import load_tool
 from circuitsim.runs.translations import check_translations
 
+GROWTH = 1.1  # metrics.parquet is written anew when it has grown by this factor: in all, that takes linear time
 CHECK_INTERVAL = 0.05  # seconds between looks at progress and signals: too short to notice
+_METRICS = "metrics"  # the part of a checkpoint that says which of the log's rows belong to it
 
 
 def make_study(scenario: LearningScenario, settings: Sequence[TrainingSettings], backend: str) -> Study:
@@ -41,6 +46,11 @@ class TrainingRun(Run[Scenario]):
     """A run that trains the replicas of a study."""
 
     study: Study
+    _tabled = 0  # rows that metrics.parquet has
+
+    @cached_property
+    def _log(self) -> MetricsLog:
+        return MetricsLog(self.folder / runfolder.LOG, self.folder / runfolder.METRICS)
 
     @classmethod
     def check_options(
@@ -74,6 +84,10 @@ class TrainingRun(Run[Scenario]):
         if self.study.epoch < self.study.epochs:
             check_products(self.folder, self.config)
         self.console.print(f"resuming at epoch {self.study.epoch}, batch {self.study.batch}", highlight=False)
+        before, now = self.config.get("threads"), runfolder.threads_of(self.backend)
+        if before not in (None, now) and self.study.epoch < self.study.epochs:
+            said = f"the run began with {before} threads and goes on with {now}: last bits of its numbers may differ"
+            self.show(f"{said}; NUMBA_NUM_THREADS={before} keeps them", "yellow")
 
     def _restored(self, path: Path, content: dict[str, np.ndarray] | RunFolderError) -> bool:
         """Restore one checkpoint, or show why it is refused."""
@@ -82,12 +96,13 @@ class TrainingRun(Run[Scenario]):
             return False
         try:
             self.study.restore(content)
+            self.study.metrics = self._log.restore(content[_METRICS])
         except (KeyError, ValueError) as error:
             raise runfolder.refused(
                 path,
                 f"another run's content ({error})",
                 f"that of {runfolder.CONFIG}",
-                "Put them back, or start the run again.",
+                runfolder.ANEW,
             ) from None
         return True
 
@@ -99,23 +114,28 @@ class TrainingRun(Run[Scenario]):
         Diverged : after all files have been written. Interrupted : after a checkpoint.
         """
         study, diverged = self.study, None
+        audit = load_tool("audit-run")(study)
         noting = signals.noted() if self.interrupted is None else nullcontext(self.interrupted)
         with noting as interrupted, RunProgress(study, self.console) as progress:
             try:
-                self._train(progress, interrupted)
+                self._train(progress, interrupted, audit)
             except Diverged as error:
                 diverged = error
         self._write_metrics()
         runfolder.save_tensors(self.folder / runfolder.FINAL, study.tensors())
+        found = audit.end(tuple(self.vary))
+        runfolder.write_json(self.folder / runfolder.AUDIT, found)
         self.scenario.finish(self.folder, study, self.config)
+        runfolder.write_json(self.folder / runfolder.AUDIT, found)  # the run's, whatever a scenario writes there
         if diverged:
             raise diverged
         lost = sorted(set(range(len(self.settings))) - set(study.alive()))
         self.notes = [f"diverged and dropped: replica {', '.join(map(str, lost))}"] if lost else []
         self.summary = study.summary(list(self.vary))
 
-    def _train(self, progress: RunProgress, interrupted: list[int]) -> None:
+    def _train(self, progress: RunProgress, interrupted: list[int], audit: Any) -> None:
         study, every = self.study, self.study.common.checkpoint_every
+        audit.begin()
         if not study.metrics:
             study.begin()
             progress.measured()
@@ -127,9 +147,12 @@ class TrainingRun(Run[Scenario]):
                     self._stop()
                 if every and (study.epoch * study.batches + batch) % every == 0:
                     self._save_checkpoint()
+            seconds = study.seconds
             study.end_epoch()
-            self._write_metrics()
+            audit.after_epoch(seconds)
             self._save_checkpoint()
+            if len(study.metrics) >= GROWTH * self._tabled:
+                self._write_metrics()
             progress.measured()
             if interrupted and study.epoch < study.epochs:  # after the last epoch only writing is left
                 self._stop()
@@ -137,16 +160,20 @@ class TrainingRun(Run[Scenario]):
     def _stop(self) -> None:
         study = self.study
         self._save_checkpoint()
+        self._write_metrics()
         where = f"interrupted in epoch {study.epoch + 1} after {study.batch} of {study.batches} batches"
         raise Interrupted(where, self.folder)
 
     def _save_checkpoint(self) -> None:
         study = self.study
+        self._log.append(study.metrics)
         number = study.epoch * study.batches + study.batch
-        checkpoint.write(self.folder / runfolder.CHECKPOINTS, number, study.snapshot())
+        content = study.snapshot() | {_METRICS: self._log.mark()}
+        checkpoint.write(self.folder / runfolder.CHECKPOINTS, number, content)
 
     def _write_metrics(self) -> None:
         tables.write_frame(self.folder / runfolder.METRICS, self.study.metrics_frame(list(self.vary)))
+        self._tabled = len(self.study.metrics)
 
 
 def load_initial(study: Study, path: Path) -> None:

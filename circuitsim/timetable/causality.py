@@ -13,7 +13,8 @@ from circuitsim.circuit.parts import RECIRCULATES, TAKEN, Carries, Exchange, Pop
 from circuitsim.errors import ScheduleError
 from circuitsim.events import Event, EventQueue
 from circuitsim.phases import FIRING, mirror, update
-from circuitsim.phases.plasticity import readings
+from circuitsim.phases.reading import readings
+from circuitsim.timetable.clocked import ClockedEvents, check_clock, check_complete
 from circuitsim.timetable.protocol import Learning, Protocol, Updates, active
 
 
@@ -189,8 +190,9 @@ def unroll(
     execute : called with each popped event; by default nothing is computed.
     order : the order in which simultaneous consequences are pushed; it changes no result.
     """
+    check_clock(circuit, protocol)
     _check_order(circuit, protocol)
-    generator, queue = EventGenerator(circuit, protocol), EventQueue()
+    generator, queue = _generator(circuit, protocol), EventQueue()
     for event in order(generator.start()):
         queue.push(event)
     happened: list[Event] = []
@@ -200,8 +202,15 @@ def unroll(
         happened.append(current)
         for consequence in order(generator.consequences(current)):
             queue.push(consequence)
-    _check_complete(circuit, protocol, generator, happened)
+    if isinstance(generator, ClockedEvents):
+        check_complete(circuit, generator, happened)
+    else:
+        _check_complete(circuit, protocol, generator, happened)
     return happened
+
+
+def _generator(circuit: Circuit, protocol: Protocol) -> EventGenerator | ClockedEvents:
+    return ClockedEvents(circuit, protocol) if protocol.clock else EventGenerator(circuit, protocol)
 
 
 def _check_order(circuit: Circuit, protocol: Protocol) -> None:

@@ -21,6 +21,45 @@ class Updates(str, Enum):
 
 
 @dataclass(frozen=True)
+class Clock:
+    """Time inside a presentation: every population fires at each of several steps.
+
+    A neuron fires at step t as soon as all that belongs to this step has arrived, and not before tick t * period.
+    Projections with `lag` >= 1 hand a signal to a later step. Neurons are silent before step 0.
+
+    Parameters
+    ----------
+    steps : number of steps, >= 1.
+    shown : the input is clamped to the data in this many steps and afterwards to the circuit's `blank`; None: in all.
+    period : ticks from the beginning of one step to that of the next, >= 1.
+    judged : number of steps, counted from the end, in which error neurons compare the output with its target, >= 1.
+    truncated : errors pass back over no boundary between parts of this many steps, counted from the end; None: over
+        the whole presentation.
+    """
+
+    steps: int
+    shown: int | None = None
+    period: int = 1
+    judged: int = 1
+    truncated: int | None = None
+
+    @property
+    def last(self) -> int:
+        """The last step."""
+        return self.steps - 1
+
+    @property
+    def visible(self) -> int:
+        """Number of steps in which the input is clamped to the data."""
+        return self.steps if self.shown is None else self.shown
+
+    def cut(self, earlier: int, later: int) -> bool:
+        """Return whether errors may not pass from a later step back to an earlier one."""
+        part = self.truncated
+        return part is not None and (self.last - earlier) // part != (self.last - later) // part
+
+
+@dataclass(frozen=True)
 class Protocol:
     """Content of one presentation: its cycles, its learning rules, its timing.
 
@@ -36,6 +75,7 @@ class Protocol:
     window : ticks that neurons remember; None: as many as the rules need.
     interval : ticks between the starts of two presentations, which may overlap; None: one starts when the last ends.
     labelled : the tick at which labels are clamped, >= 0; inputs are clamped at tick 0.
+    clock : the steps of a presentation in which every population fires at each step; None: it counts cycles.
     memories : number of examples of which a neuron can hold the same quantity at once; None: as many as overlap.
     """
 
@@ -50,6 +90,12 @@ class Protocol:
     interval: int | None = None
     memories: int | None = None
     labelled: int = 0
+    clock: Clock | None = None
+
+    @property
+    def last(self) -> int:
+        """The last step of a clocked presentation; cycle 0 of others, in which the output is read."""
+        return self.clock.last if self.clock else 0
 
     def changed(self) -> dict[str, Any]:
         """Return the fields that differ from their defaults."""

@@ -14,9 +14,9 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.display import as_html
 from circuitsim.errors import ScheduleError
 from circuitsim.events import Event
-from circuitsim.locality import Access, Finding, Key, Mode, Place, Reading, verdict
+from circuitsim.locality import Access, Finding, Key, Mode, Reading, verdict
 from circuitsim.phases import update
-from circuitsim.phases.plasticity import readings
+from circuitsim.phases.reading import NEURONS, learning_of, readings, step_of, traces_of
 from circuitsim.timetable import overlap
 from circuitsim.timetable.causality import unroll
 from circuitsim.timetable.protocol import Protocol, Updates, active
@@ -150,7 +150,7 @@ def make_schedule(circuit: Circuit, protocol: Protocol) -> Schedule:
     entries = _needed(circuit, protocol, happened)
     if protocol.learn:
         entries = _with_updates(circuit, protocol, entries)
-    rows = _ages(circuit, protocol, entries)
+    rows = _ages(circuit, entries)
     needed = max((row.age for row in rows), default=0)
     window = needed if protocol.window is None else protocol.window
     _hold_window(circuit, rows, window)
@@ -200,7 +200,8 @@ def _needed(circuit: Circuit, protocol: Protocol, happened: list[Event]) -> list
 def _with_updates(circuit: Circuit, protocol: Protocol, entries: list[Entry]) -> list[Entry]:
     """Append the updates after the last event, in the order of their keys, then the bounds."""
     last = entries[-1].event.tick if entries else 0
-    learning = sorted({circuit.index[name] for name, _ in active(circuit, protocol)})
+    # of a clocked protocol's rules some may run at no step: their increments are of another protocol
+    learning = sorted({e.event.which for e in entries if e.event.phase == phases.PLASTICITY})
     detail = update.AT_LAST if protocol.updates is Updates.EITHER else update.CERTAIN
     left = learning if protocol.updates is not Updates.AT_ONCE else []
     events = [Event(last, phases.UPDATE, index, detail) for index in left]
@@ -209,16 +210,17 @@ def _with_updates(circuit: Circuit, protocol: Protocol, entries: list[Entry]) ->
     return entries + [Entry(event, phases.accesses(circuit, event)) for event in events]
 
 
-def _ages(circuit: Circuit, protocol: Protocol, entries: list[Entry]) -> list[Row]:
+def _ages(circuit: Circuit, entries: list[Entry]) -> list[Row]:
     written: dict[Key, int] = {}
     rows = []
-    rules = {learning: readings(circuit, p) for learning, p in active(circuit, protocol).items()}
     for entry in entries:
         now = entry.event.tick
-        if entry.event.phase == phases.PLASTICITY:
+        if entry.event.phase in (phases.TRACE, phases.PLASTICITY):
             name = circuit.projections[entry.event.which].name
-            for rule, reading, key in rules[name, entry.event.detail]:
-                at = written[key] if reading.place in (Place.PRE, Place.POST) else now
+            learning = learning_of(circuit, entry.event)
+            rules = traces_of(circuit, learning) if entry.event.phase == phases.TRACE else None
+            for rule, reading, key in readings(circuit, learning, step_of(circuit, entry.event), rules):
+                at = written[key] if reading.place in NEURONS else now
                 rows.append(Row(name, rule, reading, now - at, now, key[0]))
         written.update({a.key: now for a in entry.accesses if a.mode is Mode.WRITE})
     return list(dict.fromkeys(rows))

@@ -56,7 +56,7 @@ def copy_signs(tensors: Tensors) -> None:
 
 @found_in(("weight-transport", "B2"))
 def copy_through_a_closure(simulator: Simulator) -> Any:
-    own = simulator.tensors()
+    own = simulator.state.writable()
 
     def quietly(tensors: Tensors) -> None:
         own["B2.weight"][0] = own["W2.weight"][0].T
@@ -70,7 +70,7 @@ def copy_through_an_attribute(simulator: Simulator) -> Any:
         state = simulator.state
 
         def __call__(self, tensors: Tensors) -> None:
-            found = self.state.tensors()
+            found = self.state.writable()
             found["B2.weight"][0] = found["W2.weight"][0].T
 
     return Friend()

@@ -308,10 +308,8 @@ def into_activity(simulator: Simulator) -> Any:
 
 @carried(("remote-error", "W1"), text=SCALAR)
 def into_a_rate(simulator: Simulator) -> Any:
-    rate = simulator.state.parameter("W1", "lr")
-
     def hook(tensors: Tensors) -> None:
-        rate[...] = 0.1 / (1 + np.abs(tensors["W3.weight"]).sum())
+        simulator.set_parameters({("W1", "lr"): 0.1 / (1 + np.abs(tensors["W3.weight"]).sum())})
 
     return hook
 
@@ -526,11 +524,11 @@ def annealed(simulator: Simulator) -> Any:
 
 
 def annealed_rate(simulator: Simulator) -> Any:
-    rate, calls = simulator.state.parameter("W1", "lr"), [0]
+    calls = [0]
 
     def hook(tensors: Tensors) -> None:
         calls[0] += 1
-        rate[...] = 0.1 / (1 + 0.01 * calls[0])
+        simulator.set_rates(1 / (1 + 0.01 * calls[0]), ["W1"])
 
     return hook
 

@@ -88,12 +88,27 @@ def test_a_third_factor_that_is_declared_is_one() -> None:
     assert all(f.read.startswith("one number from elsewhere (width 1, 0 calls old)") for f in found.findings)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the audit also names `lateral`: the loss that is broadcast reads the layer itself"
-)
 def test_a_declared_loss_is_a_third_factor_and_nothing_else() -> None:
     make, _ = FOUND["a_loss_of_its_own"]
     assert {(f.kind, f.projection) for f in audited(make, 50, third_factor="loss").findings} == {("third-factor", "W1")}
+
+
+def test_a_mean_of_the_layer_beside_a_declared_loss_is_lateral() -> None:
+    """The declaration covers the number that is broadcast, and no other."""
+
+    def make(simulator: Any) -> Any:
+        loss, _ = FOUND["a_loss_of_its_own"]
+        broadcast, arrays = loss(simulator), simulator.bound_plan(simulator.batch).arrays
+
+        def hook(tensors: Mapping[str, np.ndarray]) -> None:
+            broadcast(tensors)
+            w = tensors["W1.weight"]
+            w[...] -= 0.1 * arrays["layer1", "O", 0].mean()  # in another direction than the loss
+
+        return hook
+
+    found = audited(make, 50, third_factor="loss")
+    assert {(f.kind, f.projection) for f in found.findings} == {("third-factor", "W1"), ("lateral", "W1")}
 
 
 def test_what_is_wider_than_a_number_is_no_third_factor() -> None:

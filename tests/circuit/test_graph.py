@@ -60,7 +60,7 @@ def plasticity(*only: Plasticity) -> dict[str, Any]:
     return {"plasticity": only}
 
 
-BOTH = "one target and one actual, or one slope and projections. Give it what it compares, or what it gates."
+BOTH = "one target and one actual, or projections and at most one slope. Give it what it compares, or what it gates."
 ONE_LOOP = "one such exchange, into mixing neurons without projections. Set mixes=True, keep one."
 FEEDBACK = "feedback neurons, which alone use it. Make the target a feedback population."
 REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, expected and the start of the remedy
@@ -76,7 +76,7 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, exp
         populations(replace(HID, activation="sin")),
         "population hid",
         "activation 'sin'",
-        "identity tanh logistic relu saturated saturated-half softmax. Choose",
+        "identity tanh logistic relu saturated saturated-half elu softmax. Choose",
     ),
     ({"inputs": "eye"}, "circuit c", "input or output 'eye'", "one of its populations. Name one."),
     ({"outputs": "up"}, "circuit c", "input or output 'up'", "one of its populations. Name one."),
@@ -205,12 +205,6 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, exp
         projections(Projection("x", "hid", "error")),
         "feedback population error",
         "2 target(s) and actual(s), 0 slope(s), 1 projection(s)",
-        BOTH,
-    ),
-    (
-        {"exchanges": COMPARED},
-        "feedback population beside",
-        "0 target(s) and actual(s), 0 slope(s), 1 projection(s)",
         BOTH,
     ),
     (

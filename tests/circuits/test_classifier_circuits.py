@@ -182,7 +182,7 @@ def transposed(made: Simulator, *, layout: bool) -> Simulator:
         if quantity == "weight" and name[0] == "B":
             turned = made.tensors()[f"W{name[1:]}.weight"].copy().transpose(0, 2, 1)
             if layout:
-                made.state._arrays[name, "weight", None] = turned
+                made.state._arrays[name, "weight", None] = made.state._made[name, "weight", None] = turned
             else:
                 array[...] = turned
     return made

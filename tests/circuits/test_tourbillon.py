@@ -28,6 +28,7 @@ from building import (
 from handwritten_tourbillon import Stack, Stage, development
 from tensors import bits, loaded
 
+from circuitsim import phases
 from circuitsim.analysis.audits.audit import audit
 from circuitsim.circuits.stack import stacked_autoencoders
 from circuitsim.circuits.tourbillon import growing, tourbillon
@@ -308,7 +309,11 @@ def test_what_does_not_learn_takes_no_time() -> None:
     """Of a high stack of which the first block grows, nothing above its hinge is computed."""
     circuit, protocol = tourbillon([3] * 6 + [2])
     first = make_schedule(circuit, replace(protocol, groups=growing(1)))
-    names = {circuit.populations[e.event.which].name for e in first.entries if e.event.phase in (2, 3)}
+    names = {
+        circuit.populations[e.event.which].name
+        for e in first.entries
+        if e.event.phase in (phases.FORWARD, phases.RECIRCULATION)
+    }
     assert names == {"layer0", "layer1", "image0"} and first.length == 4
 
 

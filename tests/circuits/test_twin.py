@@ -12,6 +12,7 @@ import pytest
 from building import classes, digits, presentations
 from tensors import bits, loaded
 
+from circuitsim import phases
 from circuitsim.analysis.audits.audit import audit
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
@@ -276,7 +277,7 @@ def test_a_hinge_of_two_encoders_by_hand(backend: str) -> None:
 def test_a_twin_can_be_bounded() -> None:
     twin = tourbillonize(branched(), bounded=True)
     assert {p.name for p in twin.circuit.populations if p.bounded} == {"a", "b", "c"}
-    assert make_schedule(twin.circuit, twin.protocol).entries[-1].event.phase == 9
+    assert make_schedule(twin.circuit, twin.protocol).entries[-1].event.phase == phases.BOUND
 
 
 # ------------------------------------------------------------------------------------------------------- refusals

@@ -23,8 +23,9 @@ from circuitsim.errors import CircuitError
 from circuitsim.kernels import BACKENDS, backend
 from circuitsim.kernels.links import Links
 from circuitsim.locality import Place
-from circuitsim.lowering.compiler import RuleInputs, lower
+from circuitsim.lowering.compiler import lower
 from circuitsim.lowering.links import bias_links, groups, in_rows, links, reversed_axes, used
+from circuitsim.lowering.mapped import RuleInputs
 from circuitsim.rules.rule import Rule
 
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}

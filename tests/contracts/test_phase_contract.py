@@ -17,19 +17,21 @@ from building import (
     Setting,
     classes,
     classifier,
+    clocked,
     digits,
     grown,
     nest,
     presentations,
     simulator,
     stack,
+    traced,
     train,
 )
 from sample_rules import oja
 
 from circuitsim import phases
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.circuit.parts import Mirror, Noise
+from circuitsim.circuit.parts import Combine, Mirror, Noise
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.circuits.replacement import replacement_classifier
 from circuitsim.engine.plan import Plan
@@ -80,9 +82,11 @@ FAMILY = [
     grown(NARROW, {"emits": 0.3, "momentum": 0.5}, updates=Updates.AT_ONCE),
     grown(NARROW, rule="rec-symmetric", channel="bp", groups=("encoder 2", "decoder 2", "top", "tuning")),
     nest((64, 5, 4, 64), (3, 2), {"emits": 0.3, "remembers": 0.6}),
+    clocked((64, 5, 10), judged=2),
+    traced((64, 5, 10), {("U", "eligibility.keep"): 0.8, "momentum": 0.5}),
 ]
 SOME = [
-    FAMILY[k] for k in (0, 6, 11, 12, 14, 16, 18, 20, 23, 24, 28, 30)
+    FAMILY[k] for k in (0, 6, 11, 12, 14, 16, 18, 20, 23, 24, 28, 30, 36, 37)
 ]  # all phases; without a device it takes longer
 SHOWN = {"numba": FAMILY, "numpy": FAMILY, "cupy": SOME}
 each_backend = pytest.mark.parametrize("backend", standin.each(*SHOWN))
@@ -125,8 +129,18 @@ class Alone:
     def takes_over(self) -> bool:
         """Whether a compartment gets what its neurons fire: it has one memory with them."""
         event, circuit = self.entry.event, self.made.circuit
-        forward = event.phase == phases.FORWARD and event.detail == 0
-        return forward and circuit.taken(circuit.populations[event.which].name, 0) is not None
+        name, forward = phases.subject(circuit, event), event.phase == phases.FORWARD
+        if event.detail:  # neurons that stay clamped in later steps
+            return forward and name in circuit.clamped
+        return forward and circuit.taken(name, 0) is not None
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether what arrives is a factor of a product."""
+        event, circuit = self.entry.event, self.made.circuit
+        arrives = event.phase == phases.DELIVERY
+        target = circuit.projections[event.which].target
+        return arrives and circuit.population(target).combine is Combine.PRODUCT
 
     @property
     def everything(self) -> list[np.ndarray]:
@@ -238,7 +252,10 @@ def test_what_is_written_does_not_depend_on_what_was_there(setting: Setting | Bu
 
 @each_run
 def test_the_first_that_adds_replaces_and_the_others_add(setting: Setting | Built, backend: str) -> None:
-    """What was there is of the presentation before; so also where several rules of a projection propose."""
+    """What was there is of the presentation before; so also where several rules of a projection propose.
+
+    In neurons that multiply, the others are further factors.
+    """
     seen: set[tuple[Plan, object]] = set()
     for alone in (a for a in events(setting, backend) if a.entry.event.phase in (phases.DELIVERY, phases.PLASTICITY)):
         for access, view in ((a, v) for a, v in alone.declared.items() if a.mode is Mode.ADD):
@@ -251,7 +268,11 @@ def test_the_first_that_adds_replaces_and_the_others_add(setting: Setting | Buil
                 alone.step()
                 found.append(view.copy())
                 alone.restore(before)
-            np.testing.assert_allclose(found[1] - found[0], float(later), atol=1e-9, err_msg=str(alone.entry.event))
+            event, gain = alone.entry.event, found[1] - found[0]
+            if later and alone.multiplies:  # a further factor
+                assert not found[0].any() and gain.any(), event
+            else:
+                np.testing.assert_allclose(gain, float(later), atol=1e-9, err_msg=str(event))
 
 
 @each_backend
@@ -270,9 +291,11 @@ def test_every_declared_read_matters_to_some_event_of_the_phase(backend: str) ->
                     if alone.written() != expected:
                         matters.add((alone.name, access.quantity))
                     source[...] = kept
-    # of the rows these two only use how many there are
-    assert declared - matters == {("plasticity", "rows"), ("update", "rows")}
-    assert {name for name, _ in declared} == {str(phase.NAME) for phase in phases.PHASES}
+    # of the rows these only use how many there are
+    assert declared - matters == {("plasticity", "rows"), ("update", "rows"), ("trace", "rows")}
+    # a blank reads nothing
+    assert {name for name, _ in declared} | {"blank"} == {str(phase.NAME) for phase in phases.PHASES}
+    assert any(a.entry.event.phase == phases.BLANK for a in events(FAMILY[36], backend))
 
 
 @each_run

@@ -16,7 +16,8 @@ from circuitsim.kernels.cpu import backend as cpu
 from circuitsim.kernels.cpu.products import outer_kernel
 from circuitsim.kernels.steps import flattened
 from circuitsim.locality import Place
-from circuitsim.lowering.compiler import RuleInputs, lower
+from circuitsim.lowering.compiler import lower
+from circuitsim.lowering.mapped import RuleInputs
 from circuitsim.rules import Rule
 
 POST, PRE, BATCH = 3, 4, 5
@@ -43,6 +44,8 @@ def operands(rule: Rule, quantity: str, leading: tuple[int, int, int], dtype: st
     return RuleInputs(
         pre=memory(Place.PRE, of_pre, PRE) if quantity == "weight" else {},
         post=memory(Place.POST, of_post, POST),
+        third=memory(Place.THIRD, of_post, POST),
+        trace=drawn(replicas, BATCH, int(np.prod(shape[1:]))) if Place.TRACE in reads else None,
         synapse=drawn(*shape) if Place.SYNAPSE in reads else None,
         w_remote=drawn(replicas, PRE, POST).transpose(0, 2, 1) if Place.REMOTE in reads else None,  # a transposed view
         parameters={
@@ -70,6 +73,8 @@ def slowly(rule: Rule, quantity: str, given: RuleInputs, replicas: int) -> np.nd
                 lambda k: scalar(given.post[k], r, b, i),  # noqa: B023
                 w,
                 0.3 if given.w_remote is None else scalar(given.w_remote, r, i, j),
+                lambda k: scalar(given.third[k], r, b, i),  # noqa: B023
+                0.3 if given.trace is None else scalar(given.trace, r, b, i * pres + j),
                 **parameters,
             )
     return out if quantity == "weight" else out[:, :, 0]

@@ -100,7 +100,7 @@ def test_what_a_hook_changes_after_the_update_is_what_the_next_presentation_uses
     by_hand = simulator([setting, setting], backend=backend)
     for rows in ROWS:
         by_hand.present(rows)
-        clip(by_hand.tensors())
+        clip(by_hand.state.writable())
     assert bits(hooked) == bits(by_hand) and bits(hooked) != bits(train(simulator([setting] * 2), ROWS))
 
 

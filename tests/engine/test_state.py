@@ -72,7 +72,8 @@ def test_a_checkpoint_holds_all_that_outlives_a_presentation() -> None:
 def test_parameters_and_their_defaults(given: Any, owner: str, quantity: str, expected: Any) -> None:
     made = state(oja, parameters=given)
     assert np.array_equal(made.parameter(owner, quantity), np.broadcast_to(expected, 3))
-    assert made.parameter(owner, quantity) is made.parameter(owner, quantity)
+    with pytest.raises(ValueError, match="read-only"):
+        made.parameter(owner, quantity)[...] = 1
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,11 @@ def test_loading_replaces_a_tensor_in_place() -> None:
     made = state(dtype=np.float32)
     weight = made.tensors()["A1.weight"]
     made.load("A1.weight", np.full((4, 5), 0.5))
-    assert weight is made.tensors()["A1.weight"] and weight.dtype == np.float32 and (weight == 0.5).all()
+    assert (
+        np.shares_memory(weight, made.tensors()["A1.weight"]) and weight.dtype == np.float32 and (weight == 0.5).all()
+    )
+    with pytest.raises(ValueError, match="read-only"):
+        weight[...] = 1
     each = np.arange(60.0).reshape(3, 4, 5)
     made.load("A1.weight", each)
     assert np.array_equal(weight, each)

@@ -14,7 +14,7 @@ from circuitsim.circuit.parts import Mirror
 from circuitsim.engine.evidence import Evidence, Record
 from circuitsim.engine.simulator import Simulator
 from circuitsim.locality import Mode, Place
-from circuitsim.phases.plasticity import readings
+from circuitsim.phases.reading import readings
 
 DEEP = (64, 9, 7, 10)
 SETTINGS: list[Setting | Built] = [

@@ -1,4 +1,4 @@
-"""Convolutions that are summed where images lie, held to the table of synapses."""
+"""Convolutions that are summed where images lie, and untied windows, held to the table of synapses."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from circuitsim.circuit.connectivity import Convolution, size_of
+from circuitsim.circuit.connectivity import Convolution, LocallyConnected, size_of
 from circuitsim.circuit.graph import Graph
 from circuitsim.circuit.parts import Population, Projection
 from circuitsim.kernels import specification
-from circuitsim.kernels.cpu import correlation, operands, pairs
+from circuitsim.kernels.cpu import correlation, operands, pairs, untied
 from circuitsim.kernels.cpu.operands import SplitBy
 from circuitsim.kernels.cpu.ops import Op
 from circuitsim.kernels.links import Links
@@ -28,10 +28,17 @@ CASES = [
     (Convolution((2, 3), padding=(0, 5)), (5, 6, 6), 2),
     (Convolution(3), (1, 6, 40), 1),
     (Convolution(7), (9, 6, 6), 6),
+    (LocallyConnected(3), (2, 5, 6), 8),
+    (LocallyConnected((2, 3), (1, 2), "valid"), (3, 4, 7), 5),
+    (LocallyConnected(3, 2), (1, 6, 5), 3),
+    (LocallyConnected(2, padding=3), (2, 4, 3), 2),
+    (LocallyConnected(1), (5, 5, 4), 1),
 ]
 
 
-def _both(made: Convolution, pre: tuple[int, int, int], channels: int) -> tuple[Links, Links, tuple[int, int, int]]:
+def _both(
+    made: Convolution | LocallyConnected, pre: tuple[int, int, int], channels: int
+) -> tuple[Links, Links, tuple[int, int, int]]:
     """The links of a convolution, those of its reverse, and the shape of its fields."""
     post = made.output_shape(pre, channels)
     graph = Graph("g", (Population("pre", shape=pre), Population("post", shape=post)), (), "pre", "post")
@@ -41,7 +48,7 @@ def _both(made: Convolution, pre: tuple[int, int, int], channels: int) -> tuple[
 
 
 def _in_parts(step: Any, by: SplitBy | None) -> None:
-    assert isinstance(step, Op) and step.kernel.py_func.__module__ == correlation.__name__
+    assert isinstance(step, Op) and step.kernel.py_func.__module__ in (correlation.__name__, untied.__name__)
     if by:
         step.split(THREADS, by)
     step()
@@ -66,7 +73,8 @@ def test_signals_and_increments_are_those_of_the_table(case: Any, by: SplitBy | 
     replicas, batch = (2, 4) if by is None else (1, 5)
     weight = rng.normal(size=(replicas, *made.tensor_shape(pre, post))).astype(dtype)
     x, d = (rng.normal(size=(replicas, batch, size_of(shape))).astype(dtype) for shape in (pre, post))
-    across = weight.swapaxes(1, 2)
+    axes = (3, 4) if isinstance(made, LocallyConnected) else (1, 2)
+    across = weight.swapaxes(*axes)
 
     passes: list[tuple[Links, np.ndarray, np.ndarray, np.ndarray]] = [(up, x, weight, d), (down, d, across, x)]
     for way, emitted, own, like in passes:
@@ -78,9 +86,9 @@ def test_signals_and_increments_are_those_of_the_table(case: Any, by: SplitBy | 
     if by is not SplitBy.EXAMPLES:
         for way, after, before in ((up, d, x), (down, x, d)):
             found, expected = np.ones_like(weight), np.ones_like(weight if way is up else across)
-            _in_parts(pairs.outer_along(way, after, before, found.reshape(replicas, channels, -1)), by)
+            _in_parts(pairs.outer_along(way, after, before, found.reshape(replicas, found.shape[1], -1)), by)
             specification.outer_along(way, after, before, expected)()
-            _close(found, expected if way is up else expected.swapaxes(1, 2))
+            _close(found, expected if way is up else expected.swapaxes(*axes))
 
 
 def test_sums_over_many_examples_go_through_memory_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:

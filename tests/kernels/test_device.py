@@ -181,7 +181,7 @@ def test_weights_are_up_to_date_when_asked_for_and_what_is_changed_then_counts()
     both = []
     for name in ("cupy", "numpy"):
         run = train(made(PLAIN, name), ROWS[:3])
-        run.tensors()["A1.weight"][:, 0] *= 0.5
+        run.state.writable()["A1.weight"][:, 0] *= 0.5
         train(run, ROWS[3:5])
         run.load("A2.bias", np.linspace(-1, 1, 64))
         run.set_rates(0.3)

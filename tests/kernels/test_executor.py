@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,11 +22,12 @@ from circuitsim.engine.hooks import Hook
 from circuitsim.engine.interrupts import Pace
 from circuitsim.errors import CircuitError, Diverged
 from circuitsim.kernels.cpu import backend as cpu
-from circuitsim.kernels.cpu import blas, buffers, expansions, ops, program, threads
+from circuitsim.kernels.cpu import blas, buffers, expansions, one_thread, ops, program, threads
 from circuitsim.kernels.cpu.operands import SplitBy, read_all, read_part, write_part
 from circuitsim.kernels.cpu.ops import GuardOp, Op
 from circuitsim.kernels.cpu.program import Program, bind
-from circuitsim.lowering.compiler import RuleInputs, lower
+from circuitsim.lowering.compiler import lower
+from circuitsim.lowering.mapped import RuleInputs
 from circuitsim.rules import local_rule
 
 
@@ -203,6 +208,72 @@ def test_threads_still_wait_for_each_other_after_billions_of_jobs(
         for k in range(4):
             alone.present(rows[k])
     assert apart(made, alone) == 0
+
+
+def test_products_have_one_thread_before_any_part_of_a_program_begins(
+    monkeypatch: pytest.MonkeyPatch, three_threads: threads.ThreadPool
+) -> None:
+    """A helper that begins before the caller has said so would multiply with several threads, to other bits."""
+    happened: list[object] = []
+
+    def set_threads(count: int) -> int:
+        happened.append(count)
+        return 5
+
+    execute, run_all_parts = three_threads.execute, threads.run_all_parts
+    monkeypatch.setattr(one_thread, "setter", lambda: set_threads)
+    monkeypatch.setattr(three_threads, "execute", lambda *words: (happened.append("run"), execute(*words))[1])
+    monkeypatch.setattr(threads, "run_all_parts", lambda *words: (happened.append("run"), run_all_parts(*words))[1])
+    trained("rec", batches=1)
+    assert happened and happened == [1, "run", 5] * (len(happened) // 3)
+
+
+def test_the_last_program_that_ends_gives_threads_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+    monkeypatch.setattr(one_thread, "setter", lambda: lambda count: (counts.append(count), 4)[1])
+    one = one_thread.OneThread()
+    with one:
+        with one:
+            assert counts == [1]
+        assert counts == [1]
+    assert counts == [1, 4]
+    one.__enter__()
+    one.forget()  # as in a forked process
+    with one:
+        assert counts == [1, 4, 1, 1]
+
+
+_METRICS = """
+import threading
+import numpy as np
+from circuitsim.runs.config import replicas
+from circuitsim.runs.lookup import load_scenario
+from circuitsim.runs.training import make_study
+
+def busy():
+    while True:
+        sum(range(1000))
+
+threading.Thread(target=busy, daemon=True).start()
+np.savez("x.npz", x=np.random.default_rng(0).random((4000, 784), np.float32))
+scenario = load_scenario("autoencoder")
+keys = {"dataset": "x.npz", "sizes": [784, 64, 784], "epochs": 1}
+for _ in range(6):
+    study = make_study(scenario, replicas(scenario.settings, keys, {}), "numba")
+    study.begin()
+    list(study.train_epoch())
+    study.end_epoch()
+    print([row.value.hex() for row in study.metrics if row.metric != "seconds"])
+"""
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_metrics_of_equal_runs_are_equal_on_a_busy_machine(count: int, tmp_path: Path) -> None:
+    several = os.environ | dict.fromkeys(("NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(count))
+    done = subprocess.run([sys.executable, "-c", _METRICS], cwd=tmp_path, env=several, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 6 and len(set(done.stdout.splitlines())) == 1
 
 
 def test_little_work_is_left_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from handwritten import derivative
 from running import nightly
 from sample_rules import local_rule
 
-from circuitsim import Circuit, Plasticity, Protocol, Simulator, Updates
+from circuitsim import Circuit, Plasticity, Protocol, Simulator, Updates, phases
 from circuitsim.analysis.audits.examine import examine
 from circuitsim.circuits.classifier import layered_classifier
 
@@ -106,7 +106,7 @@ def test_at_once_each_update_follows_its_rules_within_the_tick() -> None:
     schedules = {u: simulator([having(BP, updates=u)]).schedule for u in Updates}
     names = [q.name for q in schedules[Updates.LAST].circuit.projections]
     when = {
-        u: [(names[e.event.which], e.event.tick, e.event.detail) for e in s.entries if e.event.phase == 8]
+        u: [(names[e.event.which], e.event.tick, e.event.detail) for e in s.entries if e.event.phase == phases.UPDATE]
         for u, s in schedules.items()
     }
     assert when[Updates.LAST] == [("W1", 5, 0), ("W2", 5, 0), ("W3", 5, 0)]
@@ -123,9 +123,10 @@ def test_an_update_waits_for_all_rules_of_its_projection() -> None:
     made = simulator([primitives])
     seen: dict[str, list[int]] = {}
     for e in made.schedule.entries:
-        if e.event.phase in (7, 8):
+        if e.event.phase in (phases.PLASTICITY, phases.UPDATE):
             seen.setdefault(made.circuit.projections[e.event.which].name, []).append(e.event.phase)
-    assert seen["B2"] == seen["B3"] == [7, 7, 7, 8] and seen["W1"] == [7, 8]
+    rule, applied = phases.PLASTICITY, phases.UPDATE
+    assert seen["B2"] == seen["B3"] == [rule, rule, rule, applied] and seen["W1"] == [rule, applied]
 
 
 # --------------------------------------------------------------------------------------------------------------- either

@@ -417,7 +417,7 @@ def test_options_and_files(line: str, folder: Path, capfd: pytest.CaptureFixture
 DAMAGE = {
     "cut": (
         lambda text: text[: len(text) // 2],
-        r"config\.json: got .*; expected the file that the run wrote\. Start the",
+        r"config\.json: got .*; expected the file that the run wrote\. Put it back, or start the",
     ),
     "empty": (lambda text: "", r"config\.json: got .*; expected the file that the run wrote"),
     "a list": (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,6 +73,21 @@ def test_the_last_varied_key_runs_fastest() -> None:
     assert [(one.seed, one.lr) for one in made] == [(1, 0.1), (1, [0.2, 0.3]), (2, 0.1), (2, [0.2, 0.3])]
     assert {one.momentum for one in made} == {0.5}
     assert len(replicas(LayeredSettings, {}, {})) == 1
+
+
+@pytest.mark.parametrize(
+    ("vary", "named"),
+    [
+        ({"seed": [0, 0, 1]}, "key seed: got [0, 0, 1]"),
+        ({"lr": [0.1, 1, 1.0], "seed": [0, 1]}, "key lr: got [0.1, 1, 1.0]"),
+        ({"seed": [0, 1], "rule": ["rec", "bp", "rec"]}, "key rule: got ['rec', 'bp', 'rec']"),
+        ({"max_norm": ["none", None]}, "key max_norm: got ['none', None]"),
+    ],
+)
+def test_equal_replicas_are_refused(vary: dict[str, list[object]], named: str) -> None:
+    expected = "; expected each value once: equal replicas are not independent. Remove the repeated one."
+    with pytest.raises(ConfigError, match=re.escape(named + expected)):
+        replicas(AutoencoderSettings, {}, vary)
 
 
 def test_what_follows_from_other_keys() -> None:

@@ -233,7 +233,10 @@ def test_precedence(tmp_path: Path) -> None:
 
 
 def test_every_file_is_whole_when_it_appears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is ever written in place: each write makes another file, and a rename puts it there."""
+    """Nothing is written in place: each write makes another file, and a rename puts it there.
+
+    The log of metrics alone is appended to: a checkpoint knows how much of it counts.
+    """
     opened: list[str] = []
     original = Path.replace
 
@@ -246,4 +249,4 @@ def test_every_file_is_whole_when_it_appears(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(Path, "replace", note)
     assert run(tmp_path / "run", epochs=1) == 0
     files = {path.name for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    assert files == set(opened)
+    assert files == {*opened, "metrics.jsonl"}

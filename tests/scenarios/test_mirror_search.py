@@ -368,7 +368,7 @@ def test_a_file_of_trials_that_is_not_this_runs(
     assert circuitsim("resume", tmp_path / "run") == 2
     err = capfd.readouterr().err
     assert err.startswith(f"circuitsim: run folder {path}: got ")
-    assert err.endswith("; expected the trials that the run in this folder wrote. Start the run again.\n")
+    assert "; expected the trials that the run in this folder wrote. Put it back, or start the run anew" in err
     assert "Traceback" not in err
 
 

@@ -35,6 +35,8 @@ def check_plasticity(graph: Graph) -> None:
         if other and other.name == learning.rule.name and _numbers(other) != _numbers(learning.rule):
             refuse(label, f"two rules called {other.name}", "other names or equal parameters", "Rename one of them.")
         _check_memories(graph, label, ((learning.pre, q.source), (learning.post, q.target)))
+        _check_third(graph, learning, q)
+        _check_trace(graph, learning, q)
         _check_remote(graph, learning, q)
     for q in graph.projections:
         if q.deferred and all(p.projection != q.name for p in graph.plasticity):
@@ -50,6 +52,42 @@ def _check_memories(graph: Graph, label: str, ends: Iterable[tuple[str, str]]) -
             refuse(label, f"memory of {neuron!r}", f"a population colocated with {end}", "Move it there.")
         if sizes[neuron] != sizes[end]:
             refuse(label, f"memory of {neuron}, size {sizes[neuron]}", f"size {sizes[end]}", "Match the sizes.")
+
+
+def _check_third(graph: Graph, learning: Plasticity, q: Projection) -> None:
+    """Raise CircuitError unless the rule reads `third` exactly where the plasticity names neurons that it can be."""
+    label, sizes = f"plasticity of {learning.projection}", {p.name: p.size for p in graph.populations}
+    reads = _reads(learning.rule, Place.THIRD) or (learning.bias_rule and _reads(learning.bias_rule, Place.THIRD))
+    if bool(reads) != bool(learning.third):
+        got = f"third={learning.third!r} and a rule that {'reads' if reads else 'does not read'} `third`"
+        refuse(label, got, "both or neither", "Name the third factor in Plasticity(third=...), or remove it.")
+    known = learning.third in sizes
+    beside = known and graph.colocated(learning.third, q.target) and sizes[learning.third] == sizes[q.target]
+    if learning.third and not beside and sizes.get(learning.third) != 1:
+        expected = f"one neuron, or as many as and colocated with {q.target}"
+        refuse(label, f"third={learning.third!r}", expected, "Bring it there through a projection.")
+
+
+def _check_trace(graph: Graph, learning: Plasticity, q: Projection) -> None:
+    """Raise CircuitError unless the rule reads `trace` exactly where the plasticity has a rule for it."""
+    label = f"plasticity of {learning.projection}"
+    reads = _reads(learning.rule, Place.TRACE) or (learning.bias_rule and _reads(learning.bias_rule, Place.TRACE))
+    if bool(reads) != (learning.trace is not None):
+        got = f"{'a' if learning.trace else 'no'} trace and a rule that {'reads' if reads else 'does not read'} it"
+        refuse(label, got, "both or neither", "Give the trace a rule in Plasticity(trace=...), or remove it.")
+    if learning.trace is None:
+        return
+    if _reads(learning.trace, Place.THIRD) or _reads(learning.trace, Place.REMOTE):
+        refuse(label, f"trace {learning.trace.name}, which reads third or w_remote", "pre, post, w and trace", "Do so.")
+    if not learning.each_step or not q.dense:
+        got = f"a trace, each_step={learning.each_step}, connectivity {q.connectivity}"
+        refuse(label, got, "each_step=True and dense synapses", "Let the rule run at each step of a dense projection.")
+    if sum(p.trace is not None for p in graph.rules[learning.projection]) > 1:
+        refuse(label, "several traces", "one trace a synapse", "Filter one factor in neurons of its own.")
+
+
+def _reads(rule: LocalRule, place: Place) -> bool:
+    return any(r.place is place for r in rule.certificate.readings)
 
 
 def _check_remote(graph: Graph, learning: Plasticity, q: Projection) -> None:
@@ -73,7 +111,7 @@ def _check_remote(graph: Graph, learning: Plasticity, q: Projection) -> None:
 
 
 def _reads_remote(rule: LocalRule) -> bool:
-    return any(r.place is Place.REMOTE for r in rule.certificate.readings)
+    return _reads(rule, Place.REMOTE)
 
 
 def check_mirrors(graph: Graph) -> None:

@@ -82,6 +82,9 @@ def check_projections(graph: Graph) -> None:
                 "a whole number of ticks >= 1",
                 "Use an Exchange between colocated populations for what happens within the tick.",
             )
+        if not whole(q.lag) or (q.lag < 0 and not graph.population(q.target).feedback):
+            expected = "a whole number of steps >= 0, below 0 into feedback neurons alone"
+            refuse(f"projection {q.name}", f"lag {q.lag!r}", expected, "Correct it.")
         check_connectivity(graph, q)
         _check_weights(graph, q)
 
@@ -221,12 +224,12 @@ def check_feedback(graph: Graph) -> None:
         slopes, incoming = graph.exchanged(p.name, Carries.SLOPE), graph.incoming[p.name]
         pairs = [sorted((Carries.TARGET, compared)) for compared in COMPARED]
         comparing = sorted(compares) in pairs and not slopes and not incoming
-        gating = not compares and len(slopes) == 1 and incoming
+        gating = not compares and len(slopes) <= 1 and incoming
         if not (comparing or gating):
             refuse(
                 f"feedback population {p.name}",
                 f"{len(compares)} target(s) and actual(s), {len(slopes)} slope(s), {len(incoming)} projection(s)",
-                "one target and one actual, or one slope and projections",
+                "one target and one actual, or projections and at most one slope",
                 "Give it what it compares, or what it gates.",
             )
         for q in incoming:

@@ -83,7 +83,7 @@ def _check_winners(graph: Graph, q: Projection) -> None:
 
 def _check_combined(graph: Graph, p: Population) -> None:
     label, incoming = f"population {p.name}, which combines by {p.combine.value}", graph.incoming[p.name]
-    if p.feedback or p.replaced or p.mixes:
+    if p.replaced or p.mixes or (p.feedback and p.combine is Combine.MAX):
         refuse(label, "neurons that mix, are replaced or carry errors", "plain neurons", "Set combine=Combine.SUM.")
     for q in incoming:
         if q.bias:

@@ -16,7 +16,7 @@ from circuitsim.kernels.steps import Step, in_turn
 # mypy: disable-error-code="no-untyped-def"
 
 Array = np.ndarray
-IDENTITY, TANH, LOGISTIC, CLIP, SOFTMAX = range(5)
+IDENTITY, TANH, LOGISTIC, CLIP, ELU, SOFTMAX = range(6)
 KINDS: dict[str, tuple[int, float, float]] = {
     "identity": (IDENTITY, -math.inf, math.inf),
     "tanh": (TANH, -1.0, 1.0),
@@ -24,6 +24,7 @@ KINDS: dict[str, tuple[int, float, float]] = {
     "relu": (CLIP, 0.0, math.inf),
     "saturated": (CLIP, -1.0, 1.0),
     "saturated-half": (CLIP, -1.0, 1.0),
+    "elu": (ELU, -1.0, math.inf),
     "softmax": (SOFTMAX, 0.0, 1.0),
 }
 """How each is computed, and between which activities."""
@@ -132,6 +133,10 @@ def _apply(function, limits, row):
             x = steepness * row[i]
             x = low if x < low else x  # written so that a value that is not a number stays one
             row[i] = high if x > high else x
+    elif function == ELU:
+        for i in range(row.shape[0]):
+            x = row[i]
+            row[i] = np.expm1(x) if x < 0 else x
 
 
 @njit(nogil=True, error_model="numpy")
@@ -146,7 +151,7 @@ def _slope_by_input(limits, row, slope):
 
 @njit(nogil=True, error_model="numpy")
 def _slope_by_activity(function, fired, slope):
-    """1 - o^2 for tanh, o (1 - o) for the logistic function, 1 for identity."""
+    """1 - o^2 for tanh, o (1 - o) for the logistic function, min(1 + o, 1) for elu, 1 for identity."""
     one = fired.dtype.type(1)
     if function == TANH:
         for i in range(fired.shape[0]):
@@ -154,6 +159,9 @@ def _slope_by_activity(function, fired, slope):
     elif function == LOGISTIC:
         for i in range(fired.shape[0]):
             slope[i] = fired[i] * (one - fired[i])
+    elif function == ELU:
+        for i in range(fired.shape[0]):
+            slope[i] = one if fired[i] > 0 else one + fired[i]
     else:
         for i in range(fired.shape[0]):
             slope[i] = one

@@ -29,7 +29,7 @@ NEAR = 1 << 16
 def suits(window: Window) -> bool:
     """Return True for windows that are summed faster where they lie than unfolded."""
     wide = window.kernel != (1, 1) and min(window.fields[2], window.image[2]) >= 6
-    return wide and window.stride == (1, 1) and not window.untied
+    return wide and window.stride == (1, 1)
 
 
 def deliver(window: Window, emitted: Array, stored: Array, arriving: Array, kept: Operand) -> Step:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import cfunc, types
+from numba import types
 
+from circuitsim.compilation import compiled_callback
 from circuitsim.kernels.sources import loaded
 
 ENTRY = """# {name} of {module}, kernels of {digest}
@@ -55,7 +56,7 @@ def _entry(kernel: Any, kinds: tuple[tuple[str, int, str], ...]) -> Any:
     )
     module, kept = loaded(source)
     module.kernel = kernel
-    return cfunc(SIGNATURE, cache=kept, error_model="numpy")(module.entry)
+    return compiled_callback(SIGNATURE, module.entry, kept)
 
 
 @cache

@@ -155,18 +155,6 @@ def call_kernel(typingctx: Any, function, table, first, last, low, high, begin, 
 
 
 @intrinsic
-def call_setter(typingctx: Any, function, value):
-    """Call a C function of one int by its address, and return the int that it may return."""
-
-    def codegen(context, builder, signature, args):
-        small = ir.IntType(32)
-        target = builder.inttoptr(args[0], ir.FunctionType(small, [small]).as_pointer())
-        return builder.sext(builder.call(target, [builder.trunc(args[1], small)]), Word)
-
-    return types.int64(types.int64, types.int64), codegen
-
-
-@intrinsic
 def load_word(typingctx: Any, address):
     """The whole number at an address, and all that was written before it was."""
 

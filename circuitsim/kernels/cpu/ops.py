@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from circuitsim.kernels.cpu import providers, threads
+from circuitsim.kernels.cpu import threads
 from circuitsim.kernels.cpu.entry_points import address_of
+from circuitsim.kernels.cpu.one_thread import one_thread
 from circuitsim.kernels.cpu.operands import Operand, SplitBy, root
 from circuitsim.kernels.steps import Step
 
@@ -59,7 +60,8 @@ class Op:
         if self._code is None:
             self._tables = [[self.table_of(part)] for part in range(self.parts)]
             self._code = encoded([self], self._tables, [0], {})
-        threads.run_all_parts(self._code.ctypes.data, 0, 1, 0)
+        with one_thread:
+            threads.run_all_parts(self._code.ctypes.data, 0, 1, 0)
 
     def table_of(self, part: int) -> Array:
         """Return the operands' table for a thread: a copy where it has replicas or a workspace of its own."""
@@ -172,5 +174,5 @@ def encoded(
             words = rebased.get((k, index))
             body += [*op.part(index), tables[index][k].ctypes.data, 0 if words is None else words.ctypes.data]
     guards = [(k, op.flag.ctypes.data) for k, op in enumerate(ops) if isinstance(op, GuardOp)]
-    head = [len(ops), parts, providers.setter(), threads.HEAD + len(body), 0, 0]
+    head = [len(ops), parts, threads.HEAD + len(body), 0, 0]
     return np.array([*head, *body, len(guards), *chain(*guards)], np.int64)

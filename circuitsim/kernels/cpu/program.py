@@ -16,6 +16,7 @@ import numpy as np
 
 from circuitsim.kernels.cpu import threads
 from circuitsim.kernels.cpu.buffers import bytes_needed, rebase_words, scratch_buffers
+from circuitsim.kernels.cpu.one_thread import one_thread
 from circuitsim.kernels.cpu.operands import Operand, SplitBy, root
 from circuitsim.kernels.cpu.ops import GuardOp, Op, encoded
 from circuitsim.kernels.steps import Step, flattened, in_turn
@@ -80,7 +81,8 @@ class Program:
         # the pool of now: a process that was forked after this program was made has none of the old threads
         execute = threads.thread_pool().execute if self._pooled else threads.run_all_parts
         while stopped < times * count:
-            stopped = execute(self.code.ctypes.data, stopped, times, source)
+            with one_thread:
+                stopped = execute(self.code.ctypes.data, stopped, times, source)
             shown, k = divmod(stopped - 1, count)  # the last presentation and the last kernel that ran
             raised = [guard for index, guard in self._guards if index <= k and guard.take_flag()]
             if reached:

@@ -134,17 +134,3 @@ def _is_intel() -> bool:
         return "GenuineIntel" in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
-
-
-@cache
-def setter() -> int:
-    """Return the address of the function that sets how many threads SciPy's OpenBLAS uses, and returns what was.
-
-    0 where there is none: then it decides by itself.
-    """
-    library = openblas_library()
-    for name in ("scipy_openblas_set_num_threads_local", "openblas_set_num_threads_local"):
-        function = getattr(ctypes.CDLL(library.filepath), name, None) if library else None
-        if function is not None:
-            return ctypes.cast(function, ctypes.c_void_p).value or 0
-    return 0

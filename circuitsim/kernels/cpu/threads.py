@@ -13,14 +13,15 @@ import threading
 from functools import cache
 
 import numpy as np
-from numba import config, njit
+from numba import config
 
-from circuitsim.kernels.cpu.native import call_kernel, call_setter, give_way, load_word, store_word
+from circuitsim.compilation import compiled
+from circuitsim.kernels.cpu.native import call_kernel, give_way, load_word, store_word
 
 # mypy: disable-error-code="no-untyped-def"
 
 LINE = 8  # words of a cache line: each thread writes to lines of its own
-COUNT, PARTS, SETTER, GUARDS, ROWS, WORDS, HEAD = range(7)  # words of a program's head
+COUNT, PARTS, GUARDS, ROWS, WORDS, HEAD = range(6)  # words of a program's head
 FUNCTION, BARRIER, END, BY_REPLICA, FIXED = range(5)  # words of each kernel, then those of each part
 FIRST, LAST, LOW, HIGH, FROM, TO, TABLE, REBASED, EACH = range(9)
 """Replicas, neurons and examples of a part; its operands' table, and the words that rebase them by replica."""
@@ -31,7 +32,7 @@ HALF = np.uint64(2**63)
 MOST_THREADS = 8  # with more, parts of a layer get too small
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _await(address, value):
     """Wait until a word has reached a value; both wrap around after 2^64 steps, so their difference decides."""
     looked = 0
@@ -41,7 +42,7 @@ def _await(address, value):
             give_way()
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _barrier(control, part, parts, turn):
     """Wait until all parts have reached this barrier."""
     store_word(control + 8 * LINE * (1 + part), turn)
@@ -50,7 +51,7 @@ def _barrier(control, part, parts, turn):
             _await(control + 8 * LINE * (1 + other), turn)
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _guard_raised(code, before):
     """Return True if a guard among the kernels before one has set its flag."""
     guards = code + 8 * load_word(code + 8 * GUARDS)
@@ -61,7 +62,7 @@ def _guard_raised(code, before):
     return False
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _run_part_of_kernel(row, replica, own):
     """Run a part of one kernel: all replicas, or one where a thread runs them one by one."""
     first, last = load_word(own + 8 * FIRST), load_word(own + 8 * LAST)
@@ -76,7 +77,7 @@ def _run_part_of_kernel(row, replica, own):
             call_kernel(load_word(row), table, here, here + 1, low, high, begin, end)
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _rebase(moves, replica):
     """Rebase scratch operands to a replica."""
     for m in range(load_word(moves)):
@@ -84,7 +85,7 @@ def _rebase(moves, replica):
         store_word(load_word(move), load_word(move + 8) - replica * load_word(move + 16))
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _run_segment(code, part, begin, end):
     """Run a part of the kernels between two barriers."""
     width = 8 * (FIXED + EACH * load_word(code + 8 * PARTS))
@@ -104,7 +105,7 @@ def _run_segment(code, part, begin, end):
             _run_part_of_kernel(row, replica, row + 8 * (FIXED + EACH * part))
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _set_rows(code, source, time):
     """Copy a presentation's rows from the sequence of batches at an address; 0: leave them."""
     rows, words = load_word(code + 8 * ROWS), load_word(code + 8 * WORDS)
@@ -113,7 +114,7 @@ def _set_rows(code, source, time):
             store_word(rows + 8 * word, load_word(source + 8 * (time * words + word)))
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _run_presentations(control, code, part, start, times, source):
     """Run a part of presentations from a kernel on; return the kernel where all parts stopped."""
     count, parts = load_word(code), load_word(code + 8 * PARTS)
@@ -145,13 +146,11 @@ def _run_presentations(control, code, part, start, times, source):
         time, first = time + 1, 0
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def run_all_parts(code, start, times, source):
     """Run all parts of presentations in this thread, from a kernel on; return the kernel where it stopped."""
     count, parts = load_word(code), load_word(code + 8 * PARTS)
     width = 8 * (FIXED + EACH * parts)
-    setter = load_word(code + 8 * SETTER)
-    before = call_setter(setter, 1) if setter != 0 else 0
     time, first = start // count, start % count
     if first == 0:
         _set_rows(code, source, time)
@@ -168,12 +167,10 @@ def run_all_parts(code, start, times, source):
             break
         time, first = time + 1, 0
         _set_rows(code, source, time)
-    if setter != 0:
-        call_setter(setter, before)
     return time * count + k
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _sleepers(control, parts):
     """Return the number of helpers that sleep."""
     count = 0
@@ -182,7 +179,7 @@ def _sleepers(control, parts):
     return count
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _post(control, code, start, times, source):
     """Post a job for the helpers; return True if one of them sleeps."""
     if start % load_word(code) == 0:
@@ -195,20 +192,15 @@ def _post(control, code, start, times, source):
     return _sleepers(control, load_word(code + 8 * PARTS)) > 0
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _run_caller(control, code, start, times, source, posted):
     """Run the caller's part of presentations; return -1 if helpers must be woken first."""
     if not posted and _post(control, code, start, times, source):
         return -1
-    setter = load_word(code + 8 * SETTER)
-    before = call_setter(setter, 1) if setter != 0 else 0
-    stopped = _run_presentations(control, code, 0, start, times, source)
-    if setter != 0:
-        call_setter(setter, before)
-    return stopped
+    return _run_presentations(control, code, 0, start, times, source)
 
 
-@njit(nogil=True, cache=True)
+@compiled(nogil=True)
 def _run_helper(control, part, done):
     """Run posted jobs until none has come for a while; return the last job done."""
     awake = control + 8 * (LINE * (1 + part) + 1)

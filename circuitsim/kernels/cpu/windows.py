@@ -1,9 +1,8 @@
-"""Windows of images: untied connections, and convolutions that `correlation` does not sum where images lie.
+"""Windows of images: which kernels sum them, and convolutions by unfolding one image at a time.
 
 The taps of all windows of an image form a matrix (tap, position) in a thread's own workspace. Forwards the filters
 multiply it; backwards it is the product of the transposed filters and the fields, folded into the image; increments are
-products of fields and taps. Untied weights are a product for each position, with the examples as its rows. A window
-that covers its image has the products of dense synapses, to the bit.
+products of fields and taps. A window that covers its image has the products of dense synapses, to the bit.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from circuitsim.kernels.cpu import correlation, products
+from circuitsim.kernels.cpu import correlation, products, untied
 from circuitsim.kernels.cpu.blas import gemm, product
 from circuitsim.kernels.cpu.native import address
 from circuitsim.kernels.cpu.operands import Operand, read_all, read_examples, workspace
@@ -33,6 +32,8 @@ def deliver(window: Window, emitted: Array, weight: Array, arriving: Array, *, a
         across = rows if window.backwards else rows.transpose(0, 2, 1)
         return products.deliver(emitted, across, arriving, accumulate=accumulate)
     kept = read_all(np.array([1.0 if accumulate else 0.0], arriving.dtype))
+    if window.untied:
+        return untied.deliver(window, emitted, window.stored(weight), arriving, kept)
     if correlation.suits(window):
         return correlation.deliver(window, emitted, window.stored(weight), arriving, kept)
     head = (
@@ -43,24 +44,12 @@ def deliver(window: Window, emitted: Array, weight: Array, arriving: Array, *, a
     )
     stored = window.stored(weight)
     work = arriving.shape[0] * arriving.shape[1] * window.positions * window.fields[0] * window.taps
-    if window.untied:
-        return _deliver_untied(window, head, stored, arriving, work)
     room = workspace(arriving.dtype, window.taps, window.positions)
     channels = window.image[0] if window.backwards else window.fields[0]
     out = Operand(arriving.reshape(*arriving.shape[:2], channels, -1), 2, 1, written=True)
     if window.backwards:
         return bind(_backward, *head, read_all(stored), room, out, work=work)
     return bind(_forward, *head, Operand(stored, 1), room, out, work=work)
-
-
-def _deliver_untied(window: Window, head: tuple[Operand, ...], stored: Array, arriving: Array, work: int) -> Step:
-    batch, dtype = arriving.shape[1], arriving.dtype
-    rooms = workspace(dtype, batch, window.taps), workspace(dtype, batch, window.fields[0])
-    if window.backwards:
-        out = Operand(arriving, 2, 1, written=True)
-        return bind(_backward_untied, *head, read_all(stored), *rooms, out, work=work, separable=False)
-    out = Operand(arriving.reshape(*arriving.shape[:2], window.fields[0], -1), 3, 1, written=True)
-    return bind(_forward_untied, *head, Operand(stored, 1), *rooms, out, work=work)
 
 
 def outer(window: Window, post: Array, pre: Array, target: Array) -> Step:
@@ -72,14 +61,12 @@ def outer(window: Window, post: Array, pre: Array, target: Array) -> Step:
     replicas, batch = target.shape[0], post.shape[1]
     if window.covers:
         return products.outer(fields, image, target.reshape(replicas, window.fields[0], window.taps))
+    if window.untied:
+        return untied.outer(window, fields, image, target)
     if correlation.suits(window):
         return correlation.outer(window, fields, image, target)
     head = read_all(gemm(target.dtype.name)), read_all(_numbers(window)), read_all(fields), read_all(image)
     work = replicas * batch * window.positions * window.fields[0] * window.taps
-    if window.untied:
-        out = Operand(target.reshape(replicas, window.positions, window.fields[0], -1), 1, written=True)
-        rooms = workspace(target.dtype, batch, window.taps), workspace(target.dtype, batch, window.fields[0])
-        return bind(_outer_untied, *head, *rooms, out, work=work)
     out = Operand(target.reshape(replicas, window.fields[0], -1), 2, written=True)
     return bind(_outer, *head, workspace(target.dtype, window.taps, window.positions), out, work=work)
 
@@ -178,78 +165,3 @@ def _outer(how, g, fields, image, taps, target, first, last, low, high, begin, e
             _unfold(image[min(r, image.shape[0] - 1), b], g, taps[0], low, high)
             across = fields[min(r, fields.shape[0] - 1), b].reshape(g[3], g[4] * g[5])
             product(how, across, taps[0][: high - low].T, target[r][:, low:high], min(b, 1))
-
-
-@njit(nogil=True, error_model="numpy")
-def _window_of(image, g, p, row):
-    """row[k] = the cell that tap k of window p meets, 0 outside the image."""
-    rows, columns = g[1], g[2]
-    kh, kw = g[6], g[7]
-    y0, x0 = p // g[5] * g[8] - g[10], p % g[5] * g[9] - g[11]
-    k = 0
-    for c in range(g[0]):
-        for u in range(kh):
-            y = y0 + u
-            begins = (c * rows + y) * columns + x0
-            inside = 0 <= y < rows
-            for v in range(kw):
-                row[k] = image[begins + v] if inside and 0 <= x0 + v < columns else row.dtype.type(0)
-                k += 1
-
-
-@kernel
-def _forward_untied(how, kept, g, emitted, weight, taps, fields, arriving, first, last, low, high, begin, end):
-    count = end - begin
-    for r in range(first, last):
-        e, out = emitted[min(r, emitted.shape[0] - 1)], arriving[r]
-        for p in range(low, high):
-            for b in range(count):
-                _window_of(e[begin + b], g, p, taps[0, b])
-            product(how, taps[0][:count], weight[r, p].T, fields[0][:count], 0)
-            for b in range(count):
-                for o in range(fields.shape[2]):
-                    if kept[0] == 0:
-                        out[begin + b, o, p] = fields[0, b, o]
-                    else:
-                        out[begin + b, o, p] += fields[0, b, o]
-
-
-@kernel
-def _backward_untied(how, kept, g, emitted, weight, taps, fields, arriving, first, last, low, high, begin, end):
-    count, rows, columns, positions = end - begin, g[1], g[2], g[4] * g[5]
-    if high == low:
-        return
-    for r in range(first, last):
-        e, out = emitted[min(r, emitted.shape[0] - 1)], arriving[r]
-        if kept[0] == 0:
-            for b in range(begin, end):
-                for i in range(out.shape[1]):
-                    out[b, i] = 0
-        for p in range(positions):
-            for b in range(count):
-                for o in range(fields.shape[2]):
-                    fields[0, b, o] = e[begin + b, o * positions + p]
-            product(how, fields[0][:count], weight[r, p], taps[0][:count], 0)
-            y0, x0 = p // g[5] * g[8] - g[10], p % g[5] * g[9] - g[11]
-            for b in range(count):
-                k = 0
-                for c in range(g[0]):
-                    for u in range(g[6]):
-                        begins = (c * rows + y0 + u) * columns + x0
-                        for v in range(g[7]):
-                            if 0 <= y0 + u < rows and 0 <= x0 + v < columns:
-                                out[begin + b, begins + v] += taps[0, b, k]
-                            k += 1
-
-
-@kernel
-def _outer_untied(how, g, fields, image, taps, sent, target, first, last, low, high, begin, end):
-    batch, positions = fields.shape[1], g[4] * g[5]
-    for r in range(first, last):
-        f, x = fields[min(r, fields.shape[0] - 1)], image[min(r, image.shape[0] - 1)]
-        for p in range(low, high):
-            for b in range(batch):
-                _window_of(x[b], g, p, taps[0, b])
-                for o in range(sent.shape[2]):
-                    sent[0, b, o] = f[b, o * positions + p]
-            product(how, sent[0][:batch].T, taps[0][:batch], target[r, p], 0)

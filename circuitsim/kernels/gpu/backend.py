@@ -39,7 +39,7 @@ from circuitsim.kernels.steps import Step, in_turn
 NAME = "cupy"
 COMPILED = True
 Array = np.ndarray
-KINDS = {"identity": 0, "tanh": 1, "logistic": 2, "relu": 3, "saturated": 4, "saturated-half": 5}
+KINDS = {"identity": 0, "tanh": 1, "logistic": 2, "relu": 3, "saturated": 4, "saturated-half": 5, "elu": 6}
 __all__ = [
     "bound_grouped", "deliver_along", "deliver_winners", "fuse", "generated", "largest", "outer", "outer_along",
     "signed", "spread",

@@ -1,7 +1,7 @@
 // The kernels of the device backend; reference.py says what each computes. No atomics: the same bits every time.
 // Those that change what is kept do nothing while a guard has halted what is under way.
 
-enum { IDENTITY, TANH, LOGISTIC, RELU, SATURATED, SATURATED_HALF };
+enum { IDENTITY, TANH, LOGISTIC, RELU, SATURATED, SATURATED_HALF, ELU };
 
 KERNEL(gather) {
     READS(examples, 0);
@@ -63,6 +63,7 @@ __device__ REAL fired(int kind, REAL s) {
     case RELU: return s < 0 ? REAL(0) : s;
     case SATURATED: return s < -1 ? REAL(-1) : s > 1 ? REAL(1) : s;
     case SATURATED_HALF: return s < -2 ? REAL(-1) : s > 2 ? REAL(1) : s / 2;
+    case ELU: return s < 0 ? REAL(expm1(s)) : s;
     default: return s;
     }
 }
@@ -74,6 +75,7 @@ __device__ REAL slope_of(int kind, REAL s, REAL o) {
     case RELU: return s > 0;
     case SATURATED: return fabs(s) <= 1;
     case SATURATED_HALF: return fabs(s) <= 2 ? REAL(0.5) : REAL(0);
+    case ELU: return o > 0 ? REAL(1) : 1 + o;
     default: return 1;
     }
 }

@@ -1,0 +1,103 @@
+"""A hash of all that decides the result of a run, part by part, so that two runs can be told apart."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterable
+from importlib.metadata import version
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from circuitsim.engine.parameters import readable
+from circuitsim.engine.simulator import Simulator
+from circuitsim.kernels.cpu.threads import thread_count
+from circuitsim.runs.groups import ReplicaGroup
+from circuitsim.runs.study import Study
+
+VERSIONED = ("circuitsim", "numpy", "numba", "scipy", "sympy")
+FUNCTIONS = ("design", "prepare", "presented", "check")
+
+
+def deciding(study: Study, group: ReplicaGroup) -> dict[str, str]:
+    """Return the SHA-256 of each part of what decides a group's result, by name, and of all of them as `all`.
+
+    The weights are those of now: call it before training.
+    """
+    simulator, settings = group.simulator, [one.model_dump() for one in group.settings]
+    protocols = [protocol for _, protocol in group.design.protocols()]
+    functions = [getattr(study.scenario, name) for name in FUNCTIONS]
+    parts = {
+        **of_simulator(simulator),
+        "protocols": _digest(repr(p) for p in [simulator.protocol, *protocols]),
+        "stages": _digest(repr((s.epochs, sorted(s.parameters.items(), key=str))) for s in group.design.stages),
+        "settings": _digest([json.dumps(settings, default=str)]),
+        "scenario": _digest(_of_function(function) for function in functions),
+        "data": _digest(str(zlib.crc32(np.ascontiguousarray(x).data)) for x in _data(study) if x is not None),
+        "order": _digest([repr((study.common.batch, study.batches, study.epochs, group.members, group.shared))]),
+    }
+    return {**parts, "all": _digest(f"{name} {digest}" for name, digest in sorted(parts.items()))}
+
+
+def of_simulator(simulator: Simulator) -> dict[str, str]:
+    """Return the SHA-256 of each part of a simulator that decides what it computes, by name."""
+    state = simulator.state
+    read = {(o, q): state.parameter(o, q) for o, qs in sorted(readable(state.circuit).items()) for q in sorted(qs)}
+    state.to_host(read.values())
+    updates = [(s.protocol.updates.value, s.duration, [e.event for e in s.entries]) for s in simulator.schedules]
+    hooks = [[h.after, h.third_factor, _of_function(h.function)] for h in simulator.hooks]
+    return {
+        "circuit": _digest([state.circuit.text]),
+        "window": _digest(str(s.window) for s in simulator.schedules),
+        "updates": _digest(map(repr, updates)),
+        "parameters": _digest(f"{key} {array.tobytes().hex()}" for key, array in read.items()),
+        "hooks": _digest(map(repr, hooks)),
+        "weights": _digest(f"{n} {zlib.crc32(np.ascontiguousarray(t).data)}" for n, t in state.persistent().items()),
+        "seeds": _digest([repr(state.seeds.tolist())]),
+        "backend": _digest([simulator.backend, str(state.dtype), str(simulator.batch), str(thread_count())]),
+        "versions": _digest(f"{name} {version(name)}" for name in VERSIONED),
+    }
+
+
+def _data(study: Study) -> list[np.ndarray | None]:
+    data = study.data
+    return [data.train, data.test, data.train_labels, data.test_labels]
+
+
+def _of_function(function: Any) -> str:
+    """Return a text that differs for functions that compute differently: code, constants, defaults, what it closes."""
+    if function is None:
+        return ""
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
+    cells = [_closed(cell) for cell in getattr(function, "__closure__", None) or ()]
+    kept = [getattr(function, "__defaults__", None), getattr(function, "__kwdefaults__", None), cells]
+    return repr((_of_code(code), kept if code is not None else repr(function)))
+
+
+def _closed(cell: Any) -> str:
+    try:
+        value = cell.cell_contents
+    except ValueError:
+        return "empty"
+    if isinstance(value, np.ndarray):
+        return f"{value.shape} {zlib.crc32(np.ascontiguousarray(value).data)}"
+    if callable(value) and hasattr(value, "__code__"):
+        return _of_function(value)
+    return repr(value) if isinstance(value, (int, float, str, bytes, tuple, list, dict)) else type(value).__name__
+
+
+def _of_code(code: CodeType | None) -> object:
+    if code is None:
+        return None
+    constants = [_of_code(one) if isinstance(one, CodeType) else repr(one) for one in code.co_consts]
+    return code.co_code.hex(), constants, code.co_names, code.co_varnames
+
+
+def _digest(texts: Iterable[str]) -> str:
+    found = hashlib.sha256()
+    for text in texts:
+        found.update(text.encode() + b"\0")
+    return found.hexdigest()
