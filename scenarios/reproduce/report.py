@@ -141,4 +141,5 @@ def _value(read: Read, found: np.ndarray) -> str:
     mean, half = float(found.mean()), half_width(found)
     spread = f" ± {half:.2g}" if np.isfinite(half) else ""
     count = f" (n = {len(found)})" if len(found) > 1 else ""
-    return f"{read.label}: {mean:.4g}{spread}{unit}{count}"
+    written = f"{mean:,.0f}" if mean.is_integer() else f"{mean:.4g}"
+    return f"{read.label}: {written}{spread}{unit}{count}"
