@@ -37,7 +37,7 @@ class Layer:
         return int(self.weight.shape[-1]) // 2
 
     def forward(self, x: Tensor) -> Tensor:
-        """What arrives at the fields."""
+        """Return what arrives at the fields."""
         if not self.untied:
             return F.conv2d(x, self.weight, self.bias, padding=self.pad)
         rows, columns, out = self.weight.shape[:3]
@@ -46,7 +46,7 @@ class Layer:
         return found.reshape(len(x), out, rows, columns) + self.bias
 
     def back(self, delta: Tensor, weight: Tensor) -> Tensor:
-        """What returns to the image through weights of this shape."""
+        """Return what comes back to the image through weights of this shape."""
         if not self.untied:
             return F.conv_transpose2d(delta, weight, padding=self.pad)
         rows, columns, out = self.weight.shape[:3]

@@ -111,7 +111,7 @@ class _Parts:
             self.starts[f"{name}.bias"] = bias
 
     def passes(self, source: str, part: str, weight: float = 1.0, lag: int = 0) -> None:
-        """Let each neuron of a population pass its activity to one of a compartment, times a constant."""
+        """Project each neuron of a population to one of a compartment, times a constant."""
         name = f"{source}_to_{self.full(part)}"
         self.projections.append(Projection(name, source, self.full(part), weights=Fixed(weight),
                                            connectivity=OneToOne(), lag=lag))  # fmt: skip

@@ -69,7 +69,7 @@ def stacked_autoencoders(
 
 @dataclass(frozen=True)
 class Making:
-    """How the blocks of a stack are made: the arguments of `stacked_autoencoders`."""
+    """Options of the blocks of a stack: the arguments of `stacked_autoencoders`."""
 
     rule: str
     hidden: str

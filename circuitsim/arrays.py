@@ -11,7 +11,7 @@ REAL, WHOLE = "biuf", "iu"  # NumPy's kinds of numbers
 
 
 class Misfit(NamedTuple):
-    """What is wrong with an array, as messages put it."""
+    """Describe the fault of an array in the words of messages."""
 
     got: str
     expected: str

@@ -1,4 +1,4 @@
-"""What a scenario measures and writes unless it says otherwise."""
+"""Default metrics and files of a scenario."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class ImageSettings(LayeredSettings):
         super().model_post_init(context)
 
     def _take_layers(self) -> None:
-        """Let `network` give the layers, and the layers the sizes."""
+        """Fill in the layers from `network`, and the sizes from the layers."""
         if self.network is not None:
             if self.network not in NETWORKS:
                 refuse("network", self.network, expectation(type(self), "network"), "Choose one of these.")

@@ -21,7 +21,7 @@ from circuitsim.timetable.schedule import Entry
 
 @dataclass(frozen=True)
 class _Extent:
-    """How many replicas and examples there are, and where random numbers come from."""
+    """Numbers of replicas and examples, and the source of random numbers."""
 
     circuit: Circuit
     replicas: int

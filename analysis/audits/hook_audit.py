@@ -30,7 +30,7 @@ CALLS = 2000
 
 @dataclass(frozen=True)
 class HookAudit:
-    """What was done to a hook, and what was found.
+    """Record of what was done to a hook, and of what was found.
 
     Parameters
     ----------

@@ -68,7 +68,7 @@ class World:
 
 @dataclass(frozen=True)
 class Targets:
-    """What a hook changes: projections by their synapses, populations by their activity, and the rest."""
+    """Targets that a hook changes: projections by their synapses, populations by their activity, and the rest."""
 
     made: tuple[Key, ...]
     synapses: tuple[str, ...]

@@ -66,7 +66,7 @@ class Intervention:
 
     @property
     def complete(self) -> bool:
-        """Whether all groups were tested, in every run."""
+        """True if all groups were tested, in every run."""
         return self.halved == self.events * self.runs
 
     @property

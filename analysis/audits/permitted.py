@@ -40,7 +40,7 @@ _X, _Y, _ROWS = (("data", name, None) for name in ("x", "y", "rows"))
 
 @dataclass(frozen=True)
 class Scene:
-    """What a group looks at: the circuit, all arrays by address, and the activity written by then."""
+    """Scene that a group looks at: the circuit, all arrays by address, and the activity written by then."""
 
     circuit: Circuit
     arrays: Arrays

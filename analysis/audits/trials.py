@@ -51,7 +51,7 @@ class StepTrial:
 
     @cached_property
     def expected(self) -> dict[Key, Array]:
-        """What the undisturbed step makes."""
+        """Result of the undisturbed step."""
         self.recording.memory.load(self._held)
         self._step()
         self._loaded = False

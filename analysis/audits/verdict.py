@@ -11,7 +11,7 @@ class Audit(dict[str, Any]):
 
     @property
     def local(self) -> bool:
-        """Whether labels are the only findings."""
+        """True if labels are the only findings."""
         return bool(self["local"])
 
     @property

@@ -28,7 +28,7 @@ def fresh(step: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def same_random_numbers() -> Iterator[None]:
-    """Let the global generators of Python, NumPy and PyTorch (where loaded) go on as if the block had not run."""
+    """Restore the global generators of Python, NumPy and PyTorch (where loaded) to their state before the block."""
     python, legacy = random.getstate(), np.random.get_state()
     torch = sys.modules.get("torch")
     state = torch.get_rng_state() if torch else None

@@ -38,7 +38,7 @@ def read_while_held(bench: Bench, state: State) -> Iterator[Reading]:
 
 
 class _Held:
-    """What updates and activities have in common: a state with activities held, and changes to it."""
+    """Common part of updates and activities: a state with activities held, and changes to it."""
 
     def __init__(self, bench: Bench, base: State) -> None:
         self._bench, self._base = bench, base

@@ -34,7 +34,7 @@ class StepAudit:
 
     @property
     def local(self) -> bool:
-        """Whether labels are the only findings."""
+        """True if labels are the only findings."""
         return is_local(self.findings)
 
     def __repr__(self) -> str:

@@ -65,7 +65,7 @@ def experiment(simulator: Simulator, rows: Any) -> Iterator[RepeatedPresentation
 
 @contextmanager
 def replaced(array: np.ndarray, values: np.ndarray) -> Iterator[None]:
-    """Let an array hold other values while the context lasts."""
+    """Replace the values of an array while the context lasts."""
     kept = array.copy()
     array[...] = values
     try:

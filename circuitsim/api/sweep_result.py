@@ -1,4 +1,4 @@
-"""What a sweep found: one table of all its runs, the best point, and the metric against the parameters."""
+"""Results of a sweep: one table of all its runs, the best point, and the metric against the parameters."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Sweep:
 
     @cached_property
     def states(self) -> dict[int, dict[str, str]]:
-        """How each run ended, by its number: complete or diverged, and the reason."""
+        """State in which each run ended, by its number: complete or diverged, and the reason."""
         return {int(path.stem): json.loads(path.read_bytes()) for path in self._ended}
 
     @property

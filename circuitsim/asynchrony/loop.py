@@ -150,7 +150,7 @@ def _biases(populations, p, i, projections, incoming, bias):  # type: ignore[no-
 
 @compiled(nogil=True)
 def _fire(populations, p, neurons, i, s, memory, shown):  # type: ignore[no-untyped-def]
-    """Let a neuron compute, emit and remember at a tick of its own; return the change of its emission."""
+    """Fire a neuron at a tick of its own: compute, emit and remember; return the change of its emission."""
     population, neuron = populations[p], neurons[i]
     before = neuron.emitted
     here = i - population.first

@@ -240,7 +240,7 @@ class AsynchronousSimulator:
             )
 
     def _learn(self, end: int) -> None:
-        """Let the rules propose increments from what neurons remember, and draw when each neuron applies them."""
+        """Compute the increments of rules from what neurons remember, and draw when each neuron applies them."""
         with np.errstate(over="ignore", invalid="ignore"):
             for propose in self._propose:
                 propose()

@@ -15,7 +15,7 @@ ACTIVATIONS = ("identity", "tanh", "logistic", "relu", "saturated", "saturated-h
 
 
 class Combine(str, Enum):
-    """How a neuron combines what arrives over its synapses."""
+    """Ways in which a neuron combines what arrives over its synapses."""
 
     SUM = "sum"
     PRODUCT = "product"  # of one sum for each projection: gating
@@ -23,7 +23,7 @@ class Combine(str, Enum):
 
 
 class Masks(str, Enum):
-    """How it is drawn which synapses of a masked projection exist."""
+    """Ways to draw which synapses of a masked projection exist."""
 
     SYNAPSE = "synapse"  # each stored weight by itself
     LOCATION = "location"  # one pattern of the kernel for all locations of an untied layer

@@ -51,7 +51,7 @@ class LastingStream:
         return getattr(self.__dict__["_stream"], name)
 
     def _abandon(self, error: OSError) -> None:
-        """Let what is left, and what Python flushes at its exit, go nowhere; other errors are passed on."""
+        """Discard what is left to write, and what Python flushes at its exit; other errors are passed on."""
         if error.errno not in GONE or self._stream is None:
             raise error
         with suppress(OSError, ValueError):  # a stream of a test or a notebook has no descriptor

@@ -23,7 +23,7 @@ FAR = 2.0**40  # presentations that increments below the limit would need to mak
 
 
 class Reach(NamedTuple):
-    """How far an update moves weights, in each replica: (replica,) of float64, or infinite.
+    """Bound of how far an update moves weights, in each replica: (replica,) of float64, or infinite.
 
     proposed : by increments, pending ones and velocities. decayed : the largest weight or bias after its decay.
     """

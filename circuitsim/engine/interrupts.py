@@ -22,7 +22,7 @@ PATIENCE = 1.0  # seconds after which a second signal acts at once: what it inte
 
 
 class Uninterrupted:
-    """Let the handlers of signals wait until the end; the first of them may then raise its exception.
+    """Defer the handlers of signals to the end; the first of them may then raise its exception.
 
     Parameters
     ----------

@@ -32,12 +32,12 @@ class Persistent:
 
     @property
     def acts(self) -> Acts:
-        """What has changed the circuit from outside its phases."""
+        """Acts that have changed the circuit from outside its phases."""
         return self.state.acts
 
     @property
     def rows_by_replica(self) -> bool:
-        """Whether each replica is shown rows of its own."""
+        """True if each replica is shown rows of its own."""
         return self._row_sets > 1
 
     @property

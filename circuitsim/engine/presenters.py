@@ -78,7 +78,7 @@ class Replay:
         return latest
 
     def advance(self) -> None:
-        """Let one interval pass in which nothing enters."""
+        """Advance by one interval in which nothing enters."""
 
     def memory(self, batch: int) -> dict[str, np.ndarray]:
         """Return by name the arrays that a checkpoint needs: the readouts; the next presentation makes the rest."""
@@ -147,7 +147,7 @@ class Pipeline(Replay):
         return False
 
     def present(self, batches: np.ndarray, number: int, ended: Ended) -> None:
-        """Let the batch of a sequence of length one enter, and run what happens until the next one can."""
+        """Present the batch of a sequence of length one, and run all events until the next one can enter."""
         slot, size = self._now[0] % len(self.plans), batches.shape[-1]
         self._entered[slot], self._number[slot], self._size[slot] = self._now[0], number, size
         self._rows[slot, :, :size] = batches[0]

@@ -1,4 +1,4 @@
-"""What a user's function can reach beside its arguments: closures, defaults, globals, attributes, containers.
+"""Objects that a user's function can reach beside its arguments: closures, defaults, globals, attributes, containers.
 
 No certificate covers a hook. The audit of hooks changes the arrays and numbers that it reaches, and looks at what
 comes of it.

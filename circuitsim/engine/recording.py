@@ -110,7 +110,7 @@ def take_due(
     tensors: Callable[[], Mapping[str, np.ndarray]],
     probe: Callable[[str, str, int], np.ndarray],
 ) -> None:
-    """Let the recordings whose time has come take their values after so many presentations, the last one of `rows`."""
+    """Take the values of the recordings that are due after so many presentations, the last one of `rows`."""
     for one in recordings:
         if shown % one.every == 0:
             values = tensors()[f"{one.owner}.{one.quantity}"] if one.key is None else probe(*one.key)

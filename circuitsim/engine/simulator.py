@@ -246,7 +246,7 @@ class Simulator(Persistent):
         return partial(self.restore, self.snapshot()) if self.hooks else None
 
     def drain(self) -> None:
-        """Let presentations that overlap come to their end, while none enters."""
+        """Finish presentations that overlap; none enters meanwhile."""
         while self._presenter.under_way:
             with Uninterrupted(self._undo()), self._time.running():
                 self._presenter.advance()
@@ -291,7 +291,7 @@ class Simulator(Persistent):
         return (self.plans[0] if mirror is None else self.mirror_plans[mirror]).opened(batch)
 
     def pass_time(self) -> None:
-        """Let the time of a presentation pass in which nothing happens: for audits alone."""
+        """Advance the clock by one presentation without any event; audits alone use it."""
         self._time.presentations, self._time.tick = self.presentations + 1, self.tick + self.schedule.duration
         self.state.set_clock(self.tick, self.presentations)
 

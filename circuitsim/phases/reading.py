@@ -1,4 +1,4 @@
-"""What rules read: of each reading in a certificate the neurons, the cycle or step, and the array that has it."""
+"""Readings of rules: of each one in a certificate the neurons, the cycle or step, and the array that has it."""
 
 from __future__ import annotations
 

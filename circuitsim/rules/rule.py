@@ -60,7 +60,7 @@ class Rule:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What equal rules have in common: the code that was checked, the name and the parameters."""
+        """Identity that equal rules share: the code that was checked, the name and the parameters."""
         return self._checked, self.name, self.parameters
 
     @property
@@ -70,7 +70,7 @@ class Rule:
 
     @property
     def made(self) -> bool:
-        """Whether its code has been checked."""
+        """True if its code has been checked."""
         return "_code" in vars(self)
 
     def copied(self) -> Rule:

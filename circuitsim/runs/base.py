@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from circuitsim.runs.design import Design
 
 Figures = dict[str, "np.ndarray"]
+Presented = Callable[["Simulator", "Dataset", "np.ndarray"], Figures]
+
+
+def unmeasured(settings: object) -> Presented | None:
+    """Return no function: batches are not measured."""
+    return None
 
 
 def nothing(*_: object) -> Figures:
@@ -72,8 +78,9 @@ class LearningScenario(AnyScenario):
     prepare : tensors of a replica that depend on the data, by name, set before training.
     examine : further metrics of the test split.
     inspect : metrics of the circuit itself, which may show it training examples; values that are not finite are left
-        out. presented : figures of the batch just shown, from the data and the batch's rows; their means over an epoch
-        are metrics of the train split; None: not measured.
+        out.
+    presented : settings to a function that measures the batch just shown, from the data and the batch's rows, or to
+        None. The means over an epoch are metrics of the train split. Measuring takes the batches one by one.
     """
 
     settings: type[TrainingSettings]
@@ -84,4 +91,4 @@ class LearningScenario(AnyScenario):
     prepare: Callable[[Any, Dataset], dict[str, np.ndarray]] = field(default=nothing, kw_only=True)
     examine: Callable[[Simulator, Any, Dataset], Figures] = field(default=nothing, kw_only=True)
     inspect: Callable[[Simulator, Any, Dataset], Figures] = field(default=nothing, kw_only=True)
-    presented: Callable[[Simulator, Dataset, np.ndarray], Figures] | None = field(default=None, kw_only=True)
+    presented: Callable[[Any], Presented | None] = field(default=unmeasured, kw_only=True)

@@ -124,7 +124,7 @@ def _optional(model: type[BaseModel], key: str) -> bool:
 
 
 def based(settings: Sequence[S], folder: str) -> Sequence[S]:
-    """Let relative paths among the values of settings begin in a folder."""
+    """Resolve relative paths among the values of settings from a folder."""
     for one in settings:
         one._base = folder
     return settings

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Counters(BaseModel):
-    """What a checkpoint of a study has beside arrays.
+    """Numbers that a checkpoint of a study has beside arrays.
 
     Parameters
     ----------

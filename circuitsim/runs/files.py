@@ -12,7 +12,7 @@ from circuitsim.errors import ConfigError
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, make it durable, and put it in place in one step.
+    """Write a file whole: `write` fills a temporary one, made durable and put in the place of `path` in one step.
 
     Where anything fails the temporary file is removed and `path` is as it was.
     """

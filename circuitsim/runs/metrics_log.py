@@ -31,7 +31,7 @@ class MetricRow(NamedTuple):
 
 
 class _Mark(BaseModel):
-    """How much of the log belongs to a checkpoint."""
+    """Mark of the part of the log that belongs to a checkpoint."""
 
     model_config = ConfigDict(strict=True)
 

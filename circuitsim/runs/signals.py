@@ -37,7 +37,7 @@ def noted() -> Iterator[list[int]]:
 
 @contextmanager
 def at_once() -> Iterator[None]:
-    """Let every signal that stops a run raise KeyboardInterrupt: for work of which no part is worth keeping."""
+    """Raise KeyboardInterrupt at every signal that stops a run: for work of which no part is worth keeping."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -48,6 +48,7 @@ class Study:
         self.common = settings[0]
         capacity = min(self.common.batch, len(data.train))
         self.groups = make_groups(scenario, settings, partial(Simulator, batch=capacity, backend=backend))
+        self.presented = scenario.presented(self.common)
         self.epochs = common_epochs(self.groups, self.common)
         for group in self.groups:
             group.simulator.use(data.train, data.train_labels)
@@ -260,7 +261,7 @@ class Study:
 
         It is 1 if groups must stay in step, or if the scenario looks at each batch.
         """
-        if not self.batch or len(self.groups) > 1 or self.scenario.presented:
+        if not self.batch or len(self.groups) > 1 or self.presented:
             return 1
         full = len(self.data.train) // self.common.batch - self.batch
         every = self.common.checkpoint_every or self.batches
@@ -282,10 +283,10 @@ class Study:
         if first:
             watch.presented()
         self._check_alive(self.epoch + 1)
-        if self.scenario.presented:
+        if self.presented:
             watch.seal()
             seen = group.simulator, self.data, rows[0]
-            for metric, values in watch.look("presented", self.scenario.presented, *seen).items():
+            for metric, values in watch.look("presented", self.presented, *seen).items():
                 sums[metric] = (np.array(sums.get(metric, 0.0)) + values).tolist()
 
     def _check_alive(self, epoch: int) -> None:

@@ -190,8 +190,8 @@ def inspect(simulator: Simulator, settings: ClassifierSettings, data: Dataset) -
     return dict(sorted(found.items(), key=lambda item: FIGURES.index(item[0].partition("/")[0])))
 
 
-def presented(simulator: Simulator, data: Dataset, rows: np.ndarray) -> Figures:
-    """Return `running_loss`: the batch's mean loss, before its update."""
+def running_loss(simulator: Simulator, data: Dataset, rows: np.ndarray) -> Figures:
+    """Return the batch's mean loss, before its update."""
     return {} if data.train_labels is None else {"running_loss": batch_loss(simulator, data.train_labels[rows])}
 
 
@@ -206,7 +206,7 @@ SCENARIO = Scenario(
     evaluate=evaluate,
     examine=examine,
     inspect=inspect,
-    presented=presented,
+    presented=lambda settings: running_loss if settings.running_loss else None,
     finish=finish,
     quick=QUICK,
 )

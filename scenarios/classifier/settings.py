@@ -81,8 +81,9 @@ class ClassifierSettings(ImageSettings):
         None, ge=1, le=1000, description="none, or a whole number of ticks from 1 to 1000"
     )
     angle_examples: Count = 1000
+    running_loss: Flag = False
 
-    FIXED: ClassVar[tuple[str, ...]] = (*ImageSettings.FIXED, "angle_examples", "shifted_test")
+    FIXED: ClassVar[tuple[str, ...]] = (*ImageSettings.FIXED, "angle_examples", "running_loss", "shifted_test")
 
     def model_post_init(self, context: Any) -> None:
         """Check settings against each other; fill in those that follow from the kind of feedback."""

@@ -49,7 +49,7 @@ class Trained(Measured):
 
     @property
     def masked(self) -> bool:
-        """Whether connections are missing."""
+        """True if connections are missing."""
         return self.name.endswith(MASKED)
 
     @property

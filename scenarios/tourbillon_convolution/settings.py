@@ -93,7 +93,7 @@ class TourbillonConvolutionSettings(CampaignSettings):
     error_examples: CountOrZero = Field(200, description="a whole number >= 0, training images of angles of errors")
 
     def model_post_init(self, _: Any) -> None:
-        """Let the level set what is not given."""
+        """Fill in from the level what is not given."""
         for key, value in LEVELS[self.level].items():
             if key not in self.model_fields_set:
                 object.__setattr__(self, key, value)

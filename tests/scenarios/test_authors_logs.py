@@ -32,6 +32,7 @@ SETTINGS = {
     "shuffle": False,
     "dtype": "float64",
     "angle_examples": 1,
+    "running_loss": True,
 }
 PUBLISHED = {  # rate; printed after each epoch: percent right, the epoch's loss, angles of δ and of output weights
     "bp": (0.2, [("88.00", "1.4687610"), ("89.69", "0.8008830"), ("90.58", "0.7109772")]),

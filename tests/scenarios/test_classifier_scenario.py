@@ -149,7 +149,7 @@ def test_figures_that_are_undefined_are_left_out(tmp_path: Path) -> None:
 
 
 def test_running_loss_is_that_of_each_batch_before_its_update(tmp_path: Path) -> None:
-    keys = {"sizes": [64, 10], "lr": 0.5, "shuffle": False, "epochs": 2}
+    keys = {"sizes": [64, 10], "lr": 0.5, "shuffle": False, "epochs": 2, "running_loss": True}
     run(tmp_path / "run", **keys)
     w = initial(tmp_path / "run")
     for epoch in (1, 2):
@@ -163,6 +163,10 @@ def test_running_loss_is_that_of_each_batch_before_its_update(tmp_path: Path) ->
             w = by_hand.train(small().train, small().train_labels, w, rows=[part], lr=0.5)
         assert figures(tmp_path / "run", epoch, "train")["running_loss"] == pytest.approx(np.mean(means))
     assert "running_loss" not in figures(tmp_path / "run", 0, "train")
+    run(tmp_path / "other", **keys | {"running_loss": False})
+    assert "running_loss" not in figures(tmp_path / "other", 1, "train")
+    for name, values in final(tmp_path / "other").items():
+        np.testing.assert_array_equal(values, final(tmp_path / "run")[name])
 
 
 TABLES = {"ia": {"amp": 0.6, "decay": 0.2, "null": 0.3, "rate": 0.2}, "sa": {"self": 0.5, "decay": 0.4, "rate": 0.1},

@@ -179,7 +179,7 @@ def store_word(typingctx: Any, address, value):
 
 @intrinsic
 def give_way(typingctx: Any):
-    """Let another thread have the core."""
+    """Yield the core to another thread."""
 
     def codegen(context, builder, signature, args):
         kind = ir.FunctionType(ir.IntType(32), [])

@@ -27,7 +27,7 @@ def setter() -> Callable[[int], int]:
 
 
 class OneThread:
-    """Let SciPy's OpenBLAS use one thread a product for as long as any program runs.
+    """Hold SciPy's OpenBLAS to one thread a product for as long as any program runs.
 
     The number of threads decides the last bits of a product. It is set before the first part of a program may begin,
     and given back after the last part of the last program has ended.
