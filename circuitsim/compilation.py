@@ -21,6 +21,7 @@ from numba.core.sigutils import normalize_signature
 from circuitsim.environment import home_is_known
 from circuitsim.errors import ConfigError
 
+_told: list[Callable[[], None]] = []
 _OF_THE_USER = ("UserWide", "Zip")  # Numba's places below the user's home
 
 
@@ -41,11 +42,14 @@ class _Cache(FunctionCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return what was compiled before, or None."""
+        found = None
         try:
-            return super().load_overload(sig, target_context)
+            found = super().load_overload(sig, target_context)
         except Exception:  # unpickling a file that was cut or altered raises anything
             self._forget()
-            return None
+        if found is None:
+            _tell()
+        return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep what was compiled, if that works."""
@@ -57,6 +61,16 @@ class _Cache(FunctionCache):
     def _forget(self) -> None:
         with suppress(Exception):
             self.flush()
+
+
+def tell_of_compilation(tell: Callable[[], None]) -> None:
+    """Call a function when a kernel is first compiled that no cache has: what follows takes seconds."""
+    _told[:] = [tell]
+
+
+def _tell() -> None:
+    while _told:
+        _told.pop()()
 
 
 def compiled(**options: Any) -> Callable[[Any], Any]:
@@ -80,6 +94,8 @@ def compiled_callback(signature: Any, function: Any, keep: bool) -> Any:
     made = CFunc(function, kinds, locals={}, options={"error_model": "numpy"})
     if keep:
         _kept(made, function)
+    else:
+        _tell()
     made.compile()
     return made
 

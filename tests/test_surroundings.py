@@ -18,7 +18,7 @@ import pytest
 from numba.core.caching import FunctionCache
 from running import COMMAND, circuitsim, run, skip_report, start
 
-from circuitsim.compilation import compiled
+from circuitsim.compilation import compiled, tell_of_compilation
 from circuitsim.data import locate
 from circuitsim.environment import expanded, home_is_known, readable
 from circuitsim.kernels.sources import written
@@ -195,3 +195,11 @@ def test_closed_streams(closed: str, tmp_path: Path) -> None:
     quoted = " ".join(f"'{part}'" for part in command)
     shell = f"{quoted} {'>' if closed == 'out' else '2>'}&-"
     assert subprocess.run(["bash", "-c", shell], cwd=tmp_path, capture_output=True, timeout=60).returncode == 0
+
+
+def test_a_wait_for_the_compiler_is_told_once(cached: Path) -> None:
+    told = list[str]()
+    for _ in range(2):
+        tell_of_compilation(lambda: told.append("compiling"))
+        assert loaded(cached).twice(2) == 4 and loaded(cached).twice(2.5) == 5
+    assert told == ["compiling"]  # the second time all is in the cache

@@ -10,6 +10,7 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from circuitsim.compilation import tell_of_compilation
 from circuitsim.runs.study import Study
 
 _SHOWN = 10.0  # updates of the bar a second, at most
@@ -52,6 +53,7 @@ class RunProgress:
         self._first, self._begun, self._last = done, time.monotonic(), 0.0
 
     def __enter__(self) -> Self:
+        tell_of_compilation(self._compiling)
         self._bar.start()
         return self
 
@@ -85,6 +87,9 @@ class RunProgress:
             self._console.print(f"{self._said}  {self._speed()}", highlight=False)
         else:  # the bar has the rate and the remaining time
             self._console.print(self._said, highlight=False)
+
+    def _compiling(self) -> None:
+        self._console.print("compiling kernels for this machine, once: about ten seconds", highlight=False)
 
     def _show_in_notebook(self) -> None:
         if self._notebook is not None:
