@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from circuitsim import circuits, data, scenarios
     from circuitsim.analysis.audits.verdict import Audit
     from circuitsim.analysis.blackbox.audit_step import audit_step
+    from circuitsim.analysis.exports.export import export
     from circuitsim.api.auditing import audit
     from circuitsim.api.comparing import Comparison, compare
     from circuitsim.api.result import Run, load_run
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         MaxPool,
         MeanPool,
         OneToOne,
+        Resize,
         Table,
         Upsample,
     )
@@ -57,6 +59,7 @@ _MODULES = {
     "Audit": "analysis.audits.verdict",
     "audit_step": "analysis.blackbox.audit_step",
     "audit": "api.auditing",
+    "export": "analysis.exports.export",
     **dict.fromkeys(("Comparison", "compare"), "api.comparing"),
     **dict.fromkeys(("Run", "load_run"), "api.result"),
     **dict.fromkeys(("resume", "run"), "api.start"),
@@ -65,7 +68,7 @@ _MODULES = {
     **dict.fromkeys(("AsynchronousSimulator", "Timing"), "asynchrony"),
     "Circuit": "circuit.circuit",
     **dict.fromkeys(
-        ("Convolution", "Dense", "LocallyConnected", "MaxPool", "MeanPool", "OneToOne", "Table", "Upsample"),
+        ("Convolution", "Dense", "LocallyConnected", "MaxPool", "MeanPool", "OneToOne", "Resize", "Table", "Upsample"),
         "circuit.connectivity",
     ),
     **dict.fromkeys(
@@ -119,6 +122,7 @@ __all__ = [
     "Protocol",
     "Readout",
     "Recording",
+    "Resize",
     "Rule",
     "Run",
     "Scenario",
@@ -139,6 +143,7 @@ __all__ = [
     "compare",
     "data",
     "decisions",
+    "export",
     "load_run",
     "local_rule",
     "make_schedule",

@@ -160,10 +160,13 @@ def test_a_tool_that_nothing_provides(
     assert not list(tmp_path.iterdir())
 
 
+DATASETS = ["cifar10", "cluttered-digits", "digits", "fashion-mnist", "lowrank", "mnist"]
+
+
 def test_data(capfd: pytest.CaptureFixture[str]) -> None:
     assert circuitsim("data", "list") == 0
     lines = capfd.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[1:]] == ["cifar10", "digits", "fashion-mnist", "lowrank", "mnist"]
+    assert [line.split()[0] for line in lines[1:]] == DATASETS
 
 
 @pytest.mark.skipif(not REAL_DATA, reason="CIRCUITSIM_DATA names no folder with MNIST")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rich.console import RenderableType
@@ -79,16 +79,22 @@ def _scorecard(audit: Audit) -> Iterator[RenderableType]:
 
 
 def scores(card: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the scorecard in words: pairs of a problem and its measurement."""
+    """Return the scorecard in words: pairs of a problem and its measurement, as far as it was measured."""
+    words: dict[str, Callable[[Any], str]] = {
+        "labels": lambda labels: f"{100 * labels['fraction']:.0f} % of synaptic changes depend on the labels",
+        "locality": lambda locality: _kinds(locality["findings"]),
+        "symmetry": _symmetry,
+        "distances": _distances,
+        "modularity": _modularity,
+    }
+    costs = card["costs"]
+    left = [("not measured", str(card["left"]))] if "left" in card else []
     return [
-        ("labels", f"{100 * card['labels']['fraction']:.0f} % of synaptic changes depend on the labels"),
-        ("locality", _kinds(card["locality"]["findings"])),
-        ("symmetry", _symmetry(card["symmetry"])),
-        ("distances", _distances(card["distances"])),
-        ("modularity", _modularity(card["modularity"])),
-        ("operations", f"{card['costs']['operations']['total']:,} synaptic operations per presentation and example"),
-        ("memory", _memory(card["costs"])),
-        ("wires", _wires(card["costs"]["wires"])),
+        *((name, said(card[name])) for name, said in words.items() if name in card),
+        ("operations", f"{costs['operations']['total']:,} synaptic operations per presentation and example"),
+        ("memory", _memory(costs)),
+        ("wires", _wires(costs["wires"])),
+        *left,
     ]
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from circuitsim.cli.console import error_console, show_rows, table_of, terminal
+from circuitsim.cli.exporting import export
 from circuitsim.cli.keys import show_keys
 from circuitsim.cli.options import Backend, ConfigFile, Quick, ScenarioName, Seed, Sets, Varies
 from circuitsim.cli.sweeping import sweep
@@ -36,6 +37,7 @@ app = typer.Typer(
 data_app = typer.Typer(rich_markup_mode=None, help="Data sets: list them, find them, fetch them.")
 app.add_typer(data_app, name="data")
 app.command()(sweep)
+app.command()(export)
 
 NAME = "circuitsim"
 _UNUSABLE = (errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL)  # of paths that no file can have: bad input

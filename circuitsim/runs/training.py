@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cached_property
@@ -116,7 +117,7 @@ class TrainingRun(Run[Scenario]):
         Diverged : after all files have been written. Interrupted : after a checkpoint.
         """
         study, diverged = self.study, None
-        audit = load_tool("audit-run")(study)
+        audit, ended = load_tool("audit-run")(study), study.epoch == study.epochs
         noting = signals.noted() if self.interrupted is None else nullcontext(self.interrupted)
         with noting as interrupted, RunProgress(study, self.console) as progress:
             try:
@@ -125,7 +126,7 @@ class TrainingRun(Run[Scenario]):
                 diverged = error
         self._write_metrics()
         runfolder.save_tensors(self.folder / runfolder.FINAL, study.tensors())
-        found = audit.end(tuple(self.vary))
+        found = self._written(audit) if ended else audit.end(tuple(self.vary))
         runfolder.write_json(self.folder / runfolder.AUDIT, found)
         self.scenario.finish(self.folder, study, self.config)
         runfolder.write_json(self.folder / runfolder.AUDIT, found)  # the run's, whatever a scenario writes there
@@ -134,6 +135,14 @@ class TrainingRun(Run[Scenario]):
         lost = sorted(set(range(len(self.settings))) - set(study.alive()))
         self.notes = [f"diverged and dropped: replica {', '.join(map(str, lost))}"] if lost else []
         self.summary = study.summary(list(self.vary))
+
+    def _written(self, audit: Any) -> dict[str, Any]:
+        """Return audit.json of a run that had ended before, or audit it again where the file is of something else."""
+        try:
+            found: dict[str, Any] = json.loads((self.folder / runfolder.AUDIT).read_bytes())
+        except (OSError, ValueError):
+            found = {}
+        return found if found.get("hash") == audit.hash else audit.end(tuple(self.vary))
 
     def _train(self, progress: RunProgress, interrupted: list[int], audit: Any) -> None:
         study, every = self.study, self.study.common.checkpoint_every
