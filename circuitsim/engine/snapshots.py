@@ -74,8 +74,15 @@ def _check(name: str, snapshot: Mapping[str, Any], kept: Arrays, same: Arrays) -
             _refuse(name, got, f"{key} as {array.dtype} of shape {array.shape}")
         if key.startswith("state/") and given.dtype.kind == "f" and not np.isfinite(given).all():
             _refuse(name, f"{key} with values that are not finite", "finite values")
+        if key.startswith("rates/") and not _usable(key, given):
+            _refuse(name, f"{key} of {_values(given)}", "numbers >= 0, infinite ones only of rates and bounds")
     for key in sorted(snapshot.keys() - kept.keys() - same.keys()):
         _refuse(name, key, "nothing that this simulator lacks")
+
+
+def _usable(key: str, rates: np.ndarray) -> bool:
+    """Return whether a parameter may have these values; rates that overflowed are found as divergence."""
+    return bool((rates >= 0).all() and (np.isfinite(rates).all() or not key.endswith("weight_decay")))
 
 
 def _values(values: np.ndarray) -> str:

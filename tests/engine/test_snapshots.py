@@ -120,6 +120,18 @@ DAMAGED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         _with("state/A1.weight", lambda a: a / 0),
         "state/A1.weight with values that are not finite; expected finite values.",
     ),
+    "a decay that is infinite": (
+        _with("rates/A1.weight_decay", lambda a: a + np.inf),
+        "rates/A1.weight_decay of [inf inf]; expected numbers >= 0, infinite ones only of rates and bounds.",
+    ),
+    "a rate that is no number": (
+        _with("rates/A1.lr", lambda a: a * np.nan),
+        "rates/A1.lr of [nan nan]; expected numbers >= 0",
+    ),
+    "a negative bound": (
+        _with("rates/layer1.max_norm", lambda a: -np.ones_like(a)),
+        "rates/layer1.max_norm of [-1. -1.]",
+    ),
 }
 
 
