@@ -1,45 +1,46 @@
 """Measure what an epoch costs after many others: metrics are appended, so that the time of a run is linear in epochs.
 
-Run: python benchmarks/epochs.py --epochs 250 500 1000 2000
+Run: python benchmarks/epochs.py --epochs 2000
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
 import tempfile
+import time
 from pathlib import Path
 
-RUN = "from circuitsim.cli import main; main()"
-SMALL = {"train_limit": 8, "test_limit": 8, "batch": 8, "sizes": "[64,2,64]"}
-
-
-def cpu_seconds(epochs: int) -> tuple[float, int]:
-    """Return the CPU time of a run of four replicas, and the bytes of its last checkpoint."""
-    with tempfile.TemporaryDirectory() as folder:
-        keys = SMALL | {"epochs": epochs}
-        options = [f"--set={key}={value}" for key, value in keys.items()]
-        command = [sys.executable, "-c", RUN, "run", "autoencoder", *options, "--vary=seed=0,1,2,3", "--out=run"]
-        before = os.times()
-        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-        after = os.times()
-        used = after.children_user + after.children_system - before.children_user - before.children_system
-        return used, max(path.stat().st_size for path in (Path(folder) / "run" / "checkpoint").iterdir())
+import circuitsim as cs
+from circuitsim.runs.progress import RunProgress
 
 
 def main() -> None:
-    """Print a line for each number of epochs."""
+    """Print the CPU time of an epoch in each tenth of a run of four replicas, and the size of its checkpoint then."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=int, nargs="+", default=[250, 500, 1000, 2000])
-    options = parser.parse_args()
-    cpu_seconds(1)  # compiles
-    base, _ = cpu_seconds(1)
-    for epochs in options.epochs:
-        used, size = cpu_seconds(epochs)
-        each = 1000 * (used - base) / epochs
-        print(f"{epochs} epochs: {used:.1f} s CPU, {each:.2f} ms an epoch; checkpoint {size} bytes", flush=True)
+    parser.add_argument("--epochs", type=int, default=2000)
+    epochs = parser.parse_args().epochs
+    measured, part = RunProgress.measured, max(epochs // 10, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        out, last = Path(folder) / "run", [time.process_time()]
+
+        def noted(progress: RunProgress) -> None:
+            measured(progress)
+            epoch = progress._study.epoch
+            if epoch and epoch % part == 0:
+                now = time.process_time()
+                size = max(path.stat().st_size for path in (out / "checkpoint").iterdir())
+                each = 1000 * (now - last[0]) / part
+                print(f"epochs {epoch - part + 1} to {epoch}: {each:.2f} ms each; checkpoint {size} bytes", flush=True)
+                last[0] = now
+
+        RunProgress.measured = noted  # type: ignore[method-assign]
+        cs.run(
+            "autoencoder",
+            vary={"seed": [0, 1, 2, 3]},
+            out=out,
+            progress=False,
+            **{"epochs": epochs, "train_limit": 8, "test_limit": 8, "batch": 8, "sizes": [64, 2, 64]},
+        )
 
 
 if __name__ == "__main__":

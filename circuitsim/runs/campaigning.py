@@ -92,6 +92,9 @@ class CampaignRun(Run[Campaign]):
 
     def restore(self) -> None:
         """Keep the outcomes of members that have ended; try again those that were skipped."""
+        for folder in map(self._folder, self.members):
+            if (folder / runfolder.CONFIG).exists():
+                runfolder.read_config(folder)  # what cannot be resumed is refused before anything is written
         ended = {run.member.name: run for run in self._read_outcomes() if run.state != SKIPPED and self._whole(run)}
         left = [member for member in self.members if member.name not in ended]
         if left:
