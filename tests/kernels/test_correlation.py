@@ -115,12 +115,13 @@ def test_a_step_leaves_nothing_behind_for_the_next(made: Convolution, change: st
     weight = rng.normal(size=(1, *made.tensor_shape(pre, post)))
     x, d = (rng.normal(size=(1, 3, size_of(shape))) for shape in (pre, post))
     out, back, increment = np.zeros_like(d), np.zeros_like(x), np.zeros_like(weight)
+    axes = (3, 4) if isinstance(made, LocallyConnected) else (1, 2)
     steps: list[Callable[[], Any]] = [
         pairs.deliver_along(up, x, weight, out, accumulate=False),
         pairs.deliver_along(
             down,
             d,
-            weight.swapaxes(*((3, 4) if isinstance(made, LocallyConnected) else (1, 2))),
+            weight.swapaxes(*axes),
             back,
             accumulate=False,
         ),
