@@ -23,6 +23,7 @@ from circuitsim.analysis.audits.intervention import DRAWS, Intervention, interve
 from circuitsim.analysis.audits.mirroring import mirrored, transposes
 from circuitsim.analysis.audits.statement import stated
 from circuitsim.analysis.reports.labels import label_of
+from circuitsim.analysis.sandbox import sandbox
 from circuitsim.analysis.scores.costs import costs
 from circuitsim.analysis.scores.scorecard import scorecard
 from circuitsim.engine.simulator import Simulator
@@ -180,7 +181,8 @@ def experiments(
     tested.append(intervene(simulator, rows[..., :FEW], runs=len(DRAWS) if first else 1, seed=seed, seconds=left))
     done["interventions"] = [{k: v for k, v in one.row().items() if k != "findings"} for one in tested]
     if first and simulator.hooks:
-        audits = examine_hooks(simulator, seed=seed)
+        with sandbox(simulator, rows[..., :FEW]):  # a few examples of its own, which hooks may change
+            audits = examine_hooks(simulator, seed=seed)
         done["hooks"] = [one.row() for one in audits]
         findings += [finding for one in audits for finding in one.findings]
     findings += [finding for one in tested for finding in one.findings]
