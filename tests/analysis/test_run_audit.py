@@ -53,7 +53,10 @@ def run_of(folder: Path, scenario: Any = autoencoder.SCENARIO, **keys: Any) -> d
 # ------------------------------------------------------------------------------------------------------- what a run is
 
 
-def test_a_run_is_audited_at_its_start_after_its_first_epoch_and_at_its_end(tmp_path: Path) -> None:
+def test_a_run_is_audited_at_its_start_after_its_first_epoch_and_at_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("circuitsim.analysis.audits.ran.FIRST", 60.0)
     found = run_of(tmp_path / "run", epochs=3)
     (one,) = found["circuits"]
     assert [moment["when"] for moment in one["moments"]] == ["before training", "after epoch 1", END]
@@ -167,6 +170,19 @@ def test_fused_programs_leave_the_bits_of_their_steps(feedback: str, backend: st
     assert fused_findings(simulator, np.arange(4))[1] == []
     after = simulator.snapshot()
     assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_the_audit_of_a_run_keeps_to_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it does at least is a part of what it may do; the time is this thread's, whatever else the machine does."""
+    study = study_of("numba", sizes=[64, 200, 64], batch=24)
+    record = RunAudit(study)
+    record.begin()
+    study.epoch = 1
+    record.after_epoch(2.0)
+    study.epoch = study.epochs
+    record.after_epoch(2.0)
+    assert study.watch.audited["expected"] == 4.0
+    assert 0 < study.watch.audited["seconds"] < 1.5  # of 0.6: each of three begins with what it does at least
 
 
 def test_an_intervention_ends_in_its_time_and_says_what_is_left() -> None:
