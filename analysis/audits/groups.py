@@ -16,7 +16,7 @@ from circuitsim.analysis.audits.recording import Recording
 from circuitsim.analysis.audits.synapse_table import SynapseTable, synapse_table
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.phases import FIRING
-from circuitsim.timetable.schedule import Entry
+from circuitsim.timetable.entry import Entry
 
 
 @dataclass(frozen=True)

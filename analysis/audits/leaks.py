@@ -15,7 +15,7 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Projection
 from circuitsim.locality import REMEDIES, Finding, Key
 from circuitsim.phases.reading import learning_of
-from circuitsim.timetable.schedule import Entry
+from circuitsim.timetable.entry import Entry
 
 
 @dataclass(frozen=True)

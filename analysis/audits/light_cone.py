@@ -37,6 +37,7 @@ class LightCone:
     predicted, observed : the first tick of a change, by population and cycle, or by projection (cycle None: its
         increments). A predicted change need not occur: neurons need not pass everything on.
     violations : one sentence for each change sooner, later or elsewhere than predicted.
+    late : those of them about a change that came later, as where a silent neuron passes nothing on.
     """
 
     population: str
@@ -46,6 +47,7 @@ class LightCone:
     predicted: dict[Where, int]
     observed: dict[Where, int]
     violations: tuple[str, ...]
+    late: tuple[str, ...] = ()
 
 
 def light_cone(
@@ -89,7 +91,8 @@ def light_cone(
         comparison = _Comparison(recording, propagation, example, replica, shared)
         comparison.follow(first)
         violations = tuple(dict.fromkeys(comparison.violations))
-        return LightCone(population, cycle, neuron, example, comparison.predicted, comparison.observed, violations)
+        seen = comparison.predicted, comparison.observed
+        return LightCone(population, cycle, neuron, example, *seen, violations, tuple(comparison.late))
 
 
 @dataclass
@@ -103,6 +106,7 @@ class _Comparison:
     shared: bool
     observed: dict[Where, int] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.cones: dict[Where, Spread] = {}
@@ -232,6 +236,8 @@ class _Comparison:
         if tick != due:
             expected = "the disturbance cannot reach it" if due is None else f"it was due at tick {due}"
             self.violations.append(f"{what} changed at tick {tick}; {expected}")
+            if due is not None and tick > due:
+                self.late.append(self.violations[-1])
 
     def _within(self, what: str, found: Array, allowed: frozenset[int], tick: int) -> None:
         outside = sorted({*found.tolist()} - allowed)

@@ -28,7 +28,8 @@ def mirrored(simulator: Simulator) -> list[dict[str, Any]]:
         b = tensors[f"{back.name}.weight"].reshape(w.shape)
         exists = used(simulator.circuit, back)
         chosen = slice(None) if exists is None else exists.ravel()
-        angles = degrees_between(w[:, chosen], b[:, chosen])
+        with np.errstate(over="ignore"):
+            angles = degrees_between(w[:, chosen], b[:, chosen])
         degrees = [round(float(angle), 3) if np.isfinite(angle) else None for angle in angles]
         found.append({"projection": back.name, "mirrors": forth.name, "degrees": degrees})
     return found

@@ -6,6 +6,7 @@ fixed part of the time that training takes, and says what it did in this time. N
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from secrets import randbits
@@ -36,6 +37,7 @@ FRACTION = 0.08  # of the time that training takes
 LEAST, MOST = 1.0, 30.0  # seconds for a whole run
 FIRST = 0.45  # part of the least time that the start may take
 FEW = 6  # examples in which halves of groups are tested: the bits of a synapse do not depend on their number
+END = "at the end"
 SCORED = 1_000_000  # synapses of the largest circuit whose scorecard is measured within a run
 
 
@@ -68,7 +70,9 @@ class RunAudit:
         self._record["expected"] = seconds * self._study.epochs
         left = self._allowed - self._record["seconds"]
         changed = [_protocol(group) not in self._seen(index) for index, group in enumerate(self._study.groups)]
-        if self._study.epoch == 1 or any(changed):
+        if self._study.epoch == self._study.epochs:
+            self._examine(END, max(0.0, left))
+        elif self._study.epoch == 1 or any(changed):
             self._examine(f"after epoch {self._study.epoch}", max(0.0, left / 2))
         for row, group in zip(self._record["groups"], self._study.groups, strict=True):
             loads = group.simulator.acts.count("load")
@@ -83,20 +87,26 @@ class RunAudit:
         ----------
         varied : the keys that differ between replicas, for labels.
         """
-        self._examine("at the end", max(0.0, self._allowed - self._record["seconds"]))
         groups = self._study.groups
+        if not any(moment["when"] == END for row in self._record["groups"] for moment in row["moments"]):
+            self._examine(END, max(0.0, self._allowed - self._record["seconds"]))
         labels = [label_of(self._study, group.members, varied) for group in groups]
         pairs = zip(labels, range(len(groups)), strict=True)
         each = [(label, self._of_group(index)) for label, index in pairs]
         found = audit_all(each)
-        hashes = [one["hash"] for _, one in each]
         return {
             **found,
-            "hash": hashes[0] if len(hashes) == 1 else _combined(hashes),
+            "hash": self.hash,
             "seed": self._record["seed"],
             "seconds": round(self._record["seconds"], 3),
             "statement": "; ".join(dict.fromkeys(one["statement"]["text"] for _, one in each)),
         }
+
+    @property
+    def hash(self) -> str:
+        """The hash of all that decides the result of the run."""
+        hashes = [row["decides"]["all"] for row in self._record["groups"]]
+        return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
     @property
     def _allowed(self) -> float:
@@ -224,14 +234,12 @@ def _scores(simulator: Simulator, found: Audit) -> dict[str, Any]:
     kinds = Counter(finding["kind"] for finding in found["findings"])
     locality = {"local": found["local"], "findings": dict(kinds)}
     size = sum(array[0].size for array in simulator.tensors().values())
+    described = {"locality": locality, "costs": costs(simulator), "left": "run `circuitsim audit` for the rest"}
     if size > SCORED or not simulator.state.alive.all():
-        return {"locality": locality, "costs": costs(simulator), "left": "run `circuitsim audit` for the rest"}
+        return described
     rows = np.arange(min(simulator.batch, simulator.examples, FEW))
     rows = np.broadcast_to(rows, (simulator.state.replicas, len(rows))) if simulator.rows_by_replica else rows
-    return {**scorecard(simulator, rows), "locality": locality}
-
-
-def _combined(hashes: Sequence[str]) -> str:
-    import hashlib
-
-    return hashlib.sha256("".join(hashes).encode()).hexdigest()
+    try:
+        return {**scorecard(simulator, rows), "locality": locality}
+    except Diverged:
+        return described

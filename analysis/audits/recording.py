@@ -21,7 +21,8 @@ from circuitsim.events import Event
 from circuitsim.locality import Key, Mode
 from circuitsim.lowering.links import links
 from circuitsim.phases import FIRING
-from circuitsim.timetable.schedule import Entry, Schedule
+from circuitsim.timetable.entry import Entry
+from circuitsim.timetable.schedule import Schedule
 
 OF_SIGNALS = ("S", "O", "E", "slope", "winner")
 

@@ -29,13 +29,14 @@ def stated(simulator: Simulator, audit: Mapping[str, Any], schedules: Sequence[S
     -------
     `window` and `presentation` in ticks; `memory`, the most values of one quantity or several that a neuron holds;
     `waits`, rows of what waits or lasts, with its age in `ticks` (None: unbounded) and why; `single`, see `_single`;
-    `text`.
+    `crossings`, synapses that carry two signals in one tick; `text`.
     """
     window = max(audit["window"].values(), default=0)
     length = max(schedule.duration for schedule in schedules)
     held = max(memory(simulator, schedule)["snapshots"] for schedule in schedules)
     waits = [row for q in simulator.circuit.projections for row in _waits(simulator, q, schedules)]
     single = _single(simulator)
+    crossings = list(dict.fromkeys(line for schedule in schedules for line in schedule.crossings))
     longer = f" (longer than a presentation of {length})" if window > length else ""
     kinds = dict.fromkeys(str(f["kind"]) for f in audit["findings"] if f["kind"] != "label")
     verdict = "Local" if audit["local"] else f"Not local ({', '.join(kinds)}),"
@@ -44,6 +45,7 @@ def stated(simulator: Simulator, audit: Mapping[str, Any], schedules: Sequence[S
         f"memory of a neuron {held} value" + "s" * (held != 1),
         *_lines(waits),
         *([single["text"]] if single["differing"] else []),
+        *crossings,
     ]
     return {
         "window": window,
@@ -51,6 +53,7 @@ def stated(simulator: Simulator, audit: Mapping[str, Any], schedules: Sequence[S
         "memory": held,
         "waits": waits,
         "single": single,
+        "crossings": crossings,
         "text": "; ".join(parts) + ".",
     }
 

@@ -13,7 +13,8 @@ from circuitsim.circuit.parts import Carries, Projection
 from circuitsim.engine.simulator import Simulator
 from circuitsim.locality import Access, Key, Mode
 from circuitsim.lowering.links import links, used
-from circuitsim.timetable.schedule import Entry, Schedule
+from circuitsim.timetable.entry import Entry
+from circuitsim.timetable.schedule import Schedule
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from circuitsim.engine.initial import glorot
 from circuitsim.engine.plan import BoundPlan
 from circuitsim.locality import Key, Mode
 from circuitsim.randomness import generator
-from circuitsim.timetable.schedule import Entry
+from circuitsim.timetable.entry import Entry
 
 Depends = dict[str, dict[str, bool]]
 

@@ -14,7 +14,7 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.engine.plan import BoundPlan
 from circuitsim.engine.simulator import Simulator
 from circuitsim.locality import Mode
-from circuitsim.timetable.schedule import Entry
+from circuitsim.timetable.entry import Entry
 
 Around = Callable[[BoundPlan, Entry], AbstractContextManager[None]]
 Increments = dict[tuple[str, str, int], np.ndarray]

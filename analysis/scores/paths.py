@@ -18,7 +18,8 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import RECIRCULATES, Carries
 from circuitsim.errors import CircuitError
 from circuitsim.locality import Key
-from circuitsim.timetable.schedule import Entry, Schedule
+from circuitsim.timetable.entry import Entry
+from circuitsim.timetable.schedule import Schedule
 
 Positions = Mapping[str, tuple[float, ...]]
 

@@ -12,7 +12,8 @@ from circuitsim.engine.evidence import Record
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
 from circuitsim.locality import Access, Key, Mode
-from circuitsim.timetable.schedule import Entry, Schedule
+from circuitsim.timetable.entry import Entry
+from circuitsim.timetable.schedule import Schedule
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from circuitsim.errors import ConfigError, Diverged, Interrupted
 from circuitsim.runs import runfolder
 from circuitsim.runs.arguments import defaults_of, read_keys, vary_of
 from circuitsim.runs.base import AnyScenario
+from circuitsim.runs.files import remove_partial
 from circuitsim.runs.launch import resume_run, start_run
 from circuitsim.runs.own import find_scenario
 from circuitsim.runs.scenario import expect_circuits
@@ -95,6 +96,7 @@ def carry_out(
     plan = {"scenario": scenario.reference, "values": values, "vary": vary, "backend": backend, "replicas": most}
     try:
         claim(folder, plan)
+        remove_partial(folder)
         chosen = [part for part in parts if part.number % of == place - 1]
         _carry_out(scenario, chosen, folder, backend, processes, shown)
     except BaseException:

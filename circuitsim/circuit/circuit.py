@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 from circuitsim.circuit.checks import check
 from circuitsim.circuit.graph import Graph
 from circuitsim.circuit.wires import declared
 from circuitsim.display import as_html
+from circuitsim.errors import CircuitError
 from circuitsim.locality import Wire, refuse_nonlocal, verdict
 
 
@@ -43,3 +44,22 @@ class Circuit(Graph):
     def wires(self) -> tuple[Wire, ...]:
         """The declared non-local wires."""
         return declared(self)
+
+    def check_untouched(self) -> None:
+        """Raise CircuitError if a part, or what is derived from the parts, is not what was checked."""
+        if type(self) is not Circuit:
+            raise CircuitError(
+                f"circuit {self.name}",
+                got=f"a {type(self).__name__}, a class of its own",
+                expected="a Circuit, whose methods are those that were checked",
+                remedy="Describe it by the parts of a Circuit.",
+            )
+        again = Circuit(**{field.name: getattr(self, field.name) for field in fields(self)})
+        for name in ("wires", "index", "incoming", "outgoing", "rules", "text"):
+            if getattr(self, name) != getattr(again, name):
+                raise CircuitError(
+                    f"circuit {self.name}",
+                    got=f"other {name} than its parts give",
+                    expected="a circuit as it was made",
+                    remedy="Make another circuit; dataclasses.replace() changes parts.",
+                )

@@ -90,6 +90,8 @@ def _labels(graph: Graph) -> Iterator[Wire]:
         if graph.labels and x.source == graph.labels:
             for name in _learning_from(graph, x.target):
                 yield Wire("label", name, f"the labels that {graph.labels} is clamped to")
+    for q in graph.outgoing[graph.labels] if graph.labels else ():
+        yield Wire("label", q.name, f"the labels that {graph.labels} is clamped to, which it sends")
 
 
 def _learning_from(graph: Graph, population: str) -> list[str]:

@@ -17,7 +17,8 @@ from circuitsim.engine.state import State, guarded
 from circuitsim.errors import CircuitError
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access, Key, Mode
-from circuitsim.timetable.schedule import Entry, Schedule
+from circuitsim.timetable.entry import Entry
+from circuitsim.timetable.schedule import Schedule
 
 SUMMING = (phases.DELIVERY, phases.TRACE, phases.PLASTICITY)
 """Phases that add to what others of a presentation have made: the first of them begins anew."""

@@ -103,8 +103,7 @@ class Simulator(Persistent):
             Plan, *lasting, capacity=self.batch, shared=shared, hooks=self.hooks, evidence=self.evidence
         )
         self._time, self._pace = Timeline(self.state, self.evidence), Pace()
-        self.examples = 0
-        self.last_batch = self.batch
+        self.examples, self.last_batch = 0, self.batch
         self._data: tuple[np.ndarray, np.ndarray | None] | None = None
         self.recordings: list[Recording] = []  # under way
         self._set_schedules(self._make_schedules(protocol))
@@ -196,8 +195,8 @@ class Simulator(Persistent):
     def _present(self, batches: np.ndarray) -> None:
         """Show batches, several at once where nothing comes between them; interrupts wait for the end of these."""
         self._check_open("present")
-        size = self.last_batch = batches.shape[-1]
-        shown = 0
+        size, shown = batches.shape[-1], 0
+        self.last_batch = size
         while shown < len(batches):
             repeats = not self.mirror_plans and self._presenter.repeats(size)
             count = until_next(self.recordings, self.presentations, self._pace.count if repeats else 1)

@@ -64,8 +64,7 @@ class Study:
         self.watch.seal()
 
     @property
-    def batches(self) -> int:
-        """Number of presentations in an epoch."""
+    def batches(self) -> int:  # presentations in an epoch
         full, rest = divmod(len(self.data.train), self.common.batch)
         return full + (1 if rest and not (self.common.drop_last and full) else 0)
 
@@ -198,8 +197,7 @@ class Study:
         """Hash of settings, circuits with their rules, and data: all that decides the rest of the study."""
         found = hashlib.sha256(json.dumps([s.model_dump() for s in self.settings]).encode())
         for group in self.groups:
-            circuit = group.design.circuit
-            found.update(circuit.text.encode())
+            found.update(group.design.circuit.text.encode())
         data = self.data
         for x in (data.train, data.test, data.train_labels, data.test_labels):
             if x is None:
@@ -257,10 +255,7 @@ class Study:
         return generator(settings.data_seed, "order of presentations", self.epoch).permutation(count)
 
     def _batches_in(self, interval: float) -> int:
-        """Number of full batches that one call can train: about `interval` seconds, up to the next checkpoint.
-
-        It is 1 if groups must stay in step, or if the scenario looks at each batch.
-        """
+        """Number of full batches for one call, about `interval` seconds of them; 1 if something looks at each batch."""
         if not self.batch or len(self.groups) > 1 or self.presented:
             return 1
         full = len(self.data.train) // self.common.batch - self.batch
@@ -270,8 +265,7 @@ class Study:
 
     def _rows(self, group: ReplicaGroup, orders: dict[tuple[int, bool], np.ndarray], count: int) -> np.ndarray:
         """The examples of the next batches, (presentation, batch) or (presentation, replica, batch)."""
-        size = self.common.batch
-        each = range(self.batch, self.batch + count)
+        size, each = self.common.batch, range(self.batch, self.batch + count)
         return np.stack([group.rows(orders, slice(k * size, (k + 1) * size)) for k in each])
 
     def _present(self, group: ReplicaGroup, watch: WeightWatch, rows: np.ndarray, sums: dict[str, list[float]]) -> None:

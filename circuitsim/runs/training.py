@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cached_property
@@ -15,7 +16,6 @@ from circuitsim.errors import Diverged, Interrupted, RunFolderError, TensorError
 from circuitsim.runs import checkpoint, runfolder, signals, tables
 from circuitsim.runs.base import LearningScenario
 from circuitsim.runs.config import TrainingSettings, spell
-from circuitsim.runs.files import remove_partial
 from circuitsim.runs.metrics_log import MetricsLog
 from circuitsim.runs.products import check_products
 from circuitsim.runs.progress import RunProgress
@@ -61,6 +61,10 @@ class TrainingRun(Run[Scenario]):
     def check(self, init: Path | None) -> None:
         """Build the study, and load the first weights if a file has them."""
         self.study = make_study(self.scenario, self.settings, self.backend)
+        if self.study.data.note:
+            self.show(self.study.data.note, "yellow")
+        if not self.settings[0].shuffle and data.sorted_by_class(self.study.data.train_labels):
+            self.show("shuffle is false, and the examples are sorted by class: most batches have one class", "yellow")
         if init is not None:
             load_initial(self.study, init)
 
@@ -77,7 +81,6 @@ class TrainingRun(Run[Scenario]):
     def restore(self) -> None:
         """Restore the newest whole checkpoint, or the tensors before training."""
         self.check(None)
-        remove_partial(self.folder)
         if not any(self._restored(*one) for one in checkpoint.newest(self.folder / runfolder.CHECKPOINTS)):
             for name, values in runfolder.read_tensors(self.folder / runfolder.INITIAL).items():
                 self.study.load(name, values, by_replica=len(self.settings) > 1)
@@ -114,7 +117,7 @@ class TrainingRun(Run[Scenario]):
         Diverged : after all files have been written. Interrupted : after a checkpoint.
         """
         study, diverged = self.study, None
-        audit = load_tool("audit-run")(study)
+        audit, ended = load_tool("audit-run")(study), study.epoch == study.epochs
         noting = signals.noted() if self.interrupted is None else nullcontext(self.interrupted)
         with noting as interrupted, RunProgress(study, self.console) as progress:
             try:
@@ -123,7 +126,7 @@ class TrainingRun(Run[Scenario]):
                 diverged = error
         self._write_metrics()
         runfolder.save_tensors(self.folder / runfolder.FINAL, study.tensors())
-        found = audit.end(tuple(self.vary))
+        found = self._written(audit) if ended else audit.end(tuple(self.vary))
         runfolder.write_json(self.folder / runfolder.AUDIT, found)
         self.scenario.finish(self.folder, study, self.config)
         runfolder.write_json(self.folder / runfolder.AUDIT, found)  # the run's, whatever a scenario writes there
@@ -132,6 +135,14 @@ class TrainingRun(Run[Scenario]):
         lost = sorted(set(range(len(self.settings))) - set(study.alive()))
         self.notes = [f"diverged and dropped: replica {', '.join(map(str, lost))}"] if lost else []
         self.summary = study.summary(list(self.vary))
+
+    def _written(self, audit: Any) -> dict[str, Any]:
+        """Return audit.json of a run that had ended before, or audit it again where the file is of something else."""
+        try:
+            found: dict[str, Any] = json.loads((self.folder / runfolder.AUDIT).read_bytes())
+        except (OSError, ValueError):
+            found = {}
+        return found if found.get("hash") == audit.hash else audit.end(tuple(self.vary))
 
     def _train(self, progress: RunProgress, interrupted: list[int], audit: Any) -> None:
         study, every = self.study, self.study.common.checkpoint_every

@@ -81,7 +81,7 @@ class WeightWatch:
         self._repeated, now = None, simulator.snapshot()
         with simulator.acts.experimenting():
             simulator.restore(begin)
-            simulator.present_each(rows)
+            simulator.present(rows[0])
             made = fingerprints(simulator)
             simulator.restore(now)
         for name in (name for name, before in expected.items() if made[name] != before):

@@ -19,15 +19,9 @@ from circuitsim.phases import update
 from circuitsim.phases.reading import NEURONS, learning_of, readings, step_of, traces_of
 from circuitsim.timetable import overlap
 from circuitsim.timetable.causality import unroll
+from circuitsim.timetable.crossing import crossings
+from circuitsim.timetable.entry import Entry
 from circuitsim.timetable.protocol import Protocol, Updates, active
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of the timetable: an event and the arrays it touches, without those that nothing needs."""
-
-    event: Event
-    accesses: tuple[Access, ...]
 
 
 @dataclass(frozen=True)
@@ -103,6 +97,11 @@ class Schedule:
         wires = () if self.protocol.mirror else self.circuit.wires  # a wire is reported once
         return verdict(wires, ages, self.window)
 
+    @cached_property
+    def crossings(self) -> tuple[str, ...]:
+        """Synapses that carry two signals in one tick, each in a sentence."""
+        return crossings(self.circuit, self.entries)
+
     def table(self) -> list[tuple[str, ...]]:
         """Return printable rows, one for each event: tick, phase, subject, cycle, quantities read, quantities changed.
 
@@ -144,6 +143,7 @@ def make_schedule(circuit: Circuit, protocol: Protocol) -> Schedule:
     ScheduleError : a population never fires in cycle 0, a rule reads a cycle that does not happen, or one older than
         the window; examples follow each other too fast; a group has no rules.
     """
+    Circuit.check_untouched(circuit)
     _check_groups(circuit, protocol)
     happened = unroll(circuit, protocol)
     _check_readouts(circuit, protocol, happened)

@@ -38,8 +38,8 @@ from circuitsim.engine.plan import Plan
 from circuitsim.engine.simulator import Simulator
 from circuitsim.locality import Access, Mode
 from circuitsim.phases import Binding
+from circuitsim.timetable.entry import Entry
 from circuitsim.timetable.protocol import Protocol, Updates
-from circuitsim.timetable.schedule import Entry
 
 BATCH, CLASSES = 6, 10
 DEFERRED = {"update_probability": 0.5}

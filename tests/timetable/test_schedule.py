@@ -24,8 +24,9 @@ from circuitsim.locality import Key, Mode, Place
 from circuitsim.phases import FIRING
 from circuitsim.rules import local_rule
 from circuitsim.timetable.causality import unroll
+from circuitsim.timetable.entry import Entry
 from circuitsim.timetable.protocol import Protocol
-from circuitsim.timetable.schedule import Entry, Schedule, make_schedule
+from circuitsim.timetable.schedule import Schedule, make_schedule
 
 modest = settings(max_examples=150, deadline=None, derandomize=True)
 
