@@ -67,7 +67,7 @@ def write_portfolio(
         section("Comparison", *map(paragraph, remarks)),
         sections.settings(shown),
     )
-    write_bytes(folder / "report.html", content.encode())
+    write_bytes(folder / "report.html", content.encode("utf-8", "backslashreplace"))
 
 
 def notes_of(runs: Sequence[MemberRun]) -> list[str]:

@@ -63,7 +63,7 @@ def write_report(path: Path, data: ReportData) -> None:
     ----------
     path : the file; an existing one is replaced in one step.
     """
-    write_bytes(path, render(data).encode())
+    write_bytes(path, render(data).encode("utf-8", "backslashreplace"))
 
 
 def render(data: ReportData) -> str:

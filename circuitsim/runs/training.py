@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cached_property
@@ -139,10 +138,12 @@ class TrainingRun(Run[Scenario]):
     def _written(self, audit: Any) -> dict[str, Any]:
         """Return audit.json of a run that had ended before, or audit it again where the file is of something else."""
         try:
-            found: dict[str, Any] = json.loads((self.folder / runfolder.AUDIT).read_bytes())
-        except (OSError, ValueError):
-            found = {}
-        return found if found.get("hash") == audit.hash else audit.end(tuple(self.vary))
+            found: Any = runfolder.read_json(self.folder / runfolder.AUDIT)
+        except RunFolderError:
+            found = None
+        known = isinstance(found, dict) and found.get("hash") == audit.hash
+        kept: dict[str, Any] = found if known else audit.end(tuple(self.vary))
+        return kept
 
     def _train(self, progress: RunProgress, interrupted: list[int], audit: Any) -> None:
         study, every = self.study, self.study.common.checkpoint_every
