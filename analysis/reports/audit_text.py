@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rich.console import RenderableType
@@ -24,6 +24,7 @@ def as_text(audit: Audit) -> list[RenderableType]:
     return [
         *_verdict(audit),
         *_findings(audit),
+        *(Text(f"\n{line}") for line in said(audit)),
         Text("\nReadings of each rule, and their age in ticks when they are used", style="bold"),
         _readings(audit),
         *_tried(audit),
@@ -36,8 +37,6 @@ def _verdict(audit: Audit) -> Iterator[Text]:
     violations = [f for f in audit["findings"] if f["kind"] != "label"]
     verdict = "local in space and time" if audit["local"] else f"NOT local: {plural(len(violations), 'finding')}"
     yield Text(f"{audit['label']}: {verdict}", style="bold green" if audit["local"] else "bold red")
-    for line in said(audit):
-        yield Text(f"    {line}")
 
 
 def said(audit: Audit) -> list[str]:
@@ -88,12 +87,15 @@ def _scorecard(audit: Audit) -> Iterator[RenderableType]:
 
 def scores(card: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the scorecard in words: pairs of a problem and its measurement."""
+    measured: dict[str, Callable[[Any], str]] = {
+        "labels": lambda labels: f"{100 * labels['fraction']:.0f} % of synaptic changes depend on the labels",
+        "locality": lambda locality: _kinds(locality["findings"]),
+        "symmetry": _symmetry,
+        "distances": _distances,
+        "modularity": _modularity,
+    }  # within a run, a large circuit has not all of these
     return [
-        ("labels", f"{100 * card['labels']['fraction']:.0f} % of synaptic changes depend on the labels"),
-        ("locality", _kinds(card["locality"]["findings"])),
-        ("symmetry", _symmetry(card["symmetry"])),
-        ("distances", _distances(card["distances"])),
-        ("modularity", _modularity(card["modularity"])),
+        *((name, told(card[name])) for name, told in measured.items() if name in card),
         ("operations", f"{card['costs']['operations']['total']:,} synaptic operations per presentation and example"),
         ("memory", _memory(card["costs"])),
         ("wires", _wires(card["costs"]["wires"])),

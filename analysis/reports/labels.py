@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from circuitsim.analysis.reports.groups import SEEDS, TELLING, telling
 from circuitsim.runs.config import spell
-from circuitsim.runs.study import Study
+
+if TYPE_CHECKING:
+    from circuitsim.runs.study import Study
 
 
 def label_of(study: Study, members: tuple[int, ...], varied: tuple[str, ...]) -> str:
