@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as `typing` has it, whose import takes time in which Ctrl-C would be a traceback
 if TYPE_CHECKING:
+    from typing import Any
+
     from circuitsim import circuits, data, scenarios
     from circuitsim.analysis.audits.verdict import Audit
     from circuitsim.analysis.blackbox.audit_step import audit_step
+    from circuitsim.analysis.exports.export import export
     from circuitsim.api.auditing import audit
     from circuitsim.api.comparing import Comparison, compare
     from circuitsim.api.result import Run, load_run
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
         MaxPool,
         MeanPool,
         OneToOne,
+        Resize,
         Table,
         Upsample,
     )
@@ -56,6 +59,7 @@ _MODULES = {
     "Audit": "analysis.audits.verdict",
     "audit_step": "analysis.blackbox.audit_step",
     "audit": "api.auditing",
+    "export": "analysis.exports.export",
     **dict.fromkeys(("Comparison", "compare"), "api.comparing"),
     **dict.fromkeys(("Run", "load_run"), "api.result"),
     **dict.fromkeys(("resume", "run"), "api.start"),
@@ -64,7 +68,7 @@ _MODULES = {
     **dict.fromkeys(("AsynchronousSimulator", "Timing"), "asynchrony"),
     "Circuit": "circuit.circuit",
     **dict.fromkeys(
-        ("Convolution", "Dense", "LocallyConnected", "MaxPool", "MeanPool", "OneToOne", "Table", "Upsample"),
+        ("Convolution", "Dense", "LocallyConnected", "MaxPool", "MeanPool", "OneToOne", "Resize", "Table", "Upsample"),
         "circuit.connectivity",
     ),
     **dict.fromkeys(
@@ -118,6 +122,7 @@ __all__ = [
     "Protocol",
     "Readout",
     "Recording",
+    "Resize",
     "Rule",
     "Run",
     "Scenario",
@@ -138,6 +143,7 @@ __all__ = [
     "compare",
     "data",
     "decisions",
+    "export",
     "load_run",
     "local_rule",
     "make_schedule",
@@ -154,7 +160,7 @@ def __getattr__(name: str) -> Any:
     if name in _PACKAGES:
         return import_module(f"circuitsim.{name}")
     if name == "__version__":
-        return version("circuitsim")
+        return import_module("importlib.metadata").version("circuitsim")
     raise AttributeError(f"module 'circuitsim' has no attribute {name!r}")
 
 

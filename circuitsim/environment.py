@@ -19,6 +19,11 @@ def expanded(path: str) -> Path:
     return Path(path)
 
 
+def free_memory() -> int:
+    """Return the bytes of physical memory that are free, at least."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+
+
 def readable(name: str) -> str:
     r"""Return a name in characters that every encoding of texts has: bytes of a path that are not UTF-8 as escapes.
 

@@ -29,6 +29,7 @@ from circuitsim.timetable.protocol import Protocol
 if TYPE_CHECKING:
     from circuitsim.engine.simulator import Simulator
 
+MOST_EPOCHS = 100_000
 _EACH_BLOCK = "a number >= 0, or a list with one for each block"
 _EACH_LAYER = "a number >= 0, or a list with one for each layer above the input"
 
@@ -75,6 +76,9 @@ class DevelopmentSettings(ImageSettings):
             if not fits(getattr(self, key), self.blocks):
                 expected = f"{type(self).model_fields[key].description} ({self.blocks} blocks)"
                 refuse(key, getattr(self, key), expected, "Match the list to sizes.")
+        if (count := self.blocks * max(self.epochs, self.lag) + self.top_epochs + self.tuning_epochs) > MOST_EPOCHS:
+            remedy = "Lower epochs, lag, top_epochs or tuning_epochs."
+            refuse("epochs", f"{count} epochs in all", f"at most {MOST_EPOCHS}, each with its own rates", remedy)
         if self.memories is not None and self.interval is None:
             refuse("memories", self.memories, "none without an interval", "Set interval too: presentations overlap.")
         if self.max_norm is not None:
@@ -191,14 +195,20 @@ def _growing(
 
 
 def _decayed(settings: DevelopmentSettings, part: _Part, epoch: int) -> float:
-    return float(settings.lr_decay ** (min(max(epoch, part.first), max(part.last - 1, part.first)) - part.first))
+    return _power(settings.lr_decay, min(max(epoch, part.first), max(part.last - 1, part.first)) - part.first)
+
+
+def _power(decay: float, epochs: int) -> float:
+    """Return the factor of rates after some epochs; one that overflows is infinite, and the run diverges."""
+    with np.errstate(over="ignore"):
+        return float(np.float64(decay) ** epochs)
 
 
 def _tuned(
     settings: DevelopmentSettings, blocks: Sequence[Grown], top: str, feedback: str | None, epoch: int
 ) -> dict[tuple[str, str], float]:
     """Return the rates of fine-tuning, in which there are no bounds."""
-    layers, factor = len(settings.sizes) - 1, settings.lr_decay**epoch
+    layers, factor = len(settings.sizes) - 1, _power(settings.lr_decay, epoch)
     found: dict[tuple[str, str], float] = {}
     for b, block in enumerate(blocks, 1):
         found |= both_rates(block.encoder, settings.rate("tuning_lr", b) * factor)

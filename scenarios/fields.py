@@ -13,11 +13,11 @@ from pydantic import AfterValidator, Field
 from circuitsim.runs.config import Settings
 from circuitsim.runs.scenario import Member
 
-IMAGES: Mapping[str, int] = {"digits": 64, "mnist": 784, "fashion-mnist": 784, "cifar10": 3072}
+IMAGES: Mapping[str, int] = {"digits": 64, "cluttered-digits": 144, "mnist": 784, "fashion-mnist": 784, "cifar10": 3072}
 """Number of features of each data set that has classes."""
 FEATURES: Mapping[str, int] = {**IMAGES, "lowrank": 100}
 CLASSES = 10
-WITHOUT_FILES = ("digits", "lowrank")
+WITHOUT_FILES = ("digits", "cluttered-digits", "lowrank")
 
 Flag = Annotated[bool, Field(description="true or false")]
 Count = Annotated[int, Field(ge=1, description="a whole number >= 1")]

@@ -16,6 +16,7 @@ Output = Literal["identity", "tanh", "logistic", "relu", "saturated", "saturated
 Rates = float | list[float]
 HIDDEN = "identity, tanh, logistic, relu, saturated or saturated-half"
 _RATES = "a number >= 0, or a list with one for each layer above the input"
+MOST_LAYERS = 1000
 
 
 class LayeredSettings(TrainingSettings):
@@ -42,6 +43,8 @@ class LayeredSettings(TrainingSettings):
         super().model_post_init(context)
         if len(self.sizes) < 2 or not all(1 <= size <= 10**9 for size in self.sizes):
             refuse("sizes", self.sizes, expectation(type(self), "sizes"), "Give units for each layer, input first.")
+        if len(self.sizes) > MOST_LAYERS:
+            refuse("sizes", f"{len(self.sizes)} layers", f"at most {MOST_LAYERS}", "Give fewer.")
         for key in ("lr", "lr_bias"):
             self._check_rates(key)
         if self.lr_bias is None:

@@ -85,7 +85,8 @@ class Notebook:
             kept = self._results.user_attrs.get(_FINGERPRINT)
         if kept not in (None, fingerprint):
             raise _refused(path, "the trials of other settings or data")
-        self._results.set_user_attr(_FINGERPRINT, fingerprint)
+        with _writable(path):
+            self._results.set_user_attr(_FINGERPRINT, fingerprint)
 
     def __enter__(self) -> Notebook:
         return self

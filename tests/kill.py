@@ -1,6 +1,9 @@
-"""Kill a run with SIGKILL at random moments, resume it, and compare every final bit with a run that was left alone.
+"""Kill runs of all kinds with SIGKILL at random moments, resume them, and compare every bit with undisturbed runs.
 
-Run: python tests/kill.py --times 50
+Kills also hit `resume`, the writing of a checkpoint, of the report and of figures. After the last resume no half file
+may be left.
+
+Run: python tests/kill.py --times 300
 """
 
 from __future__ import annotations
@@ -15,27 +18,66 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from running import COMMAND, ENTRIES, checkpoints, outcome
+import pandas as pd
+from running import COMMAND
 
 from circuitsim.randomness import generator
 
-PATIENCE = 120.0  # seconds without an end after which something is wrong
+PATIENCE = 300.0  # seconds without an end after which something is wrong
 POLL = 0.0005
-REPLICAS = ["--vary", "rule=rec,rbp", "--vary", "seed=0,1"]
+MOST = 5  # kills of one run
 
 
-def settings(epochs: int) -> list[str]:
-    """Real digits; a checkpoint every third presentation, so that one is often being written."""
-    keys = {"epochs": epochs, "batch": 50, "lr": 0.2, "momentum": 0.5, "lr_decay": 0.9, "checkpoint_every": 3}
-    return [*REPLICAS, *(part for key, value in keys.items() for part in ("--set", f"{key}={value}"))]
+def _sets(**keys: object) -> list[str]:
+    return [part for key, value in keys.items() for part in ("--set", f"{key}={value}")]
+
+
+LEARNING = {"batch": 50, "checkpoint_every": 3, "epochs": 4, "train_limit": 600, "test_limit": 100}
+KINDS: dict[str, list[str]] = {
+    "momentum": [
+        "autoencoder", "--vary", "rule=rec,rbp", "--vary", "seed=0,1", *_sets(**LEARNING, lr=0.2, momentum=0.5,
+        lr_decay=0.9),
+    ],
+    "float64": ["classifier", "--vary", "seed=0,1", *_sets(**LEARNING, lr=0.1, dtype="float64")],
+    "mirror": ["classifier", *_sets(**LEARNING, feedback="wm", lr=0.1)],
+    "dropped": [
+        "autoencoder", "--vary", "lr=0.1,1e30", "--vary", "seed=0,1", *_sets(**LEARNING, on_divergence="drop"),
+    ],
+    "development": [
+        "tourbillon", *_sets(sizes="[64,20,10]", batch=50, epochs=2, tuning_epochs=2, train_limit=600, test_limit=100,
+        checkpoint_every=3),
+    ],
+    "campaign": ["learning-channels", "--quick"],
+    "search": ["mirror-search", "--quick"],
+    "computation": ["recirculation-theory", "--quick"],
+}  # fmt: skip
+"""What is killed, on real digits; a checkpoint every third presentation, so that one is often being written."""
+
+
+def outcome(folder: Path) -> dict[str, bytes]:
+    """All that must be the same to the last bit however often a run was killed: weights, metrics, figures' numbers."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.name == "metrics.parquet":
+            frame = pd.read_parquet(path)
+            found[name] = frame[frame["metric"] != "seconds"].to_csv(float_format="%.17g").encode()
+        elif path.name in ("initial.safetensors", "final.safetensors") or (path.suffix == ".csv"):
+            found[name] = path.read_bytes()
+    return found
 
 
 @dataclass
 class Killer:
-    """Starts the command line on a run folder and kills it at moments drawn from a seed."""
+    """Starts the command line on a run folder and kills it at moments drawn from a seed.
+
+    Parameters
+    ----------
+    folder : of all runs. kind : of what is run. seed : draws the moments.
+    """
 
     folder: Path
-    epochs: int
+    kind: str
     seed: int
     startup: float = 0.0
     duration: float = 0.0
@@ -43,34 +85,29 @@ class Killer:
     differences: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.random: np.random.Generator = generator(self.seed, "kills")
-
-    def reference(self) -> tuple[bytes, bytes]:
-        """What a run that is left alone ends with; how long it takes tells when to kill."""
-        whole = self.folder / "whole"
+        self.random: np.random.Generator = generator(self.seed, f"kills of {self.kind}")
+        whole = self.folder / f"{self.kind}-whole"
         begin = time.monotonic()
         process = self._start(whole)
         while process.poll() is None and not (whole / "config.json").exists():
             time.sleep(POLL)
         self.startup = time.monotonic() - begin
-        if process.wait(PATIENCE):
-            raise RuntimeError(process.communicate()[1])
+        _, err = process.communicate(timeout=PATIENCE)
+        if process.returncode:
+            raise RuntimeError(err)
         self.duration = time.monotonic() - begin
-        return outcome(whole)
+        self.expected, self.names = outcome(whole), names(whole)
+        print(f"{self.kind}: undisturbed {self.duration:.1f} s, {self.startup:.1f} s before the run folder", flush=True)
 
-    def run(self, times: int) -> None:
-        """Kill and resume, often more than once a run, until so many kills have been made."""
-        expected = self.reference()
-        print(f"undisturbed: {self.duration:.1f} s, {self.startup:.1f} s of it before the run folder", flush=True)
-        number = 0
-        while self.kills < times:
-            number += 1
-            out = self.folder / f"run{number}"
-            again = True
-            while again and self.kills < times and self._killed(out):
-                again = bool(self.random.random() < 0.7)
-            self._finish(out)
-            self._compare(out, expected)
+    def run(self, number: int, times: int) -> None:
+        """Kill and resume one run, at most so many times, until it ends; then compare."""
+        out = self.folder / f"{self.kind}-{number}"
+        again = True
+        while again and times > 0 and self._killed(out):
+            times -= 1
+            again = bool(self.random.random() < 0.7)
+        self._finish(out)
+        self._compare(out)
 
     def _killed(self, out: Path) -> bool:
         """Start or resume, and kill; False where it ended before."""
@@ -89,17 +126,14 @@ class Killer:
             self.differences.append(f"{out.name}: status {process.returncode}: {err}")
         self.kills += 1
         partial = len(list(out.rglob("*.partial"))) if out.exists() else 0
-        kept = len(checkpoints(out)) - partial if (out / "checkpoint").exists() else 0
-        held = f"{kept} checkpoints, {partial} unfinished files" if out.exists() else "nothing on disk"
-        print(f"kill {self.kills}: {out.name}, {name}, after {time.monotonic() - begin:.2f} s: {held}", flush=True)
+        print(f"{out.name}: {name}, {time.monotonic() - begin:.2f} s, {partial} unfinished files", flush=True)
         return True
 
     def _start(self, out: Path) -> subprocess.Popen[str]:
         """Resume, or begin (again) where there is nothing to resume."""
-        resume = ["resume", str(out)]
-        begin = ["run", "autoencoder", "--overwrite", "--out", str(out), *settings(self.epochs)]
-        command = [*COMMAND, *(resume if (out / "config.json").exists() else begin)]
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        begin = ["run", *KINDS[self.kind], "--overwrite", "--out", str(out)]
+        command = ["resume", str(out)] if (out / "config.json").exists() else begin
+        return subprocess.Popen([*COMMAND, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
     def _finish(self, out: Path) -> None:
         process = self._start(out)
@@ -107,13 +141,18 @@ class Killer:
         if process.returncode:
             self.differences.append(f"{out.name}: the last resume ended with status {process.returncode}: {err}")
 
-    def _compare(self, out: Path, expected: tuple[bytes, bytes]) -> None:
-        for what, got, wanted in zip(("final weights", "metrics"), outcome(out), expected, strict=True):
-            if got != wanted:
-                self.differences.append(f"{out.name}: other {what} than the run that was left alone")
-        held = {path.name for path in out.iterdir()}
-        if held != ENTRIES or len(checkpoints(out)) != 2:
-            self.differences.append(f"{out.name}: holds {sorted(held)}, {len(checkpoints(out))} checkpoints")
+    def _compare(self, out: Path) -> None:
+        found = outcome(out)
+        for name in sorted(found.keys() | self.expected.keys()):
+            if found.get(name) != self.expected.get(name):
+                self.differences.append(f"{out.name}: other {name} than the run that was left alone")
+        if names(out) != self.names:
+            self.differences.append(f"{out.name}: holds {sorted(names(out) ^ self.names)} or lacks it")
+
+
+def names(folder: Path) -> set[str]:
+    """The names of all that is in a run folder; those of checkpoints and of SQLite's journals differ."""
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if not p.match("*.checkpoint")}
 
 
 # Moments to kill: each yields until the moment has come.
@@ -135,10 +174,10 @@ def _at_random(killer: Killer, out: Path) -> Iterator[None]:
 
 def _in_a_checkpoint(killer: Killer, out: Path) -> Iterator[None]:
     """In the first to the twentieth that is caught."""
-    seen = set(out.glob("checkpoint/.*.partial"))
+    seen = set(out.rglob("checkpoint/.*.partial"))
     left = int(killer.random.integers(1, 21))
     while left:
-        new = set(out.glob("checkpoint/.*.partial")) - seen
+        new = set(out.rglob("checkpoint/.*.partial")) - seen
         seen |= new
         left -= bool(new)
         if left:
@@ -152,9 +191,10 @@ def _at_the_end(killer: Killer, out: Path) -> Iterator[None]:
     yield from _until(float(killer.random.choice([0.02, 0.2, 1.0]) * killer.random.random()))
 
 
-def _written(out: Path) -> tuple[bool, float]:
-    final = out / "final.safetensors"
-    return any(out.glob(".final*.partial")), final.stat().st_mtime if final.exists() else 0.0
+def _written(out: Path) -> tuple[int, float]:
+    """What changes when a run, or a campaign's member, begins to write its end: weights, figures, the report."""
+    ends = [*out.rglob("final.safetensors"), *out.rglob("figures/*"), *out.glob("report.html")]
+    return len(list(out.rglob(".[frm]*.partial"))), max((p.stat().st_mtime for p in ends if p.exists()), default=0.0)
 
 
 Moment = Callable[[Killer, Path], Iterator[None]]
@@ -170,16 +210,22 @@ def main() -> int:
     """Exit status 1 on any difference."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=50, help="kills to make")
-    parser.add_argument("--epochs", type=int, default=40, help="length of the run that is killed")
+    parser.add_argument("--kinds", nargs="*", default=list(KINDS), choices=list(KINDS), help="what is killed")
     parser.add_argument("--seed", type=int, default=0, help="draws the moments")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        killer = Killer(Path(folder), options.epochs, options.seed)
-        killer.run(options.times)
-    for difference in killer.differences:
+        killers = [Killer(Path(folder), kind, options.seed) for kind in options.kinds]
+        number = lost = 0
+        while (made := sum(killer.kills for killer in killers)) < options.times:
+            killer = killers[number % len(killers)]
+            killer.run(number, min(options.times - made, MOST))
+            number += 1
+            lost = sum(len(killer.differences) for killer in killers)
+            print(f"{sum(killer.kills for killer in killers)} kills of {number} runs, {lost} differences", flush=True)
+    print(", ".join(f"{killer.kind} {killer.kills}" for killer in killers))
+    for difference in (difference for killer in killers for difference in killer.differences):
         print(difference)
-    print(f"{killer.kills} kills, {len(killer.differences)} differences")
-    return 1 if killer.differences else 0
+    return 1 if lost else 0
 
 
 if __name__ == "__main__":

@@ -160,10 +160,13 @@ def test_a_tool_that_nothing_provides(
     assert not list(tmp_path.iterdir())
 
 
+DATASETS = ["cifar10", "cluttered-digits", "digits", "fashion-mnist", "lowrank", "mnist"]
+
+
 def test_data(capfd: pytest.CaptureFixture[str]) -> None:
     assert circuitsim("data", "list") == 0
     lines = capfd.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[1:]] == ["cifar10", "digits", "fashion-mnist", "lowrank", "mnist"]
+    assert [line.split()[0] for line in lines[1:]] == DATASETS
 
 
 @pytest.mark.skipif(not REAL_DATA, reason="CIRCUITSIM_DATA names no folder with MNIST")
@@ -245,7 +248,7 @@ def test_the_report_of_a_run_that_diverged(tmp_path: Path) -> None:
             1,
             "circuitsim: Permission denied: f. Check the path and its rights.\n",
         ),
-        (MemoryError("3 TiB"), 1, "circuitsim: not enough memory: 3 TiB. Lower batch, sizes or the number of repl"),
+        (MemoryError("3 TiB"), 2, "circuitsim: not enough memory: 3 TiB. Lower batch, sizes or the number of repl"),
     ],
 )
 def test_statuses(

@@ -19,7 +19,7 @@ def test_the_programs_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     pytest.importorskip("xarray")
     names: dict[str, object] = {"cs": cs}
     programs = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
-    assert len(programs) == 4
+    assert len(programs) == 5
     for program in programs:
         if "simulator.record" in program:
             run = names["run"]

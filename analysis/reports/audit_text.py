@@ -86,19 +86,22 @@ def _scorecard(audit: Audit) -> Iterator[RenderableType]:
 
 
 def scores(card: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the scorecard in words: pairs of a problem and its measurement."""
-    measured: dict[str, Callable[[Any], str]] = {
+    """Return the scorecard in words: pairs of a problem and its measurement, as far as it was measured."""
+    words: dict[str, Callable[[Any], str]] = {
         "labels": lambda labels: f"{100 * labels['fraction']:.0f} % of synaptic changes depend on the labels",
         "locality": lambda locality: _kinds(locality["findings"]),
         "symmetry": _symmetry,
         "distances": _distances,
         "modularity": _modularity,
-    }  # within a run, a large circuit has not all of these
+    }
+    costs = card["costs"]
+    left = [("not measured", str(card["left"]))] if "left" in card else []
     return [
-        *((name, told(card[name])) for name, told in measured.items() if name in card),
-        ("operations", f"{card['costs']['operations']['total']:,} synaptic operations per presentation and example"),
-        ("memory", _memory(card["costs"])),
-        ("wires", _wires(card["costs"]["wires"])),
+        *((name, told(card[name])) for name, told in words.items() if name in card),
+        ("operations", f"{costs['operations']['total']:,} synaptic operations per presentation and example"),
+        ("memory", _memory(costs)),
+        ("wires", _wires(costs["wires"])),
+        *left,
     ]
 
 

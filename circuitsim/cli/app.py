@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from circuitsim.cli.console import error_console, show_rows, table_of, terminal
+from circuitsim.cli.exporting import export
 from circuitsim.cli.keys import show_keys
 from circuitsim.cli.options import Backend, ConfigFile, Quick, ScenarioName, Seed, Sets, Varies
 from circuitsim.cli.sweeping import sweep
 from circuitsim.cli.variables import check_variables
 from circuitsim.errors import CircuitsimError
+from circuitsim.runs.given import shortened
 from circuitsim.runs.lookup import all_scenarios, circuit_descriptions
 from circuitsim.runs.own import find_scenario
 from circuitsim.runs.tools import load_tool
@@ -35,8 +37,10 @@ app = typer.Typer(
 data_app = typer.Typer(rich_markup_mode=None, help="Data sets: list them, find them, fetch them.")
 app.add_typer(data_app, name="data")
 app.command()(sweep)
+app.command()(export)
 
 NAME = "circuitsim"
+_UNUSABLE = (errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL)  # of paths that no file can have: bad input
 GOES_ON = "nobody reads this output any more; the run goes on to its end"
 COMPLETING = f"_{NAME.upper()}_COMPLETE"  # the environment variable with which a shell asks for completions
 
@@ -242,11 +246,11 @@ def main(arguments: list[str] | None = None) -> None:
         status = 0
     except OSError as error:
         advice = "Free some space, then resume." if error.errno == errno.ENOSPC else "Check the path and its rights."
-        errors.print(f"circuitsim: {error.strerror or error}: {error.filename or 'a file'}. {advice}")
-        status = 1
+        errors.print(f"circuitsim: {error.strerror or error}: {shortened(str(error.filename or 'a file'))}. {advice}")
+        status = 2 if error.errno in _UNUSABLE else 1
     except MemoryError as error:
         errors.print(f"circuitsim: not enough memory: {error}. Lower batch, sizes or the number of replicas.")
-        status = 1
+        status = 2
     sys.exit(status)
 
 

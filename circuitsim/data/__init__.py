@@ -7,7 +7,7 @@ and are downloaded there if they are in neither. Each is checked against its pub
 from __future__ import annotations
 
 from circuitsim.data.catalogue import DatasetEntry, fetch, load, missing, names, path, shape_of
-from circuitsim.data.dataset import Dataset
+from circuitsim.data.dataset import Dataset, sorted_by_class
 from circuitsim.data.preprocessing import preprocessed, shifted
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "preprocessed",
     "shape_of",
     "shifted",
+    "sorted_by_class",
 ]

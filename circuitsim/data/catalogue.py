@@ -9,7 +9,7 @@ from pathlib import Path
 
 from numpy.typing import DTypeLike
 
-from circuitsim.data import cifar, digits, idx, locate, lowrank, npz, parquet
+from circuitsim.data import cifar, clutter, digits, idx, locate, lowrank, npz, parquet
 from circuitsim.data.dataset import Dataset, Limits, Raw, checked_dtype, finished
 from circuitsim.data.download import download
 from circuitsim.data.registry import SOURCES, Form
@@ -43,6 +43,11 @@ class _Fileless:
 
 
 _FILELESS = {
+    "cluttered-digits": _Fileless(
+        clutter.read,
+        "5,748 + 1,440 digits among fragments of others, 144 features (12 x 12), 10 classes, made from digits",
+        "embedded",
+    ),
     "digits": _Fileless(
         digits.read, "1,437 + 360 handwritten digits, 64 features (8 x 8), 10 classes, from scikit-learn", "embedded"
     ),
@@ -53,6 +58,7 @@ _FILELESS = {
 
 
 SHAPES: dict[str, tuple[int, ...]] = {
+    "cluttered-digits": (1, 12, 12),
     "digits": (1, 8, 8),
     "lowrank": (100,),
     "mnist": (1, 28, 28),

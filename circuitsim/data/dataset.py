@@ -25,6 +25,7 @@ class Dataset:
     train, test : (examples, features), C-contiguous, float32 or float64; pixels lie in [0, 1].
     train_labels, test_labels : (examples,) int64 classes, or None where there are none.
     image_shape : (channels, rows, columns), whose product is the number of features, or None where rows are no images.
+    note : a remark on how the examples were taken, or "".
 
     The arrays that `load` gives are read-only.
     """
@@ -35,6 +36,7 @@ class Dataset:
     train_labels: Array | None
     test_labels: Array | None
     image_shape: ImageShape | None
+    note: str = ""
 
     def __repr__(self) -> str:
         rows = f"{len(self.train)} training and {len(self.test)} test examples"
@@ -62,11 +64,12 @@ class Limits(NamedTuple):
 
 
 class Raw(NamedTuple):
-    """Result of a reader: both splits, cut to the limits, and the shape of an image."""
+    """Result of a reader: both splits, cut to the limits, the shape of an image, and a remark or ""."""
 
     train: Split
     test: Split
     image_shape: ImageShape | None
+    note: str = ""
 
 
 def checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
@@ -80,6 +83,18 @@ def checked_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     if dtype is None or kind not in (np.dtype("float32"), np.dtype("float64")):
         raise DataError("dtype of a data set", got=repr(dtype), expected="float32 or float64", remedy=remedy)
     return kind
+
+
+def sorted_by_class(labels: Array | None) -> bool:
+    """Return whether the examples of each class follow each other.
+
+    >>> sorted_by_class(np.array([2, 2, 0, 0, 1])), sorted_by_class(np.array([0, 1, 0, 1]))
+    (True, False)
+    """
+    if labels is None:
+        return False
+    classes = len(np.unique(labels))
+    return bool(1 < classes < len(labels) and np.count_nonzero(labels[1:] != labels[:-1]) == classes - 1)
 
 
 def rows_to_take(available: int, limit: int | None, what: str) -> int:
@@ -123,6 +138,7 @@ def finished(name: str, raw: Raw, dtype: np.dtype[Any]) -> Dataset:
         _classes(raw.train.labels),
         _classes(raw.test.labels),
         raw.image_shape,
+        raw.note,
     )
 
 

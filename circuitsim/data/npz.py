@@ -1,7 +1,8 @@
 """A user's own data: a NumPy archive with `x`, and optionally `y`, `x_test` and `y_test`.
 
 `x` is (examples, features...), flattened to rows: uint8 are pixels, divided by 255, other numbers are used as they are.
-`y` is (examples,), whole numbers from 0. Without `x_test` the last fifth of the examples, rounded up, is the test. An
+`y` is (examples,), whole numbers from 0. Without `x_test` the last fifth of the examples, rounded up, is the test. Rows
+that are sorted by class are shuffled before that, and before a limit takes the first of them. An
 `x` of three axes is taken for images of one channel (rows, columns); one of four axes, the second at most four long,
 for images (channels, rows, columns).
 """
@@ -16,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from circuitsim.arrays import misfit_of_numbers, misfit_of_whole
-from circuitsim.data.dataset import Array, ImageShape, Limits, Raw, Split, cut
+from circuitsim.data.dataset import Array, ImageShape, Limits, Raw, Split, cut, sorted_by_class
 from circuitsim.data.files import read_file
-from circuitsim.environment import expanded
+from circuitsim.environment import expanded, free_memory
 from circuitsim.errors import DataError
+from circuitsim.randomness import generator
 
 _KEYS = ("x", "y", "x_test", "y_test")
 
@@ -35,9 +37,9 @@ def read(name: str, limits: Limits, dtype: np.dtype[Any]) -> Raw:
         else:
             _check_classes(key, array, arrays["x" + key[1:]], path)
     _check_alike(arrays, path)
-    train, test = _splits(arrays, path)
+    train, test, note = _splits(arrays, path, limits)
     train = cut(train, limits.train, f"train_limit of {path}")
-    return Raw(train, cut(test, limits.test, f"test_limit of {path}"), _image_shape(arrays["x"]))
+    return Raw(train, cut(test, limits.test, f"test_limit of {path}"), _image_shape(arrays["x"]), note)
 
 
 def _refused(path: Path, key: str, got: str, expected: str, remedy: str = "") -> DataError:
@@ -54,7 +56,13 @@ def _arrays(data: bytes, path: Path) -> dict[str, Array]:
     remedy = "Save it again by numpy.savez(path, x=..., y=...)."
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+            if unpacked > (room := free_memory()):
+                got = f"{unpacked} bytes when unpacked"
+                raise _refused(path, "", got, f"at most {room}, as memory is free", "Take fewer examples.")
             members = [(entry.filename, archive.read(entry)) for entry in archive.infolist()]
+    except DataError:
+        raise
     # A damaged archive fails in as many ways as there are fields in its headers.
     except Exception as error:
         got = f"a file that cannot be read ({type(error).__name__}: {error})"
@@ -122,14 +130,41 @@ def _check_alike(arrays: dict[str, Array], path: Path) -> None:
         raise _refused(path, "x_test", f"the type {other.dtype}", f"the type of 'x', {x.dtype}")
 
 
-def _splits(arrays: dict[str, Array], path: Path) -> tuple[Split, Split]:
-    x, y = arrays["x"].reshape(len(arrays["x"]), -1), arrays.get("y")
+def _splits(arrays: dict[str, Array], path: Path, limits: Limits) -> tuple[Split, Split, str]:
+    """The rows of both splits, and a note where they were shuffled.
+
+    The last rows of a file that is sorted by class, and the first ones that a limit takes, have only some of the
+    classes: such rows are shuffled first.
+    """
+    whole = Split(arrays["x"].reshape(len(arrays["x"]), -1), arrays.get("y"))
     if "x_test" in arrays:
-        return Split(x, y), Split(arrays["x_test"].reshape(len(arrays["x_test"]), -1), arrays.get("y_test"))
+        test = Split(arrays["x_test"].reshape(len(arrays["x_test"]), -1), arrays.get("y_test"))
+        parts = [
+            (whole, limits.train, f"the rows that train_limit={limits.train} takes"),
+            (test, limits.test, f"the rows that test_limit={limits.test} takes"),
+        ]
+        shuffled = [_shuffled(part) if limit and sorted_by_class(part.labels) else part for part, limit, _ in parts]
+        cause = [what for (part, _, what), now in zip(parts, shuffled, strict=True) if now is not part]
+        return shuffled[0], shuffled[1], _note(path, " and ".join(cause))
+    note = _note(path, "the last fifth, which is the test,") if sorted_by_class(whole.labels) else ""
+    whole = _shuffled(whole) if note else whole
+    x, y = whole.rows, whole.labels
     if len(x) < 2:
         raise _refused(path, "x", "1 example", "at least 2, as the last fifth is the test", "Add examples or 'x_test'.")
     cutoff = len(x) - (len(x) + 4) // 5
-    return Split(x[:cutoff], None if y is None else y[:cutoff]), Split(x[cutoff:], None if y is None else y[cutoff:])
+    train, test = (Split(x[part], None if y is None else y[part]) for part in (slice(cutoff), slice(cutoff, None)))
+    return train, test, note
+
+
+def _shuffled(part: Split) -> Split:
+    order = generator(0, "rows of a file that is sorted by class").permutation(len(part.rows))
+    return Split(part.rows[order], None if part.labels is None else part.labels[order])
+
+
+def _note(path: Path, part: str) -> str:
+    if not part:
+        return ""
+    return f"{path} is sorted by class: its rows are shuffled, since {part} would have only some of the classes"
 
 
 def _image_shape(x: Array) -> ImageShape | None:

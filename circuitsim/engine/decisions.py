@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import ConfigError
+
+if TYPE_CHECKING:
+    from circuitsim.engine.simulator import Simulator
 
 
 class Readout(str, Enum):

@@ -6,7 +6,6 @@ Precedence: defaults < `--seed` < `--config` < `--quick` < `--set`.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from circuitsim.errors import ConfigError
 from circuitsim.runs.base import AnyScenario
 from circuitsim.runs.config import refuse
+from circuitsim.runs.given import read_toml, shortened
 from circuitsim.runs.names import did_you_mean
 
 _WORD = re.compile(r"[^\s\"'\[\]{},=#]+")
@@ -66,8 +66,8 @@ def vary_of(
 def parse_value(key: str, text: str) -> Any:
     """Read VALUE of `--set KEY=VALUE`: TOML, or a bare word for a string."""
     try:
-        return tomllib.loads(f"value = {text}")["value"] if "\n" not in text else _no_value(key, text)
-    except tomllib.TOMLDecodeError:
+        return read_toml(f"value = {text}")["value"] if "\n" not in text else _no_value(key, text)
+    except ValueError:
         if _WORD.fullmatch(text.strip()):
             return text.strip()
         return _no_value(key, text)
@@ -119,11 +119,11 @@ def split_top(key: str, text: str) -> list[str]:
 def read_keys(path: Path) -> dict[str, Any]:
     """Read the keys of a TOML file."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors may put a byte-order mark there
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return read_toml(path.read_text(encoding="utf-8-sig"))  # editors may put a byte-order mark there
+    except (OSError, ValueError) as error:
         raise ConfigError(
             f"--config {path}",
-            got=str(error),
+            got=shortened(str(error)),
             expected="a readable TOML file of keys and values",
             remedy="Correct the file or its path.",
         ) from None

@@ -20,7 +20,6 @@ from circuitsim.errors import BadInput, ConfigError, DataError, Diverged, Interr
 from circuitsim.runs import runfolder, signals, tables, training
 from circuitsim.runs.config import Settings, TrainingSettings, based, replicas
 from circuitsim.runs.estimate import estimated_seconds, in_words
-from circuitsim.runs.files import remove_partial
 from circuitsim.runs.lookup import load_scenario
 from circuitsim.runs.ownership import owned
 from circuitsim.runs.products import check_products
@@ -93,7 +92,7 @@ class CampaignRun(Run[Campaign]):
 
     def restore(self) -> None:
         """Keep the outcomes of members that have ended; try again those that were skipped."""
-        ended = {run.member.name: run for run in self._read_outcomes() if run.state != SKIPPED}
+        ended = {run.member.name: run for run in self._read_outcomes() if run.state != SKIPPED and self._whole(run)}
         left = [member for member in self.members if member.name not in ended]
         if left:
             check_products(self.folder, self.config)
@@ -144,6 +143,18 @@ class CampaignRun(Run[Campaign]):
                 total += seconds
         self.show(f"all members: about {in_words(total)}; a run that is interrupted goes on with `resume`")
 
+    def _whole(self, run: MemberRun) -> bool:
+        """Return whether the numbers of a member that has ended can be read; show why not: it is resumed then."""
+        try:
+            tables.read_frame(run.folder / runfolder.METRICS)
+            runfolder.read_tensors(run.folder / runfolder.FINAL)
+            if (audit := run.folder / runfolder.AUDIT).exists():
+                runfolder.read_json(audit)
+        except BadInput as error:
+            self.show(f"member {run.member.name}: {error.what}: {error.got}; it is written again", "yellow")
+            return False
+        return True
+
     def _first_weights(self, member: Member, folder: Path) -> Path | None:
         """Write into a folder the tensors that a member takes from another's first replica; None for no such."""
         if not member.begins:
@@ -177,7 +188,6 @@ class CampaignRun(Run[Campaign]):
 
     def _finish(self, runs: Sequence[MemberRun]) -> None:
         """Write metrics.parquet of all members and the campaign's files; Diverged if any member did."""
-        remove_partial(self.folder)
         ran = [run for run in runs if run.state != SKIPPED]
         frames = {run.member.name: tables.read_frame(run.folder / runfolder.METRICS) for run in ran}
         tables.write_frame(self.folder / runfolder.METRICS, tables.of_members(frames))

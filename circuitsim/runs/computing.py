@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circuitsim import kernels
-from circuitsim.errors import ConfigError, Interrupted
+from circuitsim.errors import ConfigError, Interrupted, RunFolderError
 from circuitsim.runs import runfolder, signals, tables
-from circuitsim.runs.files import remove_partial
 from circuitsim.runs.products import check_products
 from circuitsim.runs.run import Run
 from circuitsim.runs.scenario import Computation
@@ -57,16 +56,27 @@ class ComputationRun(Run[Computation]):
         ------
         Interrupted : the folder has all numbers or none; or `keeps`, and the folder has what was done.
         """
-        remove_partial(self.folder)
+        received: list[int] = []
         try:
-            with signals.at_once():
-                if not self._numbers.exists():
-                    tables.write_frame(self._numbers, self._computed())
-                self.scenario.finish(self.folder, tables.read_frame(self._numbers), self.config)
-        except KeyboardInterrupt:
+            with signals.at_once() as received:
+                self.scenario.finish(self.folder, self._read_or_compute(), self.config)
+        except (KeyboardInterrupt, Exception) as error:
+            if not (received or isinstance(error, KeyboardInterrupt)):
+                raise
             kept = f"{runfolder.KEPT}/ has those that were" if self.scenario.keeps else "and none are kept"
             where = "in its figures" if self._numbers.exists() else f"before its numbers were complete, {kept}"
             raise Interrupted(f"computation {self.scenario.name}: interrupted {where}", self.folder) from None
+
+    def _read_or_compute(self) -> pd.DataFrame:
+        """Return the numbers: those that are written, unless their file is damaged."""
+        if self._numbers.exists():
+            try:
+                return tables.read_frame(self._numbers)
+            except RunFolderError as error:
+                self.show(f"{error.what}: {error.got}; it is computed again", "yellow")
+                self.check(None)
+        tables.write_frame(self._numbers, self._computed())
+        return tables.read_frame(self._numbers)
 
     @property
     def _numbers(self) -> Path:

@@ -6,6 +6,7 @@ Every refusal names the key, the value given and the values allowed.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
@@ -13,6 +14,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from circuitsim.errors import ConfigError
+from circuitsim.runs.given import expect_bounded, shortened, shown
 from circuitsim.runs.names import did_you_mean
 
 
@@ -75,17 +77,18 @@ class TrainingSettings(Settings):
 
 
 _FILES = (".npz", ".py")
+MOST_REPLICAS = 10_000  # of one run
 M = TypeVar("M", bound=BaseModel)
 S = TypeVar("S", bound=Settings)
 
 
 def refuse(key: str, got: Any, expected: str, remedy: str) -> None:
     """Raise ConfigError for a key."""
-    raise ConfigError(f"key {key}", got=spell(got), expected=expected, remedy=remedy)
+    raise ConfigError(f"key {shortened(key)}", got=shown(got), expected=expected, remedy=remedy)
 
 
 def spell(value: Any) -> str:
-    """A value as a user would write it."""
+    """Return a value as a user would write it."""
     if isinstance(value, bool):
         return str(value).lower()
     return "none" if value is None else repr(value) if isinstance(value, str) else str(value)
@@ -104,6 +107,8 @@ def build(model: type[M], values: Mapping[str, Any], within: str = "") -> M:
         hint = did_you_mean(unknown[0], model.model_fields) or "Remove it."
         expected = f"one of {', '.join(sorted(model.model_fields))}"
         refuse(f"{within}{unknown[0]}", cleaned[unknown[0]], expected, hint)
+    for key, value in cleaned.items():
+        expect_bounded(f"key {within}{key}", value)
     try:
         return model.model_validate(cleaned)
     except ValidationError as error:
@@ -147,6 +152,9 @@ def replicas(model: type[S], values: Mapping[str, Any], vary: Mapping[str, Seque
             )
         if key in values:
             refuse(key, f"{key} both set and varied", "one of the two", "Remove one of them.")
+    if (count := math.prod(map(len, vary.values()))) > MOST_REPLICAS:
+        key = max(vary, key=lambda key: len(vary[key]))
+        refuse(key, f"{count} replicas", f"at most {MOST_REPLICAS} in one run", "Vary fewer values, or make a sweep.")
     made = [
         build(model, {**values, **dict(zip(vary, combination, strict=True))})
         for combination in itertools.product(*vary.values())

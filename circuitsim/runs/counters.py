@@ -33,8 +33,8 @@ class Counters(BaseModel):
         """
         ended = self.epoch == epochs and not self.batch
         fits = ended or (self.epoch < epochs and self.batch <= batches)
-        each = [
-            {len(values) for values in own.values()} <= {count} for own, count in zip(self.sums, replicas, strict=False)
-        ]
-        if not (fits and all(each) and len(self.sums) == len(replicas)):
+        alike = len(self.sums) == len(replicas) and all(
+            len(values) == count for own, count in zip(self.sums, replicas, strict=True) for values in own.values()
+        )
+        if not (fits and alike):
             raise ValueError("its counters are not those of a run with these settings")

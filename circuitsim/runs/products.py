@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from circuitsim.errors import RunFolderError
-from circuitsim.kernels.cpu.providers import VARIABLE, provider
 
 KEY = "products"
 
 
 def product_library(backend: str) -> dict[str, str]:
     """Return the entry of config.json that names the library which multiplies matrices, for the compiled backend."""
-    return {KEY: str(provider())} if backend == "numba" else {}
+    if backend != "numba":
+        return {}
+    from circuitsim.kernels.cpu.providers import provider  # imports the compiler
+
+    return {KEY: str(provider())}
 
 
 def check_products(folder: Path, config: Mapping[str, Any]) -> None:
@@ -27,5 +30,5 @@ def check_products(folder: Path, config: Mapping[str, Any]) -> None:
         f"run folder {folder}",
         got=f"matrix products by {before} when it started, by {now} now, so that its bits would change",
         expected="the library that the run started with",
-        remedy=f"Install {before} and set {VARIABLE}={name}, or start the run anew in another folder.",
+        remedy=f"Install {before} and set CIRCUITSIM_BLAS={name}, or start the run anew in another folder.",
     )

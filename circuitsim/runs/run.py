@@ -12,10 +12,11 @@ from typing import Any, Generic, Self, TypeVar
 
 from rich.console import Console
 
-from circuitsim.errors import ConfigError
+from circuitsim.errors import CircuitsimError, ConfigError
 from circuitsim.runs import runfolder
 from circuitsim.runs.base import AnyScenario
 from circuitsim.runs.config import Settings, based, replicas
+from circuitsim.runs.files import remove_partial
 from circuitsim.runs.ownership import check_unowned, make_new
 from circuitsim.runs.trust import check_code, digests
 
@@ -92,7 +93,7 @@ class Run(ABC, Generic[K]):
         with runfolder.claimed(made.folder, overwrite):
             made.write_first()
             runfolder.write_json(made.folder / runfolder.CONFIG, made.config)
-            made.carry_out()
+            made.carry_on()
         return made
 
     @classmethod
@@ -105,6 +106,8 @@ class Run(ABC, Generic[K]):
         **options: Any,
     ) -> Self:
         """Continue where the run in a folder stopped; write only the report of a complete one."""
+        for place in (folder, folder / runfolder.FIGURES, folder / runfolder.CHECKPOINTS):
+            remove_partial(place)
         settings = runfolder.read_settings(folder, config, scenario.settings)
         base = str(config["given"].get("folder", ""))
         made = cls(scenario, settings, config["vary"], str(config["backend"]), folder, console, base=base, **options)
@@ -113,7 +116,7 @@ class Run(ABC, Generic[K]):
         if not made.trusted:
             check_code(folder, made.code(), config["given"])
         made.restore()
-        made.carry_out()
+        made.carry_on()
         return made
 
     @classmethod
@@ -153,6 +156,14 @@ class Run(ABC, Generic[K]):
     @abstractmethod
     def carry_out(self) -> None:
         """Do the remaining work and write its files, whatever ends the run."""
+
+    def carry_on(self) -> None:
+        """Carry the run out; CircuitsimError where its memory does not suffice, since it can be continued."""
+        try:
+            self.carry_out()
+        except MemoryError as error:
+            reason = f"not enough memory: {error}. What was done is in {self.folder}"
+            raise CircuitsimError(f"{reason}; where there is more memory, go on with: circuitsim resume") from None
 
     def show(self, line: str, style: str = "") -> None:
         """Show the user a line."""

@@ -22,7 +22,7 @@ from circuitsim.runs.config import Settings, build
 from circuitsim.runs.files import remove_partial, write_bytes
 from circuitsim.runs.ownership import LOCK, check_unowned, owned
 from circuitsim.runs.products import product_library
-from circuitsim.runs.trust import check_links
+from circuitsim.runs.trust import check_kinds, check_links
 
 CONFIG, METRICS, INITIAL, FINAL = "config.json", "metrics.parquet", "initial.safetensors", "final.safetensors"
 LOG = "metrics.jsonl"  # of a run that trains: the rows of METRICS, appended as they come
@@ -104,6 +104,14 @@ def write_json(path: Path, content: Any) -> None:
     write_bytes(path, json.dumps(content, indent=2).encode())
 
 
+def read_json(path: Path) -> Any:
+    """Read a JSON file of a run folder; RunFolderError where it is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise unreadable(path, error) from None
+
+
 def describe(
     scenario: str,
     settings: Sequence[Settings],
@@ -173,6 +181,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """Read config.json of a run folder without links."""
     path = folder / CONFIG
     check_links(folder, (*FILES, *FOLDERS))
+    check_kinds(folder, FILES, FOLDERS)
     try:
         config = json.loads(path.read_text(encoding="utf-8-sig"))
         _Config.model_validate(config)

@@ -36,16 +36,21 @@ def noted() -> Iterator[list[int]]:
 
 
 @contextmanager
-def at_once() -> Iterator[None]:
-    """Raise KeyboardInterrupt at every signal that stops a run: for work of which no part is worth keeping."""
+def at_once() -> Iterator[list[int]]:
+    """Let every signal that stops a run raise KeyboardInterrupt, and collect them: for work that keeps nothing.
+
+    Libraries make other errors of a KeyboardInterrupt; once there was a signal, any error is its doing.
+    """
+    received: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
+        received.append(number)
         raise KeyboardInterrupt
 
     before = {number: signal.getsignal(number) for number in _stopping()}
     _install(dict.fromkeys(before, stop))
     try:
-        yield
+        yield received
     finally:
         _install(before)
 

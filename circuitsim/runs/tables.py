@@ -28,12 +28,17 @@ def write_frame(path: Path, frame: pd.DataFrame) -> None:
 
 def read_frame(path: Path) -> pd.DataFrame:
     """Read a Parquet file; RunFolderError where it is none."""
+    import numpy as np
     import pandas as pd
     import pyarrow
 
     try:
-        return pd.read_parquet(io.BytesIO(path.read_bytes()))
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        frame = pd.read_parquet(io.BytesIO(path.read_bytes()))
+        kinds = [np.dtype(frame[column].dtype).kind for column in ("replica", "epoch", "value")]
+        if not (set(COLUMNS) <= set(frame) and kinds[0] in "iu" and kinds[1] in "iu" and kinds[2] in "iuf"):
+            raise ValueError(f"other columns than {', '.join(COLUMNS)}")
+        return frame
+    except (OSError, LookupError, TypeError, ValueError, pyarrow.ArrowException) as error:
         raise RunFolderError(
             f"table {path}",
             got=f"a file that cannot be read ({type(error).__name__}: {error})",

@@ -16,7 +16,6 @@ from circuitsim.errors import Diverged, Interrupted, RunFolderError, TensorError
 from circuitsim.runs import checkpoint, runfolder, signals, tables
 from circuitsim.runs.base import LearningScenario
 from circuitsim.runs.config import TrainingSettings, spell
-from circuitsim.runs.files import remove_partial
 from circuitsim.runs.metrics_log import MetricsLog
 from circuitsim.runs.products import check_products
 from circuitsim.runs.progress import RunProgress
@@ -62,6 +61,10 @@ class TrainingRun(Run[Scenario]):
     def check(self, init: Path | None) -> None:
         """Build the study, and load the first weights if a file has them."""
         self.study = make_study(self.scenario, self.settings, self.backend)
+        if self.study.data.note:
+            self.show(self.study.data.note, "yellow")
+        if not self.settings[0].shuffle and data.sorted_by_class(self.study.data.train_labels):
+            self.show("shuffle is false, and the examples are sorted by class: most batches have one class", "yellow")
         if init is not None:
             load_initial(self.study, init)
 
@@ -78,7 +81,6 @@ class TrainingRun(Run[Scenario]):
     def restore(self) -> None:
         """Restore the newest whole checkpoint, or the tensors before training."""
         self.check(None)
-        remove_partial(self.folder)
         if not any(self._restored(*one) for one in checkpoint.newest(self.folder / runfolder.CHECKPOINTS)):
             for name, values in runfolder.read_tensors(self.folder / runfolder.INITIAL).items():
                 self.study.load(name, values, by_replica=len(self.settings) > 1)

@@ -13,6 +13,8 @@ from circuitsim.runs.base import AnyScenario
 from circuitsim.runs.config import Settings
 from circuitsim.runs.own import IN_FILE, file_of, find_scenario
 
+_FILES = (".checkpoint", ".svg", ".csv")  # in folders of a run folder
+
 
 def check_links(folder: Path, names: Iterable[str]) -> None:
     """Raise RunFolderError for a link among some files and folders of a run folder: a run writes and removes there."""
@@ -25,6 +27,23 @@ def check_links(folder: Path, names: Iterable[str]) -> None:
                 expected="files and folders of its own",
                 remedy="Put what it points to in its place.",
             )
+
+
+def check_kinds(folder: Path, files: Iterable[str], folders: Iterable[str]) -> None:
+    """Raise RunFolderError for a folder in the place of a file of a run folder, or for a file in that of a folder."""
+    wrong = [folder / name for name in files if (folder / name).is_dir()]
+    for place in (folder / name for name in folders):
+        if place.is_file():
+            wrong.append(place)
+        elif place.is_dir():
+            wrong += [path for path in sorted(place.iterdir()) if path.suffix in _FILES and path.is_dir()]
+    for path in wrong:
+        raise RunFolderError(
+            f"run folder {folder}",
+            got=f"a {'folder' if path.is_dir() else 'file'} named {path.relative_to(folder)}",
+            expected="what a run writes there",
+            remedy="Remove it.",
+        )
 
 
 def digests(scenario: str, settings: Iterable[Settings], base: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Classifiers trained in step, for searches: their final metrics, and examples held out to judge trials by."""
+"""Circuits trained in step, for searches: their final metrics, and examples held out to judge trials by."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from circuitsim.errors import Diverged
-from circuitsim.runs.config import Settings
+from circuitsim.runs.base import LearningScenario
+from circuitsim.runs.config import Settings, TrainingSettings
 from circuitsim.scenarios.classifier.scenario import SCENARIO as CLASSIFIER
 from circuitsim.scenarios.classifier.settings import ClassifierSettings
 
@@ -33,11 +34,7 @@ def fingerprint(settings: Settings, backend: str, dataset: Dataset) -> str:
 
 def ended(settings: Sequence[ClassifierSettings], dataset: Dataset, backend: str) -> list[tuple[int, str, str, float]]:
     """Train; return the final metrics (replica, split, metric, value), the worst error of a replica that diverged."""
-    from circuitsim.runs.study import Study  # imports the engine
-
-    study = Study(CLASSIFIER, settings, dataset, backend)
-    with suppress(Diverged):  # all have
-        _train(study)
+    study = trained(CLASSIFIER, settings, dataset, backend)
     left = set(study.alive())
     last = [(r, s, m, v) for r, e, s, m, v in study.metrics if e == study.epochs and m not in _LEFT_OUT]
     lost = [(r, *row) for r in range(len(settings)) if r not in left for row in _LOST]
@@ -60,9 +57,15 @@ def held_out(dataset: Dataset, kept: int) -> Dataset:
     )
 
 
-def _train(study: Study) -> None:
-    study.begin()
-    while study.epoch < study.epochs:
-        for _ in study.train_epoch(float("inf")):
-            pass
-        study.end_epoch()
+def trained(scenario: LearningScenario, settings: Sequence[TrainingSettings], dataset: Dataset, backend: str) -> Study:
+    """Train circuits in step to the end, or until all have diverged; nothing is written."""
+    from circuitsim.runs.study import Study  # imports the engine
+
+    study = Study(scenario, settings, dataset, backend)
+    with suppress(Diverged):  # all have
+        study.begin()
+        while study.epoch < study.epochs:
+            for _ in study.train_epoch(float("inf")):
+                pass
+            study.end_epoch()
+    return study

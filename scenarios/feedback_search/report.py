@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 TITLE = "feedback-search – kinds of feedback, each at its best setting"
 ERROR = "held-out error (%)"
+LAYERS = {"two": "the top layer and of those below", "each": "all layers"}
 
 
 def finish(folder: Path, metrics: pd.DataFrame, config: Mapping[str, Any]) -> None:
@@ -35,7 +36,7 @@ def budget(config: Mapping[str, Any]) -> str:
     """Describe what each method was given."""
     return (
         f"Each kind of feedback had {config['trials']} trials (TPE, {config['startup']} of them random) for the rates "
-        "of the top layer and of those below and for its own coefficients; a trial is the mean error of "
+        f"of {LAYERS[config['rates']]} and for its own coefficients; a trial is the mean error of "
         f"{config['seeds']} circuits on the last {100 * config['held_out']:.3g} % of the training examples, which they "
         "were not trained on. The best setting was then trained on all training examples with "
         f"{config['test_seeds']} other seeds; the test split was used there alone. {config['epochs']} epoch(s)."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,9 +43,12 @@ def own_keys(method: str, parameters: Parameters, layers: int) -> dict[str, Any]
 
     >>> own_keys("kp", {"top": 0.1, "below": 0.2, "weight_decay": 1e-4}, 3)
     {'feedback': 'kp', 'lr': [0.2, 0.2, 0.1], 'weight_decay': 0.0001}
+    >>> own_keys("bp", {"top": 0.1, "layer1": 0.3, "layer2": 0.2}, 3)
+    {'feedback': 'bp', 'lr': [0.3, 0.2, 0.1]}
     """
-    own = {key: value for key, value in parameters.items() if key not in ("top", "below")}
-    rates = [parameters["below"]] * (layers - 1) + [parameters["top"]]
+    below = [parameters.get(f"layer{h}", parameters.get("below", math.nan)) for h in range(1, layers)]
+    rates = [*below, parameters["top"]]
+    own = {key: value for key, value in parameters.items() if key not in ("top", "below") and key[:5] != "layer"}
     found: dict[str, Any] = {"feedback": method, "lr": rates}
     if method == "wm":
         return found | {"mirror": {**MIRROR, **own}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -43,6 +43,7 @@ class FeedbackSearchSettings(Settings):
     methods: Annotated[list[str], each_once(FEEDBACK)] = Field(list(FEEDBACK), description=expected_each_once(FEEDBACK))
     trials: Count = 24
     startup: Count = 8
+    rates: Literal["two", "each"] = Field("two", description="two or each")
     top: Range = Field([0.01, 1.0])
     below: Range = Field([0.01, 3.0])
     held_out: float = Field(1 / 6, gt=0, lt=1, description="a number above 0 and below 1")
@@ -57,14 +58,12 @@ class FeedbackSearchSettings(Settings):
     angle_examples: Count = 1000
 
     FIXED: ClassVar[tuple[str, ...]] = (
-        "dataset", "hidden", "methods", "trials", "startup", "top", "below", "held_out", "seeds", "test_seeds", "seed",
-        "epochs", "batch", "momentum", "train_limit", "test_limit", "angle_examples",
+        "dataset", "hidden", "methods", "trials", "startup", "rates", "top", "below", "held_out", "seeds", "test_seeds",
+        "seed", "epochs", "batch", "momentum", "train_limit", "test_limit", "angle_examples",
     )  # fmt: skip
 
     def ranges(self, method: str) -> dict[str, tuple[float, float]]:
         """Return the range of each parameter that is searched for a method."""
-        return {
-            "top": (self.top[0], self.top[1]),
-            "below": (self.below[0], self.below[1]),
-            **COEFFICIENTS.get(method, {}),
-        }
+        below = ["below"] if self.rates == "two" else [f"layer{h}" for h in range(1, len(self.hidden) + 1)]
+        rates = {"top": (self.top[0], self.top[1])} | dict.fromkeys(below, (self.below[0], self.below[1]))
+        return {**rates, **COEFFICIENTS.get(method, {})}

@@ -5,40 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuits.blocks import TOP, TUNING
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.circuits.tourbillon import growing, tourbillon
-from circuitsim.runs.config import Settings
 from circuitsim.runs.scenario import Computation
-from circuitsim.scenarios.fields import Seed, Ticks, must
+from circuitsim.scenarios.five_problems.learning import learned
+from circuitsim.scenarios.five_problems.settings import ProblemSettings
 from circuitsim.timetable.protocol import Protocol, Updates
 
 if TYPE_CHECKING:
     import pandas as pd
 
 EXAMPLES = 8
-
-
-class ProblemSettings(Settings):
-    """The settings of `five-problems`."""
-
-    method: Literal["tourbillon", "fine-tuning", "fa", "bp"] = Field(
-        "tourbillon", description="tourbillon (growth and the top layer), fine-tuning, fa or bp"
-    )
-    blocks: Annotated[list[int], must(lambda blocks: bool(blocks) and all(1 <= n <= 50 for n in blocks))] = Field(
-        list(range(2, 11)), description="a list of at least one whole number from 1 to 50"
-    )
-    width: int = Field(12, ge=1, le=1000, description="a whole number from 1 to 1000")
-    delay: Ticks = 1
-    seed: Seed = 0
-
-    FIXED: ClassVar[tuple[str, ...]] = ("blocks", "width", "delay")
+RIGHT = 90.0  # degrees between matrices that have nothing in common
 
 
 def described(settings: ProblemSettings, blocks: int) -> tuple[Circuit, Protocol]:
@@ -55,10 +39,12 @@ def compute(settings: ProblemSettings) -> pd.DataFrame:
     """Measure circuits of each depth; the column epoch is the number of hidden layers.
 
     window : ticks for which neurons must remember. hops : projections between an error and the synapses that use it.
-    labels : percent of the learning synapses whose update uses labels. transported : projections with another's
-    weights. snapshots : most numbers that a neuron holds at once, for one example. interval : ticks after which the
-    next example can enter, where a neuron remembers one at a time. needs : percent of all other projections on which
-    the updates of the synapses into the first hidden layer depend.
+    labels : percent of the learning synapses whose update uses labels. symmetry : the smallest angle between feedback
+    and forward weights that the circuit requires, in degrees; 90: it requires none. transported : projections with
+    another's weights. snapshots : most numbers that a neuron holds at once, for one example. interval : ticks after
+    which the next example can enter, where a neuron remembers one at a time. needs : percent of all other projections
+    on which the updates of the synapses into the first hidden layer depend. error, error_half, rate, labelled : see
+    `learned`.
     """
     import pandas as pd
 
@@ -78,11 +64,14 @@ def compute(settings: ProblemSettings) -> pd.DataFrame:
             "window": made.schedule.window,
             "hops": found["distances"]["hops"],
             "labels": 100 * found["labels"]["fraction"],
+            "symmetry": RIGHT if found["symmetry"]["required"] is None else found["symmetry"]["required"],
             "transported": found["costs"]["wires"]["nonlocal"].get("weight-transport", 0),
             "snapshots": found["costs"]["neurons"]["snapshots"],
             "interval": made.schedule.shortest_interval(1),
             "needs": 100 * found["modularity"]["fraction"][first],
         }
+        if settings.epochs:
+            figures |= learned(settings, blocks)
         rows += [(blocks, "train", metric, float(value)) for metric, value in figures.items()]
     return pd.DataFrame(rows, columns=["epoch", "split", "metric", "value"])
 
@@ -94,7 +83,7 @@ def finish(folder: Path, metrics: pd.DataFrame, config: Mapping[str, Any]) -> No
     report.finish(folder, metrics, config)
 
 
-QUICK: Mapping[str, Any] = {"blocks": [2, 4, 6], "width": 6}
+QUICK: Mapping[str, Any] = {"blocks": [2, 4, 6], "width": 6, "seeds": 2, "epochs": 1, "rates": [0.1]}
 
 SCENARIO = Computation(
     name="five-problems",

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TITLE = "reproduce – the sources, item by item"
-NOTHING = "no number"
+NOTHING, CHECKED = "no number", "checked by the command"
+AND = "; "  # between a row's settings, and between its commands
 CAPTION = (
     "Ours: mean over seeds ± half of its 95 % interval (Student's t), with the number of seeds. Agrees: our number, or "
     "what the command checks, is in the range that the source's statement gives. Differs: it is not. Refuted: a "
@@ -82,11 +83,11 @@ def markdown(rows: Sequence[Row]) -> str:
         own = [row for row in rows if row.source == source]
         if not own:
             continue
-        commands = list(dict.fromkeys(row.command for row in own if row.command != "–"))
+        commands = list(dict.fromkeys(one for row in own for one in _commands(row)))
         parts.append(f"### {source}: {reference}\n")
         parts.append("| row | item | printed | ours | setting | command | verdict |\n|---|---|---|---|---|---|---|")
         for row in own:
-            number = f"[{commands.index(row.command) + 1}]" if row.command in commands else "–"
+            number = ", ".join(f"[{commands.index(one) + 1}]" for one in _commands(row)) or "–"
             verdict = f"**{row.verdict}**" + (f": {row.why}" if row.why else "")
             cells = (str(row.row), row.item, row.printed, row.ours, row.setting, number, verdict)
             parts.append(f"| {' | '.join(cell.replace('|', '∣') for cell in cells)} |")
@@ -94,6 +95,10 @@ def markdown(rows: Sequence[Row]) -> str:
         parts += [f"{k}. `{command}`" for k, command in enumerate(commands, 1)]
         parts.append("")
     return "\n".join(parts)
+
+
+def _commands(row: Row) -> list[str]:
+    return [] if row.command == "–" else row.command.split(AND)
 
 
 def _numbers(metrics: pd.DataFrame) -> Numbers:
@@ -108,9 +113,10 @@ def _row(item: Item, numbers: Mapping[str, np.ndarray | None]) -> Row:
     known = {read.label: found for read in item.reads if (found := numbers[read.label]) is not None and len(found)}
     used = [experiments()[name] for name in dict.fromkeys(read.experiment for read in item.reads)]
     settings, commands = [one.setting for one in used], [_command(one) for one in used]
+    none = NOTHING if item.verdict == "not comparable" else CHECKED
     verdict, why, minutes = str(item.verdict), item.why, sum(one.minutes for one in used)
     if len(known) == len(item.reads):
-        ours = "; ".join(_value(read, known[read.label]) for read in item.reads) or item.reported or NOTHING
+        ours = "; ".join(_value(read, known[read.label]) for read in item.reads) or item.reported or none
         if not item.reads or not item.reported:  # what is reported has a setting and a command of its own
             settings, commands = [*settings, item.setting], [*commands, item.command]
         if not all(read.holds(float(known[read.label].mean())) for read in item.reads):
@@ -121,7 +127,7 @@ def _row(item: Item, numbers: Mapping[str, np.ndarray | None]) -> Row:
     else:
         ours, verdict = NOTHING, "not comparable"
         why = f"not run: about {minutes:g} minutes on one core{'; ' if why else ''}{why}"
-    setting, command = ("; ".join(filter(None, parts)) or "–" for parts in (settings, commands))
+    setting, command = (AND.join(filter(None, parts)) or "–" for parts in (settings, commands))
     return Row(item.source, item.row, item.item, item.printed, ours, setting, command, verdict, why)
 
 
@@ -135,4 +141,5 @@ def _value(read: Read, found: np.ndarray) -> str:
     mean, half = float(found.mean()), half_width(found)
     spread = f" ± {half:.2g}" if np.isfinite(half) else ""
     count = f" (n = {len(found)})" if len(found) > 1 else ""
-    return f"{read.label} {mean:.4g}{spread}{unit}{count}"
+    written = f"{mean:,.0f}" if mean.is_integer() else f"{mean:.4g}"
+    return f"{read.label}: {written}{spread}{unit}{count}"

@@ -15,7 +15,6 @@ from circuitsim.kernels import BACKENDS
 from circuitsim.runs import runfolder
 from circuitsim.runs.arguments import vary_of
 from circuitsim.runs.config import Settings, refuse
-from circuitsim.runs.launch import resume_run, start_run
 from circuitsim.runs.lookup import load_scenario
 from circuitsim.runs.scenario import Computation
 from circuitsim.runs.tables import read_frame
@@ -113,6 +112,8 @@ def _table(
 
 def _carried_out(experiment: Experiment, folder: Path, backend: str) -> pd.DataFrame:
     """Start an experiment, or continue it where it stopped; return its table, whatever has diverged."""
+    from circuitsim.runs.launch import resume_run, start_run  # imports the engine
+
     console = Console(quiet=True)
     scenario = load_scenario(experiment.scenario)
     try:

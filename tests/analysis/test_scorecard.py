@@ -11,6 +11,7 @@ import pytest
 from building import read_by
 
 from circuitsim import phases
+from circuitsim.analysis.reports.audit_text import scores
 from circuitsim.analysis.scores.costs import costs
 from circuitsim.analysis.scores.dependencies import modularity
 from circuitsim.analysis.scores.experiment import experiment
@@ -470,3 +471,12 @@ def test_a_wave_of_mirror_mode_has_costs_of_its_own() -> None:
     found = costs(classifier("wm"))["mirror"]
     assert found["W2"]["operations"]["deliveries"] == {"W2": 42}
     assert found["W3"]["neurons"]["populations"]["layer2"]["held"] == [["O(0)", 0, 1]]
+
+
+def test_a_scorecard_that_is_not_complete_is_told_as_far_as_it_goes() -> None:
+    """As of a run with a replica that has diverged."""
+    made = classifier("fa")
+    card = {"locality": {"local": True, "findings": {}}, "costs": costs(made), "left": "run it again"}
+    found = scores(card)
+    assert [problem for problem, _ in found] == ["locality", "operations", "memory", "wires", "not measured"]
+    assert found[-1] == ("not measured", "run it again")

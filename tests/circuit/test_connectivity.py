@@ -21,6 +21,7 @@ from circuitsim.circuit.connectivity import (
     MaxPool,
     MeanPool,
     OneToOne,
+    Resize,
     Reverse,
     Table,
     Upsample,
@@ -363,3 +364,25 @@ def test_reverse_returns_and_is_written_out() -> None:
     assert Convolution(3, padding=(0, 1)).padding == (0, 1) and Convolution(3, padding=1) == Convolution(
         (3, 3), (1, 1), (1, 1)
     )
+
+
+@pytest.mark.parametrize(("small", "large"), [((3, 2), (7, 5)), ((6, 5), (3, 9)), ((1, 4), (3, 1)), ((4, 4), (4, 4))])
+def test_resizing_is_bilinear_with_aligned_corners(small: tuple[int, int], large: tuple[int, int]) -> None:
+    """Against SciPy's interpolation on a grid whose corners are those of the image."""
+    from scipy.interpolate import RegularGridInterpolator
+
+    image = np.random.default_rng(0).random((2, *small))
+    post, pre, slot = Resize().synapses((2, *small), (2, *large))
+    weights = Resize().constants((2, *small), (2, *large))
+    found = np.bincount(post, image.reshape(-1)[pre] * weights[slot], 2 * large[0] * large[1]).reshape(2, *large)
+    places = [np.linspace(0, n - 1, m) if m > 1 else np.zeros(1) for n, m in zip(small, large, strict=True)]
+    grid = [np.arange(max(n, 2)) for n in small]
+    for channel in (0, 1):
+        padded = np.pad(image[channel], [(0, max(0, 2 - n)) for n in small], mode="edge")
+        expected = RegularGridInterpolator(grid, padded)(np.stack(np.meshgrid(*places, indexing="ij"), axis=-1))
+        np.testing.assert_allclose(found[channel], expected, atol=1e-12)
+
+
+def test_a_resize_between_other_channels_is_refused() -> None:
+    assert Resize().problem((2, 3, 3), (3, 3, 3)) == "images (channel, row, column) of as many channels at both ends"
+    assert Resize().problem((2, 3, 3), (2, 9, 1)) == ""

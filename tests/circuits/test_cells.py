@@ -40,8 +40,8 @@ def drawn(simulator: Simulator, seed: int = 1) -> Tensors:
     found = {}
     for name, tensor in simulator.tensors().items():
         if not name.startswith("B_"):
-            tensor[...] = np.random.default_rng([seed, *name.encode()]).normal(size=tensor.shape) * 0.7
-            found[name] = tensor[0].copy()
+            simulator.load(name, np.random.default_rng([seed, *name.encode()]).normal(size=tensor.shape) * 0.7)
+            found[name] = simulator.tensors()[name][0].copy()
     return found
 
 
@@ -113,10 +113,10 @@ def observed(kind: str, x: np.ndarray, keys: list[tuple[str, str, int]], steps: 
     simulator = Simulator(circuit_of(cell), Protocol(learn=False, clock=Clock(steps)), batch=len(x), dtype="float64")
     drawn(simulator)
     for name, value in cell.starts.items():
-        simulator.tensors()[name][...] = value
+        simulator.load(name, np.full(simulator.tensors()[name].shape, value))
     for name, tensor in simulator.tensors().items():
         if name.endswith("bias") and name not in cell.starts:
-            tensor[...] = 0
+            simulator.load(name, np.zeros(tensor.shape))
     ((_, found),) = simulator.observe(keys, x)
     return [one[0] for one in found]
 
@@ -183,10 +183,10 @@ def test_a_reciprocal_cell_keeps_what_its_gates_hold() -> None:
     cell = make_cell("reciprocal", "cell", "x", (SIZE,), activation="identity")
     for shut, expected in ((50.0, 0.0), (-50.0, 3.0)):
         simulator = made(circuit_of(cell), Clock(3))
-        t = simulator.tensors()
-        for name, tensor in t.items():
-            tensor[...] = shut if name.endswith("bias") and name != "readout.bias" else 0
-        t["W_cell_drive.weight"][...] = np.eye(SIZE)
+        for name, tensor in simulator.tensors().items():
+            bias = name.endswith("bias") and name != "readout.bias"
+            simulator.load(name, np.full(tensor.shape, shut if bias else 0.0))
+        simulator.load("W_cell_drive.weight", np.eye(SIZE))
         ((_, (found,)),) = simulator.observe([("cell", "O", 2)], X)
         np.testing.assert_allclose(found[0], expected * X, atol=1e-12)
 

@@ -38,7 +38,7 @@ def forward(kind: str) -> Circuit:
 def learner(circuit: Circuit, clock: Clock, backend: str = "numba", **options: Any) -> Simulator:
     made = Simulator(circuit, Protocol(clock=clock), batch=EXAMPLES, dtype="float64", backend=backend, **options)
     for name, tensor in made.tensors().items():
-        tensor[...] = np.random.default_rng([*name.encode()]).normal(size=tensor.shape) * 0.5
+        made.load(name, np.random.default_rng([*name.encode()]).normal(size=tensor.shape) * 0.5)
     made.use(X, Y)
     return made
 
@@ -81,10 +81,10 @@ def test_feedback_alignment_with_transposed_weights_is_backpropagation(kind: str
     exact = learner(through_time(forward(kind)), Clock(STEPS, judged=2))
     aligned = learner(through_time(forward(kind), "fa"), Clock(STEPS, judged=2))
     given = weights(exact)
-    for name, tensor in aligned.tensors().items():
+    for name in aligned.tensors():
         if name.startswith("B_"):
             w = given[name.removeprefix("B_")]
-            tensor[0] = w.T if w.ndim == 2 else w
+            aligned.load(name, w.T if w.ndim == 2 else w)
     expected = proposed(exact)
     for name, found in proposed(aligned).items():
         np.testing.assert_allclose(found, expected[name], rtol=1e-11, atol=1e-13, err_msg=name)

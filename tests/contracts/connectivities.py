@@ -14,6 +14,7 @@ from circuitsim.circuit.connectivity import (
     MaxPool,
     MeanPool,
     OneToOne,
+    Resize,
     Shape,
     Table,
     Upsample,
@@ -88,6 +89,8 @@ FIXED = [
     _pool("mean-pool over the border", MeanPool(3, 2, "same", fill="zero"), (2, 7, 6)),
     Row("upsampling", Upsample((2, 3)), (2, 3, 2), (2, 6, 6)),
     Row("upsampling, cut", Upsample(2), (2, 3, 3), (2, 5, 6)),
+    Row("resize, larger", Resize(), (2, 3, 2), (2, 5, 5)),
+    Row("resize, smaller", Resize(), (1, 6, 4), (1, 3, 1)),
     Row("sum", OneToOne(), (2, 3, 3), (2, 3, 3)),
 ]
 """What has weights that never change."""

@@ -32,7 +32,9 @@ TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 ALL = [*LEARNING, *(row.reversed() for row in LEARNING), *FIXED, *(row.reversed() for row in FIXED)]
 TABLED = [row for row in ALL if not isinstance(row.connectivity, Dense)]
 LEARNT = [row for row in [*LEARNING, *(row.reversed() for row in LEARNING)] if not isinstance(row.connectivity, Dense)]
-RULES = {name: rule for name, rule in {**vars(rules), **vars(sample_rules)}.items() if isinstance(rule, Rule)}
+KNOWN = {name: rule for name, rule in {**vars(rules), **vars(sample_rules)}.items() if isinstance(rule, Rule)}
+# traces are of dense synapses alone
+RULES = {name: rule for name, rule in KNOWN.items() if Place.TRACE not in {r.place for r in rule.certificate.readings}}
 all_backends = pytest.mark.parametrize("kernels", standin.each(*BACKENDS), indirect=True)
 compiled = pytest.mark.parametrize("kernels", standin.each("numba", "cupy"), indirect=True)
 each_dtype = pytest.mark.parametrize("dtype", TOLERANCE)

@@ -15,7 +15,7 @@ import requests
 from circuitsim.data import fetch, load, names, path, registry
 from circuitsim.errors import DataError
 
-KNOWN = "one of cifar10, digits, fashion-mnist, lowrank, mnist, or a path that ends in .npz"
+KNOWN = "one of cifar10, cluttered-digits, digits, fashion-mnist, lowrank, mnist, or a path that ends in .npz"
 
 
 @pytest.mark.parametrize("call", [load, path, fetch])
@@ -39,6 +39,7 @@ def test_list(small_mnist: Path) -> None:
     where = {entry.name: entry.where for entry in names()}
     assert where == {
         "cifar10": "not here: `circuitsim data fetch cifar10`",
+        "cluttered-digits": "embedded",
         "digits": "embedded",
         "fashion-mnist": "not here: `circuitsim data fetch fashion-mnist`",
         "lowrank": "generated",

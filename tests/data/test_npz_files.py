@@ -159,3 +159,55 @@ def test_no_such_file_and_a_folder(tmp_path: Path) -> None:
 def test_limit_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"train_limit of .*own.npz: got 9; .* at most 8"):
         load(saved(tmp_path, x=X), train_limit=9)
+
+
+CLASSES = np.repeat(np.arange(10), 30)
+
+
+def test_rows_that_are_sorted_by_class_are_shuffled_before_the_split(tmp_path: Path) -> None:
+    x = np.column_stack([CLASSES, np.arange(300)]).astype(float)
+    loaded = load(saved(tmp_path, x=x, y=CLASSES[::-1].copy()))
+    assert loaded.note.endswith("sorted by class: its rows are shuffled, since the last fifth, which is the test, "
+                                "would have only some of the classes")  # fmt: skip
+    assert loaded.train_labels is not None and loaded.test_labels is not None
+    assert set(loaded.train_labels) == set(loaded.test_labels) == set(range(10))
+    rows = np.vstack([loaded.train, loaded.test])
+    assert sorted(rows[:, 1]) == list(range(300))
+    assert (9 - rows[:, 0] == np.concatenate([loaded.train_labels, loaded.test_labels])).all()
+    assert np.array_equal(loaded.train, load(saved(tmp_path, x=x, y=CLASSES[::-1].copy())).train)
+
+
+def test_a_limit_takes_rows_of_all_classes(tmp_path: Path) -> None:
+    name = saved(tmp_path, x=np.eye(300, 3), y=CLASSES, x_test=np.eye(300, 3), y_test=CLASSES)
+    whole = load(name)
+    assert not whole.note and np.array_equal(whole.train, np.eye(300, 3))  # as they lie, where all are taken
+    cut = load(name, train_limit=100)
+    assert "since the rows that train_limit=100 takes would have only some of the classes" in cut.note
+    assert cut.train_labels is not None and len(set(cut.train_labels)) == 10
+    assert np.array_equal(cut.test, whole.test)
+    both = load(name, train_limit=100, test_limit=50)
+    assert "the rows that train_limit=100 takes and the rows that test_limit=50 takes" in both.note
+
+
+def test_other_rows_stay_as_they_are(tmp_path: Path) -> None:
+    mixed = CLASSES.copy()
+    mixed[0] = 9
+    for y in (mixed, None, np.zeros(300, int), np.arange(300)):
+        loaded = load(saved(tmp_path, x=np.arange(300.0)[:, None], **({} if y is None else {"y": y})))
+        assert not loaded.note and np.array_equal(loaded.train[:, 0], np.arange(240))
+
+
+def test_what_shuffling_does_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    from running import circuitsim, skip_report
+
+    skip_report(monkeypatch)
+    x = np.random.default_rng(0).random((300, 4)) + CLASSES[:, None]
+    options = ["--set", "sizes=[4,8,10]", "--set", "epochs=1", "--set", "batch=30"]
+    name = saved(tmp_path, x=x, y=CLASSES)
+    assert circuitsim("run", "classifier", "--set", f"dataset={name}", *options, "--out", tmp_path / "a") == 0
+    assert "is sorted by class: its rows are shuffled" in capsys.readouterr().out
+    name = saved(tmp_path, x=x, y=CLASSES, x_test=x, y_test=CLASSES)
+    options += ["--set", "shuffle=false"]
+    assert circuitsim("run", "classifier", "--set", f"dataset={name}", *options, "--out", tmp_path / "b") == 0
+    said = "shuffle is false, and the examples are sorted by class: most batches have one class"
+    assert said in capsys.readouterr().out

@@ -30,7 +30,7 @@ def simulator(circuit: Circuit, protocol: Protocol, backend: str, **options: obj
     made = Simulator(circuit, protocol, batch=20, dtype="float64", backend=backend, **given, **options)  # type: ignore[arg-type]
     for name, tensor in made.tensors().items():
         if name.endswith("bias"):
-            tensor[...] = np.random.default_rng(len(name)).normal(size=tensor.shape)
+            made.load(name, np.random.default_rng(len(name)).normal(size=tensor.shape))
     return made
 
 
@@ -233,13 +233,13 @@ def test_convolutions_and_pools_have_steps() -> None:
         return -sum(float(np.log(one[0, np.arange(20), Y]).sum()) for one in fired)
 
     for name, weights in tensors.items():
-        watcher.tensors()[name][...] = weights
+        watcher.load(name, weights)
     for name, quantity, place in (("R", "", (0, 1, 0, 1, 2)), ("W1", "", (0, 0, 1, 1, 1)), ("W1", "bias_", (0, 1))):
-        weight = watcher.tensors()[f"{name}.{'bias' if quantity else 'weight'}"]
-        kept = weight[place]
+        tensor = f"{name}.{'bias' if quantity else 'weight'}"
         ends = []
-        for change in (1e-5, -1e-5):
-            weight[place] = kept + change
+        for change in (1e-5, -1e-5, 0.0):
+            weight = tensors[tensor].copy()
+            weight[place] += change
+            watcher.load(tensor, weight)
             ends.append(loss())
-        weight[place] = kept
         np.testing.assert_allclose(found[f"{name}.{quantity}increment"][place], (ends[1] - ends[0]) / 2e-5, rtol=1e-6)

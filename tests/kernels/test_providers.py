@@ -120,5 +120,5 @@ def test_a_run_names_its_library_and_is_not_resumed_with_another(
     assert " ".join(capsys.readouterr().err.split()).endswith(
         f"got matrix products by {config['products']} when it started, by {made} now, so that its bits would change; "
         "expected the library that the run started with. "
-        f"Install {config['products']} and set CIRCUITSIM_BLAS=openblas, or start the run again."
+        f"Install {config['products']} and set CIRCUITSIM_BLAS=openblas, or start the run anew in another folder."
     )

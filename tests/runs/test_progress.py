@@ -5,21 +5,27 @@ from __future__ import annotations
 import io
 import re
 import sys
-from types import ModuleType
-from typing import Any
+from types import ModuleType, SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
 from running import SMALL, skip_report
 
 import circuitsim as cs
+from circuitsim import compilation
 from circuitsim.api import start
+from circuitsim.runs.progress import RunProgress
+from circuitsim.runs.study import Study
 
 
 def shown(monkeypatch: pytest.MonkeyPatch, console: Console) -> None:
     """Run a small autoencoder whose progress goes to a console."""
     skip_report(monkeypatch)
     monkeypatch.setattr("circuitsim.runs.progress._SHOWN", 1e9)
+    monkeypatch.setattr(
+        "circuitsim.runs.progress.tell_of_compilation", lambda tell: None
+    )  # as with kernels in the cache
     monkeypatch.setattr(start, "console", lambda progress: console)
     cs.run("autoencoder", **SMALL)
 
@@ -77,3 +83,13 @@ def test_python_shows_nothing_without_a_terminal(
     assert capfd.readouterr() == ("", "")
     quiet = start.console(False)
     assert quiet.quiet
+
+
+def test_a_first_run_says_that_it_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(compilation, "_told", [])
+    progress = RunProgress(cast(Study, SimpleNamespace(epoch=0, batches=1, batch=0, epochs=1)), Console(file=stream))
+    with progress:
+        compilation._tell()
+        compilation._tell()
+    assert stream.getvalue() == "compiling kernels for this machine, once: about ten seconds\n"

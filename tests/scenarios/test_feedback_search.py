@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import sys
@@ -21,6 +22,7 @@ from circuitsim.scenarios.feedback_search.settings import FeedbackSearchSettings
 
 pytest.importorskip("optuna")
 
+RATES = ("top", "below", "layer1", "layer2")
 TINY: dict[str, Any] = {
     "dataset": "digits",
     "hidden": [6, 5],
@@ -106,12 +108,12 @@ def test_a_search_that_stopped_goes_on_to_the_same_numbers(whole: Path, tmp_path
 
 
 def test_all_parameters_reach_a_key() -> None:
-    for method in FEEDBACK:
-        ranges = FeedbackSearchSettings().ranges(method)
+    for method, rates in itertools.product(FEEDBACK, ("two", "each")):
+        ranges = FeedbackSearchSettings(rates=rates).ranges(method)  # type: ignore[arg-type]
         keys = own_keys(method, {name: low for name, (low, _) in ranges.items()}, 3)
         assert keys["lr"] == [0.01, 0.01, 0.01]
         table = keys.get("mirror", keys.get("primitives", keys))
-        assert {name for name in ranges if name not in ("top", "below")} <= set(table)
+        assert {name for name in ranges if name not in RATES} <= set(table)
 
 
 def test_without_optuna(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,8 @@ from safetensors.numpy import save_file
 from circuitsim.runs.config import build, spell
 from circuitsim.runs.runfolder import read_tensors
 from circuitsim.runs.study import Study
-from circuitsim.scenarios.five_problems.scenario import ProblemSettings, described
+from circuitsim.scenarios.five_problems.scenario import described
+from circuitsim.scenarios.five_problems.settings import ProblemSettings
 from circuitsim.scenarios.tourbillon import TourbillonSettings, design
 
 GOLDEN = 1e-6  # relative, of float64
@@ -245,7 +246,8 @@ def problems(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_five_problems_against_depth(problems: Path) -> None:
     """A Tourbillon's numbers do not grow with its depth; feedback needs 2 L + 1 ticks to get down, and all labels."""
     table = pd.read_csv(problems / "figures" / "five-problems.csv").set_index(["method", "hidden layers"])
-    assert list(table.columns) == ["window", "hops", "labels", "transported", "snapshots", "interval", "needs"]
+    measured = ["window", "hops", "labels", "symmetry", "transported", "snapshots", "interval", "needs"]
+    assert list(table.columns)[:8] == measured and {"error", "error_half", "rate"} <= set(table.columns)
     for depth in (2, 4, 6):
         growth = table.loc["tourbillon", depth]
         assert list(growth[["window", "hops", "transported", "snapshots", "interval"]]) == [3, 1, 0, 1, 4]
@@ -254,6 +256,8 @@ def test_five_problems_against_depth(problems: Path) -> None:
             row = table.loc[method, depth]
             assert list(row[["window", "hops", "labels", "interval"]]) == [2 * depth + 1, depth, 100, 2 * depth + 2]
         assert table.loc["bp", depth]["transported"] == depth and table.loc["fa", depth]["transported"] == 0
+        assert table.loc["bp", depth]["symmetry"] < 1
+        assert (table.loc[["tourbillon", "fine-tuning", "fa"]].xs(depth, level=1)["symmetry"] == 90).all()
         assert table.loc["fa", depth]["needs"] == 100 > table.loc["fine-tuning", depth]["needs"] > growth["needs"]
 
 
@@ -268,14 +272,15 @@ def _share_of_the_top(depth: int, width: int = 6) -> float:
 def test_five_problems_page(problems: Path) -> None:
     page = (problems / "report.html").read_text(encoding="utf-8")
     assert page.count("<img") == 1
+    assert "Fine-tuning gives up what growth has: its window and the distance of its errors grow with depth" in page
     assert "With 6 hidden layers – tourbillon: a window of 3 ticks, errors that travel over 1 projection, " in page
     drawn = (problems / "figures" / "five-problems.svg").read_text()
-    for title in ("Locality in time", "Distance", "Labels", "Modularity", "Symmetry", "Throughput"):
+    for title in ("Locality in time", "Distance", "Labels", "Modularity", "Symmetry", "Throughput", "Test error"):
         assert title in drawn
 
 
 def test_one_method_alone(tmp_path: Path) -> None:
-    options = [*vary(method="fa"), "--set", "blocks=[3]", "--set", "width=4"]
+    options = [*vary(method="fa"), "--set", "blocks=[3]", "--set", "width=4", "--set", "epochs=0"]
     assert circuitsim("run", "five-problems", "--out", tmp_path / "run", *options) == 0
     assert pd.read_csv(tmp_path / "run" / "figures" / "five-problems.csv")["window"].tolist() == [7]
 

@@ -3,6 +3,7 @@
 from circuitsim.circuit.connectivity.base import Connectivity, Shape, Synapses, exchanged, size_of
 from circuitsim.circuit.connectivity.plain import DENSE, Dense, OneToOne, Reverse, forwards
 from circuitsim.circuit.connectivity.pooling import MaxPool, MeanPool, Upsample
+from circuitsim.circuit.connectivity.resize import Resize
 from circuitsim.circuit.connectivity.table import Table
 from circuitsim.circuit.connectivity.windows import Convolution, LocallyConnected
 
@@ -15,6 +16,7 @@ __all__ = [
     "MaxPool",
     "MeanPool",
     "OneToOne",
+    "Resize",
     "Reverse",
     "Shape",
     "Synapses",

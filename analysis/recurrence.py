@@ -1,0 +1,46 @@
+"""Performance of a clocked classifier over its steps: error by readout, error at each step, time to decide."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from circuitsim.engine.decisions import Readout, decided
+
+if TYPE_CHECKING:
+    from circuitsim.engine.simulator import Simulator
+
+
+def errors_over_steps(
+    simulator: Simulator, x: np.ndarray, y: np.ndarray, readout: Readout, threshold: float
+) -> dict[str, np.ndarray]:
+    """Compare what a clocked classifier decides with the classes, each (replica,).
+
+    error : percent of the examples whose most active output neuron, as read out, has another class.
+    loss : mean cross-entropy at the last step. steps : mean number of steps until the decision.
+    error_at/T : the error if the output is read after step T, counted from 1.
+
+    Parameters
+    ----------
+    simulator : of a clocked protocol; the output is a softmax. x, y : examples and their classes.
+    readout, threshold : as for `decisions`; the mean is over the steps at which errors are judged.
+    """
+    clock, name = simulator.protocol.clock, simulator.circuit.outputs
+    assert clock is not None
+    replicas, begin = simulator.state.replicas, clock.steps - clock.judged
+    wrong, taken, lost = np.zeros(replicas), np.zeros(replicas), np.zeros(replicas)
+    at = np.zeros((clock.steps, replicas))
+    for part, found in simulator.observe([(name, "O", step) for step in range(clock.steps)], x):
+        fired, classes = np.stack(found), y[part]
+        at += (fired.argmax(axis=-1) != classes).sum(axis=2)
+        first = begin if readout is Readout.AVERAGED else 0
+        activity, step = decided(fired[first:], readout, threshold)
+        wrong += (activity.argmax(axis=-1) != classes).sum(axis=1)
+        taken += (step + first + 1).sum(axis=1)
+        right = np.take_along_axis(fired[-1], np.broadcast_to(classes[None, :, None], (replicas, len(classes), 1)), 2)
+        with np.errstate(divide="ignore"):
+            lost -= np.log(right[:, :, 0].astype(np.float64)).sum(axis=1)
+    count = len(x)
+    steps = {f"error_at/{step + 1}": 100 * values / count for step, values in enumerate(at)}
+    return {"error": 100 * wrong / count, "loss": lost / count, "steps": taken / count, **steps}

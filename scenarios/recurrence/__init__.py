@@ -1,0 +1,1 @@
+"""Experiment: which recurrence helps, beside feedforward networks of equal width and of equal numbers of weights?"""
