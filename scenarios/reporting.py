@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from circuitsim.analysis.reports.labels import label_of
-from circuitsim.runs.runfolder import AUDIT
 
 if TYPE_CHECKING:
     from circuitsim.analysis.reports.report import Reconstructions
@@ -28,6 +27,7 @@ def finish_with_reconstructions(folder: Path, study: Study, config: Mapping[str,
 def finish(folder: Path, study: Study, config: Mapping[str, Any], samples: Reconstructions | None = None) -> None:
     """Write report.html of a run, with the audit that the run has written."""
     from circuitsim.analysis.reports.report import ReportData, write_report
+    from circuitsim.runs.runfolder import AUDIT
 
     varied = tuple(config["vary"])
     circuits = tuple((label_of(study, group.members, varied), group.simulator.schedule) for group in study.groups)

@@ -24,6 +24,7 @@ def as_text(audit: Audit) -> list[RenderableType]:
     return [
         *_verdict(audit),
         *_findings(audit),
+        *(Text(f"\n{line}") for line in said(audit)),
         Text("\nReadings of each rule, and their age in ticks when they are used", style="bold"),
         _readings(audit),
         *_tried(audit),
@@ -36,8 +37,6 @@ def _verdict(audit: Audit) -> Iterator[Text]:
     violations = [f for f in audit["findings"] if f["kind"] != "label"]
     verdict = "local in space and time" if audit["local"] else f"NOT local: {plural(len(violations), 'finding')}"
     yield Text(f"{audit['label']}: {verdict}", style="bold green" if audit["local"] else "bold red")
-    for line in said(audit):
-        yield Text(f"    {line}")
 
 
 def said(audit: Audit) -> list[str]:
@@ -98,7 +97,7 @@ def scores(card: Mapping[str, Any]) -> list[tuple[str, str]]:
     costs = card["costs"]
     left = [("not measured", str(card["left"]))] if "left" in card else []
     return [
-        *((name, said(card[name])) for name, said in words.items() if name in card),
+        *((name, told(card[name])) for name, told in words.items() if name in card),
         ("operations", f"{costs['operations']['total']:,} synaptic operations per presentation and example"),
         ("memory", _memory(costs)),
         ("wires", _wires(costs["wires"])),
