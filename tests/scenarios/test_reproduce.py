@@ -28,14 +28,14 @@ READ = Read(experiment="feedback-ode", label="mse", select={"metric": "mse", "ru
 def frame() -> pd.DataFrame:
     """Two rules, two seeds, epochs 0 to 2."""
     rows = [
-        (epoch, split, metric, rule, seed, base * (3 - epoch) + seed + (10 if split == "train" else 0))
+        (epoch, split, metric, rule, seed, seed, base * (3 - epoch) + seed + (10 if split == "train" else 0))
         for epoch in range(3)
         for split in ("train", "test")
         for metric in ("mse", "bce")
         for rule, base in (("rec", 1.0), ("bp", 2.0))
         for seed in (0, 1)
     ]
-    return pd.DataFrame(rows, columns=["epoch", "split", "metric", "rule", "seed", "value"])
+    return pd.DataFrame(rows, columns=["epoch", "split", "metric", "rule", "seed", "replica", "value"])
 
 
 def item(**own: Any) -> Item:
