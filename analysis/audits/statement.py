@@ -81,6 +81,9 @@ def _waits(simulator: Simulator, q: Projection, schedules: Sequence[Schedule]) -
         return
     ticks = max(_until_update(circuit, q.name, schedule) for schedule in schedules)
     yield _row("update", q.name, ticks, f"updates wait up to {_ticks(ticks)}")
+    if any(p.trace is not None for p in circuit.rules[q.name]):
+        ticks = max(schedule.duration for schedule in schedules)
+        yield _row("trace", q.name, ticks, f"traces last up to {_ticks(ticks)}, a presentation")
     if q.deferred:
         chance = float(state.parameter(q.name, "update_probability").min())
         text = f"increments wait unbounded, applied with probability {chance:g} in a presentation"

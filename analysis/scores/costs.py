@@ -44,6 +44,7 @@ def costs(simulator: Simulator) -> dict[str, Any]:
         },
         "synapses": {
             q.name: [what for what in ("weight", "increment", "velocity", "pending") if (q.name, what, None) in arrays]
+            + ["trace"] * any(p.trace is not None for p in simulator.circuit.rules.get(q.name, ()))
             for q in simulator.circuit.projections
             if q.has_tensor
         },
@@ -68,7 +69,7 @@ def operations(schedule: Schedule) -> dict[str, Any]:
         q = circuit.projections[entry.event.which]
         if entry.event.phase == phases.DELIVERY:
             delivered[q.name] += _synapses(circuit, q)
-        elif entry.event.phase == phases.PLASTICITY:
+        elif entry.event.phase in (phases.TRACE, phases.PLASTICITY):
             rules += _synapses(circuit, q) + (circuit.population(q.target).size if q.bias else 0)
         else:
             updates += _stored(circuit, q)
@@ -89,7 +90,7 @@ def memory(simulator: Simulator, schedule: Schedule) -> dict[str, Any]:
     """
     found: dict[str, list[Span]] = {p.name: [] for p in simulator.circuit.populations}
     for (owner, quantity, cycle), (begins, ends) in _spans(simulator, schedule).items():
-        if ends > begins:
+        if ends > begins and owner in found:  # traces are held by synapses
             found[owner].append(Span(f"{quantity}({cycle})", begins, ends))
     rows = {name: _held(spans) for name, spans in found.items()}
     numbers = sum(simulator.circuit.population(name).size * row["snapshots"] for name, row in rows.items())
