@@ -370,11 +370,11 @@ def main() -> int:
         skip_report(patched)
         fuzzer = Fuzzer(Path(folder), options.seed)
         fuzzer.prepare()  # this also compiles what later cases need
-        for count, case in ((options.lines, fuzzer.line), (options.configurations, fuzzer.configuration)):
-            for _ in range(count):
-                case()
-        for _ in range(options.files):
-            fuzzer.file()
+        cases = [fuzzer.line] * options.lines + [fuzzer.configuration] * options.configurations
+        for number, case in enumerate([*cases, *[fuzzer.file] * options.files], 1):
+            case()
+            if number % 500 == 0:
+                print(f"{number} cases, {len(fuzzer.faults)} faults", flush=True)
     for (kind, status), number in sorted(fuzzer.counts.items()):
         print(f"{kind}: status {status}: {number}")
     print(f"{sum(fuzzer.counts.values())} cases, {len(fuzzer.faults)} faults")

@@ -248,7 +248,7 @@ def test_the_report_of_a_run_that_diverged(tmp_path: Path) -> None:
             1,
             "circuitsim: Permission denied: f. Check the path and its rights.\n",
         ),
-        (MemoryError("3 TiB"), 1, "circuitsim: not enough memory: 3 TiB. Lower batch, sizes or the number of repl"),
+        (MemoryError("3 TiB"), 2, "circuitsim: not enough memory: 3 TiB. Lower batch, sizes or the number of repl"),
     ],
 )
 def test_statuses(

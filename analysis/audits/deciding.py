@@ -67,26 +67,34 @@ def _data(study: Study) -> list[np.ndarray | None]:
     return [data.train, data.test, data.train_labels, data.test_labels]
 
 
-def _of_function(function: Any) -> str:
+def _of_function(function: Any, depth: int = 3) -> str:
     """Return a text that differs for functions that compute differently: code, constants, defaults, what it closes."""
-    if function is None:
-        return ""
     code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
-    cells = [_closed(cell) for cell in getattr(function, "__closure__", None) or ()]
+    if code is None:
+        return type(function).__name__
+    cells = [_cell(cell) for cell in getattr(function, "__closure__", None) or ()]
     kept = [getattr(function, "__defaults__", None), getattr(function, "__kwdefaults__", None), cells]
-    return repr((_of_code(code), kept if code is not None else repr(function)))
+    return repr((_of_code(code), _value(kept, depth)))
 
 
-def _closed(cell: Any) -> str:
+def _cell(cell: Any) -> Any:
     try:
-        value = cell.cell_contents
-    except ValueError:
-        return "empty"
+        return cell.cell_contents
+    except ValueError:  # not filled yet
+        return None
+
+
+def _value(value: Any, depth: int) -> str:
+    """Return a text of a value, down to a depth; of objects their type, whose addresses say nothing."""
+    if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
+        return repr(value)
     if isinstance(value, np.ndarray):
-        return f"{value.shape} {zlib.crc32(np.ascontiguousarray(value).data)}"
-    if callable(value) and hasattr(value, "__code__"):
-        return _of_function(value)
-    return repr(value) if isinstance(value, (int, float, str, bytes, tuple, list, dict)) else type(value).__name__
+        return f"{value.dtype} {value.shape} {zlib.crc32(np.ascontiguousarray(value).data)}"
+    if depth and isinstance(value, (list, tuple)):
+        return repr([_value(one, depth - 1) for one in value])
+    if depth and isinstance(value, dict):
+        return repr([(str(k), _value(v, depth - 1)) for k, v in value.items() if not str(k).startswith("__")])
+    return _of_function(value, depth - 1) if depth and hasattr(value, "__code__") else type(value).__name__
 
 
 def _of_code(code: CodeType | None) -> object:

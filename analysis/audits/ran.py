@@ -23,6 +23,7 @@ from circuitsim.analysis.audits.intervention import DRAWS, Intervention, interve
 from circuitsim.analysis.audits.mirroring import mirrored, transposes
 from circuitsim.analysis.audits.statement import stated
 from circuitsim.analysis.reports.labels import label_of
+from circuitsim.analysis.sandbox import sandbox
 from circuitsim.analysis.scores.costs import costs
 from circuitsim.analysis.scores.scorecard import scorecard
 from circuitsim.engine.simulator import Simulator
@@ -33,9 +34,9 @@ from circuitsim.runs.groups import ReplicaGroup
 from circuitsim.runs.study import Study
 from circuitsim.timetable.schedule import Schedule, make_schedules
 
-FRACTION = 0.08  # of the time that training takes
-LEAST, MOST = 1.0, 30.0  # seconds for a whole run
-FIRST = 0.45  # part of the least time that the start may take
+FRACTION = 0.06  # of the time that training takes
+LEAST, MOST = 0.6, 30.0  # seconds for a whole run
+FIRST = 0.3  # seconds at the start, when nobody knows how long training takes
 FEW = 6  # examples in which halves of groups are tested: the bits of a synapse do not depend on their number
 END = "at the end"
 SCORED = 1_000_000  # synapses of the largest circuit whose scorecard is measured within a run
@@ -58,7 +59,7 @@ class RunAudit:
     def begin(self) -> None:
         """Audit the simulators before training."""
         if not self._seen(0):
-            self._examine("before training", FIRST * LEAST)
+            self._examine("before training", FIRST)
 
     def after_epoch(self, seconds: float) -> None:
         """Audit after the first epoch, and where a group has another protocol than in the epoch before.
@@ -180,7 +181,8 @@ def experiments(
     tested.append(intervene(simulator, rows[..., :FEW], runs=len(DRAWS) if first else 1, seed=seed, seconds=left))
     done["interventions"] = [{k: v for k, v in one.row().items() if k != "findings"} for one in tested]
     if first and simulator.hooks:
-        audits = examine_hooks(simulator, seed=seed)
+        with sandbox(simulator, rows[..., :FEW]):  # a few examples of its own, which hooks may change
+            audits = examine_hooks(simulator, seed=seed)
         done["hooks"] = [one.row() for one in audits]
         findings += [finding for one in audits for finding in one.findings]
     findings += [finding for one in tested for finding in one.findings]

@@ -24,6 +24,9 @@ class Audit(dict[str, Any]):
 
     def __str__(self) -> str:
         lines = [f"{self._verdict[0].upper()}{self._verdict[1:]}."]
+        each = self.get("circuits", [self])  # of a run, one for each circuit
+        stated = [one["statement"]["text"] for one in each if "statement" in one]
+        lines += dict.fromkeys([*stated, *(f"{line}." for one in each for line in one.get("transposes", ()))])
         for found in self.findings:
             lines.append(f"- {found['kind']} in {found['projection']}: reads {found['read']}.")
             lines.append(f"  Remedy: {found['remedy']}.")

@@ -36,6 +36,14 @@ def _verdict(audit: Audit) -> Iterator[Text]:
     violations = [f for f in audit["findings"] if f["kind"] != "label"]
     verdict = "local in space and time" if audit["local"] else f"NOT local: {plural(len(violations), 'finding')}"
     yield Text(f"{audit['label']}: {verdict}", style="bold green" if audit["local"] else "bold red")
+    for line in said(audit):
+        yield Text(f"    {line}")
+
+
+def said(audit: Audit) -> list[str]:
+    """Return the statement of an audit of one circuit, and a line for feedback that equals a transpose."""
+    stated = audit.get("statement", {})
+    return [*([stated["text"]] if stated else []), *(f"{line}." for line in audit.get("transposes", ()))]
 
 
 def _findings(audit: Audit) -> Iterator[RenderableType]:

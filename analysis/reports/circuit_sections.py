@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from circuitsim.analysis.reports.audit_text import said as audit_lines
 from circuitsim.analysis.reports.audit_text import scores
 from circuitsim.analysis.reports.drawing import circuit_figure
 from circuitsim.analysis.reports.gantt import gantt_figure
@@ -76,8 +77,27 @@ def locality(audit: Audit) -> str:
         "nothing older than neurons remember. The window of a projection is the age in ticks of the oldest quantity "
         "that its rules read."
     )
-    return section("Locality audit", paragraph(said, "good" if good else "note"), *found, *_tried(each, several),
+    stated = [paragraph(line) for line in dict.fromkeys(line for one in each for line in audit_lines(one))]
+    return section("Locality audit", paragraph(said, "good" if good else "note"), *stated, *found,
+                   *_tried(each, several), *_acts(each, several),
                    heading("Readings of the rules"), explained, *reads, *_covered(each))  # fmt: skip
+
+
+def _acts(each: Sequence[Audit], several: bool) -> list[str]:
+    """Table of what changed the circuits from outside their phases."""
+    rows = [
+        ([str(one.get("label", ""))] if several else []) + [str(row[key]) for key in ("act", "of", "site", "count")]
+        for one in each
+        for row in one.get("acts") or ()
+    ]
+    if not rows:
+        return []
+    header = (["circuit"] if several else []) + ["act", "of", "call site", "count"]
+    explained = paragraph(
+        "An act changes a circuit, or looks at it, from outside its events. Weights that changed by anything but an "
+        "act would be a finding of the kind tampering."
+    )
+    return [heading("Acts"), explained, table(header, rows)]
 
 
 def _tried(each: Sequence[Audit], several: bool) -> list[str]:
@@ -88,8 +108,9 @@ def _tried(each: Sequence[Audit], several: bool) -> list[str]:
     header = (["circuit"] if several else []) + ["experiment"]
     rows = [([str(one.get("label", ""))] if several else []) + [str(one["intervention"]["summary"])] for one in tried]
     how = paragraph(
-        "In a copy of the circuit with random weights and examples, everything that a local synapse may not read was "
-        "changed and everything that it may read was kept. Its update was compared bit by bit."
+        "On the simulator that ran, with its weights and examples and with random ones of several sizes, everything "
+        "that a local synapse may not read was changed and everything that it may read was kept. Its update was "
+        "compared bit by bit."
     )
     parts = [heading("Intervention"), how, table(header, rows)]
     for one in each:

@@ -14,10 +14,12 @@ from circuitsim.errors import ConfigError
 from circuitsim.runs import runfolder
 from circuitsim.runs.base import AnyScenario
 from circuitsim.runs.config import based, refuse, replicas
+from circuitsim.runs.given import shortened
 from circuitsim.runs.ownership import check_unowned
 
 PLAN, RUNS = "sweep.json", "runs"
 MOST_REPLICAS = 64
+MOST_WORKERS = 1000
 
 
 @dataclass(frozen=True)
@@ -109,9 +111,13 @@ def read_shard(text: str | None) -> tuple[int, int]:
     if text is None:
         return 1, 1
     first, slash, last = text.partition("/")
-    if not (slash and first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
+    whole = first.isdecimal() and last.isdecimal() and max(len(first), len(last)) < 10
+    if not (slash and whole and 1 <= int(first) <= int(last)):
         raise ConfigError(
-            f"--shard {text}", got=repr(text), expected="K/N with 1 <= K <= N", remedy="Write for example 3/10."
+            f"--shard {shortened(text)}",
+            got=shortened(repr(text)),
+            expected="K/N with 1 <= K <= N",
+            remedy="Write for example 3/10.",
         )
     return int(first), int(last)
 
@@ -120,8 +126,11 @@ def read_workers(workers: int | str) -> int:
     """Read `--workers local:N`: the number of processes on this machine."""
     text = str(workers)
     number = text.removeprefix("local:")
-    if not number.isdecimal() or int(number) < 1:
+    if not (number.isdecimal() and len(number) < 6 and 1 <= int(number) <= MOST_WORKERS):
         raise ConfigError(
-            f"--workers {text}", got=repr(text), expected="local:N, N >= 1", remedy="Write for example local:4."
+            f"--workers {shortened(text)}",
+            got=shortened(repr(text)),
+            expected=f"local:N, N from 1 to {MOST_WORKERS}",
+            remedy="Write for example local:4.",
         )
     return int(number)

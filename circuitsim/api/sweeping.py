@@ -9,15 +9,17 @@ import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from circuitsim import kernels
 from circuitsim.api.start import console, plain, values_of_vary
 from circuitsim.api.sweep_plan import MOST_REPLICAS, Part, claim, divide, read_shard, read_workers
 from circuitsim.api.sweep_result import Sweep, gather
-from circuitsim.errors import ConfigError, Diverged, Interrupted
+from circuitsim.errors import BadInput, ConfigError, Diverged, Interrupted
 from circuitsim.runs import runfolder
 from circuitsim.runs.arguments import defaults_of, read_keys, vary_of
 from circuitsim.runs.base import AnyScenario
@@ -94,20 +96,38 @@ def carry_out(
     temporary = None if out is not None else Path(tempfile.mkdtemp(prefix="circuitsim-"))
     folder = out if out is not None else Path(str(temporary)) / scenario.name
     plan = {"scenario": scenario.reference, "values": values, "vary": vary, "backend": backend, "replicas": most}
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
+        kernels.backend(backend)
         claim(folder, plan)
         remove_partial(folder)
         chosen = [part for part in parts if part.number % of == place - 1]
         _carry_out(scenario, chosen, folder, backend, processes, shown)
-    except BaseException:
+    except BaseException as error:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+        elif isinstance(error, BadInput) and new:
+            _remove_unused(new)
         raise
     gather(folder, parts)
     made = Sweep(folder)
     if temporary is not None:
         weakref.finalize(made, shutil.rmtree, temporary, ignore_errors=True)
     return made
+
+
+def _remove_unused(new: Sequence[Path]) -> None:
+    """Remove the folder of a sweep that was refused before its first run, and those above it that were made for it.
+
+    Parameters
+    ----------
+    new : the folder, and above it those that were not there before.
+    """
+    if not any(new[0].rglob(runfolder.CONFIG)):
+        shutil.rmtree(new[0], ignore_errors=True)
+        for above in new[1:]:
+            with suppress(OSError):  # another run may lie there by now
+                above.rmdir()
 
 
 def _carry_out(

@@ -143,6 +143,16 @@ class AsynchronousSimulator:
         return self._stored(self.arrays.sent, population, cycle)
 
     @property
+    def audit(self) -> dict[str, Any]:
+        """What is known about locality: the declared wires alone, since no experiment is made on this simulator."""
+        kinds = list(dict.fromkeys(wire.kind for wire in self.circuit.wires))
+        text = (
+            "Not audited by experiment: events of neurons that keep their own time are not taken apart. Declared "
+            f"wires: {', '.join(kinds) or 'none'}. Audit the same circuit in a Simulator for a verdict."
+        )
+        return {"audited": False, "wires": kinds, "statement": text}
+
+    @property
     def state(self) -> State:
         """State with the current weights; `load` changes them."""
         for name, tensor in self._state.writable().items():

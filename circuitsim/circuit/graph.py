@@ -124,6 +124,7 @@ class Graph:
                 p.mirror,
                 p.group,
                 p.each_step,
+                p.nesterov,
                 *(rule.text for rule in (p.rule, p.bias_rule, p.trace) if rule),
             )
             for p in self.plasticity

@@ -248,6 +248,8 @@ class Plasticity:
     rule, bias_rule : traced local rules; `bias_rule` defaults to `rule` with a presynaptic activity of 1.
     pre, post : populations colocated with the projection's source and target; default those themselves.
     momentum : the synapses have a velocity, with the parameter `momentum`.
+    nesterov : a step looks ahead (Nesterov momentum): it adds the increment and the momentum's part of the new velocity
+        in place of the velocity; for all rules of a projection or for none.
     transposed_from : the projection whose transposed weights the rule reads as `w_remote`; a declared non-local wire.
     mirror : the projection in whose mirror mode the rule applies; "" for a rule that applies in presentations.
     group : a name by which protocols choose the rules that learn; several rules may share it.
@@ -272,3 +274,4 @@ class Plasticity:
     each_step: bool = False
     trace: LocalRule | None = None
     third: str = ""
+    nesterov: bool = False

@@ -258,8 +258,9 @@ def _arrays(
             assert operands.trace is not None
             found.append((symbol, places[meaning.place], operands.trace))
         else:
-            memories = {Place.PRE: operands.pre, Place.POST: operands.post, Place.THIRD: operands.third}
-            memory = memories[meaning.place][meaning.cycle]
-            broadcast = meaning.place is Place.THIRD and memory.shape[2] == 1
-            found.append((symbol, "[b, 0]" if broadcast else places[meaning.place], memory))
+            memory = operands.pre if meaning.place is Place.PRE else operands.post
+            memory = operands.third if meaning.place is Place.THIRD else memory
+            array = memory[meaning.cycle]
+            broadcast = meaning.place is Place.THIRD and array.shape[2] == 1
+            found.append((symbol, "[b, 0]" if broadcast else places[meaning.place], array))
     return found

@@ -1,5 +1,7 @@
 """Update: the proposed increments are applied, v <- mu v + mean_batch(dw), w <- w + eta v - lambda w.
 
+A step that looks ahead (Nesterov momentum) is w <- w + eta (mean_batch(dw) + mu v) - lambda w.
+
 Biases do not decay. Masked synapses stay zero. A normalised projection's weights are then divided by their Frobenius
 norm. A diverged replica stays as it is.
 
@@ -58,18 +60,10 @@ def bind(b: Binding) -> Step:
         if q.deferred:
             pending = in_rows(b.view(q.name, f"{prefix}pending"))
             steps.append(b.kernels.accumulate(increment, pending, scale, taken))
-        steps.append(
-            b.kernels.apply(
-                in_rows(b.view(q.name, weight)),
-                pending if q.deferred else increment,
-                None if velocity is None else in_rows(velocity),
-                b.view(q.name, rate),
-                b.optional(q.name, "momentum"),
-                decay if weight == "weight" else np.zeros_like(decay),
-                1.0 if q.deferred else scale,
-                due,
-            )
-        )
+        change = pending if q.deferred else increment, None if velocity is None else in_rows(velocity)
+        decays = decay if weight == "weight" else np.zeros_like(decay)
+        numbers = decays, 1.0 if q.deferred else scale, due
+        steps += _applied(b, q, in_rows(b.view(q.name, weight)), change, b.view(q.name, rate), numbers)
         if q.deferred:
             steps.append(b.kernels.clear(pending, due))
     if q.masked:
@@ -77,6 +71,28 @@ def bind(b: Binding) -> Step:
     if q.weights == Own(normalised=True):
         steps.append(b.kernels.normalise(in_rows(b.view(q.name, "weight")), due))
     return in_turn(steps)
+
+
+def _applied(
+    b: Binding,
+    q: Projection,
+    weight: np.ndarray,
+    change: tuple[np.ndarray, np.ndarray | None],
+    rate: np.ndarray,
+    numbers: tuple[np.ndarray, float, np.ndarray],
+) -> list[Step]:
+    """Return the steps that change weights by an increment and a velocity, given decay, scale and whose it is due.
+
+    A step that looks ahead is two: by the velocity at a rate of eta mu, then by the increment alone.
+    """
+    (increment, velocity), (decay, scale, due) = change, numbers
+    momentum = b.optional(q.name, "momentum")
+    if velocity is None or momentum is None or not any(p.nesterov for p in b.circuit.rules[q.name]):
+        return [b.kernels.apply(weight, increment, velocity, rate, momentum, decay, scale, due)]
+    slower = np.empty((len(rate), 1, 1), rate.dtype)
+    product = b.kernels.multiply(rate[:, None, None], momentum[:, None, None], slower)
+    ahead = b.kernels.apply(weight, increment, velocity, slower[:, 0, 0], momentum, decay, scale, due)
+    return [product, ahead, b.kernels.apply(weight, increment, None, rate, None, np.zeros_like(decay), scale, due)]
 
 
 def _due(b: Binding, q: Projection) -> tuple[np.ndarray, np.ndarray, list[Step]]:

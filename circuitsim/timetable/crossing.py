@@ -13,19 +13,22 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.wires import same_synapses
 from circuitsim.timetable.entry import Entry
 
+Signal = tuple[str, int]  # the population that sends it, and the cycle
+
 
 def crossings(circuit: Circuit, entries: Sequence[Entry]) -> tuple[str, ...]:
     """Return a sentence for each projection that delivers in one tick with another of the same synapses."""
-    ticks: dict[str, set[int]] = {}
+    sent: dict[str, dict[int, Signal]] = {}
     for entry in entries:
         if entry.event.phase == phases.DELIVERY:
-            ticks.setdefault(phases.subject(circuit, entry.event), set()).add(entry.event.tick)
+            q = circuit.projections[entry.event.which]
+            sent.setdefault(q.name, {})[entry.event.tick] = q.source, entry.event.detail
     found = []
     tied = [q for q in circuit.projections if q.tied_to and same_synapses(circuit, q, circuit.projection(q.tied_to))]
     for place, q in enumerate(tied):
-        others = [str(q.tied_to), *(other.name for other in tied[:place] if other.tied_to == q.tied_to)]
-        for other in others:
-            common = ticks.get(q.name, set()) & ticks.get(other, set())
+        for other in [str(q.tied_to), *(other.name for other in tied[:place] if other.tied_to == q.tied_to)]:
+            own, others = sent.get(q.name, {}), sent.get(other, {})
+            common = [tick for tick in own if tick in others and own[tick] != others[tick]]
             if common:
                 found.append(f"{q.name} and {other} send two signals through the same synapses at tick {min(common)}")
     return tuple(found)

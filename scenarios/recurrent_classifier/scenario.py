@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
@@ -56,6 +57,7 @@ class RecurrentSettings(TrainingSettings):
     lr: NonNegative = 0.003
     lr_bias: float | None = Field(None, ge=0, description="none, or a number >= 0")
     momentum: float = Field(0.9, ge=0, lt=1, description="a number from 0 to below 1")
+    nesterov: Flag = False
     weight_decay: NonNegative = 0.0
     batch: Count = 50
 
@@ -104,6 +106,8 @@ def design(settings: RecurrentSettings) -> Design:
     """Return the circuit, protocol and parameters of settings; errors of the judged steps count as their mean."""
     forward, _ = settings.forward
     circuit = through_time(forward, settings.feedback)
+    if settings.nesterov:
+        circuit = replace(circuit, plasticity=tuple(replace(p, nesterov=True) for p in circuit.plasticity))
     parameters: dict[object, float] = {}
     for name in circuit.rules:
         parameters[name, "lr"] = settings.lr / settings.judged

@@ -116,7 +116,12 @@ def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     [
         ({"shard": "3"}, r"--shard 3: got '3'; expected K/N with 1 <= K <= N\. Write for example 3/10\."),
         ({"shard": "4/3"}, "--shard 4/3: got"),
-        ({"workers": "dask://x"}, r"--workers dask://x: got 'dask://x'; expected local:N, N >= 1\. Write for exam"),
+        ({"workers": "dask://x"}, r"--workers dask://x: got 'dask://x'; expected local:N, N from 1 to 1000\. Write"),
+        ({"workers": "9" * 5000}, r"--workers 9+\.\.\. \(5000 characters\): got "),
+        ({"shard": f"{'9' * 5000}/1"}, r"--shard 9+\.\.\. \(5002 characters\): got "),
+        ({"backend": "gpu"}, "backend: got 'gpu'; expected one of numpy, numba, cupy"),
+        ({"dataset": "none.npz"}, r"data file none\.npz: got no such file"),
+        ({"vary": {"sizes": [[64, 2, 64], [64, 2, 64]]}}, "key sizes: .* expected each value once: equal runs are not"),
         ({"lr": 0.1}, "key lr: got 'lr both set and varied'; expected one of the two"),
         ({"vary": {"sizes": [[64, 2, 64], [3, 2]]}}, r"key sizes: got \[3, 2\]; expected the last size equal to t"),
         ({"vary": {"learning_rate": [1]}}, r"key learning_rate: .* Did you mean lr\?"),
@@ -125,8 +130,8 @@ def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
 def test_refusals_come_before_anything_is_written(keys: dict[str, Any], message: str, tmp_path: Path) -> None:
     options = {"vary": {"lr": [0.1]}, **keys}
     with pytest.raises(BadInput, match=message):
-        cs.sweep("autoencoder", out=tmp_path / "sweep", **options)
-    assert not (tmp_path / "sweep").exists()
+        cs.sweep("autoencoder", out=tmp_path / "deep" / "sweep", **options)
+    assert not list(tmp_path.iterdir())
 
 
 def test_other_folders_and_scenarios_are_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from circuitsim.circuit.connectivity import Convolution, LocallyConnected, size_
 from circuitsim.circuit.graph import Graph
 from circuitsim.circuit.parts import Population, Projection
 from circuitsim.kernels import specification
-from circuitsim.kernels.cpu import correlation, operands, pairs, untied
+from circuitsim.kernels.cpu import blocks, correlation, operands, pairs, untied
 from circuitsim.kernels.cpu.operands import SplitBy
 from circuitsim.kernels.cpu.ops import Op
 from circuitsim.kernels.links import Links
@@ -102,17 +102,30 @@ def test_sums_over_many_examples_go_through_memory_in_turns(monkeypatch: pytest.
     _close(found, expected)
 
 
+def test_functions_of_caches_are_told_apart_by_their_names() -> None:
+    made = [blocks.BLOCK_8, blocks.BLOCK_6, blocks.BLOCK_4, blocks.BLOCK_3, blocks.BLOCK_2, blocks.BLOCK_1]
+    assert len({function.py_func.__qualname__ for function in made}) == len(made)
+
+
 @pytest.mark.parametrize("change", ["repeat", "garbage"])
-def test_a_step_leaves_nothing_behind_for_the_next(change: str) -> None:
-    made, pre = Convolution(5), (2, 8, 8)
+@pytest.mark.parametrize("made", [Convolution(5), LocallyConnected(3)], ids=str)
+def test_a_step_leaves_nothing_behind_for_the_next(made: Convolution, change: str) -> None:
+    pre = (2, 8, 8)
     (up, down, post), rng = _both(made, pre, 4), np.random.default_rng(5)
     weight = rng.normal(size=(1, *made.tensor_shape(pre, post)))
     x, d = (rng.normal(size=(1, 3, size_of(shape))) for shape in (pre, post))
     out, back, increment = np.zeros_like(d), np.zeros_like(x), np.zeros_like(weight)
+    axes = (3, 4) if isinstance(made, LocallyConnected) else (1, 2)
     steps: list[Callable[[], Any]] = [
         pairs.deliver_along(up, x, weight, out, accumulate=False),
-        pairs.deliver_along(down, d, weight.swapaxes(1, 2), back, accumulate=False),
-        pairs.outer_along(up, d, x, increment.reshape(1, 4, -1)),
+        pairs.deliver_along(
+            down,
+            d,
+            weight.swapaxes(*axes),
+            back,
+            accumulate=False,
+        ),
+        pairs.outer_along(up, d, x, increment.reshape(1, increment.shape[1], -1)),
     ]
     if change == "garbage":
         for step in steps:

@@ -13,6 +13,7 @@ from typing import Any
 import handwritten_classifier as by_hand
 import numpy as np
 import pytest
+import standin
 from building import Built, Tensors, classes, classifier, digits, distance, presentations, simulator, train, weights_of
 from handwritten import derivative
 from running import nightly
@@ -21,6 +22,7 @@ from sample_rules import local_rule
 from circuitsim import Circuit, Plasticity, Protocol, Simulator, Updates, phases
 from circuitsim.analysis.audits.examine import examine
 from circuitsim.circuits.classifier import layered_classifier
+from circuitsim.errors import CircuitError
 
 each_backend = pytest.mark.parametrize("backend", ["numba", "numpy"])
 SIZES, TOP, LR = (64, 7, 6, 10), 3, 0.3
@@ -428,3 +430,52 @@ def test_audits_find_what_is_declared(name: str, backend: str) -> None:
     assert found["window"] == {"W1": 5, "W2": 3, "W3": 1} | ({"B2": 3, "B3": 1} if name == "kp" else {})
     required = found["scorecard"]["symmetry"]["required"]
     assert required == (None if name == "kp" else 0 if name != "redrawn" else pytest.approx(45, abs=10))
+
+
+# ---------------------------------------------------------------------------------------------------- looking ahead
+
+
+@pytest.mark.parametrize("backend", standin.each("numba", "numpy", "cupy"))
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_step_that_looks_ahead_by_hand(backend: str, dtype: str) -> None:
+    """v = mu v + g, w += eta (g + mu v) - lambda w, in each of four presentations and two replicas."""
+    circuit, protocol = layered_classifier([64, 5, 10], "fa")
+    circuit = replace(circuit, plasticity=tuple(replace(p, nesterov=True) for p in circuit.plasticity))
+    eta, mu, decay = np.array([0.3, 0.1]), np.array([0.8, 0.5]), np.array([0.0, 0.01])
+    numbers = {"lr": eta, "momentum": mu, "weight_decay": decay}
+    made = Simulator(circuit, protocol, batch=10, seeds=[1, 2], dtype=dtype, backend=backend, parameters=numbers)
+    made.use(digits(), classes())
+    plain = Simulator(circuit, protocol, batch=10, seeds=[1, 2], dtype=dtype, backend=backend, parameters={"lr": 0.0})
+    plain.use(digits(), classes())
+    velocity: dict[str, Any] = dict.fromkeys(made.tensors(), 0.0)
+    for k in range(4):
+        before = {name: tensor.astype(np.float64) for name, tensor in made.tensors().items()}
+        for name, tensor in before.items():
+            plain.load(name, tensor)
+        rows = np.arange(10 * k, 10 * k + 10)
+        plain.present(rows)
+        proposed = {n.replace("bias_increment", "bias").replace("increment", "weight"): g.astype(np.float64) / 10
+                    for n, g in plain.state.increments().items()}  # fmt: skip
+        made.present(rows)
+        for name, g in proposed.items():
+            column = (slice(None), *(None,) * (g.ndim - 1))
+            velocity[name] = mu[column] * velocity[name] + g
+            w = before[name] + eta[column] * (g + mu[column] * velocity[name])
+            w -= decay[column] * before[name] if name.endswith("weight") else 0
+            np.testing.assert_allclose(made.tensors()[name], w, rtol=1e-11 if dtype == "float64" else 1e-4, atol=1e-6)
+    if dtype == "float64":
+        made.set_rates(0.0)  # rates that change reach both parts of a step
+        kept = {name: tensor.copy() for name, tensor in made.tensors().items() if name.startswith("B")}
+        made.set_parameters({("W1", "weight_decay"): 0.0, ("W2", "weight_decay"): 0.0})
+        last = {name: tensor.copy() for name, tensor in made.tensors().items()}
+        made.present(np.arange(10))
+        assert all(np.array_equal(made.tensors()[name], tensor) for name, tensor in (last | kept).items())
+
+
+def test_looking_ahead_needs_a_velocity() -> None:
+    circuit, _ = layered_classifier([64, 5, 10], "fa")
+    rules = tuple(replace(p, nesterov=True, momentum=False) for p in circuit.plasticity)
+    with pytest.raises(
+        CircuitError, match="nesterov=True and momentum=False; expected momentum=True, and nesterov for"
+    ):
+        replace(circuit, plasticity=rules)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -250,3 +251,36 @@ def test_every_file_is_whole_when_it_appears(tmp_path: Path, monkeypatch: pytest
     assert run(tmp_path / "run", epochs=1) == 0
     files = {path.name for path in (tmp_path / "run").rglob("*") if path.is_file()}
     assert files == {*opened, "metrics.jsonl"}
+
+
+@pytest.mark.parametrize(("mask", "rights"), [(0o077, 0o600), (0o002, 0o664), (0o022, 0o644)])
+def test_files_have_the_rights_that_the_umask_gives(
+    mask: int, rights: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skip_report(monkeypatch)
+    before = os.umask(mask)
+    try:
+        assert run(tmp_path / "run", epochs=1) == 0
+    finally:
+        os.umask(before)
+    files = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+    assert len(files) > 6 and {path.stat().st_mode & 0o777 for path in files} == {rights}
+
+
+def test_the_number_of_threads_is_recorded_and_another_one_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    skip_report(monkeypatch)
+    monkeypatch.setattr("circuitsim.kernels.cpu.threads.thread_count", lambda: 1)
+    assert run(tmp_path / "run", epochs=2) == 0
+    path = tmp_path / "run" / "config.json"
+    config = json.loads(path.read_text())
+    assert config["threads"] == 1
+    assert circuitsim("resume", tmp_path / "run") == 0
+    assert "the run began with" not in capfd.readouterr().out
+    for one in sorted((tmp_path / "run" / "checkpoint").iterdir())[1:]:
+        one.unlink()  # as if it had been killed before its end
+    path.write_text(json.dumps(config | {"threads": 2}))
+    assert circuitsim("resume", tmp_path / "run") == 0
+    said = "the run began with 2 threads and goes on with 1: last bits of its numbers may differ; NUMBA_NUM_THREADS=2"
+    assert said in capfd.readouterr().out

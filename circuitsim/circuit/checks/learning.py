@@ -35,6 +35,10 @@ def check_plasticity(graph: Graph) -> None:
         if other and other.name == learning.rule.name and _numbers(other) != _numbers(learning.rule):
             refuse(label, f"two rules called {other.name}", "other names or equal parameters", "Rename one of them.")
         _check_memories(graph, label, ((learning.pre, q.source), (learning.post, q.target)))
+        alike = {(p.momentum, p.nesterov) for p in graph.rules[q.name] if p.momentum or p.nesterov}
+        if learning.nesterov and alike != {(True, True)}:
+            expected = "momentum=True, and nesterov for all rules that have a velocity"
+            refuse(label, f"nesterov=True and momentum={learning.momentum}", expected, "Set both for all rules.")
         _check_third(graph, learning, q)
         _check_trace(graph, learning, q)
         _check_remote(graph, learning, q)

@@ -28,7 +28,6 @@ def _outputs(rows: int) -> Any:
     """Return the function that computes some outputs at all places: wide blocks while they fit, then single vectors."""
     many, last, wide = correlated(rows, across(rows)), correlated(rows, 1), across(rows)
 
-    @njit(nogil=True, error_model="numpy")
     def block(one, to, line, vectors, weights, by_row, by_tap, offsets, image):
         v, taps, table = 0, offsets.shape[0], address(offsets)
         while v + wide <= vectors:
@@ -38,7 +37,9 @@ def _outputs(rows: int) -> Any:
             last(one, to + v * WIDE, line, weights, by_row, by_tap, table, taps, image + v * WIDE)
             v += 1
 
-    return block
+    # cached kernels of several processes find each other's functions by name: equal names would be taken for each other
+    block.__name__ = block.__qualname__ = f"block_of_{rows}"
+    return njit(nogil=True, error_model="numpy")(block)
 
 
 BLOCK_8, BLOCK_6, BLOCK_4, BLOCK_3, BLOCK_2, BLOCK_1 = (_outputs(rows) for rows in (8, 6, 4, 3, 2, 1))
