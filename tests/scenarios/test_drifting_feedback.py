@@ -83,7 +83,7 @@ REFUSED_DRIFT = {
     "feedback=-1": r"key feedback: got -1(\.0)?; expected rec, arbp, bp, top, or a number of degrees an epoch >= 0",
     "feedback=rbp": r"key feedback: got 'rbp'; expected rec, arbp, bp, top, or a number of degrees",
     "hidden=[]": r"key hidden: got \[\]; expected a list of at least one whole number >= 1, units by layer",
-    "dataset=faces": r"key dataset: got 'faces'; expected one of digits, mnist, fashion-mnist, cifar10, lowrank",
+    "dataset=faces": r"key dataset: got 'faces'; expected one of digits, cluttered-digits, mnist, fashion-mni",
 }
 
 

@@ -152,7 +152,7 @@ REFUSED = {
         "sizes=[8,4,8]",
     ): r"key sizes: got \[8, 4, 8\]; expected 64 units in layers 0 and 2, one for each feature of digits\. Set",
     ("layouts", "max_norm=2.0"): r"key max_norm: got 2\.0; expected none: these layouts have no bounds\. Leave it out",
-    ("learning-channels", "datasets=[]"): r"key datasets: got \[\]; expected a list of at least one of digits, mnist,",
+    ("learning-channels", "datasets=[]"): r"key datasets: got \[\]; expected a list of at least one of digits, clu",
     ("learning-channels", "seeds=1"): r"key seeds: got 1; expected a whole number from 2 to 1000",
     ("learning-channels", "lr=0"): r"key lr: got 0; expected a number above 0",
 }

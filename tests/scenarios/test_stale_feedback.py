@@ -96,7 +96,7 @@ def test_what_is_written(ran: Path) -> None:
 
 
 REFUSED = {
-    "dataset=lowrank": r"key dataset: got 'lowrank'; expected one of digits, mnist, fashion-mnist, cifar10\. Correct",
+    "dataset=lowrank": r"key dataset: got 'lowrank'; expected one of digits, cluttered-digits, mnist, fashion-mn",
     "hidden=[]": r"key hidden: got \[\]; expected a list of at least one whole number >= 1, hidden units by layer",
     "copy_intervals=[2,4]": r"key copy_intervals: got \[2, 4\]; expected a list of whole numbers .*, "
     r"ascending, the first of them 1",

@@ -112,7 +112,7 @@ def test_one_seed_and_one_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     [
         (
             "datasets=[]",
-            "key datasets: got []; expected a list of at least one of digits, mnist, fashion-mnist, cifar10",
+            "key datasets: got []; expected a list of at least one of digits, cluttered-digits, mnist, fashion-mnist",
         ),
         ('datasets=["lowrank"]', "key datasets: got ['lowrank']; expected a list of at least one of digits"),
         ('methods=["bp","bp"]', "key methods: got ['bp', 'bp']; expected a list of at least one of bp, fa"),
