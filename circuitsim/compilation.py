@@ -63,9 +63,9 @@ class _Cache(FunctionCache):
             self.flush()
 
 
-def tell_of_compilation(tell: Callable[[], None]) -> None:
-    """Call a function when a kernel is first compiled that no cache has: what follows takes seconds."""
-    _told[:] = [tell]
+def tell_of_compilation(tell: Callable[[], None] | None) -> None:
+    """Call a function, or none, when a kernel is next compiled that no cache has: what follows takes seconds."""
+    _told[:] = [tell] if tell else []
 
 
 def _tell() -> None:

@@ -33,6 +33,7 @@ def test_each_kind_of_wire_is_a_finding_with_its_remedy() -> None:
         "remote-target",
         "remote-error",
         "third-factor",
+        "tampering",
         "label",
     ]
     assert [(f.kind, f.remedy, f.place, f.lag) for f in found] == [(k, REMEDIES[k], "remote", None) for k in kinds]

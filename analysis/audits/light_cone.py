@@ -6,6 +6,7 @@ after every step. `propagation.py` predicts what can change, where and when, wit
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from circuitsim.analysis.audits.memory import Array, differences, same_bits
 from circuitsim.analysis.audits.propagation import Propagation, Spread
 from circuitsim.analysis.audits.recording import Recording, recordings
+from circuitsim.analysis.audits.slots import synapses_of
 from circuitsim.circuit.weights import Own
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
@@ -185,7 +187,7 @@ class _Comparison:
         self._within(f"{name}.{quantity}, example", places[:, 1], frozenset([self.example]), tick)
         self._of_replica(name, places, tick)
         post, *pre = np.unravel_index(places[:, 2], self._ends(name) if quantity == "trace" else self._ends(name)[:1])
-        self._touching(f"{name}.{quantity}", cones, np.stack([places[:, 0], post, *pre], axis=1), tick)
+        self._touching(f"{name}.{quantity}", cones, np.stack([places[:, 0], post, *pre], axis=1)[:, None], tick)
 
     def _ends(self, name: str) -> tuple[int, int]:
         """Return the numbers of a projection's postsynaptic and presynaptic neurons."""
@@ -206,7 +208,9 @@ class _Comparison:
                 return
         if proposed or not scaled:  # scaling spreads a change to the neuron's other synapses
             cones = [cone for p, cone in self.rules.items() if p.projection == name]
-            self._touching(f"{name}.{quantity}", cones, places, tick)
+            self._touching(
+                f"{name}.{quantity}", cones, synapses_of(self.recording.circuit, name, quantity, places), tick
+            )
 
     def _due(self, names: list[str]) -> int | None:
         """Return the first tick at which increments of these projections can change."""
@@ -219,13 +223,13 @@ class _Comparison:
         incoming = [other.name for other in self.recording.circuit.incoming[q.target]] if bounded else []
         return incoming or [name] * (q.weights == Own(normalised=True))
 
-    def _touching(self, what: str, cones: list[Cone], places: Array, tick: int) -> None:
-        """Note changed synapses neither of whose neurons has changed."""
+    def _touching(self, what: str, cones: list[Cone], slots: Iterable[Array], tick: int) -> None:
+        """Note changed weights none of whose synapses has a neuron that has changed."""
         reached = [(posts, pres) for begins, posts, pres in cones if begins <= tick]
-        outside = [place for place in places if not any(_of_either(place, *ends) for ends in reached)]
+        outside = [each for each in slots if not any(_of_either(one, *ends) for ends in reached for one in each)]
         if outside:
             self.violations.append(
-                f"{what}{outside[0][1:].tolist()} changed at tick {tick}; neither of its neurons had changed"
+                f"{what}{outside[0][0][1:].tolist()} changed at tick {tick}; neither of its neurons had changed"
             )
 
     def _first(self, where: Where, what: str, tick: int, due: int | None) -> None:

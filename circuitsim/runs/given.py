@@ -10,7 +10,7 @@ from circuitsim.errors import ConfigError
 DEPTH = 50  # brackets and tables inside each other
 LENGTH = 100_000  # characters of a text, and values of a list
 SHOWN = 200  # characters of a value in a message
-WHOLE = range(-(2**63), 2**63)  # what TOML has for whole numbers
+WHOLE = range(-(2**64), 2**64)  # more than any key takes: their own messages say what they take
 
 
 def read_toml(text: str) -> dict[str, Any]:

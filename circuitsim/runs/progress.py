@@ -60,6 +60,7 @@ class RunProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        tell_of_compilation(None)
         self._bar.stop()
 
     def presented(self) -> None:

@@ -291,7 +291,7 @@ REFUSED = {
     "figures=[8]": r"key figures: got \[8\]; expected a list of at least one of 3, .*, nest, each once\. Correct",
     "figures=[]": r"key figures: got \[\]; expected",
     "figures=[4,4]": r"key figures: got \[4, 4\]; expected",
-    'datasets=["cifar10"]': r"key datasets: got \['cifar10'\]; expected a list of at least one of digits, mnist",
+    'datasets=["cifar10"]': r"key datasets: got \['cifar10'\]; expected a list of at least one of digits, clut",
     "datasets=[]": r"key datasets: got \[\]; expected",
     "hinges=[8]": r"key hinges: got \[8\]; expected a list of two whole numbers >= 1, units of each block's hinge",
     "hinges=[8,0]": r"key hinges: got \[8, 0\]; expected",

@@ -67,7 +67,7 @@ def _placed(found: Sequence[tuple[Array, int, int, int]]) -> list[ScratchBuffer]
     taken: list[tuple[int, int, int, int]] = []  # begin and end in bytes, first and last use
     buffers = []
     for owner, size, first, last in sorted(found, key=lambda row: row[2:]):
-        room, offset = _rounded(size), 0
+        room, offset = rounded(size), 0
         for begins, ends, used, unused in sorted(taken):
             if used <= last and first <= unused and begins < offset + room and offset < ends:
                 offset = ends
@@ -76,13 +76,14 @@ def _placed(found: Sequence[tuple[Array, int, int, int]]) -> list[ScratchBuffer]
     return buffers
 
 
-def _rounded(size: int) -> int:
+def rounded(size: int) -> int:
+    """Return a size in whole cache lines."""
     return -(-size // LINE_BYTES) * LINE_BYTES
 
 
 def bytes_needed(buffers: Sequence[ScratchBuffer]) -> int:
     """Return the bytes of memory that hold all buffers."""
-    return max((b.offset + _rounded(b.size) for b in buffers), default=0)
+    return max((b.offset + rounded(b.size) for b in buffers), default=0)
 
 
 def rebase_words(op: Op, table: Array, buffers: Sequence[ScratchBuffer], memory: Array) -> list[int]:

@@ -22,8 +22,9 @@ from circuitsim.kernels.steps import Step
 
 Array = np.ndarray
 kernel = njit(nogil=True, error_model="numpy")
-NEAR = 1 << 16
-"""Bytes of a block's fields, of several examples, that are summed in registers: they fit a core's nearest cache."""
+NEAR, ALL = 1 << 16, 1 << 18
+"""Bytes of a block's fields, and of all images and fields, whose products are summed in registers before they are
+added: the first fit a core's nearest cache, the second its own."""
 
 
 def suits(window: Window) -> bool:
@@ -53,7 +54,8 @@ def outer(window: Window, fields: Array, image: Array, target: Array) -> Step:
     g, offsets, dtype = _numbers(window, False), _offsets(window, False, target), target.dtype
     lanes = WIDE // dtype.itemsize
     cells, places = _cells(g, lanes), int(g[7]) * _places(g, lanes)
-    chunk = max(1, min(fields.shape[1], NEAR // (4 * _places(g, lanes) * dtype.itemsize)))
+    near = NEAR // (4 * _places(g, lanes) * dtype.itemsize)
+    chunk = max(1, min(fields.shape[1], near, ALL // ((cells + places) * dtype.itemsize)))
     more = np.concatenate([offsets, np.full(TAPS_1, offsets[-1])])  # blocks may end behind the last tap
     rooms = workspace(dtype, chunk, cells), workspace(dtype, chunk, places), workspace(dtype, 2 * SUMS)
     work = target.shape[0] * fields.shape[1] * window.positions * window.fields[0] * window.taps

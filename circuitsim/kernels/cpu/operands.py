@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -12,7 +13,6 @@ import numpy as np
 from circuitsim.kernels.cpu.threads import thread_count
 
 Array = np.ndarray
-LINE = 64  # bytes of a cache line
 
 
 class SplitBy(Enum):
@@ -76,11 +76,14 @@ def write_part(array: Array, axis: int = 2, *, examples: int | None = 1) -> Oper
 
 
 def workspace(dtype: np.dtype[Any], *shape: int) -> Operand:
-    """Operand of memory in which each thread writes down intermediate values of its own; it begins on a cache line."""
+    """Operand of memory in which each thread writes down intermediate values of its own; it begins on a cache line.
+
+    The system gives the memory when it is first written to: ops of a program have one workspace together instead.
+    """
     count = thread_count() * math.prod(shape)
-    spare = np.empty(count + LINE // dtype.itemsize, dtype)
-    begin = -spare.ctypes.data % LINE // dtype.itemsize
-    return Operand(spare[begin : begin + count].reshape(-1, *shape), None, written=True, private=True)
+    pages = mmap.mmap(-1, max(count * dtype.itemsize, 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    array = np.frombuffer(pages, dtype, count).reshape(-1, *shape)
+    return Operand(array, None, written=True, private=True)
 
 
 def root(array: Array) -> Array:

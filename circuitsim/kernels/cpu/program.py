@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from circuitsim.kernels.cpu import threads
-from circuitsim.kernels.cpu.buffers import bytes_needed, rebase_words, scratch_buffers
+from circuitsim.kernels.cpu.buffers import LINE_BYTES, bytes_needed, rebase_words, rounded, scratch_buffers
 from circuitsim.kernels.cpu.one_thread import one_thread
 from circuitsim.kernels.cpu.operands import Operand, SplitBy, root
 from circuitsim.kernels.cpu.ops import GuardOp, Op, encoded
@@ -38,11 +38,26 @@ class Program:
         parts, barriers = self.ops[0].parts, find_barriers(self.ops)
         self._tables = [[op.table_of(part) for op in self.ops] for part in range(parts)]
         self.scratch: list[Array] = []
+        self._workspaces = self._share_workspaces()
         reuses = kept is not None and any(op.by_replica for op in self.ops)
         self._rebased = self._reuse(barriers, {id(root(array)) for array in kept or ()}) if reuses else {}
         self.code = encoded(self.ops, self._tables, barriers, self._rebased)
         self._guards = [(k, op) for k, op in enumerate(self.ops) if isinstance(op, GuardOp)]
         self._pooled = parts > 1 and parts == threads.thread_count()
+
+    def _share_workspaces(self) -> list[Array]:
+        """Give the ops one workspace a thread, since a thread runs one op at a time."""
+        size = max(sum(rounded(o.array[0].nbytes) for o in op.operands if o.private) for op in self.ops)
+        found = [np.empty(size + LINE_BYTES, np.uint8) for _ in self._tables] if size else []
+        for memory, tables in zip(found, self._tables, strict=False):
+            for op, table in zip(self.ops, tables, strict=True):
+                place, word = memory.ctypes.data + -memory.ctypes.data % LINE_BYTES, 0
+                for operand in op.operands:
+                    if operand.private:
+                        table[word] = place
+                        place += rounded(operand.array[0].nbytes)
+                    word += 1 + 2 * operand.array.ndim
+        return found
 
     def _reuse(self, barriers: Sequence[int], kept: Collection[int]) -> dict[tuple[int, int], Array]:
         """Allocate each thread's scratch memory; return the words that rebase it, by segment and part."""

@@ -28,6 +28,7 @@ from circuitsim.kernels.steps import Step
 
 Array = np.ndarray
 kernel = njit(nogil=True, error_model="numpy")
+SHARE = 8
 GROUP = 16
 """Positions whose fields are turned together: as many as share a cache line."""
 
@@ -35,7 +36,7 @@ GROUP = 16
 def deliver(window: Window, emitted: Array, stored: Array, arriving: Array, kept: Operand) -> Step:
     """S (+)= the weighted taps of each window, or, backwards, what the fields send to each cell."""
     batch, dtype, planes = arriving.shape[1], arriving.dtype, window.fields[0]
-    g, line = _numbers(window), _line(batch, dtype)
+    g, line = _numbers(window), _line(window, batch, stored.nbytes // stored.shape[0], dtype)
     offsets = _offsets(window, line)
     cells = workspace(dtype, int(g[0] * g[8] * g[9]), line // dtype.itemsize)
     fields = workspace(dtype, GROUP * planes, line // dtype.itemsize)
@@ -52,7 +53,7 @@ def deliver(window: Window, emitted: Array, stored: Array, arriving: Array, kept
 def outer(window: Window, fields: Array, image: Array, target: Array) -> Step:
     """target[r, p, o, k] = sum over examples of the field o and the tap k of window p."""
     replicas, batch, dtype, planes = target.shape[0], fields.shape[1], target.dtype, window.fields[0]
-    g, line = _numbers(window), _line(batch, dtype)
+    g, line = _numbers(window), _line(window, batch, target.nbytes // replicas, dtype)
     offsets = _offsets(window, line)
     more = np.concatenate([offsets, np.full(TAPS_1, offsets[-1])])  # blocks may end behind the last tap
     rooms = (
@@ -76,9 +77,14 @@ def _numbers(window: Window) -> Array:
     return np.array([*window.image, *window.before, sy, sx, across, *padded], np.int64)
 
 
-def _line(batch: int, dtype: np.dtype) -> int:
-    """Return the bytes of a cell's examples, in whole vectors."""
-    return -(-batch * dtype.itemsize // WIDE) * WIDE
+def _line(window: Window, batch: int, weights: int, dtype: np.dtype) -> int:
+    """Return the bytes of a cell's examples that are turned together, in whole vectors.
+
+    All examples, unless the turned image took more than a share of the weights' own memory.
+    """
+    g = _numbers(window)
+    share = weights // (SHARE * int(g[0] * g[8] * g[9])) // WIDE
+    return int(min(-(-batch * dtype.itemsize // WIDE), max(share, 1))) * WIDE
 
 
 def _offsets(window: Window, line: int) -> Array:
@@ -124,23 +130,26 @@ def _first_cell(p, g):
 
 @kernel
 def _forward(kept, g, offsets, emitted, weight, cells, fields, arriving, first, last, low, high, begin, end):
-    count, planes, taps = end - begin, arriving.shape[2], weight.shape[3]
+    planes, taps, lanes = arriving.shape[2], weight.shape[3], cells.shape[2]
     one, size, line = arriving.dtype.type(1), arriving.itemsize, cells.strides[1]
-    vectors, by_row = (count * size + WIDE - 1) // WIDE, taps * size
+    by_row = taps * size
     _clear(cells[0])
     for r in range(first, last):
-        _turn_image(emitted[min(r, emitted.shape[0] - 1)], begin, count, g, cells[0])
-        for p in range(low, high, GROUP):
-            n = min(GROUP, high - p)
-            for q in range(n):
-                own = address(weight) + r * weight.strides[0] + (p + q) * weight.strides[1]
-                image = address(cells) + _first_cell(p + q, g) * line
-                i = 0
-                while i < planes:
-                    rows, to = rows_of_block(planes - i), address(fields) + (q * planes + i) * line
-                    correlate_block(rows, one, to, line, vectors, own + i * by_row, by_row, size, offsets, image)
-                    i += rows
-            _collect(fields[0], planes, n, count, arriving[r], begin, p, kept[0])
+        for b in range(begin, end, lanes):
+            count = min(lanes, end - b)
+            vectors = (count * size + WIDE - 1) // WIDE
+            _turn_image(emitted[min(r, emitted.shape[0] - 1)], b, count, g, cells[0])
+            for p in range(low, high, GROUP):
+                n = min(GROUP, high - p)
+                for q in range(n):
+                    own = address(weight) + r * weight.strides[0] + (p + q) * weight.strides[1]
+                    image = address(cells) + _first_cell(p + q, g) * line
+                    i = 0
+                    while i < planes:
+                        rows, to = rows_of_block(planes - i), address(fields) + (q * planes + i) * line
+                        correlate_block(rows, one, to, line, vectors, own + i * by_row, by_row, size, offsets, image)
+                        i += rows
+                _collect(fields[0], planes, n, count, arriving[r], b, p, kept[0])
 
 
 @njit(nogil=True, error_model="numpy")
@@ -157,29 +166,35 @@ def _collect(turned, planes, n, count, out, begin, p, kept):
 def _backward(
     kept, g, offsets, emitted, planes_on, weight, cells, fields, room, arriving, first, last, low, high, begin, end
 ):
-    count, positions, planes, taps = end - begin, weight.shape[1], weight.shape[2], weight.shape[3]
-    one, size, line = arriving.dtype.type(1), arriving.itemsize, cells.strides[1]
-    vectors, by_tap = (count * size + WIDE - 1) // WIDE, taps * size
+    positions, planes, taps, lanes = weight.shape[1], weight.shape[2], weight.shape[3], cells.shape[2]
     if high == low:
         return
     for r in range(first, last):
-        _clear(cells[0])
-        for p in range(0, positions, GROUP):
-            n = min(GROUP, positions - p)
-            _turn_fields(emitted[min(r, emitted.shape[0] - 1)], begin, count, planes, positions, p, n, fields[0])
-            for q in range(n):
-                own = address(weight) + r * weight.strides[0] + (p + q) * weight.strides[1]
-                image, back = address(fields) + q * planes * line, address(cells) + _first_cell(p + q, g) * line
-                k = 0
-                while k < taps:
-                    rows = rows_of_block(taps - k)
-                    correlate_block(
-                        rows, one, address(room), line, vectors, own + k * size, size, by_tap, planes_on, image
-                    )
-                    for row in range(rows):
-                        add_row(one, back + offsets[k + row], address(room) + row * line, count)
-                    k += rows
-        _turn_back(cells[0], g, begin, count, arriving[r], kept[0])
+        for b in range(begin, end, lanes):
+            count = min(lanes, end - b)
+            _clear(cells[0])
+            for p in range(0, positions, GROUP):
+                n = min(GROUP, positions - p)
+                _turn_fields(emitted[min(r, emitted.shape[0] - 1)], b, count, planes, positions, p, n, fields[0])
+                for q in range(n):
+                    own = address(weight) + r * weight.strides[0] + (p + q) * weight.strides[1]
+                    back = address(cells) + _first_cell(p + q, g) * cells.strides[1]
+                    _return(own, taps, offsets, planes_on, fields[0, q * planes :], room[0], back, count)
+            _turn_back(cells[0], g, b, count, arriving[r], kept[0])
+
+
+@njit(nogil=True, error_model="numpy")
+def _return(weights, taps, offsets, planes_on, fields, room, back, count):
+    """Add to the cells of a window what its fields send them."""
+    one, size, line, k = room.dtype.type(1), room.itemsize, room.strides[0], 0
+    vectors = (count * size + WIDE - 1) // WIDE
+    while k < taps:
+        rows = rows_of_block(taps - k)
+        own, image = weights + k * size, address(fields)
+        correlate_block(rows, one, address(room), line, vectors, own, size, taps * size, planes_on, image)
+        for row in range(rows):
+            add_row(one, back + offsets[k + row], address(room) + row * line, count)
+        k += rows
 
 
 @njit(nogil=True, error_model="numpy")
@@ -198,24 +213,33 @@ def _turn_back(cells, g, begin, count, image, kept):
 
 @kernel
 def _outer(g, offsets, fields, image, cells, turned, sums, target, first, last, low, high, begin, end):
-    batch, planes, taps = fields.shape[1], target.shape[2], target.shape[3]
-    positions, one, line = target.shape[1], target.dtype.type(1), cells.strides[1]
-    _clear(cells[0])
-    _clear(turned[0])
+    batch, lanes, planes, positions = fields.shape[1], cells.shape[2], target.shape[2], target.shape[1]
     for r in range(first, last):
-        f = fields[min(r, fields.shape[0] - 1)]
-        _turn_image(image[min(r, image.shape[0] - 1)], 0, batch, g, cells[0])
-        for p in range(low, high, GROUP):
-            n = min(GROUP, high - p)
-            _turn_fields(f, 0, batch, planes, positions, p, n, turned[0])
-            for q in range(n):
-                taken = address(cells) + _first_cell(p + q, g) * line
-                for i in range(0, planes, 4):
-                    rows = min(planes - i, 4)
-                    own, columns = address(turned) + (q * planes + i) * line, taps_of_block(rows)
-                    for k in range(0, taps, columns):
-                        table = address(offsets) + 8 * k
-                        sum_block(rows, one, address(sums), own, line, 0, taken, 0, table, line // WIDE, 1)
-                        for row in range(rows):
-                            for m in range(min(columns, taps - k)):
-                                target[r, p + q, i + row, k + m] = sums[0, row * columns + m]
+        f, x = fields[min(r, fields.shape[0] - 1)], image[min(r, image.shape[0] - 1)]
+        for b in range(0, batch, lanes):
+            count = min(lanes, batch - b)
+            _clear(cells[0])
+            _clear(turned[0])
+            _turn_image(x, b, count, g, cells[0])
+            for p in range(low, high, GROUP):
+                n = min(GROUP, high - p)
+                _turn_fields(f, b, count, planes, positions, p, n, turned[0])
+                for q in range(n):
+                    taken = address(cells) + _first_cell(p + q, g) * cells.strides[1]
+                    _multiply(turned[0, q * planes :], taken, offsets, sums[0], target[r, p + q], b > 0)
+
+
+@njit(nogil=True, error_model="numpy")
+def _multiply(fields, taken, offsets, sums, target, more):
+    """Write, or add, the sums over examples of the products of the fields and the taps of one window."""
+    planes, taps, one, line = target.shape[0], target.shape[1], target.dtype.type(1), fields.strides[0]
+    for i in range(0, planes, 4):
+        rows = min(planes - i, 4)
+        own, columns = address(fields) + i * line, taps_of_block(rows)
+        for k in range(0, taps, columns):
+            table = address(offsets) + 8 * k
+            sum_block(rows, one, address(sums), own, line, 0, taken, 0, table, line // WIDE, 1)
+            for row in range(rows):
+                for m in range(min(columns, taps - k)):
+                    before = target[i + row, k + m] if more else target.dtype.type(0)
+                    target[i + row, k + m] = before + sums[row * columns + m]
