@@ -183,7 +183,7 @@ class State:
         self.acts.note("set_rates", "all projections" if projections is None else ", ".join(chosen))
         self.to_host(self._parameter(*key) for key in keys)
         for key, first in zip(keys, given, strict=True):
-            self._parameter(*key)[...] = first * factors
+            self._parameter(*key)[...] = np.where(first == 0, 0, first * factors)  # 0 stays 0
 
     def set_parameters(self, parameters: Mapping[tuple[str, str], Any]) -> None:
         """Replace parameters from now on.

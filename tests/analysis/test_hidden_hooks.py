@@ -145,6 +145,7 @@ def test_an_exception_in_a_hook_is_the_hooks() -> None:
         hooked(lambda made: broken)
 
 
+@pytest.mark.nightly
 def test_a_hook_that_does_not_end_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
 

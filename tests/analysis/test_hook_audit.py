@@ -53,6 +53,7 @@ def test_the_array_read_is_named() -> None:
     assert copied.read == "W2.weight" and "weights and rules of its own" in copied.remedy
 
 
+@pytest.mark.nightly
 def test_the_simulator_is_restored() -> None:
     for name in ("copy_transposed", "add_the_labels", "read_a_neighbour"):
         simulator = hooked(FOUND[name][0])
@@ -63,6 +64,7 @@ def test_the_simulator_is_restored() -> None:
         assert all(np.array_equal(array, before[key]) for key, array in arrays.items()), name
 
 
+@pytest.mark.nightly
 def test_no_phase_hides_a_hook() -> None:
     for phase in ("delivery", "forward pass", "feedback", "plasticity"):
         kinds = {f.kind for f in audit_hooks(hooked(FOUND["copy_transposed"][0], phase), calls=5)}

@@ -76,7 +76,8 @@ def test_checkpoints_do_not_grow_and_tables_are_written_ever_more_rarely(
     monkeypatch.setattr(TrainingRun, "_write_metrics", noted)
     monkeypatch.setattr(RunProgress, "measured", measured)
     assert run(tmp_path / "run", *vary(seed="0,1,2"), epochs=100, train_limit=8, test_limit=4) == 0
-    assert max(sizes) - min(sizes) <= 16  # digits of counters and lengths
+    # digits of counters and lengths; the last one has what the audit saw at the end as well
+    assert max(sizes[:-1]) - min(sizes) <= 16
     assert tables[:8] == [1, 2, 3, 4, 5, 6, 7, 8] and len(tables) < 45 and tables[-1] == 100
     assert set(metrics(tmp_path / "run")["epoch"]) == set(range(101))
 

@@ -89,7 +89,7 @@ def trained(folder: Path, feedback: str, rate: float, epochs: int, **further: st
 
 
 @pytest.mark.skipif(not REAL_DATA, reason="CIRCUITSIM_DATA names no folder with MNIST")
-@pytest.mark.parametrize("feedback,epochs", [("fa", 1), nightly("bp", 3), nightly("fa", 3), nightly("kp", 3)])
+@pytest.mark.parametrize("feedback,epochs", [nightly("fa", 1), nightly("bp", 3), nightly("fa", 3), nightly("kp", 3)])
 def test_every_digit(feedback: str, epochs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     skip_report(monkeypatch)
     rate, published = PUBLISHED[feedback]

@@ -67,6 +67,7 @@ def table(ran: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(ran / "figures" / f"{name}.csv", index_col=0)
 
 
+@pytest.mark.nightly
 def test_the_table_is_that_of_the_members(ran: Path) -> None:
     found, frame = table(ran, "table5-digits"), metrics(ran)
     assert list(found.index) == ["bp", "rbp", "top", *ROWS]

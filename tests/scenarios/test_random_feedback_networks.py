@@ -69,6 +69,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.nightly
 def test_figures_and_tables(ran: Path) -> None:
     drawn = {path.name for path in (ran / "figures").iterdir()}
     pictures = {f"filters-simpnet-untied-{rule}" for rule in ("bp-h", "urfb", "frfb")}

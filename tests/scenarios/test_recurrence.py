@@ -139,6 +139,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.nightly
 def test_figures_and_tables(ran: Path) -> None:
     drawn = {"networks.csv", "epochs.csv", "epochs.svg", "steps.csv", "steps.svg"}
     assert {path.name for path in (ran / "figures").iterdir()} == drawn

@@ -77,6 +77,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.nightly
 def test_figures_and_tables(ran: Path) -> None:
     stems = {"errors", "error-epochs", "distances", "filters-digits"}
     drawn = {f"{stem}.{form}" for stem in stems for form in ("svg", "csv")} | {"missing.csv"}

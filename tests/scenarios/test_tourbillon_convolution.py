@@ -74,6 +74,7 @@ def test_similarity_of_filters() -> None:
 SMALL = {**QUICK, "train_limit": 60, "test_limit": 30, "few": 60, "batch": 20, "maps": 2, "error_examples": 20}
 
 
+@pytest.mark.nightly
 def test_a_run_of_all_parts(tmp_path: Path) -> None:
     sets = [part for key, value in SMALL.items() for part in ("--set", f"{key}={str(value).replace(chr(39), chr(34))}")]
     assert circuitsim("run", "tourbillon-convolution", "--out", tmp_path / "run", *sets) == 0

@@ -155,6 +155,7 @@ def table(folder: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(folder / "figures" / f"{name}.csv")
 
 
+@pytest.mark.nightly
 def test_what_is_written(ran: Path) -> None:
     drawn = {"figure-3", "figure-4", "figure-5", "figure-6-digits", "figure-7", "figure-9-digits"}
     drawn |= {"tuning", "bounds", "schedules", "nest"}
