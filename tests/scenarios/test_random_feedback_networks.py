@@ -79,6 +79,7 @@ def test_figures_and_tables(ran: Path) -> None:
     assert (ran / "report.html").read_text(encoding="utf-8").count("<img") == len(stems)
 
 
+@pytest.mark.nightly
 def test_tables_are_of_the_metrics(ran: Path) -> None:
     frame, table = metrics(ran), pd.read_csv(ran / "figures" / "errors.csv")
     keys = ["network", "variant", "rule"]

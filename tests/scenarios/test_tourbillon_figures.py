@@ -172,6 +172,7 @@ def test_what_is_written(ran: Path) -> None:
         assert text in (ran / "figures" / "bounds.svg").read_text()
 
 
+@pytest.mark.nightly
 def test_tables_are_of_the_metrics(ran: Path) -> None:
     frame = metrics(ran)
     frame = frame[frame["split"] == "test"]
