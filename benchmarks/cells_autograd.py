@@ -29,7 +29,7 @@ State = dict[str, Tensor]
 
 
 class Synapses:
-    """What reaches one compartment of a cell from the input and from a state."""
+    """Input and recurrent synapses of one compartment of a cell; calling them returns the summed input."""
 
     def __init__(self, tensors: Tensors) -> None:
         self.tensors = tensors
@@ -48,36 +48,43 @@ class Synapses:
 
 
 def decay(s: Synapses, x: Tensor, z: State) -> State:
+    """Return the next state of time decay."""
     return {"h": s.tensors["U_cell.weight"][0] * z["h"] + x}
 
 
 def simple(s: Synapses, x: Tensor, z: State) -> State:
+    """Return the next state of the simple cell."""
     return {"h": F.elu(s("", x, z["h"]))}
 
 
 def gru(s: Synapses, x: Tensor, z: State) -> State:
+    """Return the next state of the GRU."""
     r, u = torch.sigmoid(s("reset", x, z["h"])), torch.sigmoid(s("update", x, z["h"]))
     return {"h": u * z["h"] + (1 - u) * torch.tanh(s("candidate", x, r * z["h"]))}
 
 
 def lstm(s: Synapses, x: Tensor, z: State) -> State:
+    """Return the next state of the LSTM."""
     i, f, o = (torch.sigmoid(s(part, x, z["h"])) for part in ("in", "forget", "out"))
     c = f * z["c"] + i * torch.tanh(s("new", x, z["h"]))
     return {"h": o * torch.tanh(c), "c": c}
 
 
 def ugrnn(s: Synapses, x: Tensor, z: State) -> State:
+    """Return the next state of the UGRNN."""
     g = torch.sigmoid(s("update", x, z["h"]))
     return {"h": g * z["h"] + (1 - g) * torch.tanh(s("candidate", x, z["h"]))}
 
 
 def intersection(s: Synapses, x: Tensor, z: State) -> State:
+    """Return the next state of the intersection cell."""
     hold, bypass = torch.sigmoid(s("hold", x, z["c"])), torch.sigmoid(s("bypass", x, z["c"]))
     c = hold * z["c"] + (1 - hold) * torch.tanh(s("candidate", x, z["c"]))
     return {"h": bypass * x + (1 - bypass) * torch.relu(s("answer", x, z["c"])), "c": c}
 
 
 def reciprocal(s: Synapses, x: Tensor, z: State) -> State:
+    """Return the next state of the reciprocal gated cell."""
     c, o = z["c"], z["h"]
     drives = [
         (1 - torch.sigmoid(s("state_gate", h=o))) * s("state_drive", x),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from circuitsim.analysis.exports.forward import Stage, bias_of, refuse_population, stages, weight_of
-from circuitsim.circuit.connectivity import DENSE, Convolution, LocallyConnected
+from circuitsim.circuit.connectivity import DENSE, Convolution
 from circuitsim.circuit.parts import Combine, Population, Projection
 from circuitsim.engine.simulator import Simulator
 
@@ -103,11 +103,10 @@ class _Graph:
     def _arriving(self, q: Projection, target: Population) -> str:
         """Return the name of what arrives over a projection, biases included."""
         weight = weight_of(self.simulator, q, self.replica)
-        plain = type(q.connectivity) in (Convolution, LocallyConnected)
         if q.connectivity == DENSE:
             across = self.constant(f"{q.name}.weight", weight.reshape(target.size, -1).T)
             found = self.add("MatMul", [q.source, across], f"{q.name}.passed")
-        elif plain and target.combine is not Combine.MAX and type(q.connectivity) is Convolution:
+        elif type(q.connectivity) is Convolution:  # not its subclass of untied windows
             found = self._convolved(q, weight)
         else:
             found = self._listed(q, weight, target)

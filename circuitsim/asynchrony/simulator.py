@@ -144,7 +144,7 @@ class AsynchronousSimulator:
 
     @property
     def audit(self) -> dict[str, Any]:
-        """What is known about locality: the declared wires alone, since no experiment is made on this simulator."""
+        """Findings of locality from the declared wires alone, since no experiment is made on this simulator."""
         kinds = list(dict.fromkeys(wire.kind for wire in self.circuit.wires))
         text = (
             "Not audited by experiment: events of neurons that keep their own time are not taken apart. Declared "

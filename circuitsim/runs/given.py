@@ -1,4 +1,4 @@
-"""What users give, as text and as values: read and bounded before anything is made of it, and put into words."""
+"""Values and texts of users: read and bounded before anything is made of them, and put into words."""
 
 from __future__ import annotations
 

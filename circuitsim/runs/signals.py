@@ -37,7 +37,7 @@ def noted() -> Iterator[list[int]]:
 
 @contextmanager
 def at_once() -> Iterator[list[int]]:
-    """Let every signal that stops a run raise KeyboardInterrupt, and collect them: for work that keeps nothing.
+    """Raise KeyboardInterrupt at every signal that stops a run, and collect them: for work that keeps nothing.
 
     Libraries make other errors of a KeyboardInterrupt; once there was a signal, any error is its doing.
     """

@@ -36,7 +36,7 @@ class Trained(Measured):
 
     @property
     def recurs(self) -> bool:
-        """Whether it has a cell."""
+        """True if it has a cell."""
         return not self.name.startswith(PLAIN)
 
     @property
