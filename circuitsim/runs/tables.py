@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("replica", "epoch", "split", "metric", "value")
+HELD_OUT = "held-out"  # the split of training examples that judge trials of a search
 
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:

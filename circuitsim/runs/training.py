@@ -33,6 +33,7 @@ def make_study(scenario: LearningScenario, settings: Sequence[TrainingSettings],
     """Load the data, check the settings against it, and build the circuits."""
     first = settings[0]
     stored = data.load(first.located(first.dataset), first.dtype, first.train_limit, first.test_limit)
+    stored = data.holding_out(stored, first.held_out)
     scale = None if first.scale is None else (first.scale[0], first.scale[1])
     loaded = data.preprocessed(stored, downsample=first.downsample, scale=scale, standardise=first.standardise)
     check_translations(settings, loaded)

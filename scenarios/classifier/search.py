@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from circuitsim.runs.config import Settings, refuse, replicas
-from circuitsim.scenarios.classifier.ended import HELD_OUT, fingerprint, held_out
+from circuitsim.runs.config import Settings, replicas
+from circuitsim.runs.tables import HELD_OUT
+from circuitsim.scenarios.classifier.ended import fingerprint
 from circuitsim.scenarios.classifier.scenario import SCENARIO as CLASSIFIER
 from circuitsim.scenarios.classifier.settings import ClassifierSettings
 from circuitsim.scenarios.fields import Count, Limit, Replicates, must
@@ -76,20 +77,15 @@ class SearchData:
     @property
     def reduced(self) -> Dataset:
         """The training examples without those held out, and these in place of the test examples."""
-        return held_out(self.data, self._kept)
+        from circuitsim.data import holding_out
 
-    @property
-    def _kept(self) -> int:
-        return len(self.data.train) - round(self._settings.held_out * len(self.data.train))
+        return holding_out(self.data, self._settings.held_out)
 
     def check(self, trained: Sequence[ClassifierSettings]) -> None:
         """Refuse data that a classifier cannot learn, and too few examples to hold some out."""
         for settings in trained:
             CLASSIFIER.check(settings, self.data)
-        if not 0 < self._kept < len(self.data.train):
-            expected = "a fraction that leaves at least one example on either side"
-            remedy = f"There are {len(self.data.train)} training examples."
-            refuse("held_out", self._settings.held_out, expected, remedy)
+        _ = self.reduced
 
     def replicas(self, own: Mapping[str, Any], seeds: Sequence[int]) -> list[ClassifierSettings]:
         """Return the settings of classifiers that differ in their seeds."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def check(settings: FeedbackSearchSettings) -> None:
     """Refuse a search without optuna, or with data that do not fit."""
-    require_optuna("feedback-search")
+    require_optuna("scenario feedback-search")
     Runs(settings, "numba").check_all()
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def check(settings: MirrorSearchSettings) -> None:
     """Refuse a search without optuna, or with data that do not fit."""
-    require_optuna("mirror-search")
+    require_optuna("scenario mirror-search")
     Runs(settings, "numba").check_all()
 
 
