@@ -11,13 +11,16 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from circuitsim.errors import RunFolderError
 from circuitsim.runs import tables
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class MetricRow(NamedTuple):
@@ -96,8 +99,18 @@ class MetricsLog:
         self.append(rows)
         return rows
 
+    def check_table(self) -> None:
+        """Raise RunFolderError unless the table of a run that has ended can be read, and has the rows of the log."""
+        if _rows_of(tables.read_frame(self._table)) != self._kept(-1):
+            raise RunFolderError(
+                f"table {self._table}",
+                got=f"other rows than {self._path.name}",
+                expected="the Parquet file that the run wrote",
+                remedy=f"Write it again: circuitsim resume {self._table.parent}",
+            )
+
     def _kept(self, length: int) -> bytes:
-        """Return the beginning of the file; nothing where there is none."""
+        """Return the beginning of the file, or all of it for -1; nothing where there is none."""
         try:
             with self._path.open("rb") as file:
                 return file.read(length)
@@ -107,10 +120,13 @@ class MetricsLog:
     def _of_table(self, count: int) -> bytes:
         """Return the log of the first rows of the table; nothing where it cannot be read."""
         try:
-            frame = tables.read_frame(self._table).head(count)
-            return _encoded(frame[list(tables.COLUMNS)].itertuples(index=False, name=None))
+            return _rows_of(tables.read_frame(self._table).head(count))
         except (RunFolderError, LookupError):
             return b""
+
+
+def _rows_of(frame: pd.DataFrame) -> bytes:
+    return _encoded(frame[list(tables.COLUMNS)].itertuples(index=False, name=None))
 
 
 def _encoded(rows: Iterable[Sequence[object]]) -> bytes:

@@ -21,8 +21,9 @@ COLUMNS = ("replica", "epoch", "split", "metric", "value")
 
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:
-    """Write a Parquet file, whole or not at all."""
-    content: bytes = frame.to_parquet(None, index=False)  # in memory: pyarrow opens no path that is not UTF-8
+    """Write a Parquet file, whole or not at all, with checksums of its pages: a damaged one must not read as others."""
+    # in memory: pyarrow opens no path that is not UTF-8
+    content: bytes = frame.to_parquet(None, index=False, write_page_checksum=True)
     write_bytes(path, content)
 
 
@@ -33,7 +34,7 @@ def read_frame(path: Path) -> pd.DataFrame:
     import pyarrow
 
     try:
-        frame = pd.read_parquet(io.BytesIO(path.read_bytes()))
+        frame = pd.read_parquet(io.BytesIO(path.read_bytes()), page_checksum_verification=True)
         kinds = [np.dtype(frame[column].dtype).kind for column in ("replica", "epoch", "value")]
         if not (set(COLUMNS) <= set(frame) and kinds[0] in "iu" and kinds[1] in "iu" and kinds[2] in "iuf"):
             raise ValueError(f"other columns than {', '.join(COLUMNS)}")
