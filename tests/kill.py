@@ -28,7 +28,7 @@ from circuitsim.randomness import generator
 
 PATIENCE = 300.0  # seconds without an end after which something is wrong
 POLL = 0.0005
-MOST = 5  # kills of one run
+MOST = 8  # kills of one run
 IMPORTED = ("circuitsim.runs.launch", "circuitsim.analysis.reports.report", "matplotlib.pyplot", "pyarrow.parquet")
 """What every run imports: it takes half the time of a small run."""
 
@@ -149,7 +149,7 @@ class Killer:
         again = True
         while again and times > 0 and self._killed(out):
             times -= 1
-            again = bool(self.random.random() < 0.7)
+            again = bool(self.random.random() < 0.85)
         self._finish(out)
         self._compare(out)
 
@@ -221,7 +221,7 @@ def _in_startup(killer: Killer, out: Path) -> Iterator[None]:
 
 
 def _at_random(killer: Killer, out: Path) -> Iterator[None]:
-    return _until(float(killer.random.uniform(0, killer.duration)))
+    return _until(float(killer.random.uniform(0, killer.duration - killer.startup)))
 
 
 def _in_a_checkpoint(killer: Killer, out: Path) -> Iterator[None]:
