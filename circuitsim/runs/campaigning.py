@@ -21,7 +21,6 @@ from circuitsim.runs import runfolder, signals, tables, training
 from circuitsim.runs.config import Settings, TrainingSettings, based, replicas
 from circuitsim.runs.estimate import estimated_seconds, in_words
 from circuitsim.runs.lookup import load_scenario
-from circuitsim.runs.metrics_log import MetricsLog
 from circuitsim.runs.ownership import owned
 from circuitsim.runs.products import check_products
 from circuitsim.runs.run import Run
@@ -150,9 +149,7 @@ class CampaignRun(Run[Campaign]):
     def _whole(self, run: MemberRun) -> bool:
         """Return whether the numbers of a member that has ended can be read; show why not: it is resumed then."""
         try:
-            if run.state == COMPLETE:
-                MetricsLog(run.folder / runfolder.LOG, run.folder / runfolder.METRICS).check_table()
-            tables.read_frame(run.folder / runfolder.METRICS)
+            tables.read_frame(run.folder / runfolder.METRICS, own=True)
             runfolder.read_tensors(run.folder / runfolder.FINAL)
             if (audit := run.folder / runfolder.AUDIT).exists():
                 runfolder.read_json(audit)

@@ -99,18 +99,8 @@ class MetricsLog:
         self.append(rows)
         return rows
 
-    def check_table(self) -> None:
-        """Raise RunFolderError unless the table of a run that has ended can be read, and has the rows of the log."""
-        if _rows_of(tables.read_frame(self._table)) != self._kept(-1):
-            raise RunFolderError(
-                f"table {self._table}",
-                got=f"other rows than {self._path.name}",
-                expected="the Parquet file that the run wrote",
-                remedy=f"Write it again: circuitsim resume {self._table.parent}",
-            )
-
     def _kept(self, length: int) -> bytes:
-        """Return the beginning of the file, or all of it for -1; nothing where there is none."""
+        """Return the beginning of the file; nothing where there is none."""
         try:
             with self._path.open("rb") as file:
                 return file.read(length)

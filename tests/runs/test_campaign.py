@@ -335,14 +335,14 @@ def _flipped(member: Path) -> None:
     path.write_bytes(content)
 
 
+OTHERS = "metrics.parquet: a file that cannot be read (ValueError: other rows than were written); it is written again"
 DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
-    "one bit": (_flipped, "metrics.parquet: a file that cannot be read (OSError: "),
-    "other values": (_changed_table(lambda t: t.assign(value=0.5)), "metrics.parquet: other rows than metrics.jsonl"),
-    "no rows": (_changed_table(lambda t: t.iloc[:0]), "metrics.parquet: other rows than metrics.jsonl"),
-    "another order": (_changed_table(lambda t: t.iloc[::-1]), "metrics.parquet: other rows than metrics.jsonl"),
+    "one bit": (_flipped, OTHERS),
+    "other values": (_changed_table(lambda t: t.assign(value=0.5)), OTHERS),
+    "no rows": (_changed_table(lambda t: t.iloc[:0]), OTHERS),
+    "another order": (_changed_table(lambda t: t.iloc[::-1]), OTHERS),
     "words": (_changed_table(lambda t: t.assign(value="x")), "metrics.parquet: a file that cannot be read"),
     "a column less": (_changed_table(lambda t: t.drop(columns="epoch")), "metrics.parquet: a file that cannot be read"),
-    "no log": (lambda member: (member / "metrics.jsonl").unlink(), "metrics.parquet: other rows than metrics.jsonl"),
     "no weights": (lambda member: (member / "final.safetensors").unlink(), "final.safetensors: "),
     "audit": (lambda member: (member / "audit.json").write_bytes(b'{"hash'), "audit.json: "),
 }
