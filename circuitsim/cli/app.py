@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import sys
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -257,7 +258,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _carry_out(arguments: list[str]) -> int:
     """Run the command; unlike calling `app`, this leaves interrupts and broken pipes to `main`."""
     check_variables()
-    command = typer.main.get_command(app)
+    command = _command()
     if COMPLETING in os.environ:
         command.main(list(arguments), prog_name=NAME)  # prints completions and exits
     try:
@@ -267,6 +268,12 @@ def _carry_out(arguments: list[str]) -> int:
         show_keys(arguments)
         return ended.exit_code
     return 0
+
+
+@cache
+def _command() -> Any:
+    """Return what typer makes of the functions above: it takes longer than many commands."""
+    return typer.main.get_command(app)
 
 
 def _designed(
