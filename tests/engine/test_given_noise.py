@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from building import Tensors, digits, presentations, weights_of
 
+from circuitsim.analysis.audits.deciding import of_simulator
 from circuitsim.analysis.audits.examine import examine, examine_simulator
 from circuitsim.circuit.parts import Mirror, Noise
 from circuitsim.circuits.classifier import layered_classifier
@@ -140,6 +141,13 @@ def test_an_experiment_leaves_the_noise_as_it_was() -> None:
     other.mirror(PASSES)
     for name, tensor in other.tensors().items():
         np.testing.assert_array_equal(simulator.tensors()[name], tensor, err_msg=name)
+
+
+def test_the_hash_of_what_decides_a_result_knows_the_noise() -> None:
+    one, other, none = made(), made(), made()
+    one.use_noise(noise())
+    other.use_noise({name: values + 1e-9 for name, values in noise().items()})
+    assert len({of_simulator(simulator)["seeds"] for simulator in (one, other, none)}) == 3
 
 
 def test_an_audit_examines_circuits_that_take_noise() -> None:
