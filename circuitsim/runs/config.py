@@ -71,13 +71,17 @@ class TrainingSettings(Settings):
     SHAPING: ClassVar[tuple[str, ...]] = ()
     """Keys that decide the shapes of tensors."""
 
+    def noise_file(self) -> str | None:
+        """Return the path, as the values name it, of a file with the noise of mirror mode; None: noise is drawn."""
+        return None
+
     def model_post_init(self, _: Any) -> None:
         """Check keys against each other."""
         if self.scale is not None and (len(self.scale) != 2 or self.scale[0] >= self.scale[1]):
             refuse("scale", self.scale, expectation(type(self), "scale"), "Give the lower number first.")
 
 
-_FILES = (".npz", ".py")
+_FILES = (".npz", ".safetensors", ".py")
 MOST_REPLICAS = 10_000  # of one run
 M = TypeVar("M", bound=BaseModel)
 S = TypeVar("S", bound=Settings)
