@@ -54,6 +54,8 @@ def _lateral(graph: Graph) -> Iterator[Wire]:
                 yield Wire("lateral", q.name, f"all neurons of {p.name}")
             if p.centres:
                 yield Wire("lateral", q.name, f"the mean of {p.name} over the batch")
+            if p.norm is not None and (read := p.norm.lateral(p.name, p.shape)):
+                yield Wire("lateral", q.name, read)
     for q in graph.projections:
         for learning in _backwards(graph, q):
             read = f"all synapses of {q.transposed_from} that share its presynaptic neuron, through {q.name}"
