@@ -29,6 +29,7 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.norms import STATE, Online
 from circuitsim.circuit.parts import Carries, Population, Projection
 from circuitsim.circuit.weights import Transposed
+from circuitsim.circuit.wires import own_gain
 from circuitsim.locality import Key
 
 OF_WEIGHTS = ("weight", "increment", "velocity", "pending", "mask")
@@ -321,6 +322,8 @@ def incoming(scene: Scene, q: Projection, replicas: Array, posts: Array, *, all_
 def physical(circuit: Circuit, q: Projection) -> str | None:
     """Return the projection whose synapses q uses physically: itself, or one between the same sites."""
     if isinstance(q.weights, Transposed):
+        if own_gain(circuit, q):
+            return q.weights.of
         return None  # a synapse in the other direction is another one
     if q.tied_to is None:
         return q.name

@@ -16,7 +16,7 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.connectivity import exchanged
 from circuitsim.circuit.norms import STATE
 from circuitsim.circuit.parts import Projection
-from circuitsim.circuit.weights import Copied, Fixed
+from circuitsim.circuit.weights import Copied, Fixed, Own
 from circuitsim.engine.acts import Acts
 from circuitsim.engine.initial import glorot
 from circuitsim.engine.inputs import taken_dtype, taken_seeds
@@ -91,6 +91,8 @@ class State:
         weight = self._zeros(q, self.dtype)
         if isinstance(q.weights, Fixed):
             weight[...] = constants(self.circuit, q) * q.weights.value
+        elif isinstance(q.weights, Own) and q.weights.first is not None:
+            weight[...] = q.weights.first
         else:
             fan = q.connectivity.fan(*self.circuit.ends(q.name))
             for drawn, seed in zip(weight, seeds, strict=True):

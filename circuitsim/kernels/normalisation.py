@@ -44,17 +44,21 @@ def through_online(
     """Pass errors back through online normalisation, example after example.
 
     kept : y before it was cut off, and 1 / sqrt(variance + epsilon). running : sums of errors, and of errors times y,
-    which change if the presentation teaches. numbers : share of the old in these sums, limit.
+    which are used and change if the presentation teaches; else errors are only scaled. numbers : share of the old in
+    these sums, limit.
     """
     (normal, slope), (mean, scale), (keep, limit) = kept, running, numbers
 
     def control() -> None:
         for b in range(out.shape[1]):
             y = normal[:, b]
-            g = np.where(np.abs(y) < limit, error[:, b], 0) - (1 - keep) * scale * y
-            dx = g * slope[:, b] - (1 - keep) * mean
+            g = np.where(np.abs(y) < limit, error[:, b], 0)
             if learns:
+                g = g - (1 - keep) * scale * y
                 scale[...] += g * y
+            dx = g * slope[:, b]
+            if learns:
+                dx = dx - (1 - keep) * mean
                 mean[...] += dx
             out[:, b] = dx
 

@@ -113,6 +113,8 @@ def check_projections(graph: Graph) -> None:
 def _check_weights(graph: Graph, q: Projection) -> None:
     label = f"projection {q.name}"
     match q.weights:
+        case Own(first=float(first)) if not math.isfinite(first):
+            refuse(label, f"Own(first={first!r})", "a finite number, or None", "Correct it.")
         case Own() | Transposed() | Tied() | Signs() | Copied():
             pass
         case Fixed(value):

@@ -69,10 +69,13 @@ def _through_online(error, normal, slope, numbers, mean, scale, out, first, last
         for b in range(out.shape[1]):
             for i in range(low, high):
                 y = normal[r, b, i]
-                g = (error[r, b, i] if abs(y) < limit else numbers.dtype.type(0)) - lost * scale[r, i] * y
-                dx = g * slope[r, b, i] - lost * mean[r, i]
+                g = error[r, b, i] if abs(y) < limit else numbers.dtype.type(0)
                 if learns:
+                    g -= lost * scale[r, i] * y
                     scale[r, i] += g * y
+                dx = g * slope[r, b, i]
+                if learns:
+                    dx -= lost * mean[r, i]
                     mean[r, i] += dx
                 out[r, b, i] = dx
 
