@@ -98,6 +98,7 @@ def test_tables_are_of_the_metrics(ran: Path) -> None:
     assert saturated["mean"].between(0, 1).all()
 
 
+@pytest.mark.nightly
 def test_the_frozen_first_layer_is_that_of_the_tied_network(ran: Path) -> None:
     tied, frozen = (ran / "members" / name for name in ("simpnet-urfb", "simpnet-frozen-urfb"))
     learned = read_tensors(tied / "final.safetensors")
