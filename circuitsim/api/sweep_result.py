@@ -36,7 +36,7 @@ def gather(folder: Path, parts: Sequence[Part]) -> None:
             for key in vary:
                 if key not in part.vary:
                     value = part.values[key]
-                    frame[key] = json.dumps(value) if isinstance(value, (list, dict)) else value
+                    frame[key] = tables.as_text(value) if isinstance(value, (str, list, dict)) else value
             frame["replica"] += first
             frames.append(frame)
         first += part.count
