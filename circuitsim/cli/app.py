@@ -79,6 +79,7 @@ def run(
     seed: Seed = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Default: runs/SCENARIO-DATE.")] = None,
     init: Annotated[Path | None, typer.Option("--init", metavar="FILE.safetensors", help="First weights.")] = None,
+    noise: Annotated[Path | None, typer.Option("--noise", metavar="FILE", help="Noise of mirror mode.")] = None,
     backend: Backend = "numba",
     quick: Quick = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")] = False,
@@ -88,7 +89,8 @@ def run(
     from circuitsim.runs.launch import start_run
 
     found = find_scenario(scenario)
-    defaults, given = values_of(found, set_, config_file, seed, quick)
+    sets = [*(set_ or []), *([] if noise is None else [f"noise={json.dumps(str(noise))}"])]
+    defaults, given = values_of(found, sets, config_file, seed, quick)
     varied = vary_of(found, parse_vary(vary or []), defaults | given)
     values = {key: value for key, value in defaults.items() if key not in varied} | given
     _conclude(start_run(found, values, varied, backend, out, terminal(GOES_ON), init=init, overwrite=overwrite))

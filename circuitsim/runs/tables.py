@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("replica", "epoch", "split", "metric", "value")
+HELD_OUT = "held-out"  # the split of training examples that judge trials of a search
 _DIGEST = b"circuitsim rows"  # where a file's metadata have the digest of its rows
 
 
