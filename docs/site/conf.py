@@ -76,3 +76,4 @@ sphinx_gallery_conf = {
 }
 
 warnings.filterwarnings("ignore", message=".*FigureCanvasAgg is non-interactive.*")
+warnings.filterwarnings("ignore", message="Unknown section", module="numpydoc")  # house_docstrings renames them

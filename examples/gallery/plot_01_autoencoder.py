@@ -2,8 +2,8 @@
 An autoencoder under four rules
 ===============================
 
-A circular autoencoder learns digits by recirculation, by backpropagation, by random backpropagation, and at its top layer
-alone.
+A circular autoencoder learns digits by recirculation, by backpropagation, by random backpropagation, and at its top
+layer alone.
 """
 
 import matplotlib.pyplot as plt

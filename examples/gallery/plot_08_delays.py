@@ -2,7 +2,8 @@
 Delays, and the window that learning needs
 ==========================================
 
-A rule that compares two cycles must wait for the second one. The smallest window of a rule follows from the delays alone.
+A rule that compares two cycles must wait for the second one. The smallest window of a rule follows from the delays
+alone.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 The audit of a cheating hook
 ============================
 
-Code that runs between phases may do anything with the weights. The audit runs it from random states, changes one array at
-a time, and names the line that carries weights to another place.
+Code that runs between phases may do anything with the weights. The audit runs it from random states, changes one
+array at a time, and names the line that carries weights to another place.
 """
 
 import matplotlib.pyplot as plt
@@ -27,7 +27,7 @@ simulators = {
 }
 angles = {name: [] for name in simulators}
 for name, simulator in simulators.items():
-    simulator.use(digits.train, digits.train_labels)
+    simulator.use(digits.train.copy(), digits.train_labels.copy())  # the audit of a hook changes examples too
     for first in range(0, 500, 10):
         angles[name].append(weight_alignment(simulator)["angle/W2"][0])
         simulator.present(range(first, first + 10))

@@ -2,8 +2,8 @@
 The audit of a training step written elsewhere
 ==============================================
 
-`audit_step` calls a step with weights and examples changed on purpose, and watches which weight changes follow. It does not
-look into the step.
+`audit_step` calls a step with weights and examples changed on purpose, and watches which weight changes follow. It
+does not look into the step.
 """
 
 import matplotlib.pyplot as plt

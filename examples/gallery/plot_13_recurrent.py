@@ -2,8 +2,8 @@
 A clocked recurrent cell
 ========================
 
-In a clocked protocol every population fires at each step, and errors run back over the steps. Beside backpropagation through
-time (`bp`) the same circuit learns with fixed random feedback (`fa`).
+In a clocked protocol every population fires at each step, and errors run back over the steps. Beside
+backpropagation through time (`bp`) the same circuit learns with fixed random feedback (`fa`).
 """
 
 import matplotlib.pyplot as plt

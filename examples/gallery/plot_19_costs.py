@@ -2,8 +2,9 @@
 The cost of locality
 ====================
 
-The audit measures a circuit that runs: the labels that its synapses need, the distance that errors travel, the memory that
-its neurons need. A Tourbillon's growth keeps all of them short; backpropagation and random feedback do not.
+The audit measures a circuit that runs: the labels that its synapses need, the distance that errors travel, the
+memory that its neurons need. A Tourbillon's growth keeps all of them short; backpropagation and random feedback do
+not.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 Any graph as a connectivity
 ===========================
 
-A projection is a table of synapses. `Table` takes index arrays, a SciPy sparse matrix or a networkx graph. Here a small-world
-network connects the hidden neurons of a classifier to the pixels around them.
+A projection is a table of synapses. `Table` takes index arrays, a SciPy sparse matrix or a networkx graph. Here a
+small-world network connects the hidden neurons of a classifier to the pixels around them.
 """
 
 import matplotlib.pyplot as plt

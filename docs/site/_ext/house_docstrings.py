@@ -1,11 +1,13 @@
 """Prepare the house's docstrings for numpydoc.
 
-Parameters are written on one line, `name : meaning. other : meaning`, where numpydoc expects a type after the colon and the
-meaning below. Returns are prose. This gives numpydoc the form that it renders well; no docstring is written anew for it.
+Parameters are written on one line, `name : meaning. other : meaning`, where numpydoc expects a type after the colon
+and the meaning below. Returns are prose. This gives numpydoc the form that it renders well; no docstring is written
+anew for it.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any
 
@@ -64,9 +66,20 @@ def _items(body: list[str]) -> list[str]:
     return found
 
 
+def inherited(thing: Any, lines: list[str]) -> list[str]:
+    """Put the parameters of a base class in the place of "The fields of `Base`."."""
+    for number, line in enumerate(lines):
+        named = re.fullmatch(r"The fields of `(\w+)`\.", line.strip())
+        base = next((one for one in getattr(thing, "__mro__", ()) if named and one.__name__ == named[1]), None)
+        if base is not None:
+            parts = dict(_sections(inspect.cleandoc(base.__doc__ or "").splitlines()))
+            return [*lines[:number], *parts["Parameters"], "", *lines[number + 1 :]]
+    return lines
+
+
 def process(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Change a docstring in place before numpydoc reads it."""
-    lines[:] = prepared(lines)
+    lines[:] = prepared(inherited(thing, lines))
 
 
 def setup(app: Any) -> dict[str, bool]:

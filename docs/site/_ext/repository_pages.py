@@ -1,7 +1,7 @@
 """Show Markdown files of the repository as pages of the site, so that nothing is written twice.
 
-A page whose text is `<!-- repository: docs/design.md -->` is that file. Its links to other files of the repository lead to
-their pages, or to a copy of the file that can be downloaded.
+A page whose text is `<!-- repository: docs/design.md -->` is that file. Its links to other files of the repository
+lead to their pages, or to a copy of the file that can be downloaded.
 """
 
 from __future__ import annotations
@@ -55,9 +55,7 @@ def shown(source: str, page: str, pages: dict[str, str], site: Path) -> str:
         return f"![{found[1]}]({os.path.relpath(folder / found[2], here)})"
 
     parts = FENCE.split((ROOT / source).read_text(encoding="utf-8"))
-    return "".join(
-        part if part.startswith("```") else PICTURE.sub(picture, LINK.sub(link, part)) for part in parts
-    )
+    return "".join(part if part.startswith("```") else PICTURE.sub(picture, LINK.sub(link, part)) for part in parts)
 
 
 def read(app: Any, page: str, text: list[str]) -> None:
