@@ -64,7 +64,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "image_scrapers": (figures,),
     "capture_repr": ("_repr_html_", "__repr__"),
-    "ignore_repr_types": r"matplotlib\.|builtins\.(list|tuple)|numpy\.",
+    "ignore_repr_types": r"matplotlib\.|Figure|'list'|'tuple'|numpy\.",
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,

@@ -8,6 +8,7 @@ does not look into the step.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import ListedColormap
 
 import circuitsim as cs
 
@@ -41,10 +42,11 @@ print(cheat)
 # What each update depends on: the synapse itself, activities that wires carry, or more than locality permits.
 
 levels = {"": 0, "own": 1, "signals": 1, "label": 1}
-figure, axes = plt.subplots(1, 2, figsize=(9, 2.6), layout="constrained")
+colours = ListedColormap(["#ffffff", "#d9ead3", "#f4b6a6"])
+figure, axes = plt.subplots(2, 1, figsize=(5.5, 5), layout="constrained")
 for ax, audit, title in zip(axes, (honest, cheat), ("feedback alignment", "backpropagation"), strict=True):
     table = audit.dependencies
-    ax.imshow(table.map(lambda kind: levels.get(kind, 2)), cmap="RdYlGn_r", vmin=0, vmax=2.4, aspect="auto", alpha=0.6)
+    ax.imshow(table.map(lambda kind: levels.get(kind, 2)), cmap=colours, vmin=0, vmax=2, aspect="auto")
     for y, x in np.ndindex(table.shape):
         ax.text(x, y, table.iat[y, x], ha="center", va="center", fontsize=8)
     ax.set(xticks=range(table.shape[1]), xticklabels=table.columns, yticks=range(len(table)), yticklabels=table.index)
