@@ -49,7 +49,7 @@ class Rule:
             _refuse("without a name", f"a {type(self.function).__name__}", "a plain function", "Use local_rule.")
         check_code(self.function, VOCABULARY)  # however it was made
         for key, value in self.parameters:
-            _check_number(self.function.__name__, key, value)
+            check_number(self.function.__name__, key, value)
         # what was checked; the function may get other code and another name later
         vars(self).update(_code=self.function.__code__, _name=self.function.__name__)
 
@@ -101,7 +101,7 @@ class Rule:
         for key, value in values.items():
             if key not in known:
                 _refuse(self.name, f"parameter {key!r}", f"one of {sorted(known)}", "Correct the name.")
-            value = _check_number(self.name, key, value)
+            value = check_number(self.name, key, value)
             # a number that can differ from replica to replica stays one, also where it happens to be whole
             known[key] = float(value) if isinstance(known[key], float) else value
         return Rule(self.function, tuple(known.items()))
@@ -280,7 +280,7 @@ def _parameters(function: FunctionType) -> tuple[tuple[str, float | int], ...]:
                 "a number as default",
                 f"Write {name}=0.1, or what it should be; pre, post and w are the only things a synapse is given.",
             )
-        found[name] = _check_number(_label(function), name, argument.default)
+        found[name] = check_number(_label(function), name, argument.default)
     return tuple(found.items())
 
 
@@ -313,7 +313,7 @@ def refuse_unreal(rule: str, expression: sympy.Expr) -> None:
         _refuse(rule, f"the expression {str(expression)[:80]}", "a finite real number", remedy)
 
 
-def _check_number(rule: str, name: str, value: Any) -> float | int:
+def check_number(rule: str, name: str, value: Any) -> float | int:
     """Return a number of Python's own type; RuleError for anything else, be it a subclass of one."""
     number = value.item() if isinstance(value, np.number) else value
     if type(number) not in (int, float) or not abs(number) < float("inf"):

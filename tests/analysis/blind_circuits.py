@@ -73,7 +73,7 @@ def parts_in_a_list_that_grows():
     return presented(grown, protocol)
 
 
-@case(REFUSED, "")
+@case(REFUSED, "a class of its own")
 def projection_that_denies_its_transpose():
     @dataclass(frozen=True)
     class Denies(cs.Projection):
@@ -88,7 +88,7 @@ def projection_that_denies_its_transpose():
     return presented(replace(circuit, projections=parts), protocol)
 
 
-@case(REFUSED, "")
+@case(REFUSED, "a class of its own")
 def population_that_is_everywhere():
     class Everywhere(str):
         __slots__ = ()
@@ -106,7 +106,7 @@ def population_that_is_everywhere():
     return presented(replace(circuit, populations=parts), protocol)
 
 
-@case(REFUSED, "")
+@case(REFUSED, "a class of its own")
 def weights_that_deny_their_source():
     @dataclass(frozen=True)
     class Denies(Transposed):
@@ -118,7 +118,7 @@ def weights_that_deny_their_source():
     return presented(made, protocol)
 
 
-@case(REFUSED, "")
+@case(REFUSED, "a class of its own")
 def connectivity_that_denies_sharing():
     class Denies(cs.Convolution):
         def shared(self, *ends):
@@ -315,7 +315,7 @@ def single_neurons_spell_out_a_matrix():
     )  # fmt: skip
 
 
-@case("", "in one tick")
+@case("", "two signals through the same synapses")
 def same_synapses_twice_in_a_tick():
     populations = (
         cs.Population("a", 3), cs.Population("t", 3, site="a"), cs.Population("b", 3, "tanh"),
@@ -323,7 +323,7 @@ def same_synapses_twice_in_a_tick():
     )  # fmt: skip
     projections = (cs.Projection("W", "a", "b"), cs.Projection("W_again", "t", "b2", weights=Tied("W")))
     circuit = cs.Circuit(
-        "shares", populations, projections, plasticity=(cs.Plasticity("W", delta),), inputs="a", outputs="b",
+        "shares", populations, projections, plasticity=(cs.Plasticity("W", delta, post="b2"),), inputs="a", outputs="b2",
         labels="t",
     )  # fmt: skip
     return audited(circuit)

@@ -259,19 +259,14 @@ def double_precision_residue():
     return watch(hook, dtype="float64")
 
 
-@case("weight-transport", "")
+@case("remote-error", "set_parameters")
 def rate_from_weights_elsewhere():
     held = []
 
     def hook(t):
-        lr = np.float32(0.1 * np.tanh(np.abs(t[W2]).mean()))
-        held[0].set_rates({"lr": float(lr)}) if _two(held[0].set_rates) else held[0].set_parameters({"lr": float(lr)})
+        held[0].set_parameters({("W1", "lr"): float(0.1 * np.tanh(np.abs(t[W2]).mean()))})
 
     return watch(hook, bind=held.append)
-
-
-def _two(function):
-    return function.__code__.co_argcount == 2
 
 
 @case("lateral", "")
