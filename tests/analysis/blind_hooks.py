@@ -154,7 +154,8 @@ def fifty_calls_late():
 
 @case("weight-transport", "W2.weight")
 def through_a_file():
-    path = Path(tempfile.mkdtemp()) / "w.npy"
+    memory = Path("/dev/shm")  # a file system in memory, where there is one
+    path = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None)) / "w.npy"
 
     def hook(t):
         np.save(path, turned(t[W2]))
@@ -173,7 +174,7 @@ def through_a_module_variable():
     return watch(hook)
 
 
-@case("remote-error", "W2.weight")
+@case("remote-error", "np.tanh(float(os.environ")
 def through_the_environment():
     def hook(t):
         os.environ["BLIND"] = repr(float(t[W2].sum()))
@@ -352,7 +353,7 @@ def loss_of_its_own():
     return watch(hook)
 
 
-@case("third-factor", "reward")
+@case("third-factor", "declared as reward")
 def declared_reward():
     random = np.random.default_rng(3)
     x, y = random.random((8, 8)), np.eye(3)[random.integers(0, 3, 8)]
@@ -365,7 +366,7 @@ def declared_reward():
     return watch(hook, third_factor="reward")
 
 
-@case(REFUSED, "line")
+@case("time-window", "the hook raised ValueError: too many calls, line ")
 def raises_after_ten_calls():
     def act(t):
         raise ValueError("too many calls")
@@ -373,7 +374,7 @@ def raises_after_ten_calls():
     return watch(counted(act, 1, 10))
 
 
-@case(REFUSED, "in its place")
+@case("time-window", "another array in its place")
 def replaces_the_tensor():
     def hook(t):
         t[B2] = turned(t[W2])

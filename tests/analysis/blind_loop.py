@@ -230,12 +230,12 @@ def begins_as_the_scaled_transpose():
     return ran(initial=start(lambda w: 0.3 * w.T), epochs=1)
 
 
-@case("", "B2")
+@case("", "B2 is near the transpose of W2 (0.")
 def begins_near_the_transpose():
     return ran(initial=start(lambda w: w.T + 0.01 * np.random.default_rng(0).normal(size=w.T.shape)), epochs=1)
 
 
-@case("", "B2")
+@case("", "B2 is near minus the transpose of W2 (180.000 degrees)")
 def begins_as_minus_the_transpose():
     return ran(initial=start(lambda w: -w.T), epochs=1)
 

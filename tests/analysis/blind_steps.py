@@ -27,7 +27,9 @@ def problem(seed=0, n=(7, 6, 4), examples=12):
 
 def audited(step, n=(7, 6, 4), wiring=WIRING, **options):
     weights, batch = problem(n=n)
-    return cs.audit_step(step, {k: v for k, v in weights.items() if k in wiring}, wiring, batch, **options)
+    return cs.audit_step(
+        step, {k: v for k, v in weights.items() if k in wiring}, wiring, batch, **{"seed": 0, **options}
+    )
 
 
 def passes(w, batch, back=None, normalise=lambda s: s, output=lambda s: 1 / (1 + np.exp(-s))):
@@ -116,7 +118,7 @@ def feedback_drifts_to_the_transpose():
     return audited(step)
 
 
-@case("weight-transport", "W2")
+@case("refused", "where synapses of 'W2' are zero, as in a cut")
 def norm_of_the_layer_above():
     def step(w, b):
         d1, d2, *_ = passes(w, b)
@@ -128,6 +130,15 @@ def norm_of_the_layer_above():
 @case("weight-transport", "W2")
 def transposed_where_weights_are_large():
     return audited(lambda w, b: plain(w, b, back=np.where(np.abs(w["W2"].T) > 1, w["W2"].T, w["B2"])))
+
+
+@case("weight-transport", "W2")
+def norm_of_the_layer_above_but_never_zero():
+    def step(w, b):
+        d1, d2, *_ = passes(w, b)
+        return changed(w, d1 / (0.1 + np.linalg.norm(w["W2"])), d2)
+
+    return audited(step)
 
 
 @case("lateral", "")
@@ -391,7 +402,7 @@ def means_over_the_batch():
     return audited(step)
 
 
-@honest(text="reward")
+@honest()
 def reward_declared():
     def step(w, b):
         d1, d2, h, e, _ = passes(w, b)
@@ -399,5 +410,4 @@ def reward_declared():
         noise = np.random.default_rng(1).normal(size=(6,))
         return changed(w, reward * np.outer(noise, b["x"].sum(0)), d2)
 
-    audit = audited(step, third_factor=("W1",))
-    return "local=True\nreward" if all("third" in str(f) for f in audit.findings) else audit
+    return audited(step, third_factor=("W1",))

@@ -11,7 +11,17 @@ import numpy as np
 from circuitsim.circuit.checks.common import refuse
 from circuitsim.circuit.connectivity import KINDS
 from circuitsim.circuit.graph import Graph
-from circuitsim.circuit.parts import Carries, Combine, Exchange, Masks, Mirror, Noise, Plasticity, Population, Projection
+from circuitsim.circuit.parts import (
+    Carries,
+    Combine,
+    Exchange,
+    Masks,
+    Mirror,
+    Noise,
+    Plasticity,
+    Population,
+    Projection,
+)
 from circuitsim.circuit.weights import Weights
 
 _WEIGHTS = get_args(Weights)
