@@ -7,8 +7,23 @@ from circuitsim.circuit.connectivity.resize import Resize
 from circuitsim.circuit.connectivity.table import Table
 from circuitsim.circuit.connectivity.windows import Convolution, LocallyConnected
 
+KINDS = (
+    Convolution,
+    Dense,
+    LocallyConnected,
+    MaxPool,
+    MeanPool,
+    OneToOne,
+    Resize,
+    Reverse,
+    Table,
+    Upsample,
+)
+"""All connectivities that a circuit takes."""
+
 __all__ = [
     "DENSE",
+    "KINDS",
     "Connectivity",
     "Convolution",
     "Dense",
