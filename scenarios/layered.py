@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from circuitsim.circuits.layers import TEXTS, parse_layers
-from circuitsim.circuits.places import Layers, dense_layers
 from circuitsim.circuits.networks import NETWORKS
+from circuitsim.circuits.places import Layers, dense_layers
 from circuitsim.errors import CircuitError
 from circuitsim.runs.config import TrainingSettings, expectation, refuse
 
