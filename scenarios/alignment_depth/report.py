@@ -75,8 +75,7 @@ def _transfer(
         for method in methods:
             own = tested[(tested["network"] == network) & (tested["feedback"] == method)]
             measured = [
-                mean(own[own["metric"].str.match(f"{begin}[0-9]+$")]["value"].to_numpy())
-                for begin in MEASURES.values()
+                mean(own[own["metric"].str.match(f"{begin}[0-9]+$")]["value"].to_numpy()) for begin in MEASURES.values()
             ]
             rows.append((network, method, *summary(_errors(own)), *measured))
     numbers = frame(["network", "feedback", *SUMMARY, *MEASURES], rows)

@@ -95,7 +95,9 @@ def test_neurons_that_bend_do_not_normalise() -> None:
 
 def test_neurons_that_fire_again_do_not_normalise() -> None:
     circuit, protocol = circular_autoencoder([5, 4, 5], "rec", hidden="identity", output="identity")
-    populations = tuple(replace(p, norm=Batch(), mixes=False) if p.name == "layer2" else p for p in circuit.populations)
+    populations = tuple(
+        replace(p, norm=Online(), mixes=False) if p.name == "layer2" else p for p in circuit.populations
+    )
     with pytest.raises(ScheduleError, match="norm of population layer2: got 1 recirculation cycles; expected one"):
         make_schedule(replace(circuit, populations=populations), protocol)
 
