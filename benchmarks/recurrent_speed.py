@@ -2,7 +2,7 @@
 
 Run: NUMBA_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/recurrent_speed.py [--images N] [--rounds N]
 
-Needs PyTorch (pip install torch). Images of 3 x 16 x 16 pass two drives (relu of a convolution to 16 and to 32 channels),
+Needs PyTorch (pip install torch). Images of 3 x 16 x 16 pass two drives (relu of a convolution to 16 and 32 channels),
 a simple recurrent convolutional cell on each, and a dense softmax layer; the image is shown for 12 steps, the output is
 judged at the last two, and errors run back over all steps. Both sides use one thread, float32, batches of 50 and SGD
 with momentum. Rounds alternate; the medians of CPU time are scaled to 10,000 images, and the exit status is 1 if the

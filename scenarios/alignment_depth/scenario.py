@@ -1,4 +1,4 @@
-"""Feedback rules on a small residual network, each at the best setting of equally many trials, carried to deeper ones."""
+"""Feedback rules tuned on a small residual network, with equally many trials each, and carried to deeper ones."""
 
 from __future__ import annotations
 
