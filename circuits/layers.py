@@ -38,9 +38,7 @@ _POOL = re.compile(
 _OTHER = re.compile(r"(upsample|dense) (\d{1,9})", re.ASCII)
 _DROP = re.compile(r"drop (0?\.\d{1,6}|0)", re.ASCII)
 _NORM = re.compile(rf"norm ({'|'.join(NORMS)})")
-_BLOCK = re.compile(
-    rf"(residual|chain) (\d{{1,6}})(?:/(\d{{1,4}}))?( projected)?(?: ({'|'.join(NORMS)}))?", re.ASCII
-)
+_BLOCK = re.compile(rf"(residual|chain) (\d{{1,6}})(?:/(\d{{1,4}}))?( projected)?(?: ({'|'.join(NORMS)}))?", re.ASCII)
 KERNEL = 3  # side of the convolutions of a block
 
 

@@ -193,7 +193,7 @@ class _Comparison:
         return frozenset(range(self.example, count) if remembers else [self.example])
 
     def _note_statistics(self, name: str, quantity: str, places: Array, tick: int) -> None:
-        """Check changed running statistics, (replica, neuron): of neurons, or of those beside them that carry errors."""
+        """Check changed running statistics (replica, neuron) of neurons, or of those that carry their errors."""
         circuit = self.recording.circuit
         carriers = [x.target for x in circuit.exchanges if x.source == name and x.carries is Carries.SLOPE]
         cones = [self.cones.get((owner, 0)) for owner in (carriers if quantity.startswith("error") else [name])]

@@ -15,8 +15,8 @@ class Online:
     y = (S - m) / sqrt(v + epsilon), where m and v are of the examples before; then v <- a v + a (1 - a) (S - m)^2 and
     m <- a m + (1 - a) S. Errors d pass back as g = d - (1 - b) e y, e <- e + g y, g <- g / sqrt(v + epsilon),
     dx = g - (1 - b) c, c <- c + dx. The examples of a batch are taken one after another. The neuron fires y cut off at
-    `limit` on both sides; no error passes where it is cut off. In presentations that do not teach m, v, e and c stay, and
-    errors are only scaled.
+    `limit` on both sides; no error passes where it is cut off. In presentations that do not teach m, v, e and c stay,
+    and errors are only scaled.
 
     Parameters
     ----------

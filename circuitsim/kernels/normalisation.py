@@ -125,9 +125,7 @@ def normalise_groups(arriving: Array, numbers: tuple[int, float, float], made: t
     return normalise
 
 
-def through_groups(
-    error: Array, kept: tuple[Array, Array], numbers: tuple[int, float, float], out: Array
-) -> Step:
+def through_groups(error: Array, kept: tuple[Array, Array], numbers: tuple[int, float, float], out: Array) -> Step:
     """Pass errors back through the normalisation of groups.
 
     kept : the activity, and what it was multiplied by. numbers : of groups, power, delta.

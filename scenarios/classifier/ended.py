@@ -31,9 +31,11 @@ def fingerprint(settings: Settings, backend: str, dataset: Dataset) -> str:
     return found.hexdigest()
 
 
-def ended(settings: Sequence[ClassifierSettings], dataset: Dataset, backend: str) -> list[tuple[int, str, str, float]]:
+def ended(
+    settings: Sequence[ClassifierSettings], dataset: Dataset, backend: str, scenario: LearningScenario = CLASSIFIER
+) -> list[tuple[int, str, str, float]]:
     """Train; return the final metrics (replica, split, metric, value), the worst error of a replica that diverged."""
-    study = trained(CLASSIFIER, settings, dataset, backend)
+    study = trained(scenario, settings, dataset, backend)
     left = set(study.alive())
     last = [(r, s, m, v) for r, e, s, m, v in study.metrics if e == study.epochs and m not in _LEFT_OUT]
     lost = [(r, *row) for r in range(len(settings)) if r not in left for row in _LOST]

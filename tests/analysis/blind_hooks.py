@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
-from blind import REFUSED, Case, collector, watch
+from blind import Case, collector, watch
 
 from circuitsim.circuits.classifier import layered_classifier
 

@@ -103,11 +103,11 @@ def test_two_hundred_runs_on_dask_workers_that_are_killed(cluster: Any, tmp_path
     options: dict[str, Any] = {**TINY, "replicas": 1}
     whole = cs.sweep("autoencoder", vary, out=tmp_path / "whole", **options)
     stop, killed = threading.Event(), list[int]()
-    killer = threading.Thread(target=kill_workers, args=(cluster, stop, (1.0, 6.0), killed))
+    killer = threading.Thread(target=kill_workers, args=(cluster, stop, (4.0, 12.0), killed))
     killer.start()
     try:
         address = cluster.scheduler_address.removeprefix("tcp:")
-        for limit in (20.0, 20.0, None):
+        for limit in (30.0, 30.0, None):
             timer = None if limit is None else threading.Timer(limit, signal.raise_signal, (signal.SIGINT,))
             try:
                 if timer is not None:

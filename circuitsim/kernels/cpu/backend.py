@@ -14,6 +14,7 @@ from numba import njit
 
 from circuitsim.kernels import reference
 from circuitsim.kernels.cpu import activations
+from circuitsim.kernels.cpu.native import line, soon
 from circuitsim.kernels.cpu.normalisation import (
     normalise_batch,
     normalise_groups,
@@ -22,7 +23,6 @@ from circuitsim.kernels.cpu.normalisation import (
     through_groups,
     through_online,
 )
-from circuitsim.kernels.cpu.native import line, soon
 from circuitsim.kernels.cpu.operands import read_all, read_part, write_part
 from circuitsim.kernels.cpu.pairs import bound_grouped, deliver_along, outer_along, signed, spread
 from circuitsim.kernels.cpu.pools import deliver_winners, largest

@@ -151,7 +151,7 @@ def _through_batch(error, fired, slope, numbers, out, first, last, low, high, be
 
 def normalise_groups(arriving: Array, numbers: tuple[int, float, float], made: tuple[Array, ...]) -> Step:
     """Normalise groups of successive neurons: (S - m) / ((delta + sum (S - m)^2) / n)^power."""
-    operands = *(write_part(a) for a in made[::-1]),
+    operands = (*(write_part(a) for a in made[::-1]),)
     return bind(_groups, read_part(arriving), read_all(np.array(numbers, np.float64)), *operands, separable=False)
 
 

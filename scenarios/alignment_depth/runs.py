@@ -1,0 +1,188 @@
+"""The classifiers that `alignment-depth` trains: in trials, then with the settings that were found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from circuitsim.analysis.error_signals import error_signals
+from circuitsim.circuits.layers import parse_layers
+from circuitsim.circuits.networks import NETWORKS, normalised
+from circuitsim.engine.hooks import Hook
+from circuitsim.randomness import generator
+from circuitsim.runs.base import Figures
+from circuitsim.runs.config import refuse, replicas
+from circuitsim.runs.design import Design
+from circuitsim.runs.scenario import Scenario
+from circuitsim.scenarios.alignment_depth.settings import AlignmentDepthSettings
+from circuitsim.scenarios.classifier.ended import HELD_OUT, ended, fingerprint, held_out
+from circuitsim.scenarios.classifier.scenario import SCENARIO as CLASSIFIER
+from circuitsim.scenarios.classifier.settings import ClassifierSettings
+from circuitsim.scenarios.feedback_search.runs import MIRROR, UNIT
+
+if TYPE_CHECKING:
+    from circuitsim.data import Dataset
+    from circuitsim.engine.simulator import Simulator
+
+Parameters = Mapping[str, float]
+STANDARDISE = "channel"
+
+
+class TrialRow(NamedTuple):
+    """A row of the table of numbers."""
+
+    epoch: int
+    split: str
+    metric: str
+    value: float
+    stage: str
+    network: str
+    feedback: str
+    trial: int
+    noise: float
+    seed: int
+    parameters: str
+
+
+def inspect(simulator: Simulator, settings: ClassifierSettings, data: Dataset) -> Figures:
+    """Return what `classifier` measures, and rank and size of the errors."""
+    found = CLASSIFIER.inspect(simulator, settings, data)
+    first = slice(settings.angle_examples)
+    return found | error_signals(simulator, data.train[first], np.asarray(data.train_labels)[first])
+
+
+def noisy(level: float, seed: int) -> Scenario:
+    """Return `classifier` with noise after each update: weights and biases get lr times a normal number times a level.
+
+    The same hook serves all replicas, which get different numbers.
+    """
+    made = replace(CLASSIFIER, inspect=inspect)
+    if not level:
+        return made
+    rates: list[float] = []
+    count = 0
+
+    def disturb(tensors: Mapping[str, np.ndarray]) -> None:
+        nonlocal count
+        for name, array in tensors.items():
+            drawn = generator(seed, f"noise of {name}", count).standard_normal(array.shape)
+            array += (level * rates[0] * drawn).astype(array.dtype)
+        count += 1
+
+    hook = Hook(disturb)
+
+    def design(settings: ClassifierSettings) -> Design:
+        rates[:] = [settings.rate("lr", settings.top)]
+        return replace(CLASSIFIER.design(settings), hooks=(hook,))
+
+    return replace(made, design=design)
+
+
+def own_keys(method: str, parameters: Parameters, rates: int, learning: int) -> dict[str, Any]:
+    """Return the keys of `classifier` that a method's parameters stand for.
+
+    Parameters
+    ----------
+    rates : number of layers with weights. learning : number of them, from the top, that learn in `frozen`.
+
+    >>> own_keys("kp", {"lr": 0.1, "weight_decay": 1e-4}, 3, 1)
+    {'feedback': 'kp', 'lr': 0.1, 'weight_decay': 0.0001}
+    >>> own_keys("frozen", {"lr": 0.1}, 3, 1)
+    {'feedback': 'bp', 'lr': [0.0, 0.0, 0.1]}
+    """
+    own = {key: value for key, value in parameters.items() if key != "lr"}
+    if method == "frozen":
+        return {"feedback": "bp", "lr": [0.0] * (rates - learning) + [parameters["lr"]] * learning}
+    found: dict[str, Any] = {"feedback": method, "lr": parameters["lr"]}
+    if method == "wm":
+        return found | {"mirror": {**MIRROR, **own}}
+    if method in UNIT:
+        return found | {"primitives": {**UNIT[method], **own}}
+    return found | own
+
+
+class Runs:
+    """Trains residual networks on a search's data.
+
+    Parameters
+    ----------
+    settings : of the search. backend : the kernels.
+    """
+
+    def __init__(self, settings: AlignmentDepthSettings, backend: str) -> None:
+        from circuitsim.data import load, preprocessed
+
+        self.settings, self.backend = settings, backend
+        located = settings.located(settings.dataset)
+        stored = load(located, "float32", settings.train_limit, settings.test_limit)
+        self.data = preprocessed(stored, downsample=settings.downsample, standardise=STANDARDISE)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that decides the result."""
+        return fingerprint(self.settings, self.backend, self.data)
+
+    def check(self) -> None:
+        """Refuse data without classes, and too few examples to hold some out."""
+        CLASSIFIER.check(self._replicas(self.settings.network, "bp", {"lr": 0.1}, [0])[0], self.data)
+        if not 0 < self._kept < len(self.data.train):
+            expected = "a fraction that leaves at least one example on either side"
+            remedy = f"There are {len(self.data.train)} training examples."
+            refuse("held_out", self.settings.held_out, expected, remedy)
+
+    def trial(self, method: str, number: int, parameters: Parameters) -> tuple[float, list[TrialRow]]:
+        """Train without the examples held out; return the mean error on these in percent, and the rows."""
+        settings = self.settings
+        seeds = range(settings.seed, settings.seed + settings.seeds)
+        data = held_out(self.data, self._kept)
+        rows = self._rows("search", settings.network, method, number, parameters, seeds, data)
+        rows = [row._replace(split=HELD_OUT) for row in rows if row.split == "test"]
+        return float(np.mean([row.value for row in rows if row.metric == "error"])), rows
+
+    def test(self, network: str, method: str, parameters: Parameters, noise: float = 0.0) -> list[TrialRow]:
+        """Train on all training examples with seeds that no trial had; the test split is used here alone."""
+        first = self.settings.seed + self.settings.seeds
+        seeds = range(first, first + self.settings.test_seeds)
+        return self._rows("noise" if noise else "test", network, method, -1, parameters, seeds, self.data, noise)
+
+    @property
+    def _kept(self) -> int:
+        return len(self.data.train) - round(self.settings.held_out * len(self.data.train))
+
+    def _rows(
+        self, stage: str, network: str, method: str, number: int, parameters: Parameters, seeds: Sequence[int],
+        dataset: Dataset, noise: float = 0.0,
+    ) -> list[TrialRow]:  # fmt: skip
+        """Train a method with each seed, all in step; return a row for each metric at the end."""
+        spelt, scenario = json.dumps(dict(sorted(parameters.items()))), noisy(noise, self.settings.seed)
+        found = ended(self._replicas(network, method, parameters, seeds), dataset, self.backend, scenario)
+        where = stage, network, method, number, noise
+        return [
+            TrialRow(self.settings.epochs, split, metric, value, *where, seeds[replica], spelt)
+            for replica, split, metric, value in found
+        ]
+
+    def _replicas(
+        self, network: str, method: str, parameters: Parameters, seeds: Sequence[int]
+    ) -> list[ClassifierSettings]:
+        """Return the settings of classifiers that differ in their seeds."""
+        keys = {"dataset", "downsample", "norm", "epochs", "batch", "momentum", "train_limit", "test_limit",
+                "angle_examples"}  # fmt: skip
+        shared = self.settings.model_dump(include=keys)
+        texts = list(NETWORKS[network])
+        whole = texts if self.settings.norm == "none" else normalised(texts, self.settings.norm)
+        row = parse_layers(whole, (1, 64, 64))  # the image's size changes no number of layers
+        own = own_keys(method, parameters, len(row.weighted), self._last(len(row.weighted), whole))
+        fixed = {"network": network, "hidden": "relu", "data_seed": self.settings.seed, "on_divergence": "drop",
+                 "standardise": STANDARDISE}  # fmt: skip
+        return replicas(ClassifierSettings, shared | own | fixed, {"seed": list(seeds)})
+
+    def _last(self, rates: int, texts: Sequence[str]) -> int:
+        """Return the number of layers with weights in the last block and above it."""
+        blocks = [k for k, text in enumerate(texts) if text.startswith(("residual", "chain"))]
+        below = parse_layers([*texts[: blocks[-1]], "meanpool all", "dense 1"], (1, 64, 64))
+        return rates - len(below.weighted) + 1
