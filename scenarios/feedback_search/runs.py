@@ -90,5 +90,5 @@ class Runs(SearchData):
         ]
 
     def _settings_of(self, method: str, parameters: Parameters, seeds: Sequence[int]) -> list[ClassifierSettings]:
-        own = {"momentum": self.settings.momentum, "sizes": self.sizes}
-        return self.replicas({**own, **own_keys(method, parameters, len(self.sizes) - 1)}, seeds)
+        own = own_keys(method, parameters, len(self.sizes) - 1)
+        return self.replicas({"sizes": self.sizes, **own}, seeds)
