@@ -121,7 +121,7 @@ class Runs(SearchData):
 
     def check_all(self) -> None:
         """Refuse data that a classifier cannot learn, and too few examples to hold some out."""
-        self.check(self._settings_of(self.settings.network, "bp", {"lr": 0.1}, [0]))
+        self.check(self.settings_of(self.settings.network, "bp", {"lr": 0.1}, [0]))
 
     def trial(self, method: str, number: int, parameters: Parameters) -> tuple[float, list[TrialRow]]:
         """Train without the examples held out; return the mean error on these in percent, and the rows."""
@@ -139,14 +139,14 @@ class Runs(SearchData):
     ) -> list[TrialRow]:  # fmt: skip
         """Train a method with each seed, all in step; return a row for each metric at the end."""
         spelt, scenario = json.dumps(dict(sorted(parameters.items()))), noisy(noise, self.settings.seed)
-        found = ended(self._settings_of(network, method, parameters, seeds), dataset, self.backend, scenario)
+        found = ended(self.settings_of(network, method, parameters, seeds), dataset, self.backend, scenario)
         where = stage, network, method, number, noise
         return [
             TrialRow(self.settings.epochs, split, metric, value, *where, seeds[replica], spelt)
             for replica, split, metric, value in found
         ]
 
-    def _settings_of(
+    def settings_of(
         self, network: str, method: str, parameters: Parameters, seeds: Sequence[int]
     ) -> list[ClassifierSettings]:
         texts = list(NETWORKS[network])

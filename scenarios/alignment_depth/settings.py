@@ -14,8 +14,9 @@ from circuitsim.scenarios.fields import Count, Limit, NonNegative, Replicates, e
 
 METHODS = ("bp", "fa", "ss", "kp", "wm", "ia", "sa", "aa", "frozen")
 """Kinds of feedback, and backpropagation whose lower layers stay random: only the last block and the top learn."""
-_NETWORK = f"one of {', '.join(NETWORKS)}"
-Network = Annotated[str, must(lambda name: name in NETWORKS), Field(description=_NETWORK)]
+OF_BLOCKS = tuple(name for name in NETWORKS if name.startswith(("resnet", "chain")))
+_NETWORK = f"one of {', '.join(OF_BLOCKS)}"
+Network = Annotated[str, must(lambda name: name in OF_BLOCKS), Field(description=_NETWORK)]
 
 
 class AlignmentDepthSettings(SearchSettings):
@@ -24,8 +25,8 @@ class AlignmentDepthSettings(SearchSettings):
     dataset: str = Field("cifar10", description="a data set's name or the path of an .npz file")
     downsample: Count = 2
     network: Network = Field("resnet8", description=_NETWORK)
-    carried: Annotated[list[str], each_once(NETWORKS)] = Field(
-        ["resnet20", "chain20"], description=expected_each_once(NETWORKS)
+    carried: Annotated[list[str], each_once(OF_BLOCKS)] = Field(
+        ["resnet20", "chain20"], description=expected_each_once(OF_BLOCKS)
     )
     norm: Literal["none", "online", "batch", "divisive"] = Field("batch", description="none, online, batch or divisive")
     methods: Annotated[list[str], each_once(METHODS)] = Field(list(METHODS), description=expected_each_once(METHODS))

@@ -14,6 +14,7 @@ KINDS = (
     MaxPool,
     MeanPool,
     OneToOne,
+    PerChannel,
     Resize,
     Reverse,
     Table,
