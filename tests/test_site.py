@@ -87,11 +87,12 @@ def test_pages_of_the_repository_exist_and_their_links_too() -> None:
 
 def test_docstrings_are_put_in_the_form_that_numpydoc_reads() -> None:
     prepared = loaded(SITE / "_ext/house_docstrings.py").prepared
-    items = ["x : the examples. y, z : classes,", "    from 0.", ""]
+    items = ["x : the examples. y, z : classes,", "    from 0.", "", "They are copied.", ""]
     lines = ["One sentence.", "", "Parameters", "----------", *items, "Returns", "-------", "A `Run`: it", "stays."]
     assert prepared(lines) == [
         "One sentence.",
         "",
+        *("They are copied.", "", ""),
         *("Parameters", "----------", "x", "    the examples.", "y, z", "    classes,", "    from 0.", ""),
         *("Returns", "-------", "A `Run`: it stays.", ""),
     ]

@@ -48,6 +48,7 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
 autodoc_typehints_format = "short"
+autodoc_type_aliases = {name: name for name in ("Array", "DTypeLike", "ImageShape", "Parameters")}
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 72

@@ -11,18 +11,10 @@ import numpy as np
 
 import circuitsim as cs
 
-runs = {
-    kind: cs.run(
-        "classifier",
-        layers=[f"{kind} 8 3", "maxpool 2", "dense 10"],
-        hidden="relu",
-        lr=lr,
-        batch=20,
-        epochs=4,
-        progress=False,
-    )
-    for kind, lr in (("conv", 0.02), ("local", 0.1))
-}
+runs = {}
+for kind in ("conv", "local"):
+    layers = [f"{kind} 8 3", "maxpool 2", "dense 10"]
+    runs[kind] = cs.run("classifier", layers=layers, hidden="relu", lr=0.1, batch=20, epochs=4, progress=False)
 cs.compare(runs.values()).plot("error", "test")
 
 # %%

@@ -9,7 +9,7 @@ import circuitsim as cs
 
 sweep = cs.sweep(
     "autoencoder",
-    {"sizes": [[64, 4, 64], [64, 8, 64], [64, 16, 64]], "lr": [0.02, 0.05, 0.1, 0.2]},
+    {"sizes": [[64, 4, 64], [64, 8, 64], [64, 16, 64]], "lr": [0.02, 0.05, 0.1], "seed": range(2)},
     batch=20,
     epochs=4,
     progress=False,

@@ -8,7 +8,6 @@ not.
 """
 
 import matplotlib.pyplot as plt
-import numpy as np
 
 import circuitsim as cs
 from circuitsim.analysis.reports.audit_text import scores
@@ -21,7 +20,6 @@ circuits = {
     "random feedback": cs.circuits.layered_classifier(sizes, "fa"),
     "backpropagation": cs.circuits.layered_classifier(sizes, "bp"),
 }
-random = np.random.default_rng(0)
 measured = {}
 for name, (circuit, protocol) in circuits.items():
     audit = cs.audit(circuit, protocol, {"lr": 0.1}, seed=0)

@@ -26,6 +26,9 @@ def prepared(lines: list[str]) -> list[str]:
     found: list[str] = []
     for title, body in _sections(lines):
         title = RENAMED.get(title, title)
+        if title in LISTS:
+            body, prose = _remarks(body)
+            found += prose
         if title:
             found += [title, "-" * len(title)]
         if title in LISTS:
@@ -50,6 +53,14 @@ def _sections(lines: list[str]) -> list[tuple[str, list[str]]]:
         else:
             parts[-1][1].append(line)
     return parts
+
+
+def _remarks(body: list[str]) -> tuple[list[str], list[str]]:
+    """Divide a list from the paragraphs below it, which are no items: they belong to the description."""
+    for number, line in enumerate(body):
+        if line and not line.startswith(" ") and not body[number - 1].strip() and number and not ITEM.match(line):
+            return body[:number], [*body[number:], ""]
+    return body, []
 
 
 def _items(body: list[str]) -> list[str]:
