@@ -123,7 +123,8 @@ def _neurons_read(record: Record, circuit: Circuit, neuron: Neuron) -> tuple[Neu
     if record.event.phase == phases.DELIVERY:
         return (None,)
     population = circuit.population(record.subject)
-    lateral = population.centres or population.norm is not None or (record.event.phase in NORMALISING and population.activation == "softmax")
+    softmax = record.event.phase in NORMALISING and population.activation == "softmax"
+    lateral = population.centres or population.norm is not None or softmax
     return (neuron, None) if lateral and neuron is not None else (neuron,)
 
 
