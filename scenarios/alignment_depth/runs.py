@@ -15,12 +15,12 @@ from circuitsim.circuits.networks import NETWORKS, normalised
 from circuitsim.engine.hooks import Hook
 from circuitsim.randomness import generator
 from circuitsim.runs.base import Figures
-from circuitsim.runs.config import refuse, replicas
 from circuitsim.runs.design import Design
 from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.alignment_depth.settings import AlignmentDepthSettings
-from circuitsim.scenarios.classifier.ended import HELD_OUT, ended, fingerprint, held_out
+from circuitsim.scenarios.classifier.ended import ended
 from circuitsim.scenarios.classifier.scenario import SCENARIO as CLASSIFIER
+from circuitsim.scenarios.classifier.search import Parameters, SearchData, judged
 from circuitsim.scenarios.classifier.settings import ClassifierSettings
 from circuitsim.scenarios.feedback_search.runs import MIRROR, UNIT
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from circuitsim.data import Dataset
     from circuitsim.engine.simulator import Simulator
 
-Parameters = Mapping[str, float]
 STANDARDISE = "channel"
 
 
@@ -105,7 +104,7 @@ def own_keys(method: str, parameters: Parameters, rates: int, learning: int) -> 
     return found | own
 
 
-class Runs:
+class Runs(SearchData):
     """Trains residual networks on a search's data.
 
     Parameters
@@ -114,75 +113,52 @@ class Runs:
     """
 
     def __init__(self, settings: AlignmentDepthSettings, backend: str) -> None:
-        from circuitsim.data import load, preprocessed
+        from circuitsim.data import preprocessed
 
-        self.settings, self.backend = settings, backend
-        located = settings.located(settings.dataset)
-        stored = load(located, "float32", settings.train_limit, settings.test_limit)
-        self.data = preprocessed(stored, downsample=settings.downsample, standardise=STANDARDISE)
+        super().__init__(settings, backend)
+        self.settings = settings
+        self.data = preprocessed(self.data, downsample=settings.downsample, standardise=STANDARDISE)
 
-    @property
-    def fingerprint(self) -> str:
-        """Hash of all that decides the result."""
-        return fingerprint(self.settings, self.backend, self.data)
-
-    def check(self) -> None:
-        """Refuse data without classes, and too few examples to hold some out."""
-        CLASSIFIER.check(self._replicas(self.settings.network, "bp", {"lr": 0.1}, [0])[0], self.data)
-        if not 0 < self._kept < len(self.data.train):
-            expected = "a fraction that leaves at least one example on either side"
-            remedy = f"There are {len(self.data.train)} training examples."
-            refuse("held_out", self.settings.held_out, expected, remedy)
+    def check_all(self) -> None:
+        """Refuse data that a classifier cannot learn, and too few examples to hold some out."""
+        self.check(self.settings_of(self.settings.network, "bp", {"lr": 0.1}, [0]))
 
     def trial(self, method: str, number: int, parameters: Parameters) -> tuple[float, list[TrialRow]]:
         """Train without the examples held out; return the mean error on these in percent, and the rows."""
-        settings = self.settings
-        seeds = range(settings.seed, settings.seed + settings.seeds)
-        data = held_out(self.data, self._kept)
-        rows = self._rows("search", settings.network, method, number, parameters, seeds, data)
-        rows = [row._replace(split=HELD_OUT) for row in rows if row.split == "test"]
-        return float(np.mean([row.value for row in rows if row.metric == "error"])), rows
+        where = "search", self.settings.network, method, number, 0.0
+        return judged(self._rows(where, parameters, self.seeds, self.reduced))
 
     def test(self, network: str, method: str, parameters: Parameters, noise: float = 0.0) -> list[TrialRow]:
         """Train on all training examples with seeds that no trial had; the test split is used here alone."""
-        first = self.settings.seed + self.settings.seeds
-        seeds = range(first, first + self.settings.test_seeds)
-        return self._rows("noise" if noise else "test", network, method, -1, parameters, seeds, self.data, noise)
-
-    @property
-    def _kept(self) -> int:
-        return len(self.data.train) - round(self.settings.held_out * len(self.data.train))
+        where = "noise" if noise else "test", network, method, -1, noise
+        return self._rows(where, parameters, self.test_seeds, self.data)
 
     def _rows(
-        self, stage: str, network: str, method: str, number: int, parameters: Parameters, seeds: Sequence[int],
-        dataset: Dataset, noise: float = 0.0,
-    ) -> list[TrialRow]:  # fmt: skip
-        """Train a method with each seed, all in step; return a row for each metric at the end."""
+        self, where: tuple[str, str, str, int, float], parameters: Parameters, seeds: Sequence[int], dataset: Dataset
+    ) -> list[TrialRow]:
+        """Train with each seed, all in step; return a row for each metric at the end."""
+        _, network, method, _, noise = where
         spelt, scenario = json.dumps(dict(sorted(parameters.items()))), noisy(noise, self.settings.seed)
-        found = ended(self._replicas(network, method, parameters, seeds), dataset, self.backend, scenario)
-        where = stage, network, method, number, noise
+        found = ended(self.settings_of(network, method, parameters, seeds), dataset, self.backend, scenario)
         return [
             TrialRow(self.settings.epochs, split, metric, value, *where, seeds[replica], spelt)
             for replica, split, metric, value in found
         ]
 
-    def _replicas(
+    def settings_of(
         self, network: str, method: str, parameters: Parameters, seeds: Sequence[int]
     ) -> list[ClassifierSettings]:
         """Return the settings of classifiers that differ in their seeds."""
-        keys = {"dataset", "downsample", "norm", "epochs", "batch", "momentum", "train_limit", "test_limit",
-                "angle_examples"}  # fmt: skip
-        shared = self.settings.model_dump(include=keys)
         texts = list(NETWORKS[network])
         whole = texts if self.settings.norm == "none" else normalised(texts, self.settings.norm)
-        row = parse_layers(whole, (1, 64, 64))  # the image's size changes no number of layers
-        own = own_keys(method, parameters, len(row.weighted), self._last(len(row.weighted), whole))
-        fixed = {"network": network, "hidden": "relu", "data_seed": self.settings.seed, "on_divergence": "drop",
-                 "standardise": STANDARDISE}  # fmt: skip
-        return replicas(ClassifierSettings, shared | own | fixed, {"seed": list(seeds)})
+        rates = len(parse_layers(whole, (1, 64, 64)).weighted)  # the image's size changes no number of layers
+        fixed = {"network": network, "norm": self.settings.norm, "hidden": "relu", "momentum": self.settings.momentum,
+                 "downsample": self.settings.downsample, "standardise": STANDARDISE}  # fmt: skip
+        return self.replicas({**fixed, **own_keys(method, parameters, rates, _last(rates, whole))}, seeds)
 
-    def _last(self, rates: int, texts: Sequence[str]) -> int:
-        """Return the number of layers with weights in the last block and above it."""
-        blocks = [k for k, text in enumerate(texts) if text.startswith(("residual", "chain"))]
-        below = parse_layers([*texts[: blocks[-1]], "meanpool all", "dense 1"], (1, 64, 64))
-        return rates - len(below.weighted) + 1
+
+def _last(rates: int, texts: Sequence[str]) -> int:
+    """Return the number of layers with weights in the last block and above it, of so many in all."""
+    blocks = [k for k, text in enumerate(texts) if text.startswith(("residual", "chain", "conv"))]
+    below = parse_layers([*texts[: blocks[-1]], "dense 1"], (1, 64, 64))
+    return rates - len(below.weighted) + 1

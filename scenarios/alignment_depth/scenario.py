@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circuitsim.kernels import BACKENDS
 from circuitsim.runs.scenario import Computation
-from circuitsim.scenarios.alignment_depth.runs import Parameters, Runs, TrialRow
+from circuitsim.scenarios.alignment_depth.runs import Runs, TrialRow
 from circuitsim.scenarios.alignment_depth.settings import AlignmentDepthSettings
-from circuitsim.scenarios.trials import FILE, Notebook, Search, Trial, require_optuna
+from circuitsim.scenarios.classifier.search import all_trials, least, tested
+from circuitsim.scenarios.trials import FILE, Notebook, Search, require_optuna
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Show = Callable[[str], None]
-
 
 def check(settings: AlignmentDepthSettings) -> None:
     """Refuse a search without optuna, or with data that do not fit."""
-    require_optuna("alignment-depth")
-    Runs(settings, "numba").check()
+    require_optuna("scenario alignment-depth")
+    Runs(settings, "numba").check_all()
 
 
-def compute(settings: AlignmentDepthSettings, kept: Path, backend: str, show: Show) -> pd.DataFrame:
+def compute(settings: AlignmentDepthSettings, kept: Path, backend: str, show: Callable[[str], None]) -> pd.DataFrame:
     """Return errors of trials on held-out examples, then each rule at its best setting on each network and with noise.
 
     Columns beside epoch, split, metric and value: stage (search, test or noise), network, feedback, trial (-1: none),
@@ -33,42 +33,18 @@ def compute(settings: AlignmentDepthSettings, kept: Path, backend: str, show: Sh
     import pandas as pd
 
     runs, found = Runs(settings, backend), list[Any]()
+    cases = [(network, 0.0) for network in (settings.network, *settings.carried)]
+    cases += [(settings.network, noise) for noise in settings.noise]
     with Notebook(kept / FILE, runs.fingerprint) as notebook:
         for method in settings.methods:
-            trials = _searched(runs, notebook, method, show)
+            search = Search(notebook, f"trials of {method}", settings.ranges(method), settings.startup, settings.seed)
+            trials = all_trials(search, method, settings.trials, partial(runs.trial, method), show)
             found += [row for trial in trials for row in trial.rows]
-            best = min(trials, key=lambda trial: trial.value).parameters
-            for network in (settings.network, *settings.carried):
-                found += _tested(runs, notebook, network, method, best, 0.0, show)
-            for noise in settings.noise:
-                found += _tested(runs, notebook, settings.network, method, best, noise, show)
+            for network, noise in cases:
+                name = f"{method} on {network}{f' with noise {noise:g}' if noise else ''}"
+                test = partial(runs.test, network, method, least(trials).parameters, noise)
+                found += tested(notebook, name, test, f"{name}: evaluated on test examples", show)
     return pd.DataFrame([TrialRow(*row) for row in found], columns=list(TrialRow._fields))
-
-
-def _tested(
-    runs: Runs, notebook: Notebook, network: str, method: str, best: Parameters, noise: float, show: Show
-) -> list[Any]:
-    """Return the rows of a network with a rule's best setting; those in the notebook are not repeated."""
-    name = f"{method} on {network}{f' with noise {noise:g}' if noise else ''}"
-    rows = notebook.kept(name)
-    if rows is None:
-        rows = [list(row) for row in runs.test(network, method, best, noise)]
-        notebook.keep(name, rows)
-        show(f"{name}: evaluated on test examples")
-    return rows
-
-
-def _searched(runs: Runs, notebook: Notebook, method: str, show: Show) -> list[Trial]:
-    """Return all trials of a rule; those in the notebook are not repeated."""
-    settings = runs.settings
-    search = Search(notebook, f"trials of {method}", settings.ranges(method), settings.startup, settings.seed)
-    while len(done := search.trials()) < settings.trials:
-        parameters = search.propose(done)
-        value, rows = runs.trial(method, len(done), parameters)
-        search.record(parameters, value, rows)
-        least = min([value, *(trial.value for trial in done)])
-        show(f"{method}: trial {len(done) + 1} of {settings.trials}: error {value:.4g} %, least {least:.4g} %")
-    return done
 
 
 def finish(folder: Path, metrics: pd.DataFrame, config: Mapping[str, Any]) -> None:

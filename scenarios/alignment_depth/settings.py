@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from circuitsim.circuits.networks import NETWORKS
-from circuitsim.runs.config import Settings
-from circuitsim.scenarios.feedback_search.settings import COEFFICIENTS, Range
+from circuitsim.scenarios.classifier.search import Range, SearchSettings
+from circuitsim.scenarios.feedback_search.settings import COEFFICIENTS
 from circuitsim.scenarios.fields import Count, Limit, NonNegative, Replicates, each_once, expected_each_once, must
 
 METHODS = ("bp", "fa", "ss", "kp", "wm", "ia", "sa", "aa", "frozen")
@@ -18,7 +18,7 @@ _NETWORK = f"one of {', '.join(NETWORKS)}"
 Network = Annotated[str, must(lambda name: name in NETWORKS), Field(description=_NETWORK)]
 
 
-class AlignmentDepthSettings(Settings):
+class AlignmentDepthSettings(SearchSettings):
     """The settings of `alignment-depth`."""
 
     dataset: str = Field("cifar10", description="a data set's name or the path of an .npz file")
@@ -37,20 +37,12 @@ class AlignmentDepthSettings(Settings):
     )
     held_out: float = Field(1 / 6, gt=0, lt=1, description="a number above 0 and below 1")
     seeds: Replicates = 1
-    test_seeds: Replicates = 5
-    seed: int = Field(0, ge=0, lt=2**62, description="a whole number from 0 to 2^62 - 1")
     epochs: Count = 5
     batch: Count = 50
     momentum: NonNegative = 0.9
     train_limit: int | None = Field(10_000, ge=2, description="none, or a whole number >= 2")
     test_limit: Limit = 2000
     angle_examples: Count = 100
-
-    FIXED: ClassVar[tuple[str, ...]] = (
-        "dataset", "downsample", "network", "carried", "norm", "methods", "trials", "startup", "rate", "noise",
-        "held_out", "seeds", "test_seeds", "seed", "epochs", "batch", "momentum", "train_limit", "test_limit",
-        "angle_examples",
-    )  # fmt: skip
 
     def ranges(self, method: str) -> Mapping[str, tuple[float, float]]:
         """Return the range of each parameter that is searched for a method."""

@@ -48,7 +48,7 @@ def test_ranks_by_hand() -> None:
 def test_the_frozen_baseline_learns_above_alone() -> None:
     assert own_keys("frozen", {"lr": 0.5}, 5, 2) == {"feedback": "bp", "lr": [0.0, 0.0, 0.0, 0.5, 0.5]}
     runs = Runs(build(AlignmentDepthSettings, TINY), "numba")
-    (one,) = runs._replicas("resnet8", "frozen", {"lr": 0.5}, [0])
+    (one,) = runs.settings_of("resnet8", "frozen", {"lr": 0.5}, [0])
     study = trained(noisy(0.0, 0), [one], runs.data, "numba")
     (group,) = study.groups
     fresh = noisy(0.0, 0).design(one)
@@ -62,7 +62,7 @@ def test_the_frozen_baseline_learns_above_alone() -> None:
 @pytest.mark.nightly
 def test_noise_is_the_rate_times_a_normal_number() -> None:
     runs = Runs(build(AlignmentDepthSettings, TINY), "numba")
-    (one,) = runs._replicas("resnet8", "bp", {"lr": 1e-3}, [0])
+    (one,) = runs.settings_of("resnet8", "bp", {"lr": 1e-3}, [0])
     still, shaken = (trained(noisy(level, 3), [one], runs.data, "numba").tensors() for level in (0.0, 50.0))
     apart = (shaken["W1.weight"] - still["W1.weight"]).ravel()
     updates = 3  # of 60 examples in batches of 20
