@@ -59,17 +59,17 @@ class Scene:
         """Tell if a population is at the site of the input."""
         return self.circuit.colocated(self.circuit.inputs, population) and _X in self.arrays
 
+    def statistics(self, population: str) -> list[tuple[Key, Array]]:
+        """Return the running statistics of neurons that normalise."""
+        keys = [(population, quantity, None) for quantity in STATE]
+        return [(key, self.arrays[key]) for key in keys if key in self.arrays]
+
     def data_of(self, population: str) -> Key | None:
         """Return the address of what a population is clamped to: noise from outside, examples, or labels."""
         noise = ("data", f"{NOISE_OF}{population}", None)
         if noise in self.arrays:
             return noise
         return {self.circuit.inputs: _X, self.circuit.labels: _Y}.get(population)
-
-    def statistics(self, population: str) -> list[tuple[Key, Array]]:
-        """Return the running statistics of neurons that normalise."""
-        keys = [(population, quantity, None) for quantity in STATE]
-        return [(key, self.arrays[key]) for key in keys if key in self.arrays]
 
     def parameters(self, replicas: Array) -> Masks:
         """Mark the parameters of some replicas, on which everything in them may depend."""
@@ -234,8 +234,9 @@ class NeuronGroup:
         circuit, found = scene.circuit, Masks()
         normalising = normalised_at(circuit, self.population)
         for key in scene.at_site(self.population):
-            own = normalising is not None and key[0] in (self.population, normalising.name)
-            examples = self._so_far if own and isinstance(normalising.norm, Online) else self.examples
+            examples = self.examples
+            if normalising is not None and isinstance(normalising.norm, Online):
+                examples = self._so_far if key[0] in (self.population, normalising.name) else examples
             _join(found, key, _signals(scene.arrays[key], self.replicas, examples, self.neurons))
         if normalising is not None:
             found |= {key: self._units(array) for key, array in scene.statistics(normalising.name)}
@@ -250,11 +251,11 @@ class NeuronGroup:
     @property
     def _so_far(self) -> Array | None:
         """Mark all examples up to the last one of the group: a neuron takes them one after another."""
-        return None if self.examples is None else np.logical_or.accumulate(self.examples[::-1])[::-1]
+        return None if self.examples is None else np.asarray(np.logical_or.accumulate(self.examples[::-1])[::-1])
 
     def _units(self, array: Array) -> Array:
         """Mark the running statistics of held neurons, (replica, unit of successive neurons)."""
-        held: Array = self.neurons.reshape(array.shape[1], -1).any(axis=1)
+        held = np.asarray(self.neurons.reshape(array.shape[1], -1).any(axis=1))
         return np.asarray(self.replicas[:, None] & held)
 
     def _clamped_to(self, scene: Scene, data: Key) -> Masks:

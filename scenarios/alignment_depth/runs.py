@@ -125,22 +125,21 @@ class Runs(SearchData):
 
     def trial(self, method: str, number: int, parameters: Parameters) -> tuple[float, list[TrialRow]]:
         """Train without the examples held out; return the mean error on these in percent, and the rows."""
-        network = self.settings.network
-        return judged(self._rows("search", network, method, number, parameters, self.seeds, self.reduced))
+        where = "search", self.settings.network, method, number, 0.0
+        return judged(self._rows(where, parameters, self.seeds, self.reduced))
 
     def test(self, network: str, method: str, parameters: Parameters, noise: float = 0.0) -> list[TrialRow]:
         """Train on all training examples with seeds that no trial had; the test split is used here alone."""
-        stage = "noise" if noise else "test"
-        return self._rows(stage, network, method, -1, parameters, self.test_seeds, self.data, noise)
+        where = "noise" if noise else "test", network, method, -1, noise
+        return self._rows(where, parameters, self.test_seeds, self.data)
 
     def _rows(
-        self, stage: str, network: str, method: str, number: int, parameters: Parameters, seeds: Sequence[int],
-        dataset: Dataset, noise: float = 0.0,
-    ) -> list[TrialRow]:  # fmt: skip
-        """Train a method with each seed, all in step; return a row for each metric at the end."""
+        self, where: tuple[str, str, str, int, float], parameters: Parameters, seeds: Sequence[int], dataset: Dataset
+    ) -> list[TrialRow]:
+        """Train with each seed, all in step; return a row for each metric at the end."""
+        _, network, method, _, noise = where
         spelt, scenario = json.dumps(dict(sorted(parameters.items()))), noisy(noise, self.settings.seed)
         found = ended(self.settings_of(network, method, parameters, seeds), dataset, self.backend, scenario)
-        where = stage, network, method, number, noise
         return [
             TrialRow(self.settings.epochs, split, metric, value, *where, seeds[replica], spelt)
             for replica, split, metric, value in found
@@ -149,15 +148,17 @@ class Runs(SearchData):
     def settings_of(
         self, network: str, method: str, parameters: Parameters, seeds: Sequence[int]
     ) -> list[ClassifierSettings]:
+        """Return the settings of classifiers that differ in their seeds."""
         texts = list(NETWORKS[network])
         whole = texts if self.settings.norm == "none" else normalised(texts, self.settings.norm)
-        row = parse_layers(whole, (1, 64, 64))  # the image's size changes no number of layers
-        own = own_keys(method, parameters, len(row.weighted), self._last(len(row.weighted), whole))
-        fixed = {"network": network, "hidden": "relu", "standardise": STANDARDISE}
-        return self.replicas({**own, **fixed}, seeds)
+        rates = len(parse_layers(whole, (1, 64, 64)).weighted)  # the image's size changes no number of layers
+        fixed = {"network": network, "norm": self.settings.norm, "hidden": "relu", "momentum": self.settings.momentum,
+                 "downsample": self.settings.downsample, "standardise": STANDARDISE}  # fmt: skip
+        return self.replicas({**fixed, **own_keys(method, parameters, rates, _last(rates, whole))}, seeds)
 
-    def _last(self, rates: int, texts: Sequence[str]) -> int:
-        """Return the number of layers with weights in the last block and above it."""
-        blocks = [k for k, text in enumerate(texts) if text.startswith(("residual", "chain"))]
-        below = parse_layers([*texts[: blocks[-1]], "meanpool all", "dense 1"], (1, 64, 64))
-        return rates - len(below.weighted) + 1
+
+def _last(rates: int, texts: Sequence[str]) -> int:
+    """Return the number of layers with weights in the last block and above it, of so many in all."""
+    blocks = [k for k, text in enumerate(texts) if text.startswith(("residual", "chain", "conv"))]
+    below = parse_layers([*texts[: blocks[-1]], "dense 1"], (1, 64, 64))
+    return rates - len(below.weighted) + 1

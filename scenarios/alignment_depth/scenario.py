@@ -17,8 +17,6 @@ from circuitsim.scenarios.trials import FILE, Notebook, Search, require_optuna
 if TYPE_CHECKING:
     import pandas as pd
 
-Show = Callable[[str], None]
-
 
 def check(settings: AlignmentDepthSettings) -> None:
     """Refuse a search without optuna, or with data that do not fit."""
@@ -26,7 +24,7 @@ def check(settings: AlignmentDepthSettings) -> None:
     Runs(settings, "numba").check_all()
 
 
-def compute(settings: AlignmentDepthSettings, kept: Path, backend: str, show: Show) -> pd.DataFrame:
+def compute(settings: AlignmentDepthSettings, kept: Path, backend: str, show: Callable[[str], None]) -> pd.DataFrame:
     """Return errors of trials on held-out examples, then each rule at its best setting on each network and with noise.
 
     Columns beside epoch, split, metric and value: stage (search, test or noise), network, feedback, trial (-1: none),
@@ -35,17 +33,16 @@ def compute(settings: AlignmentDepthSettings, kept: Path, backend: str, show: Sh
     import pandas as pd
 
     runs, found = Runs(settings, backend), list[Any]()
+    cases = [(network, 0.0) for network in (settings.network, *settings.carried)]
+    cases += [(settings.network, noise) for noise in settings.noise]
     with Notebook(kept / FILE, runs.fingerprint) as notebook:
         for method in settings.methods:
             search = Search(notebook, f"trials of {method}", settings.ranges(method), settings.startup, settings.seed)
             trials = all_trials(search, method, settings.trials, partial(runs.trial, method), show)
             found += [row for trial in trials for row in trial.rows]
-            best = least(trials).parameters
-            cases = [(network, 0.0) for network in (settings.network, *settings.carried)]
-            cases += [(settings.network, noise) for noise in settings.noise]
             for network, noise in cases:
                 name = f"{method} on {network}{f' with noise {noise:g}' if noise else ''}"
-                test = partial(runs.test, network, method, best, noise)
+                test = partial(runs.test, network, method, least(trials).parameters, noise)
                 found += tested(notebook, name, test, f"{name}: evaluated on test examples", show)
     return pd.DataFrame([TrialRow(*row) for row in found], columns=list(TrialRow._fields))
 

@@ -38,6 +38,7 @@ class AlignmentDepthSettings(SearchSettings):
     )
     held_out: float = Field(1 / 6, gt=0, lt=1, description="a number above 0 and below 1")
     seeds: Replicates = 1
+    epochs: Count = 5
     batch: Count = 50
     momentum: NonNegative = 0.9
     train_limit: int | None = Field(10_000, ge=2, description="none, or a whole number >= 2")

@@ -88,7 +88,7 @@ class ClassifierSettings(ImageSettings):
     running_loss: Flag = False
 
     FIXED: ClassVar[tuple[str, ...]] = (
-        *ImageSettings.FIXED, "angle_examples", "running_loss", "shifted_test", "noise", "norm",
+        *ImageSettings.FIXED, "angle_examples", "running_loss", "shifted_test", "norm", "noise",
     )  # fmt: skip
     SHAPING: ClassVar[tuple[str, ...]] = (*ImageSettings.SHAPING, "norm")
 
@@ -116,10 +116,6 @@ class ClassifierSettings(ImageSettings):
         object.__setattr__(self, "mirror", build(Mirroring, self.mirror, "mirror.").model_dump())
         object.__setattr__(self, "primitives", self._coefficients())
 
-    def noise_file(self) -> str | None:
-        """Return the file with the noise of mirror mode."""
-        return self.noise
-
     @property
     def texts(self) -> list[str]:
         """The layers above the input as texts, with the norms that `norm` adds."""
@@ -131,6 +127,10 @@ class ClassifierSettings(ImageSettings):
             expected = "none without layers, and beside layers that normalise"
             refuse("norm", self.norm, expected, "Give layers without a norm of their own, or norm=none.")
         super()._take_layers()
+
+    def noise_file(self) -> str | None:
+        """Return the file with the noise of mirror mode."""
+        return self.noise
 
     def _coefficients(self) -> dict[str, Any] | None:
         """Return the rule's coefficients, or those given, with 0 for each that is left out."""

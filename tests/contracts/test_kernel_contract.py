@@ -216,7 +216,8 @@ def test_normalisation(kernels: ModuleType, dtype: str, learns: bool, seed: int,
         numbers = units, 0.2, 1.0
         groups = {"arriving": arrays["arriving"], "numbers": numbers, "made": made[:2]}
         same(kernels, "normalise_groups", groups, dtype)
-        positive = error | {"kept": [draw(*shape), np.abs(draw(*shape)) + 0.5]}
+        scale = np.repeat(np.abs(draw(replicas, 5, units)) + draw.dtype.type(0.5), 6 // units, axis=2)
+        positive = error | {"kept": [draw(*shape), scale]}
         same(kernels, "through_groups", positive | {"numbers": numbers}, dtype, ("error", "out"))
 
 

@@ -85,10 +85,10 @@ FAMILY = [
     nest((64, 5, 4, 64), (3, 2), {"emits": 0.3, "remembers": 0.6}),
     clocked((64, 5, 10), judged=2),
     traced((64, 5, 10), {("U", "eligibility.keep"): 0.8, "momentum": 0.5}),
+    classifier("wm", NARROW, mirror=Mirror("", Noise.GIVEN)),
     Built("online", lambda sizes: normalising(sizes, Online(0.8, 0.7)), NARROW),
     Built("batch", lambda sizes: normalising(sizes, Batch(0.8)), NARROW),
     Built("divisive", lambda sizes: normalising(sizes, Divisive()), NARROW),
-    classifier("wm", NARROW, mirror=Mirror("", Noise.GIVEN)),
 ]
 SOME = [
     FAMILY[k] for k in (0, 6, 11, 12, 14, 16, 18, 20, 23, 24, 28, 30, 36, 37)

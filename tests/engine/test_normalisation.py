@@ -108,4 +108,4 @@ def test_gains_are_the_neurons_own() -> None:
                                            output="logistic")  # fmt: skip
     assert circuit.projection("B2").tensor_owner == "W2"
     assert {finding.kind for finding in make_schedule(circuit, protocol).findings} == {"label"}
-    assert Simulator(circuit, protocol).tensors()["W2.weight"].tolist() == [[1.0] * 4]
+    assert Simulator(circuit, protocol, batch=2).tensors()["W2.weight"].tolist() == [[1.0] * 4]

@@ -100,7 +100,7 @@ def _batch(arriving, numbers, mean, variance, slope, out, first, last, low, high
     count = size * out.shape[1]
     for r in range(first, last):
         for u in range(low // size, high // size):
-            now, spread = np.float64(mean[r, u]), np.float64(variance[r, u])
+            now, spread = float(mean[r, u]), float(variance[r, u])
             if learns:
                 now = 0.0
                 for b in range(out.shape[1]):
