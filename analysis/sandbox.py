@@ -41,13 +41,18 @@ def _experiment(simulator: Simulator, rows: np.ndarray, batch: int) -> Iterator[
     row_numbers = [part.rows.copy() for part in before]
     x, y = before[0].arrays["data", "x", None], before[0].arrays.get(("data", "y", None))
     shown = np.broadcast_to(rows, before[0].rows.shape).reshape(-1)
+    heard = [(plan, plan.x) for plan in simulator.mirror_plans if plan.x is not None]
     evidence = {name: copy(value) for name, value in vars(simulator.evidence).items()} if simulator.evidence else {}
     try:
         simulator.use(x[shown], None if y is None else y[shown])
+        for plan, noise in heard:
+            plan.use(noise[:batch].copy())
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # as in a presentation
             yield opened(simulator, batch)
     finally:
         simulator.share(x, y)
+        for plan, noise in heard:
+            plan.use(noise)
         for part, numbers, arrays in zip(laid_open(simulator, batch), row_numbers, memory, strict=True):
             part.rows[...] = numbers
             for key, values in arrays.items():
@@ -60,8 +65,9 @@ def _experiment(simulator: Simulator, rows: np.ndarray, batch: int) -> Iterator[
 def opened(simulator: Simulator, batch: int) -> list[BoundPlan]:
     """Lay open the presentation of the first examples and a wave of each mirror mode."""
     parts = laid_open(simulator, batch)
-    for part in parts:
-        part.rows[...] = np.arange(part.rows.size).reshape(part.rows.shape)
+    parts[0].rows[...] = np.arange(parts[0].rows.size).reshape(parts[0].rows.shape)
+    for wave in parts[1:]:
+        wave.rows[...] = np.arange(batch)  # of noise from outside: the first pass
     return parts
 
 

@@ -14,14 +14,17 @@ import time
 import types
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-from cases import CASES, STUDY, BenchmarkCase
+from cases import CASES, STUDY
+from image_speed import EXAMPLES, autoencoder, classifier
 
-from circuitsim import data
-from circuitsim.kernels.cpu import activations, backend, blas, ops, products, program
+from circuitsim import Simulator, data
+from circuitsim.kernels.cpu import activations, backend, blas, correlation, ops, products, program
 
 LIBM = """
 import numpy as np
@@ -66,7 +69,8 @@ def in_one_piece(dtype: str) -> np.ndarray:
 
 
 LIBM_ACTIVATIONS = without_expansions()
-VARIANTS: dict[str, Callable[[], AbstractContextManager[object]]] = {
+Variants = dict[str, Callable[[], AbstractContextManager[object]]]
+VARIANTS: Variants = {
     "all on": nullcontext,
     "all on, again": nullcontext,
     "no scratch buffers": lambda: patch.object(program, "scratch_buffers", lambda *_: []),
@@ -76,41 +80,68 @@ VARIANTS: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "split by neurons alone": lambda: patch.object(ops, "TRAFFIC_RATIO", 0.0),
     "split by examples alone": lambda: patch.object(ops, "TRAFFIC_RATIO", np.inf),
 }
+OF_IMAGES: Variants = {
+    "all on": nullcontext,
+    "all on, again": nullcontext,
+    "convolutions unfolded": lambda: patch.object(correlation, "suits", lambda _: False),
+    "no scratch buffers": lambda: patch.object(program, "scratch_buffers", lambda *_: []),
+}
 
 
-def measure(case: BenchmarkCase, x: np.ndarray, repetitions: int) -> dict[str, float]:
-    """Return each variant's median ratio to `all on`."""
+def measure(
+    engine: Callable[[], Simulator], variants: Variants, shape: tuple[int, int, int], repetitions: int
+) -> dict[str, float]:
+    """Return each variant's median ratio to `all on`; the shape is of examples, presentations and batch."""
     draw = np.random.default_rng(1)
+    examples, count, batch = shape
     runs = {}
-    for name, variant in VARIANTS.items():
+    for name, variant in variants.items():
         with variant():
-            simulator = case.engine(x)
-            simulator.present_each(draw.integers(0, len(x), (2, case.batch)))  # compiles and binds
+            simulator = engine()
+            simulator.present_each(draw.integers(0, examples, (2, batch)))  # compiles and binds
         runs[name] = simulator.present_each
-    count = 200 if case.batch == 1 else 4
     times = {name: np.empty(repetitions) for name in runs}
     for repetition in range(repetitions):
         for name in draw.permutation(list(runs)):
-            batches = draw.integers(0, len(x), (count, case.batch))
+            batches = draw.integers(0, examples, (count, batch))
             begin = time.perf_counter()
             runs[name](batches)
             times[name][repetition] = time.perf_counter() - begin
     return {name: float(np.median(taken / times["all on"])) for name, taken in times.items()}
 
 
+def head(variants: Variants) -> None:
+    """Print the head of a table."""
+    print("| case | " + " | ".join(list(variants)[1:]) + " |\n|" + "---|" * len(variants))
+
+
+def row(label: str, ratios: dict[str, float]) -> None:
+    """Print a row of a table."""
+    print(f"| {label} | " + " | ".join(f"{ratio:.2f}" for ratio in list(ratios.values())[1:]) + " |", flush=True)
+
+
 def main() -> None:
-    """Print a table with a row for each case."""
+    """Print a table of dense circuits and one of images, with a row for each case."""
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--repetitions", type=int, default=60)
     repetitions = arguments.parse_args().repetitions
     x = data.load("mnist", "float32", 20000, 1).train
-    chosen = [c for c in (*CASES, STUDY) if c.rule in ("rec-rwcc", "bp", "own")]
-    print("| case | " + " | ".join(list(VARIANTS)[1:]) + " |")
-    for case in chosen:
-        ratios = measure(case, x, repetitions if case.replicas == 1 else max(10, repetitions // 4))
-        print(
-            f"| {case.label} | " + " | ".join(f"{ratio:.2f}" for ratio in list(ratios.values())[1:]) + " |", flush=True
-        )
+    head(VARIANTS)
+    for case in (c for c in (*CASES, STUDY) if c.rule in ("rec-rwcc", "bp", "own")):
+        shape = (len(x), 200 if case.batch == 1 else 4, case.batch)
+        times = repetitions if case.replicas == 1 else max(10, repetitions // 4)
+        label = f"{case.replicas} replicas, {case.label}" if case.replicas > 1 else case.label
+        row(label, measure(lambda case=case: case.engine(x), VARIANTS, shape, times))
+    found = data.load("cifar10", "float32", EXAMPLES, 1)
+    x, y = found.train, found.train_labels
+    head(OF_IMAGES)
+    nets: list[tuple[int, Callable[[], Any]]] = [
+        *((64, partial(autoencoder, rule, 64, x)) for rule in ("rec", "bp")),
+        *((100, partial(classifier, rule, 100, x, y, untied=False)) for rule in ("bp", "urfb")),
+    ]
+    for batch, net in nets:
+        ratios = measure(lambda net=net: net()[1], OF_IMAGES, (len(x), 3, batch), max(10, repetitions // 4))
+        row(net()[0], ratios)
 
 
 if __name__ == "__main__":

@@ -39,12 +39,40 @@ def compared(name: str, ours: Step, theirs: Step, repetitions: int) -> None:
     print(f"{name:48} {mine:9.2f} {other:9.2f} {ratio:7.2f}")
 
 
-def windows(name: str, made: Any, pre: tuple[int, ...], channels: int, batch: int, repetitions: int) -> None:
-    """Compare the three products of one layer of windows."""
+def by_torch(made: Any, x: np.ndarray, d: np.ndarray, weight: np.ndarray) -> tuple[Step, ...]:
+    """Return PyTorch's three products of one layer of windows."""
     import torch
     from torch.nn import functional as F  # noqa: N812
 
-    from circuitsim.circuit.connectivity import LocallyConnected, size_of
+    from circuitsim.circuit.connectivity import LocallyConnected
+
+    tx, td, tw = torch.from_numpy(x), torch.from_numpy(d), torch.from_numpy(weight)
+    pads = [axis.before for axis in made.axes(x.shape[1:])]
+    if not isinstance(made, LocallyConnected):
+        return (
+            lambda: F.conv2d(tx, tw, padding=pads),
+            lambda: F.conv_transpose2d(td, tw, padding=pads),
+            lambda: torch.nn.grad.conv2d_weight(tx, tw.shape, td, padding=pads),
+        )
+    channels = d.shape[1]
+    shaped, fields = tw.reshape(d.shape[2] * d.shape[3], channels, -1), td.reshape(len(d), channels, -1)
+
+    def taps() -> Any:
+        return F.unfold(tx, made.kernel, padding=pads)
+
+    def folded() -> Any:
+        return F.fold(torch.einsum("bop,pok->bkp", fields, shaped), x.shape[2:], made.kernel, padding=pads)
+
+    return (
+        lambda: torch.einsum("bkp,pok->bop", taps(), shaped),
+        folded,
+        lambda: torch.einsum("bop,bkp->pok", fields, taps()),
+    )
+
+
+def windows(name: str, made: Any, pre: tuple[int, ...], channels: int, batch: int, repetitions: int) -> None:
+    """Compare the three products of one layer of windows."""
+    from circuitsim.circuit.connectivity import size_of
     from circuitsim.circuit.graph import Graph
     from circuitsim.circuit.parts import Population, Projection
     from circuitsim.kernels.cpu import backend as kernels
@@ -54,7 +82,7 @@ def windows(name: str, made: Any, pre: tuple[int, ...], channels: int, batch: in
     graph = Graph("g", (Population("pre", shape=pre), Population("post", shape=post)), (), "pre", "post")
     up = links(graph, Projection("up", "pre", "post", connectivity=made))
     down = links(graph, Projection("down", "post", "pre", connectivity=made.transposed()))
-    untied, (first, second) = isinstance(made, LocallyConnected), made.channel_axes
+    first, second = made.channel_axes
     weight = rng.normal(size=(1, *made.tensor_shape(pre, post))).astype("float32")
     x, d = (rng.normal(size=(1, batch, size_of(s))).astype("float32") for s in (pre, post))
     y, back, dw = np.zeros_like(d), np.zeros_like(x), np.zeros_like(weight)
@@ -64,30 +92,7 @@ def windows(name: str, made: Any, pre: tuple[int, ...], channels: int, batch: in
         kernels.deliver_along(down, d, weight.swapaxes(first + 1, second + 1), back, accumulate=False),
         kernels.outer_along(up, d, x, flat),
     )
-    tx, td = torch.from_numpy(x).reshape(batch, *pre), torch.from_numpy(d).reshape(batch, *post)
-    tw, kernel = torch.from_numpy(weight[0]), made.kernel
-    pads = [axis.before for axis in made.axes(pre)]
-    if untied:
-        shaped = tw.reshape(post[1] * post[2], channels, -1)
-
-        def taps() -> Any:
-            return F.unfold(tx, kernel, padding=pads)
-
-        def folded() -> Any:
-            columns = torch.einsum("bop,pok->bkp", td.reshape(batch, channels, -1), shaped)
-            return F.fold(columns, pre[1:], kernel, padding=pads)
-
-        theirs: tuple[Step, ...] = (
-            lambda: torch.einsum("bkp,pok->bop", taps(), shaped),
-            folded,
-            lambda: torch.einsum("bop,bkp->pok", td.reshape(batch, channels, -1), taps()),
-        )
-    else:
-        theirs = (
-            lambda: F.conv2d(tx, tw, padding=pads),
-            lambda: F.conv_transpose2d(td, tw, padding=pads),
-            lambda: torch.nn.grad.conv2d_weight(tx, tw.shape, td, padding=pads),
-        )
+    theirs = by_torch(made, x.reshape(batch, *pre), d.reshape(batch, *post), weight[0])
     for step, other, result in zip(steps, theirs, (y, back, dw), strict=True):
         step()
         wanted = other().numpy().reshape(-1)

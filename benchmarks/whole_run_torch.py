@@ -35,6 +35,17 @@ def weights(pre: int, post: int) -> torch.Tensor:
     return (torch.rand(post, pre) * 2 - 1) * (6 / (pre + post)) ** 0.5
 
 
+def draw(folder: Path, rows: list[tuple[float, ...]]) -> None:
+    """Draw both curves."""
+    figure, panels = plt.subplots(1, 2, figsize=(10, 4))
+    for panel, offset, name in zip(panels, (1, 2), ("mse", "bce"), strict=True):
+        for column, split in ((offset, "train"), (offset + 2, "test")):
+            panel.plot([row[0] for row in rows], [row[column] for row in rows], label=split)
+        panel.set(xlabel="epoch", ylabel=name)
+        panel.legend()
+    figure.savefig(folder / "curves.svg")
+
+
 def main() -> None:
     """Train, and write the folder."""
     parser = argparse.ArgumentParser()
@@ -73,13 +84,7 @@ def main() -> None:
     with (given.folder / "metrics.csv").open("w") as file:
         csv.writer(file).writerows(rows)
     torch.save({"w1": w1, "b1": b1, "w2": w2, "b2": b2}, given.folder / "final.pt")
-    figure, panels = plt.subplots(1, 2, figsize=(10, 4))
-    for panel, offset, name in zip(panels, (1, 2), ("mse", "bce"), strict=True):
-        for column, split in ((offset, "train"), (offset + 2, "test")):
-            panel.plot([row[0] for row in rows], [row[column] for row in rows], label=split)
-        panel.set(xlabel="epoch", ylabel=name)
-        panel.legend()
-    figure.savefig(given.folder / "curves.svg")
+    draw(given.folder, rows)
 
 
 if __name__ == "__main__":

@@ -94,6 +94,23 @@ def eprop_network(
     ------
     Bellec et al. 2020, "A solution to the learning dilemma for recurrent networks of spiking neurons".
     """
+    populations, projections = _leaky(n_in, n, n_out, membrane, readout)
+    if recurrent:
+        projections.append(Projection("U", "hidden", "v", lag=1))
+    trace = eligibility.bind(keep=readout, gain=1.0)
+    learned = [
+        Plasticity(
+            name, three_factor, pre=f"{source}_filtered", post="hidden", third="third", trace=trace, each_step=True
+        )
+        for name, source in (("W", "x"), ("U", "hidden"))
+        if recurrent or name == "W"
+    ]
+    learned.append(Plasticity("V", delta, pre="hidden_slow", post="error_y", each_step=True))
+    return _finished("e-prop", populations, projections, learned, feedback, steps, judged)
+
+
+def _leaky(n_in: int, n: int, n_out: int, membrane: float, readout: float) -> tuple[list[Population], list[Projection]]:
+    """Return leaky neurons, their inputs, and the filters beside them; v learns from x alone."""
     populations = [
         Population("x", n_in),
         Population("x_filtered", n_in, site="x"),
@@ -118,18 +135,7 @@ def eprop_network(
         ("hidden", "hidden_slow", readout),
     ):
         projections += [_passes(source, filtered), _passes(filtered, filtered, kept, lag=1)]
-    if recurrent:
-        projections.append(Projection("U", "hidden", "v", lag=1))
-    trace = eligibility.bind(keep=readout, gain=1.0)
-    learned = [
-        Plasticity(
-            name, three_factor, pre=f"{source}_filtered", post="hidden", third="third", trace=trace, each_step=True
-        )
-        for name, source in (("W", "x"), ("U", "hidden"))
-        if recurrent or name == "W"
-    ]
-    learned.append(Plasticity("V", delta, pre="hidden_slow", post="error_y", each_step=True))
-    return _finished("e-prop", populations, projections, learned, feedback, steps, judged)
+    return populations, projections
 
 
 def _passes(source: str, target: str, weight: float = 1.0, lag: int = 0) -> Projection:

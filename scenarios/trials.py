@@ -21,6 +21,7 @@ from circuitsim.runs.runfolder import ANEW
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.distributions import BaseDistribution
 
 FILE = "study.db"
 LEAST = 4  # optuna's major version
@@ -35,8 +36,8 @@ _PASSING = {
 _FINGERPRINT, _RESULTS, _ROWS = "fingerprint", "results", "rows"
 
 
-def require_optuna(scenario: str) -> None:
-    """Refuse to run a scenario that searches where optuna is missing or too old."""
+def require_optuna(what: str) -> None:
+    """Refuse what searches where optuna is missing or too old."""
     try:
         import optuna
 
@@ -46,7 +47,7 @@ def require_optuna(scenario: str) -> None:
     except ImportError:
         got = "no package optuna"
     raise ConfigError(
-        f"scenario {scenario}",
+        what,
         got=got,
         expected=f"optuna {LEAST} or newer, which proposes the trials",
         remedy="Install it: pip install 'circuitsim[search]'",
@@ -79,7 +80,7 @@ class Notebook:
         import optuna
 
         self.path = path
-        with _quiet(), _readable(path):
+        with quiet(), _readable(path):
             self.storage = optuna.storages.RDBStorage(_address(path))
             self._results = self.study(_RESULTS)
             kept = self._results.user_attrs.get(_FINGERPRINT)
@@ -128,7 +129,7 @@ class Search:
 
         self.name, self.startup, self.seed, self._path = name, startup, seed, notebook.path
         self._ranges = {key: FloatDistribution(low, high, log=True) for key, (low, high) in ranges.items()}
-        with _quiet(), _readable(notebook.path):
+        with quiet(), _readable(notebook.path):
             self._study = notebook.study(name)
 
     def trials(self) -> list[Trial]:
@@ -139,15 +140,9 @@ class Search:
 
     def propose(self, done: Sequence[Trial]) -> dict[str, float]:
         """Return the next parameters to try; they follow from the trials that have ended and their number."""
-        import optuna
-
-        seed = int(generator(self.seed, f"trials of {self.name}", len(done)).integers(2**32))
-        with _quiet():
-            sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=self.startup, multivariate=True)
-            study = optuna.create_study(sampler=sampler)
-            study.add_trials([self._frozen(trial.parameters, trial.value, []) for trial in done])
-            asked = study.ask(dict(self._ranges))
-        return {key: float(value) for key, value in asked.params.items()}
+        ended = [(trial.parameters, trial.value) for trial in done]
+        asked = propose(self._ranges, ended, self.startup, self.seed, f"trials of {self.name}")
+        return {key: float(value) for key, value in asked.items()}
 
     def record(self, parameters: Mapping[str, float], value: float, rows: Sequence[Sequence[Any]]) -> None:
         """Keep a trial that has ended."""
@@ -163,6 +158,32 @@ class Search:
         return create_trial(params=dict(parameters), distributions=dict(self._ranges), value=value, user_attrs=kept)
 
 
+def propose(
+    ranges: Mapping[str, BaseDistribution],
+    done: Sequence[tuple[Mapping[str, Any], float]],
+    startup: int,
+    seed: int,
+    name: str,
+) -> dict[str, Any]:
+    """Return parameters to try next, by a tree-structured Parzen estimator.
+
+    Parameters
+    ----------
+    ranges : distributions by parameter. done : parameters and values of earlier trials. startup : trials before which
+    parameters are drawn at random. seed, name : of the numbers that are drawn.
+    """
+    import optuna
+
+    drawn = int(generator(seed, name, len(done)).integers(2**32))
+    with quiet():
+        sampler = optuna.samplers.TPESampler(seed=drawn, n_startup_trials=startup, multivariate=True)
+        study = optuna.create_study(sampler=sampler)
+        for parameters, value in done:
+            made = optuna.trial.create_trial(params=dict(parameters), distributions=dict(ranges), value=value)
+            study.add_trial(made)
+        return dict(study.ask(dict(ranges)).params)
+
+
 def _address(path: Path) -> str:
     """Return the database's URI, in which all but letters, digits and slashes is escaped."""
     from urllib.parse import quote
@@ -171,7 +192,7 @@ def _address(path: Path) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Suppress optuna's log and its warnings of experimental features."""
     import optuna
 

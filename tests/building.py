@@ -22,6 +22,7 @@ from circuitsim.circuits.nest import nested_autoencoder
 from circuitsim.circuits.stack import stacked_autoencoders
 from circuitsim.circuits.through_time import through_time
 from circuitsim.circuits.tourbillon import tourbillon
+from circuitsim.engine.noise import firing_given
 from circuitsim.engine.parameters import readable
 from circuitsim.engine.simulator import Simulator
 from circuitsim.timetable.protocol import Clock, Protocol
@@ -231,6 +232,9 @@ def simulator(settings: Sequence[Setting | Built], seeds: Sequence[int] | None =
             drawn = [np.random.default_rng([seed, number]).normal(size=tensor.shape[1]) for seed in seeds]
             made.load(name, 0.3 * np.array(drawn))
     made.use(digits()[:, : settings[0].sizes[0]], classes() if circuit.labels else None)
+    if firing := firing_given(circuit).values():
+        random, shapes = np.random.default_rng(9), {n: (40, made.batch, circuit.population(n).size) for n in firing}
+        made.use_noise({name: random.normal(size=shape) for name, shape in shapes.items()})
     return made
 
 

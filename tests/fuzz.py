@@ -1,8 +1,8 @@
 """Give the command line what no user should: odd lines and configurations, damaged files, forged checkpoints.
 
 Each case is carried out in this process, in a folder of its own. Its exit status must be 0, 2, 3 or 130, there must be
-no traceback, and at status 2 nothing may be left behind. A case that takes long is interrupted, as by Ctrl-C. Reports
-and the experiments of audits are left out: they take longer than all else.
+no traceback, and at status 2 nothing may be left behind. A case that takes long is interrupted, as by Ctrl-C. Reports,
+the drawing of figures and the experiments of audits are left out: they take longer than all else.
 
 Run: python tests/fuzz.py --lines 5000 --configurations 5000 --files 5000
 """
@@ -23,6 +23,8 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +38,12 @@ from running import skip_report
 from circuitsim.cli import main as command_line
 from circuitsim.randomness import generator
 from circuitsim.runs import checkpoint
-from circuitsim.runs.lookup import all_scenarios, scenario_names
+from circuitsim.runs.lookup import all_scenarios
 
 ALLOWED = (0, 2, 3, 130)
-PATIENCE = 1.0  # seconds until a case is interrupted
-LONG = 10.0  # the same where figures are drawn
+PATIENCE = 1.0  # seconds of CPU time until a case is interrupted
+LONG = 10.0  # the same where figures are made
+WAITING = 120.0  # seconds until it is interrupted if it waits
 MEMORY = 16 * 2**30  # bytes of address space: a case that asks for more fails, and the machine does not
 SMALL = {"epochs": "1", "train_limit": "12", "test_limit": "4", "batch": "5", "sizes": "[64,3,64]"}
 NASTY = (
@@ -137,7 +140,7 @@ class Fuzzer:
 
     def _pairs(self) -> tuple[str, dict[str, str]]:
         """A scenario, and keys with values for it: a few odd ones among small ones."""
-        scenario = self.one_of(scenario_names())
+        scenario = self.one_of(list(self.settings))
         known = list(self.settings[scenario].model_fields)
         keys = {key: value for key, value in SMALL.items() if key in known}
         if self.chance(0.3):
@@ -335,8 +338,13 @@ def outcome_of(arguments: Sequence[str], patience: float = PATIENCE) -> tuple[in
         late.append(1)
         os.kill(os.getpid(), signal.SIGINT)
 
-    signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, patience, patience)
+    def set_timers(cpu: float, real: float) -> None:
+        signal.setitimer(signal.ITIMER_PROF, cpu, cpu)
+        signal.setitimer(signal.ITIMER_REAL, real, real)
+
+    for number in (signal.SIGPROF, signal.SIGALRM):
+        signal.signal(number, interrupt)
+    set_timers(patience, WAITING)
     out, err = io.StringIO(), io.StringIO()
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), warnings.catch_warnings():
@@ -348,13 +356,20 @@ def outcome_of(arguments: Sequence[str], patience: float = PATIENCE) -> tuple[in
     except KeyboardInterrupt:  # just before or after the command
         status = 130
     except BaseException:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        set_timers(0, 0)
         status = -1
         err.write(traceback.format_exc())
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        set_timers(0, 0)
     # Python reports an interrupt in a callback of its own as "Exception ignored", with a traceback
     return status, "interrupted" if late and status in ALLOWED else err.getvalue()
+
+
+def make_fast(patched: pytest.MonkeyPatch) -> None:
+    """Draw no figures, and look for what is installed once: thousands of cases need neither."""
+    patched.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: None)
+    for module in ("lookup", "tools"):
+        patched.setattr(f"circuitsim.runs.{module}.entry_points", cache(entry_points))
 
 
 def main() -> int:
@@ -368,6 +383,7 @@ def main() -> int:
     os.environ.setdefault("NUMBA_NUM_THREADS", "1")
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
         skip_report(patched)
+        make_fast(patched)
         fuzzer = Fuzzer(Path(folder), options.seed)
         fuzzer.prepare()  # this also compiles what later cases need
         cases = [fuzzer.line] * options.lines + [fuzzer.configuration] * options.configurations

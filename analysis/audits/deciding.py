@@ -49,6 +49,7 @@ def deciding(study: Study, group: ReplicaGroup) -> dict[str, str]:
 def of_simulator(simulator: Simulator) -> dict[str, str]:
     """Return the SHA-256 of each part of a simulator that decides what it computes, by name."""
     state = simulator.state
+    given = [plan.x for plan in simulator.mirror_plans if plan.x is not None]  # noise in place of what seeds draw
     read = {(o, q): state.parameter(o, q) for o, qs in sorted(readable(state.circuit).items()) for q in sorted(qs)}
     state.to_host(read.values())
     updates = [(s.protocol.updates.value, s.duration, [e.event for e in s.entries]) for s in simulator.schedules]
@@ -61,7 +62,7 @@ def of_simulator(simulator: Simulator) -> dict[str, str]:
         "parameters": _digest(f"{key} {array.tobytes().hex()}" for key, array in read.items()),
         "hooks": _digest(map(repr, hooks)),
         "weights": _digest(f"{n} {zlib.crc32(np.ascontiguousarray(t).data)}" for n, t in state.persistent().items()),
-        "seeds": _digest([repr(state.seeds.tolist())]),
+        "seeds": _digest([repr(state.seeds.tolist()), *(str(zlib.crc32(noise.data)) for noise in given)]),
         "backend": _digest([simulator.backend, str(state.dtype), str(simulator.batch), str(thread_count())]),
         "products": _digest([str(provider()) if simulator.backend == "numba" else simulator.backend]),
         "versions": _digest(f"{name} {version(name)}" for name in VERSIONED),

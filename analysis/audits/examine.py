@@ -17,6 +17,7 @@ from circuitsim.analysis.audits.mirroring import mirrored, transposes
 from circuitsim.analysis.audits.statement import stated
 from circuitsim.analysis.scores.scorecard import scorecard
 from circuitsim.circuit.circuit import Circuit
+from circuitsim.engine.noise import firing_given
 from circuitsim.engine.parameters import Parameters
 from circuitsim.engine.simulator import Simulator
 from circuitsim.locality import REMEDIES, Finding
@@ -61,6 +62,9 @@ def examine(
         circuit, protocol, batch=BATCH, seeds=[seed, seed + 1], dtype=dtype, backend=backend, parameters=first
     )
     made.use(*random_examples(circuit, seed))
+    if firing := firing_given(circuit).values():
+        drawn = np.random.default_rng(seed)
+        made.use_noise({name: drawn.normal(size=(1, BATCH, circuit.population(name).size)) for name in firing})
     return examine_simulator(made, np.arange(BATCH), seed=seed, runs=runs, measure=measure)
 
 

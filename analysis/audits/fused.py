@@ -26,9 +26,9 @@ def fused_findings(simulator: Simulator, rows: Any) -> tuple[str, list[Finding]]
     The result in a sentence, and a finding for each array that differs.
     """
     with sandbox(simulator, rows) as parts:
-        numbers = parts[0].rows.copy()
-        apart = [key for index in range(len(parts)) for key in _differing(simulator, index, numbers)]
-    batch = numbers.shape[-1]
+        numbers = [part.rows.copy() for part in parts]
+        apart = [key for index, rows_of in enumerate(numbers) for key in _differing(simulator, index, rows_of)]
+    batch = numbers[0].shape[-1]
     if not apart:
         return f"the fused program leaves the bits of its steps (batch {batch}, the run's own weights)", []
     read = "the fused program, which leaves other bits than the steps of the timetable"

@@ -14,6 +14,7 @@ from circuitsim.analysis.tracing.dataflow import address_text
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Projection
 from circuitsim.locality import REMEDIES, Finding, Key
+from circuitsim.phases.mirror import NOISE_OF
 from circuitsim.phases.reading import learning_of
 from circuitsim.timetable.entry import Entry
 
@@ -176,6 +177,8 @@ def _remote(circuit: Circuit, element: Element) -> str | None:
 
 
 def _clamped(circuit: Circuit, key: Key) -> str:
+    if key[1].startswith(NOISE_OF):
+        return key[1].removeprefix(NOISE_OF)
     return circuit.labels if key[1] == "y" else circuit.inputs
 
 

@@ -28,6 +28,7 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Projection
 from circuitsim.circuit.weights import Transposed
 from circuitsim.locality import Key
+from circuitsim.phases.mirror import NOISE_OF
 
 OF_WEIGHTS = ("weight", "increment", "velocity", "pending", "mask")
 OF_BIASES = ("bias", "bias_increment", "bias_velocity", "bias_pending")
@@ -54,6 +55,13 @@ class Scene:
     def clamped(self, population: str) -> bool:
         """Tell if a population is at the site of the input."""
         return self.circuit.colocated(self.circuit.inputs, population) and _X in self.arrays
+
+    def data_of(self, population: str) -> Key | None:
+        """Return the address of what a population is clamped to: noise from outside, examples, or labels."""
+        noise = ("data", f"{NOISE_OF}{population}", None)
+        if noise in self.arrays:
+            return noise
+        return {self.circuit.inputs: _X, self.circuit.labels: _Y}.get(population)
 
     def parameters(self, replicas: Array) -> Masks:
         """Mark the parameters of some replicas, on which everything in them may depend."""
@@ -221,21 +229,18 @@ class NeuronGroup:
         for q in circuit.incoming[self.population]:
             for key, mask in incoming(scene, q, self.replicas, self.neurons).items():
                 _join(found, key, mask)
-        if self.population in circuit.clamped and self.examples is not None and _ROWS in scene.arrays:
-            found |= self._clamped_to(scene)
+        data = scene.data_of(self.population)
+        if data is not None and self.examples is not None and _ROWS in scene.arrays:
+            found |= self._clamped_to(scene, data)
         return found | scene.parameters(self.replicas)
 
-    def _clamped_to(self, scene: Scene) -> Masks:
+    def _clamped_to(self, scene: Scene, data: Key) -> Masks:
         """Mark the row numbers of the group's examples, and the data in these rows."""
         rows = scene.arrays[_ROWS]
         shown = _signals(rows[:, :, None], self.replicas, self.examples, np.ones(1, bool))[:, :, 0]
-        if self.population != scene.circuit.inputs:
-            chosen = np.zeros(len(scene.arrays[_Y]), bool)
-            chosen[rows[shown]] = True
-            return {_ROWS: shown, _Y: chosen}
-        chosen = np.zeros(len(scene.arrays[_X]), bool)
+        chosen = np.zeros(len(scene.arrays[data]), bool)
         chosen[rows[shown]] = True
-        return {_ROWS: shown, _X: chosen[:, None] & self.neurons}
+        return {_ROWS: shown, data: chosen if data == _Y else chosen[:, None] & self.neurons}
 
     def tested(self, scene: Scene, made: Sequence[Key]) -> Masks:
         """Mark the group's elements in the arrays that a step makes."""

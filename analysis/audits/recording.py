@@ -109,7 +109,8 @@ def recorded(schedule: Schedule, part: BoundPlan, random: np.random.Generator) -
     if _COUNT in part.arrays:
         part.arrays[_COUNT][...] = 0  # periodic events happen in presentation 0
     arrays = {**part.arrays, ("data", "rows", None): part.rows}
-    circuit, data = schedule.circuit, part.arrays.get(("data", "x", None))
+    circuit = schedule.circuit
+    data = next((a for key, a in part.arrays.items() if key[0] == "data" and key[1] != "y"), None)
     below: dict[Key, int] = {("data", "rows", None): 1 if data is None else len(data)}
     if circuit.labels:
         below["data", "y", None] = circuit.population(circuit.labels).size

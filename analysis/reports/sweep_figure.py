@@ -1,4 +1,4 @@
-"""A final metric against the parameters of a sweep: lines for numbers, a heat map for pairs of them."""
+"""A final metric against the parameters of a sweep: lines for numbers, a heat map for pairs, points for trials."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from circuitsim.analysis.reports.page import number
-from circuitsim.analysis.reports.plots import STYLE, axes_at, draw_cells, style
+from circuitsim.analysis.reports.plots import COLOURS, INK, MAP, STYLE, axes_at, draw_cells, style
 from circuitsim.analysis.reports.run_figure import CurvesFigure
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-WIDTH, HEIGHT = 5.6, 3.4  # inches
+WIDTH, HEIGHT, PANEL = 5.6, 3.4, 3.2  # inches: of a figure, and the width of a panel of trials
 LOGARITHMIC = 20.0  # greatest over least value of a parameter from which its axis is logarithmic
 
 
@@ -40,6 +40,41 @@ def sweep_figure(table: pd.DataFrame, keys: Sequence[str], column: str) -> Curve
             _lines(ax, table, across, [key for key in keys if key != across], column)
         ax.set_title(column)
     return figure
+
+
+def trials_figure(table: pd.DataFrame, keys: Sequence[str], column: str) -> CurvesFigure:
+    """Draw one column of a search's trials against each key; later trials are darker, the best is ringed.
+
+    Parameters
+    ----------
+    table : a row for each trial, in order. keys : the keys that were searched. column : the metric.
+    """
+    values, best = table[column].to_numpy(), int(table[column].to_numpy().argmin())
+    with matplotlib.rc_context(STYLE):
+        figure = CurvesFigure(figsize=(PANEL * len(keys) + 0.6, HEIGHT))
+        FigureCanvasAgg(figure)
+        for index, key in enumerate(keys):
+            ax = axes_at(figure, 0.8 + PANEL * index, 0.55, PANEL - 0.5, HEIGHT - 0.9)
+            x = _places(ax, table[key], key)
+            ax.scatter(x, values, c=-np.arange(len(x)), cmap=MAP, s=18, edgecolors=INK, linewidths=0.4, zorder=3)
+            ring: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": COLOURS[1], "markeredgewidth": 1.6}
+            ax.plot(x[best], values[best], "o", markersize=10, zorder=4, **ring)
+            ax.set(ylabel="" if index else column, title=column if index == 0 else "")
+            ax.grid(axis="y")
+    return figure
+
+
+def _places(ax: Axes, values: pd.Series, key: str) -> np.ndarray:
+    """Return where the values of a key lie on an axis, which gets its scale and labels."""
+    if not _numeric(values):
+        names = [str(value) for value in dict.fromkeys(values)]
+        ax.set_xticks(range(len(names)), names)
+        ax.set(xlabel=key)
+        return np.array([names.index(str(value)) for value in values])
+    wide = values.min() > 0 and values.max() / values.min() >= LOGARITHMIC
+    ax.set_xscale("log" if wide else "linear")
+    ax.set(xlabel=key + (" (logarithmic)" if wide else ""))
+    return np.asarray(values, np.float64)
 
 
 def _numeric(values: pd.Series) -> bool:

@@ -19,7 +19,6 @@ from circuitsim.runs.ownership import check_unowned
 
 PLAN, RUNS = "sweep.json", "runs"
 MOST_REPLICAS = 64
-MOST_WORKERS = 1000
 
 
 @dataclass(frozen=True)
@@ -120,17 +119,3 @@ def read_shard(text: str | None) -> tuple[int, int]:
             remedy="Write for example 3/10.",
         )
     return int(first), int(last)
-
-
-def read_workers(workers: int | str) -> int:
-    """Read `--workers local:N`: the number of processes on this machine."""
-    text = str(workers)
-    number = text.removeprefix("local:")
-    if not (number.isdecimal() and len(number) < 6 and 1 <= int(number) <= MOST_WORKERS):
-        raise ConfigError(
-            f"--workers {shortened(text)}",
-            got=shortened(repr(text)),
-            expected=f"local:N, N from 1 to {MOST_WORKERS}",
-            remedy="Write for example local:4.",
-        )
-    return int(number)

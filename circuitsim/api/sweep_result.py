@@ -23,12 +23,16 @@ if TYPE_CHECKING:
     from circuitsim.analysis.reports.run_figure import CurvesFigure
 
 
+TRIAL, TEST = "trial", -1  # a search's column, and the number of the run that is no trial
+
+
 def gather(folder: Path, parts: Sequence[Part]) -> None:
     """Write the metrics of all complete runs as one Parquet file, with a column for each varied key."""
     import pandas as pd
 
     frames, first = [], 0
-    vary = json.loads((folder / PLAN).read_bytes())["vary"]
+    plan = json.loads((folder / PLAN).read_bytes())
+    vary, trials = plan["vary"], plan.get("trials", 0)
     for part in parts:
         if part.state(folder).is_file():
             frame = Run(part.folder(folder)).metrics.copy()
@@ -37,11 +41,15 @@ def gather(folder: Path, parts: Sequence[Part]) -> None:
                 if key not in part.vary:
                     value = part.values[key]
                     frame[key] = json.dumps(value) if isinstance(value, (list, dict)) else value
+            if trials:
+                frame[TRIAL] = part.number if part.number < trials else TEST
+                if part.number < trials:  # whose test split is a part of the training examples
+                    frame.loc[frame["split"] == "test", "split"] = tables.HELD_OUT
             frame["replica"] += first
             frames.append(frame)
         first += part.count
     if frames:
-        order = ["run", *tables.COLUMNS, *vary]
+        order = ["run", *tables.COLUMNS, *([TRIAL] if trials else []), *vary]
         tables.write_frame(folder / runfolder.METRICS, pd.concat(frames, ignore_index=True)[order])
 
 
@@ -95,51 +103,60 @@ class Sweep:
         """A row for each point: varied keys without seeds, replicas, those that diverged, metrics of the others.
 
         Metrics are means over replicas; `SD of ...` are their standard deviations (n - 1), `± 95 % of ...` half of the
-        mean's confidence interval (Student's t).
+        mean's confidence interval (Student's t). A search has a row for each trial, with metrics on examples held out,
+        and one, trial -1, with those of the best settings on the test split.
         """
         import pandas as pd
 
-        test = self.metrics[self.metrics["split"] == "test"]
-        ended = test["epoch"] == test.groupby("run")["epoch"].transform("max")
-        ended &= test["run"].map({number: one["state"] == "complete" for number, one in self.states.items()})
-        keys = [key for key in self.vary if key not in SEEDS]
+        judged = self.metrics[self.metrics["split"].isin(("test", tables.HELD_OUT))]
+        ended = judged["epoch"] == judged.groupby("run")["epoch"].transform("max")
+        ended &= judged["run"].map({number: one["state"] == "complete" for number, one in self.states.items()})
+        keys = [*([TRIAL] if self._searches else []), *(key for key in self.vary if key not in SEEDS)]
         rows = []
-        for labels, group in test.groupby(keys, sort=False, dropna=False) if keys else [((), test)]:
+        for labels, group in judged.groupby(keys, sort=False, dropna=False) if keys else [((), judged)]:
             last = group[ended[group.index]]
             count = group["replica"].nunique()
             row = dict(zip(keys, labels, strict=True))
             row |= {"replicas": count, "diverged": count - last["replica"].nunique()}
-            for metric, values in last.groupby("metric", sort=False)["value"]:
-                row |= {f"test {metric}": values.mean(), f"SD of test {metric}": values.std()}
-                row[f"± 95 % of test {metric}"] = half_width(values.to_numpy())
+            for (split, metric), values in last.groupby(["split", "metric"], sort=False)["value"]:
+                row |= {f"{split} {metric}": values.mean(), f"SD of {split} {metric}": values.std()}
+                row[f"± 95 % of {split} {metric}"] = half_width(values.to_numpy())
             rows.append(row)
         return pd.DataFrame(rows)
 
+    @property
+    def _searches(self) -> bool:
+        return "search" in self._plan
+
     def best(self, metric: str | None = None) -> dict[str, Any]:
-        """Return the row of the table with the least test metric."""
-        column = self._column(metric)
+        """Return the row of the table with the least test metric; of a search, the row of its test."""
+        column = self._column(metric, "test")
         row = self.table.loc[self.table[column].idxmin()]
+        row = row[[key for key in row.index if f"{tables.HELD_OUT} " not in key]]  # of other rows
         return {str(key): value.item() if isinstance(value, np.generic) else value for key, value in row.items()}
 
     def plot(self, metric: str | None = None) -> CurvesFigure:
         """Return a figure of a final test metric against the parameters.
 
-        One number makes a line; a second key makes a line for each of its values, two numbers a heat map.
+        One number makes a line; a second key makes a line for each of its values, two numbers a heat map. Of a search
+        each trial is a point, with its metric on examples held out.
         """
-        from circuitsim.analysis.reports.sweep_figure import sweep_figure
+        from circuitsim.analysis.reports.sweep_figure import sweep_figure, trials_figure
 
-        column = self._column(metric)
         keys = [key for key in self.vary if key not in SEEDS and self.table[key].nunique() > 1]
-        return sweep_figure(self.table, keys, column)
+        if self._searches:
+            column = self._column(metric, tables.HELD_OUT)
+            return trials_figure(self.table[self.table[column].notna()].reset_index(drop=True), keys, column)
+        return sweep_figure(self.table, keys, self._column(metric, "test"))
 
-    def _column(self, metric: str | None) -> str:
-        known = [name.removeprefix("test ") for name in self.table if str(name).startswith("test ")]
+    def _column(self, metric: str | None, split: str) -> str:
+        known = [name.removeprefix(f"{split} ") for name in self.table if str(name).startswith(f"{split} ")]
         chosen = next((name for name in RANKED_BY if name in known), known[0]) if metric is None else metric
         if chosen not in known:
             raise ConfigError(
                 f"metric of {self!r}", got=chosen, expected=f"one of {', '.join(known)}", remedy="Choose one of them."
             )
-        return f"test {chosen}"
+        return f"{split} {chosen}"
 
     def __repr__(self) -> str:
         return f"<Sweep: {self._plan['scenario']} over {', '.join(self.vary)}, {len(self.runs)} runs, in {self.folder}>"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import chdir, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,15 @@ from rich.console import Console
 
 from circuitsim import kernels
 from circuitsim.api.start import console, plain, values_of_vary
-from circuitsim.api.sweep_plan import MOST_REPLICAS, Part, claim, divide, read_shard, read_workers
+from circuitsim.api.sweep_plan import MOST_REPLICAS, Part, claim, divide, read_shard
 from circuitsim.api.sweep_result import Sweep, gather
-from circuitsim.errors import BadInput, ConfigError, Diverged, Interrupted
+from circuitsim.api.sweep_search import TPE, SearchPlan, carry_out_search
+from circuitsim.api.workers import Carry, Workers, opened, read_workers
+from circuitsim.errors import BadInput, Diverged, Interrupted
 from circuitsim.runs import runfolder
 from circuitsim.runs.arguments import defaults_of, read_keys, vary_of
 from circuitsim.runs.base import AnyScenario
+from circuitsim.runs.config import refuse
 from circuitsim.runs.files import remove_partial
 from circuitsim.runs.launch import resume_run, start_run
 from circuitsim.runs.own import find_scenario
@@ -40,6 +42,9 @@ def sweep(
     workers: int | str = 1,
     shard: str | None = None,
     replicas: int = MOST_REPLICAS,
+    search: str | None = None,
+    trials: int = 0,
+    at_once: int = 4,
     progress: bool = True,
     **keys: Any,
 ) -> Sweep:
@@ -54,9 +59,15 @@ def sweep(
     vary : values by key, crossed; the last key runs fastest.
     out : the folder of the sweep; None: a temporary one, which is removed with the object returned.
     backend, quick, config, progress, keys : as for `run`.
-    workers : processes on this machine, as a number or "local:N".
+    workers : processes on this machine, as a number or "local:N"; "dask:N" or "dask://HOST:PORT"; "slurm" or
+        "slurm:KEY=VALUE,..." with options of submitit. All see the same folders.
     shard : "K/N": only the K-th of N parts of the runs; the folder may be shared with the other parts.
     replicas : the most of one run, >= 1.
+    search : "tpe": `vary` has ranges, as "LOW..HIGH" (whole numbers if both are; otherwise logarithmic above 0), and
+        choices. Trials are judged by the mean over seeds on training examples held out (`held_out`, 0.2 by default);
+        the best settings are then trained on all of them with five other seeds, and tested.
+    trials : of the search, >= 1. at_once : trials that are proposed together, >= 1; results depend on it, and not on
+        the workers.
 
     Returns
     -------
@@ -71,9 +82,35 @@ def sweep(
     given = {key: plain(value) for key, value in keys.items()}
     file = read_keys(Path(config)) if isinstance(config, (str, Path)) else config or {}
     defaults = defaults_of(found, {key: plain(value) for key, value in file.items()}, None, quick)
-    asked = {key: values_of_vary(key, values) for key, values in vary.items()}
-    return carry_out(found, defaults, given, asked, out=None if out is None else Path(out), backend=backend,
-                     workers=workers, shard=shard, most=replicas, shown=console(progress))  # fmt: skip
+    ranges = {key: [values] if search and isinstance(values, str) else values for key, values in vary.items()}
+    asked = {key: values_of_vary(key, values) for key, values in ranges.items()}
+    how = How(backend, workers, shard, replicas, search, trials, at_once)
+    return carry_out(found, defaults, given, asked, None if out is None else Path(out), how, console(progress))
+
+
+@dataclass(frozen=True)
+class How:
+    """How a sweep is carried out; see `sweep`."""
+
+    backend: str = "numba"
+    workers: int | str = 1
+    shard: str | None = None
+    replicas: int = MOST_REPLICAS
+    search: str | None = None
+    trials: int = 0
+    at_once: int = 4
+
+    def __post_init__(self) -> None:
+        """Refuse options that do not go together."""
+        if self.search not in (None, TPE):
+            expected = f"{TPE}, or no search"
+            refuse("--search", self.search, expected, "Without a search all combinations of values are run.")
+        if self.search and (self.trials < 1 or self.at_once < 1):
+            refuse("--trials", [self.trials, self.at_once], "numbers >= 1 of trials and of trials at once", "Set both.")
+        if not self.search and self.trials:
+            refuse("--trials", self.trials, "a search", "Add --search tpe, or remove it.")
+        if self.search and self.shard:
+            refuse("--shard", self.shard, "no shard", "Trials follow from earlier ones: use --workers.")
 
 
 def carry_out(
@@ -81,39 +118,53 @@ def carry_out(
     defaults: Mapping[str, Any],
     given: Mapping[str, Any],
     asked: Mapping[str, Sequence[Any]],
-    *,
     out: Path | None,
-    backend: str,
-    workers: int | str,
-    shard: str | None,
-    most: int,
+    how: How,
     shown: Console,
 ) -> Sweep:
     """Carry out a sweep whose keys have been read; see `sweep`."""
-    vary = vary_of(scenario, asked, {**defaults, **given})
+    vary = asked if how.search else vary_of(scenario, asked, {**defaults, **given})
     values = {key: value for key, value in defaults.items() if key not in vary} | dict(given)
-    parts, (place, of), processes = divide(scenario, values, vary, most), read_shard(shard), read_workers(workers)
-    temporary = None if out is not None else Path(tempfile.mkdtemp(prefix="circuitsim-"))
-    folder = out if out is not None else Path(str(temporary)) / scenario.name
-    plan = {"scenario": scenario.reference, "values": values, "vary": vary, "backend": backend, "replicas": most}
-    new = [one for one in (folder, *folder.parents) if not one.exists()]
-    try:
-        kernels.backend(backend)
+    workers, (place, of) = read_workers(how.workers), read_shard(how.shard)
+    kernels.backend(how.backend)
+    plan: dict[str, Any] = {"scenario": scenario.reference, "values": values, "vary": vary, "backend": how.backend}
+    if how.search:
+        search = SearchPlan(scenario, values, vary, how.trials, how.at_once)
+        plan |= {"search": how.search, "trials": how.trials, "at_once": how.at_once}
+    else:
+        parts = divide(scenario, values, vary, how.replicas)
+        plan |= {"replicas": how.replicas}
+    with _folder(out, scenario.name) as (folder, temporary):
         claim(folder, plan)
         remove_partial(folder)
-        chosen = [part for part in parts if part.number % of == place - 1]
-        _carry_out(scenario, chosen, folder, backend, processes, shown)
+        alone = workers == Workers()
+        with nullcontext() if alone else opened(workers, folder) as carry:
+            run = partial(_carry_out, scenario, folder=folder, backend=how.backend, carry=carry, shown=shown)
+            if how.search:
+                parts = carry_out_search(search, folder, run)
+            else:
+                run([part for part in parts if part.number % of == place - 1])
+        gather(folder, parts)
+        made = Sweep(folder)
+        if temporary is not None:
+            weakref.finalize(made, shutil.rmtree, temporary, ignore_errors=True)
+    return made
+
+
+@contextmanager
+def _folder(out: Path | None, name: str) -> Iterator[tuple[Path, Path | None]]:
+    """Give the folder of a sweep, and the temporary one that it lies in; a sweep that is refused leaves nothing."""
+    temporary = None if out is not None else Path(tempfile.mkdtemp(prefix="circuitsim-"))
+    folder = out.absolute() if out is not None else Path(str(temporary)) / name
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        yield folder, temporary
     except BaseException as error:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
         elif isinstance(error, BadInput) and new:
             _remove_unused(new)
         raise
-    gather(folder, parts)
-    made = Sweep(folder)
-    if temporary is not None:
-        weakref.finalize(made, shutil.rmtree, temporary, ignore_errors=True)
-    return made
 
 
 def _remove_unused(new: Sequence[Path]) -> None:
@@ -131,36 +182,29 @@ def _remove_unused(new: Sequence[Path]) -> None:
 
 
 def _carry_out(
-    scenario: AnyScenario, parts: Sequence[Part], folder: Path, backend: str, processes: int, shown: Console
+    scenario: AnyScenario, parts: Sequence[Part], *, folder: Path, backend: str, carry: Carry | None, shown: Console
 ) -> None:
-    """Carry out the runs that are not complete, one after the other or in several processes."""
+    """Carry out the runs that are not complete, one after the other or where the workers are."""
     left = [part for part in parts if not part.state(folder).is_file()]
     shown.print(f"{len(parts)} runs, {len(parts) - len(left)} of them complete", highlight=False)
-    if processes == 1:
+    if carry is None:
         for place, part in enumerate(left):
             shown.print(f"run {part.number} ({place + 1} of {len(left)})", highlight=False)
             _run(scenario, part, folder, backend, shown)
-        return
-    if scenario.reference == scenario.name:
-        find_scenario(scenario.name)  # other processes have only its name
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        tasks = [pool.submit(run_part, scenario.reference, part, folder, backend) for part in left]
-        for place, task in enumerate(tasks):
-            try:
-                task.result()
-            except BrokenProcessPool:
-                raise ConfigError(
-                    f"sweep {folder}",
-                    got="a process that was killed",
-                    expected="processes that run to their end",
-                    remedy="Check the memory and start the sweep again: it goes on with what is left.",
-                ) from None
+    elif left:
+        if scenario.reference == scenario.name:
+            find_scenario(scenario.name)  # other processes have only its name
+        run = partial(run_part, scenario.reference, folder, backend, Path.cwd())
+        for place, _ in enumerate(carry(run, left)):
             shown.print(f"{place + 1} of {len(left)} runs", highlight=False)
 
 
-def run_part(reference: str, part: Part, folder: Path, backend: str) -> None:
-    """Carry out one run of a sweep in a process of its own."""
-    _run(find_scenario(reference), part, folder, backend, Console(quiet=True))
+def run_part(reference: str, folder: Path, backend: str, where: Path, part: Part) -> None:
+    """Carry out one run of a sweep in a process of its own, unless it has ended; relative paths begin in `where`."""
+    if part.state(folder).is_file():
+        return
+    with chdir(where):
+        _run(find_scenario(reference), part, folder, backend, Console(quiet=True))
 
 
 def _run(scenario: AnyScenario, part: Part, folder: Path, backend: str, shown: Console) -> None:

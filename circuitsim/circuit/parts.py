@@ -214,10 +214,11 @@ class Exchange:
 
 
 class Noise(str, Enum):
-    """Distribution of the noise that neurons fire in mirror mode."""
+    """Distribution of the noise that neurons fire in mirror mode, or noise from outside."""
 
     GAUSSIAN = "gaussian"  # its scale is the standard deviation
     UNIFORM = "uniform"  # its scale is the half-width
+    GIVEN = "given"  # read from the arrays that `Simulator.use_noise` takes; it has no scale
 
 
 @dataclass(frozen=True)
@@ -227,7 +228,7 @@ class Mirror:
     Parameters
     ----------
     projection : the projection that passes the noise; the parameter `noise_scale` belongs to it.
-    noise : gaussian or uniform, drawn anew for each pass and each example of the batch.
+    noise : gaussian or uniform, drawn anew for each pass and each example of the batch; or given, row by row.
     block_bias : the answering neurons leave out their biases.
     centre : the mean over the batch is subtracted from the answers; batch statistics are a declared non-local wire.
     """

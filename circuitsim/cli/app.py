@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import sys
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -78,6 +79,7 @@ def run(
     seed: Seed = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Default: runs/SCENARIO-DATE.")] = None,
     init: Annotated[Path | None, typer.Option("--init", metavar="FILE.safetensors", help="First weights.")] = None,
+    noise: Annotated[Path | None, typer.Option("--noise", metavar="FILE", help="Noise of mirror mode.")] = None,
     backend: Backend = "numba",
     quick: Quick = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")] = False,
@@ -87,7 +89,8 @@ def run(
     from circuitsim.runs.launch import start_run
 
     found = find_scenario(scenario)
-    defaults, given = values_of(found, set_, config_file, seed, quick)
+    sets = [*(set_ or []), *([] if noise is None else [f"noise={json.dumps(str(noise))}"])]
+    defaults, given = values_of(found, sets, config_file, seed, quick)
     varied = vary_of(found, parse_vary(vary or []), defaults | given)
     values = {key: value for key, value in defaults.items() if key not in varied} | given
     _conclude(start_run(found, values, varied, backend, out, terminal(GOES_ON), init=init, overwrite=overwrite))
@@ -257,7 +260,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _carry_out(arguments: list[str]) -> int:
     """Run the command; unlike calling `app`, this leaves interrupts and broken pipes to `main`."""
     check_variables()
-    command = typer.main.get_command(app)
+    command = _command()
     if COMPLETING in os.environ:
         command.main(list(arguments), prog_name=NAME)  # prints completions and exits
     try:
@@ -267,6 +270,12 @@ def _carry_out(arguments: list[str]) -> int:
         show_keys(arguments)
         return ended.exit_code
     return 0
+
+
+@cache
+def _command() -> Any:
+    """Return what typer makes of the functions above: it takes longer than many commands."""
+    return typer.main.get_command(app)
 
 
 def _designed(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from circuitsim.data.catalogue import DatasetEntry, fetch, load, missing, names, path, shape_of
 from circuitsim.data.dataset import Dataset, sorted_by_class
-from circuitsim.data.preprocessing import preprocessed, shifted
+from circuitsim.data.preprocessing import holding_out, preprocessed, shifted
 
 __all__ = [
     "Dataset",
     "DatasetEntry",
     "fetch",
+    "holding_out",
     "load",
     "missing",
     "names",

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from circuitsim.data.dataset import Array, Dataset
-from circuitsim.errors import DataError
+from circuitsim.errors import ConfigError, DataError
 from circuitsim.randomness import generator
 
 
@@ -98,3 +98,29 @@ def _each(data: Dataset, change) -> Dataset:  # type: ignore[no-untyped-def]
         made.flags.writeable = False
         found.append(made)
     return replace(data, train=found[0], test=found[1])
+
+
+def holding_out(data: Dataset, fraction: float) -> Dataset:
+    """Return a data set whose test examples are the last training examples; the test split is not in it.
+
+    Parameters
+    ----------
+    fraction : of the training examples, from 0 (nothing changes) to below 1.
+
+    Raises
+    ------
+    ConfigError : the fraction leaves no example on one side.
+    """
+    if fraction == 0:
+        return data
+    kept = len(data.train) - round(fraction * len(data.train))
+    if not 0 < kept < len(data.train):
+        raise ConfigError(
+            "key held_out",
+            got=str(fraction),
+            expected="a fraction that leaves at least one example on either side",
+            remedy=f"There are {len(data.train)} training examples.",
+        )
+    train, labels = data.train, data.train_labels
+    first, last = (None, None) if labels is None else (labels[:kept], labels[kept:])
+    return replace(data, train=train[:kept], train_labels=first, test=train[kept:], test_labels=last)

@@ -9,7 +9,7 @@ import numpy as np
 
 from circuitsim.arrays import as_array, misfit_of_mask
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.circuit.parts import RECIRCULATES, Carries, Plasticity, Population, Projection
+from circuitsim.circuit.parts import RECIRCULATES, Carries, Noise, Plasticity, Population, Projection
 from circuitsim.circuit.weights import Copied
 from circuitsim.errors import CircuitError
 
@@ -90,7 +90,7 @@ def _of_projection(circuit: Circuit, q: Projection) -> Iterator[str]:
     if any(p.momentum for p in learning):
         yield "momentum"
     for quantity, reads in {
-        "noise_scale": any(mirror.projection == q.name for mirror in circuit.mirrors),
+        "noise_scale": any(m.projection == q.name and m.noise is not Noise.GIVEN for m in circuit.mirrors),
         "density": q.masked,
         "copy_interval": isinstance(q.weights, Copied),
         "update_probability": q.deferred,

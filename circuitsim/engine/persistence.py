@@ -12,6 +12,8 @@ from circuitsim.engine import snapshots
 from circuitsim.engine.acts import Acts
 from circuitsim.engine.divergence import DivergenceMonitor
 from circuitsim.engine.interrupts import Uninterrupted
+from circuitsim.engine.noise import GivenNoise
+from circuitsim.engine.plan import Plan
 from circuitsim.engine.presenters import Replay
 from circuitsim.engine.state import State
 from circuitsim.engine.timeline import Timeline
@@ -29,6 +31,7 @@ class Persistent:
     _row_sets: int
     _presenter: Replay
     _time: Timeline
+    mirror_plans: list[Plan]
 
     @property
     def acts(self) -> Acts:
@@ -74,6 +77,24 @@ class Persistent:
         with Uninterrupted():
             self.state.set_parameters(parameters)
             self.monitor.update_limits()
+
+    def use_noise(self, noise: Mapping[str, Any]) -> None:
+        """Take the noise that mirrors with `Noise.GIVEN` fire: pass k of mirror mode fires row k of each array.
+
+        Parameters
+        ----------
+        noise : (pass, batch, neuron) by the population that fires; the same for all replicas. A smaller batch takes
+            the first rows of its pass.
+
+        Raises
+        ------
+        CircuitError : names, shapes or values that do not fit; in mirror mode, more passes than there are rows.
+        """
+        self._check_open("use_noise")
+        given = GivenNoise(self.state.circuit, noise, batch=self.batch, dtype=self.state.dtype)
+        with Uninterrupted():
+            self._time.noise = given
+            self._time.heard(self.mirror_plans)
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Copy all that `restore` needs to continue to the same bits: weights, velocities, rates, clock, probes."""

@@ -17,6 +17,7 @@ from circuitsim.engine.state import State, guarded
 from circuitsim.errors import CircuitError
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access, Key, Mode
+from circuitsim.phases.mirror import NOISE_OF
 from circuitsim.timetable.entry import Entry
 from circuitsim.timetable.schedule import Schedule
 
@@ -72,7 +73,8 @@ class Plan:
         steps = schedule.protocol.last + 1 if shared and not schedule.protocol.mirror else 0
         clamped: list[Key] = [(n, "O", step) for n in schedule.circuit.clamped for step in range(steps)]
         self.activity = Activity(state, keys, capacity, same=shared_memory(schedule, state), shared=clamped)
-        self.largest = 1 if shared else state.replicas, capacity  # shape of the rows of the largest batch
+        sets = 1 if shared and not schedule.protocol.mirror else state.replicas
+        self.largest = sets, capacity  # shape of the rows of the largest batch
         self._bound: dict[int, BoundPlan] = {}
         self.x: np.ndarray | None = None
         self.y: np.ndarray | None = None
@@ -126,7 +128,9 @@ class Plan:
     def opened(self, batch: int) -> BoundPlan:
         """Return the steps for a batch size with all memory, writable: for audits alone."""
         bound = self.bound(batch)
-        data = {("data", n, None): a for n, a in (("x", self.x), ("y", self.y)) if a is not None}
+        mirrored = self.schedule.protocol.mirror
+        shown = f"{NOISE_OF}{self.schedule.circuit.projection(mirrored).source}" if mirrored else "x"
+        data = {("data", n, None): a for n, a in ((shown, self.x), ("y", self.y)) if a is not None}
         return replace(bound, arrays=self._state.arrays() | self.activity.arrays(batch) | data)
 
     def readout(self, key: Key, batch: int) -> np.ndarray:
@@ -191,7 +195,7 @@ class Plan:
     def view(self, access: Access, rows: np.ndarray) -> np.ndarray | None:
         """Return the array behind an access, guarded by its mode; None for a velocity that no replica has."""
         if access.owner == "data":
-            data = {"rows": rows, "x": self.x, "y": self.y}[access.quantity]
+            data = {"rows": rows, "y": self.y}.get(access.quantity, self.x)  # else examples, or noise from outside
             assert data is not None, "use() comes before the first presentation"
             return guarded(data, Mode.READ)
         if access.cycle is not None:

@@ -135,7 +135,7 @@ class Simulator(Persistent):
         self.observer.clock = self.protocol.clock
         self._presenter = make_presenter(self.schedule, self._make_plan, self._order)
         self.plans = self._presenter.plans
-        self.mirror_plans = [self._make_plan(schedule) for schedule in schedules[1:]]
+        self.mirror_plans = self._time.heard([self._make_plan(schedule) for schedule in schedules[1:]])
         if self._data is not None:
             self.share(*self._data)
 

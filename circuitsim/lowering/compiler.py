@@ -22,7 +22,8 @@ from circuitsim.lowering import codegen, cuda
 from circuitsim.lowering.links import in_rows
 from circuitsim.lowering.mapped import RuleInputs, mapped, mapped_along, mapped_trace
 from circuitsim.lowering.separation import ONE, Product, separate
-from circuitsim.rules.rule import Rule, refuse_unreal
+from circuitsim.rules.rule import Rule
+from circuitsim.rules.signature import refuse_unreal
 
 SYNAPSES = {Place.SYNAPSE: "[i, j]", Place.REMOTE: "[i, j]"}
 LANGUAGES = {"numba": codegen, "cupy": cuda}

@@ -16,11 +16,14 @@ from circuitsim.phases.base import Binding, Step, adds, bias_inputs, biases, rea
 
 NAME = "mirror mode"
 NOISE, ANSWER = 0, 1
+NOISE_OF = "noise of "  # and a population: the quantity of the data that holds its noise from outside
 
 
 def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
-    """Reads the clock and the noise's scale, or the bias; writes the noise, or the answer."""
+    """Reads the clock and the noise's scale, or given noise, or the bias; writes the noise, or the answer."""
     p, mirror = circuit.populations[event.which], circuit.mirrors[event.detail // 2]
+    if event.detail % 2 == NOISE and mirror.noise is Noise.GIVEN:
+        return reads("data", f"{NOISE_OF}{p.name}"), reads("data", "rows"), writes(p.name, "O", 0)
     if event.detail % 2 == NOISE:
         drawn = (reads("circuit", "seeds"), reads("circuit", "tick"), reads(mirror.projection, "noise_scale"))
         return (*drawn, writes(p.name, "O", 0))
@@ -29,9 +32,11 @@ def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
 
 
 def bind(b: Binding) -> Step:
-    """Bind a draw of noise, or an activation."""
+    """Bind a draw of noise, the gathering of given noise, or an activation."""
     p, mirror = b.circuit.populations[b.event.which], b.circuit.mirrors[b.event.detail // 2]
     out = b.view(p.name, "O", 0)
+    if b.event.detail % 2 == NOISE and mirror.noise is Noise.GIVEN:
+        return b.kernels.gather(b.view("data", f"{NOISE_OF}{p.name}"), b.view("data", "rows"), out)  # type: ignore[no-any-return]
     if b.event.detail % 2 == NOISE:
         scale = b.view(mirror.projection, "noise_scale")
         name, gaussian = f"noise through {mirror.projection}", mirror.noise is Noise.GAUSSIAN

@@ -10,8 +10,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from types import CodeType, FunctionType, MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn
+from types import CodeType, FunctionType, MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,14 +23,20 @@ from circuitsim.rules.functions import VOCABULARY
 from circuitsim.rules.inspection import check_code
 from circuitsim.rules.pickling import Packed, packed, unpacked
 from circuitsim.rules.remembered import Remembered
-from circuitsim.rules.whole import LIMIT, Whole, bounded
+from circuitsim.rules.signature import (
+    READ,
+    check_number,
+    label,
+    parameters_of,
+    refuse_rule,
+    refuse_unreal,
+)
+from circuitsim.rules.whole import Whole, bounded
 
 if TYPE_CHECKING:
     import sympy
 
-NEURONS = ("pre", "post")
 _WORDS = MappingProxyType(dict(VOCABULARY))  # as it is now: what is done to it later has no effect
-READ = (*NEURONS, "third", "w", "w_remote", "trace")  # possible arguments; a circuit declares what the new ones are
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class Rule:
 
     def __post_init__(self) -> None:
         if type(self.function) is not FunctionType:
-            _refuse("without a name", f"a {type(self.function).__name__}", "a plain function", "Use local_rule.")
+            refuse_rule("without a name", f"a {type(self.function).__name__}", "a plain function", "Use local_rule.")
         check_code(self.function, VOCABULARY)  # however it was made
         for key, value in self.parameters:
             check_number(self.function.__name__, key, value)
@@ -100,7 +106,7 @@ class Rule:
         known = dict(self.parameters)
         for key, value in values.items():
             if key not in known:
-                _refuse(self.name, f"parameter {key!r}", f"one of {sorted(known)}", "Correct the name.")
+                refuse_rule(self.name, f"parameter {key!r}", f"one of {sorted(known)}", "Correct the name.")
             value = check_number(self.name, key, value)
             # a number that can differ from replica to replica stays one, also where it happens to be whole
             known[key] = float(value) if isinstance(known[key], float) else value
@@ -195,23 +201,23 @@ class Rule:
             with np.errstate(all="ignore"):
                 result = self(pre, post, w, w_remote, **rest)
         except RuleError as error:
-            _refuse(_label(self.function, error.__traceback__), error.got, error.expected, error.remedy)
+            refuse_rule(label(self.function, error.__traceback__), error.got, error.expected, error.remedy)
         except Exception as error:  # the user's code may raise anything; it is reported as a RuleError
-            _refuse(
-                _label(self.function, error.__traceback__),
+            refuse_rule(
+                label(self.function, error.__traceback__),
                 f"{type(error).__name__}: {error}",
                 f"arithmetic on pre.at(k), post.at(k), w and parameters, and {', '.join(sorted(VOCABULARY))}",
                 "Each of these stands for one number.",
             )
         if isinstance(result, bool) or not isinstance(result, (int, float, sympy.Expr)):
-            _refuse(
-                _label(self.function),
+            refuse_rule(
+                label(self.function),
                 f"a result of type {type(result).__name__}",
                 "one number, the increment dw",
                 "Return an expression of pre.at(k), post.at(k) and w.",
             )
         expression = sympy.sympify(result)
-        refuse_unreal(_label(self.function), expression)
+        refuse_unreal(label(self.function), expression)
         return expression
 
 
@@ -258,68 +264,5 @@ def builtin_rule(function: Callable[..., Any]) -> Rule:
     """Make a function of circuitsim's own a local rule that is traced when it is first used; see `local_rule`."""
     if not isinstance(function, FunctionType):
         name = str(getattr(function, "__name__", "without a name"))
-        _refuse(name, f"a {type(function).__name__}", "a plain Python function", "Write it with def.")
-    return Rule(function, _parameters(function))
-
-
-def _parameters(function: FunctionType) -> tuple[tuple[str, float | int], ...]:
-    found: dict[str, float | int] = {}
-    for name, argument in inspect.signature(_bare(function)).parameters.items():
-        if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
-            stars = "*" if argument.kind is argument.VAR_POSITIONAL else "**"
-            expected = "pre, post, w and named parameters"
-            _refuse(_label(function), f"argument {stars}{name}", expected, "Name each parameter.")
-        if name in READ:
-            if argument.default is not argument.empty:
-                _refuse(_label(function), f"a default for {name}", "no default", f"Remove the default of {name}.")
-            continue
-        if argument.default is argument.empty:
-            _refuse(
-                _label(function),
-                f"parameter {name!r} without a value",
-                "a number as default",
-                f"Write {name}=0.1, or what it should be; pre, post and w are the only things a synapse is given.",
-            )
-        found[name] = check_number(_label(function), name, argument.default)
-    return tuple(found.items())
-
-
-def _bare(function: FunctionType) -> FunctionType:
-    """Return the function without attributes (`__wrapped__`, `__signature__`) that disguise it."""
-    bare = FunctionType(function.__code__, {}, function.__name__, function.__defaults__, function.__closure__)
-    bare.__kwdefaults__ = function.__kwdefaults__
-    return bare
-
-
-def _label(function: Callable[..., Any], trace: TracebackType | None = None) -> str:
-    """Return the function's name and its line: the first one, or the one of the traceback."""
-    code = function.__code__
-    line = code.co_firstlineno
-    while trace is not None:
-        here = trace.tb_frame.f_code
-        if (here.co_filename, here.co_firstlineno) == (code.co_filename, code.co_firstlineno):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return f"{function.__name__}, line {line}"
-
-
-def refuse_unreal(rule: str, expression: sympy.Expr) -> None:
-    """Raise RuleError for an expression that is not a finite real number."""
-    import sympy
-
-    unreal = expression.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I)
-    if unreal or any(abs(number) > LIMIT for number in expression.atoms(sympy.Number)):
-        remedy = "Avoid dividing by zero, and numbers too large for a float."
-        _refuse(rule, f"the expression {str(expression)[:80]}", "a finite real number", remedy)
-
-
-def check_number(rule: str, name: str, value: Any) -> float | int:
-    """Return a number of Python's own type; RuleError for anything else, be it a subclass of one."""
-    number = value.item() if isinstance(value, np.number) else value
-    if type(number) not in (int, float) or not abs(number) < float("inf"):
-        _refuse(rule, f"{name}={value!r}", "a finite number", "A parameter is one number, the same for all synapses.")
-    return number  # type: ignore[no-any-return]
-
-
-def _refuse(rule: str, got: str, expected: str, remedy: str) -> NoReturn:
-    raise RuleError(f"rule {rule}", got=got, expected=expected, remedy=remedy)
+        refuse_rule(name, f"a {type(function).__name__}", "a plain Python function", "Write it with def.")
+    return Rule(function, parameters_of(function))

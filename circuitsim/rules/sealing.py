@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NoReturn
 
 from circuitsim.errors import RuleError
-from circuitsim.rules.rule import Rule, check_number
+from circuitsim.rules.rule import Rule
+from circuitsim.rules.signature import check_number
 
 _COPIES: dict[tuple[object, ...], Rule] = {}
 _TRACED = ("free", "symbols", "expression", "equation", "text", "certificate")

@@ -149,7 +149,7 @@ class CampaignRun(Run[Campaign]):
     def _whole(self, run: MemberRun) -> bool:
         """Return whether the numbers of a member that has ended can be read; show why not: it is resumed then."""
         try:
-            tables.read_frame(run.folder / runfolder.METRICS)
+            tables.read_frame(run.folder / runfolder.METRICS, own=True)
             runfolder.read_tensors(run.folder / runfolder.FINAL)
             if (audit := run.folder / runfolder.AUDIT).exists():
                 runfolder.read_json(audit)

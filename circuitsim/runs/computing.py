@@ -71,7 +71,7 @@ class ComputationRun(Run[Computation]):
         """Return the numbers: those that are written, unless their file is damaged."""
         if self._numbers.exists():
             try:
-                return tables.read_frame(self._numbers)
+                return tables.read_frame(self._numbers, own=True)
             except RunFolderError as error:
                 self.show(f"{error.what}: {error.got}; it is computed again", "yellow")
                 self.check(None)

@@ -56,6 +56,7 @@ class TrainingSettings(Settings):
     epochs: int = Field(10, ge=0, description="a whole number >= 0")
     train_limit: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
     test_limit: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
+    held_out: float = Field(0.0, ge=0, lt=1, description="a number from 0 to below 1")
     dtype: Literal["float32", "float64"] = Field("float32", description="float32 or float64")
     seed: int = Field(0, ge=0, lt=2**63, description="a whole number from 0 to 2^63 - 1")
     data_seed: int = Field(0, ge=0, lt=2**63, description="a whole number from 0 to 2^63 - 1")
@@ -64,11 +65,15 @@ class TrainingSettings(Settings):
 
     FIXED: ClassVar[tuple[str, ...]] = (
         "dataset", "downsample", "scale", "standardise", "augment_shift",
-        "batch", "drop_last", "epochs", "train_limit", "test_limit", "dtype", "on_divergence",
+        "batch", "drop_last", "epochs", "train_limit", "test_limit", "held_out", "dtype", "on_divergence",
         "checkpoint_every",
     )  # fmt: skip
     SHAPING: ClassVar[tuple[str, ...]] = ()
     """Keys that decide the shapes of tensors."""
+
+    def noise_file(self) -> str | None:
+        """Return the path, as the values name it, of a file with the noise of mirror mode; None: noise is drawn."""
+        return None
 
     def model_post_init(self, _: Any) -> None:
         """Check keys against each other."""
@@ -76,7 +81,7 @@ class TrainingSettings(Settings):
             refuse("scale", self.scale, expectation(type(self), "scale"), "Give the lower number first.")
 
 
-_FILES = (".npz", ".py")
+_FILES = (".npz", ".safetensors", ".py")
 MOST_REPLICAS = 10_000  # of one run
 M = TypeVar("M", bound=BaseModel)
 S = TypeVar("S", bound=Settings)

@@ -11,13 +11,16 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from circuitsim.errors import RunFolderError
 from circuitsim.runs import tables
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class MetricRow(NamedTuple):
@@ -107,10 +110,13 @@ class MetricsLog:
     def _of_table(self, count: int) -> bytes:
         """Return the log of the first rows of the table; nothing where it cannot be read."""
         try:
-            frame = tables.read_frame(self._table).head(count)
-            return _encoded(frame[list(tables.COLUMNS)].itertuples(index=False, name=None))
+            return _rows_of(tables.read_frame(self._table).head(count))
         except (RunFolderError, LookupError):
             return b""
+
+
+def _rows_of(frame: pd.DataFrame) -> bytes:
+    return _encoded(frame[list(tables.COLUMNS)].itertuples(index=False, name=None))
 
 
 def _encoded(rows: Iterable[Sequence[object]]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Iterable, Sequence
@@ -18,25 +19,46 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("replica", "epoch", "split", "metric", "value")
+HELD_OUT = "held-out"  # the split of training examples that judge trials of a search
+_DIGEST = b"circuitsim rows"  # where a file's metadata have the digest of its rows
 
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:
-    """Write a Parquet file, whole or not at all."""
-    content: bytes = frame.to_parquet(None, index=False)  # in memory: pyarrow opens no path that is not UTF-8
-    write_bytes(path, content)
+    """Write a Parquet file, whole or not at all, with a digest of its rows: Parquet itself has no checksums."""
+    import pyarrow
+    from pyarrow import parquet
+
+    table = pyarrow.Table.from_pandas(frame, preserve_index=False)
+    digest = _digest(table.to_pandas())  # as it is read
+    buffer = io.BytesIO()  # pyarrow opens no path that is not UTF-8
+    parquet.write_table(table.replace_schema_metadata({**table.schema.metadata, _DIGEST: digest}), buffer)
+    write_bytes(path, buffer.getvalue())
 
 
-def read_frame(path: Path) -> pd.DataFrame:
-    """Read a Parquet file; RunFolderError where it is none."""
-    import numpy as np
+def read_frame(path: Path, *, own: bool = False) -> pd.DataFrame:
+    """Read a Parquet file.
+
+    Parameters
+    ----------
+    path : of the file. own : whether only what `write_frame` wrote will do, and no table without a digest.
+
+    Raises
+    ------
+    RunFolderError : it cannot be read, has other columns, or other rows than were written.
+    """
     import pandas as pd
     import pyarrow
+    from pyarrow import parquet
 
     try:
-        frame = pd.read_parquet(io.BytesIO(path.read_bytes()))
+        content = io.BytesIO(path.read_bytes())
+        frame = pd.read_parquet(content)
         kinds = [np.dtype(frame[column].dtype).kind for column in ("replica", "epoch", "value")]
         if not (set(COLUMNS) <= set(frame) and kinds[0] in "iu" and kinds[1] in "iu" and kinds[2] in "iuf"):
             raise ValueError(f"other columns than {', '.join(COLUMNS)}")
+        digest = (parquet.read_schema(content).metadata or {}).get(_DIGEST)
+        if digest != _digest(frame) and (own or digest is not None):
+            raise ValueError("other rows than were written")
         return frame
     except (OSError, LookupError, TypeError, ValueError, pyarrow.ArrowException) as error:
         raise RunFolderError(
@@ -45,6 +67,20 @@ def read_frame(path: Path) -> pd.DataFrame:
             expected="the Parquet file that the run wrote",
             remedy=f"Write it again: circuitsim resume {path.parent}",
         ) from None
+
+
+def _digest(frame: pd.DataFrame) -> bytes:
+    """Return a digest of names and values that is the same before a table is written and after it is read."""
+    found = hashlib.sha256()
+    for name in frame:
+        values = frame[name].to_numpy()
+        found.update(f"{name}\n".encode("utf-8", "backslashreplace"))
+        if values.dtype.kind in "biuf":
+            found.update(np.ascontiguousarray(values).tobytes())
+        else:
+            words = ["" if value is None or value != value else str(value) for value in values]
+            found.update("\0".join(words).encode("utf-8", "backslashreplace"))
+    return found.hexdigest().encode()
 
 
 def with_varied(frame: pd.DataFrame, settings: Sequence[Settings], vary: Sequence[str]) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import numpy as np
 
 from circuitsim import data
 from circuitsim.errors import Diverged, Interrupted, RunFolderError, TensorError
-from circuitsim.runs import checkpoint, runfolder, signals, tables
+from circuitsim.runs import checkpoint, noise, runfolder, signals, tables
 from circuitsim.runs.base import LearningScenario
 from circuitsim.runs.config import TrainingSettings, spell
 from circuitsim.runs.metrics_log import MetricsLog
@@ -33,12 +33,15 @@ def make_study(scenario: LearningScenario, settings: Sequence[TrainingSettings],
     """Load the data, check the settings against it, and build the circuits."""
     first = settings[0]
     stored = data.load(first.located(first.dataset), first.dtype, first.train_limit, first.test_limit)
+    stored = data.holding_out(stored, first.held_out)
     scale = None if first.scale is None else (first.scale[0], first.scale[1])
     loaded = data.preprocessed(stored, downsample=first.downsample, scale=scale, standardise=first.standardise)
     check_translations(settings, loaded)
     for one in settings:
         scenario.check(one, loaded)
-    return Study(scenario, settings, loaded, backend)
+    study = Study(scenario, settings, loaded, backend)
+    noise.take_noise(study)
+    return study
 
 
 class TrainingRun(Run[Scenario]):
@@ -71,7 +74,10 @@ class TrainingRun(Run[Scenario]):
         """Return the content of config.json, with the window of each replica's schedule."""
         windows = {index: group.simulator.schedule.window for group in self.study.groups for index in group.members}
         used = [{"window": windows[index]} for index in range(len(self.settings))]
-        return runfolder.describe(self.scenario.reference, self.settings, self.vary, self.backend, used)
+        found = runfolder.describe(self.scenario.reference, self.settings, self.vary, self.backend, used)
+        if told := noise.described(self.settings[0]):
+            found["given"]["noise"] = told
+        return found
 
     def write_first(self) -> None:
         """Write the tensors before training."""
@@ -80,6 +86,7 @@ class TrainingRun(Run[Scenario]):
     def restore(self) -> None:
         """Restore the newest whole checkpoint, or the tensors before training."""
         self.check(None)
+        noise.check_same(self.folder, self.settings[0], self.config["given"].get("noise", {}))
         if not any(self._restored(*one) for one in checkpoint.newest(self.folder / runfolder.CHECKPOINTS)):
             for name, values in runfolder.read_tensors(self.folder / runfolder.INITIAL).items():
                 self.study.load(name, values, by_replica=len(self.settings) > 1)

@@ -1,4 +1,4 @@
-"""Circuits trained in step, for searches: their final metrics, and examples held out to judge trials by."""
+"""Circuits trained in step, for searches, and their final metrics."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from circuitsim.errors import Diverged
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from circuitsim.runs.study import Study
 
 WORST = 100.0  # percent, of a circuit that diverged
-HELD_OUT = "held-out"
 _LEFT_OUT = ("seconds", "running_loss")
 
 
@@ -42,19 +40,6 @@ def ended(settings: Sequence[ClassifierSettings], dataset: Dataset, backend: str
 
 
 _LOST = (("test", "error", WORST), ("test", "diverged", 1.0))
-
-
-def held_out(dataset: Dataset, kept: int) -> Dataset:
-    """Return a data set whose test examples are the last training examples."""
-    if dataset.train_labels is None:
-        raise ValueError("data without classes")
-    return replace(
-        dataset,
-        train=dataset.train[:kept],
-        train_labels=dataset.train_labels[:kept],
-        test=dataset.train[kept:],
-        test_labels=dataset.train_labels[kept:],
-    )
 
 
 def trained(scenario: LearningScenario, settings: Sequence[TrainingSettings], dataset: Dataset, backend: str) -> Study:

@@ -58,6 +58,7 @@ def design(settings: ClassifierSettings) -> Design:
 def described(settings: ClassifierSettings) -> tuple[Circuit, Protocol]:
     """Return the circuit and one presentation of it."""
     mirror = settings.mirror
+    noise = Noise.GIVEN if settings.noise else Noise(mirror["noise"])
     return layered_classifier(
         settings.row,
         _feedback(settings),
@@ -69,7 +70,7 @@ def described(settings: ClassifierSettings) -> tuple[Circuit, Protocol]:
         feedback_delay=settings.feedback_delay,
         primitives=_chosen(settings) or None,
         reads=(settings.primitives or {}).get("reads", "input"),
-        mirror=Mirror("", Noise(mirror["noise"]), mirror["block_bias"], mirror["centre"]),
+        mirror=Mirror("", noise, mirror["block_bias"], mirror["centre"]),
         normalise=mirror["normalise"],
         passes=mirror["passes_per_update"],
         bounded=settings.max_norm is not None,

@@ -69,6 +69,7 @@ class ClassifierSettings(ImageSettings):
         None, description=f"none, or a table of {', '.join(KNOWN)}, rate and reads"
     )
     mirror: dict[str, Any] = Field(default_factory=dict, description="a table")
+    noise: str | None = Field(None, description="none, or the path of an .npz or .safetensors file")
     density: float = Field(1.0, gt=0, le=1, description=_FRACTION)
     masks: Literal["synapse", "location", "source"] = Field("synapse", description="synapse, location or source")
     shifted_test: float = Field(0.0, ge=0, lt=1, description="a fraction of an image's size, from 0 to below 1")
@@ -83,7 +84,7 @@ class ClassifierSettings(ImageSettings):
     angle_examples: Count = 1000
     running_loss: Flag = False
 
-    FIXED: ClassVar[tuple[str, ...]] = (*ImageSettings.FIXED, "angle_examples", "running_loss", "shifted_test")
+    FIXED: ClassVar[tuple[str, ...]] = (*ImageSettings.FIXED, "angle_examples", "running_loss", "shifted_test", "noise")
 
     def model_post_init(self, context: Any) -> None:
         """Check settings against each other; fill in those that follow from the kind of feedback."""
@@ -102,10 +103,16 @@ class ClassifierSettings(ImageSettings):
                 f"none with feedback {self.feedback}",
                 "Leave it out, or choose feedback bp, whose weights can be copies.",
             )
+        if self.feedback != "wm" and self.noise is not None:
+            refuse("noise", self.noise, f"none with feedback {self.feedback}", "Leave it out, or choose feedback wm.")
         if self.feedback_step is None and self.feedback in STEPS:
             object.__setattr__(self, "feedback_step", STEPS[self.feedback])
         object.__setattr__(self, "mirror", build(Mirroring, self.mirror, "mirror.").model_dump())
         object.__setattr__(self, "primitives", self._coefficients())
+
+    def noise_file(self) -> str | None:
+        """Return the file with the noise of mirror mode."""
+        return self.noise
 
     def _coefficients(self) -> dict[str, Any] | None:
         """Return the rule's coefficients, or those given, with 0 for each that is left out."""

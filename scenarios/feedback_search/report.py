@@ -13,7 +13,7 @@ from circuitsim.analysis.averages import MEANING
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
 from circuitsim.analysis.reports.search_plots import Searched, draw_history
-from circuitsim.scenarios.classifier.ended import HELD_OUT
+from circuitsim.runs.tables import HELD_OUT
 from circuitsim.scenarios.figures import SUMMARY, exhibit, frame, mean, summary
 
 if TYPE_CHECKING:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circuitsim.kernels import BACKENDS
 from circuitsim.runs.scenario import Computation
+from circuitsim.scenarios.classifier.search import all_trials, least, tested
 from circuitsim.scenarios.feedback_search.runs import Runs, TrialRow
 from circuitsim.scenarios.feedback_search.settings import FeedbackSearchSettings
-from circuitsim.scenarios.trials import FILE, Notebook, Search, Trial, require_optuna
+from circuitsim.scenarios.trials import FILE, Notebook, Search, require_optuna
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 
 def check(settings: FeedbackSearchSettings) -> None:
     """Refuse a search without optuna, or with data that do not fit."""
-    require_optuna("feedback-search")
-    Runs(settings, "numba").check()
+    require_optuna("scenario feedback-search")
+    Runs(settings, "numba").check_all()
 
 
 def compute(settings: FeedbackSearchSettings, kept: Path, backend: str, show: Callable[[str], None]) -> pd.DataFrame:
@@ -33,29 +35,12 @@ def compute(settings: FeedbackSearchSettings, kept: Path, backend: str, show: Ca
     runs, found = Runs(settings, backend), []
     with Notebook(kept / FILE, runs.fingerprint) as notebook:
         for method in settings.methods:
-            trials = _searched(runs, notebook, method, show)
+            search = Search(notebook, f"trials of {method}", settings.ranges(method), settings.startup, settings.seed)
+            trials = all_trials(search, method, settings.trials, partial(runs.trial, method), show)
+            test = partial(runs.test, method, least(trials).parameters)
             found += [row for trial in trials for row in trial.rows]
-            best = min(trials, key=lambda trial: trial.value)
-            rows = notebook.kept(method)
-            if rows is None:
-                rows = [list(row) for row in runs.test(method, best.parameters)]
-                notebook.keep(method, rows)
-                show(f"{method}: evaluated on test examples")
-            found += rows
+            found += tested(notebook, method, test, f"{method}: evaluated on test examples", show)
     return pd.DataFrame([TrialRow(*row) for row in found], columns=list(TrialRow._fields))
-
-
-def _searched(runs: Runs, notebook: Notebook, method: str, show: Callable[[str], None]) -> list[Trial]:
-    """Return all trials of a method; those in the notebook are not repeated."""
-    settings = runs.settings
-    search = Search(notebook, f"trials of {method}", settings.ranges(method), settings.startup, settings.seed)
-    while len(done := search.trials()) < settings.trials:
-        parameters = search.propose(done)
-        value, rows = runs.trial(method, len(done), parameters)
-        search.record(parameters, value, rows)
-        least = min([value, *(trial.value for trial in done)])
-        show(f"{method}: trial {len(done) + 1} of {settings.trials}: error {value:.4g} %, least {least:.4g} %")
-    return done
 
 
 def finish(folder: Path, metrics: pd.DataFrame, config: Mapping[str, Any]) -> None:

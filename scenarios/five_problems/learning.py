@@ -10,7 +10,7 @@ import numpy as np
 from circuitsim.analysis.averages import half_width
 from circuitsim.runs.config import build
 from circuitsim.runs.scenario import Scenario
-from circuitsim.scenarios.classifier.ended import WORST, held_out, trained
+from circuitsim.scenarios.classifier.ended import WORST, trained
 from circuitsim.scenarios.classifier.scenario import SCENARIO as CLASSIFIER
 from circuitsim.scenarios.five_problems.settings import ProblemSettings
 from circuitsim.scenarios.tourbillon import SCENARIO as TOURBILLON
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from circuitsim.runs.study import Study
 
 LEVEL = 25.0  # percent: labelled presentations are counted until the error is below
-KEPT = 0.8  # fraction of the training examples that are trained on; the others choose the rate
+HELD_OUT = 0.2  # fraction of the training examples that choose the rate
 BATCH = 20
 CLASSES = 10
 
@@ -31,17 +31,17 @@ def learned(settings: ProblemSettings, blocks: int) -> dict[str, float]:
     error : percent of the test split, a mean over seeds. error_half : half of its 95 % interval. rate : that of the
     least error on the training examples held out. labelled : labelled presentations until that error is below 25 %.
     """
-    from circuitsim.data import load
+    from circuitsim.data import holding_out, load
 
-    data = load("digits", "float32", None, None)
-    examples = round(KEPT * len(data.train))
+    data = load("digits")
+    kept = holding_out(data, HELD_OUT)
     scenario, values = _run(settings, [data.features, *[settings.width] * blocks, CLASSES])
     made = [
         build(scenario.settings, {**values, **_rates(scenario, rate), "seed": settings.seed + k})
         for rate in settings.rates
         for k in range(settings.seeds)
     ]
-    study = trained(scenario, made, held_out(data, examples), "numba")
+    study = trained(scenario, made, kept, "numba")
     curves = _curves(study, len(made)).reshape(-1, len(settings.rates), settings.seeds).mean(axis=2)
     best = int(np.argmin(curves[-1]))
     errors = _tested(study, data, len(made)).reshape(len(settings.rates), settings.seeds)[best]
@@ -50,7 +50,7 @@ def learned(settings: ProblemSettings, blocks: int) -> dict[str, float]:
         "error": float(errors.mean()),
         "error_half": half_width(errors),
         "rate": settings.rates[best],
-        "labelled": float(below[0] * examples) if below.size else np.nan,
+        "labelled": float(below[0] * len(kept.train)) if below.size else np.nan,
     }
 
 

@@ -13,7 +13,7 @@ from circuitsim.analysis.reports.maps import Matrix, draw_matrices
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
 from circuitsim.analysis.reports.search_plots import Searched, draw_history, draw_slices
-from circuitsim.scenarios.classifier.ended import HELD_OUT
+from circuitsim.runs.tables import HELD_OUT
 from circuitsim.scenarios.figures import exhibit, frame, summary
 from circuitsim.scenarios.mirror_search.runs import COMPARED, MIRROR
 from circuitsim.scenarios.mirror_search.settings import SEARCHED

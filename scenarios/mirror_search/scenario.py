@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circuitsim.kernels import BACKENDS
 from circuitsim.runs.scenario import Computation
+from circuitsim.scenarios.classifier.search import all_trials, least, tested
 from circuitsim.scenarios.mirror_search.runs import Runs, TrialRow
 from circuitsim.scenarios.mirror_search.settings import SEARCHED, MirrorSearchSettings
 from circuitsim.scenarios.trials import FILE, Notebook, Search, Trial, require_optuna
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 
 def check(settings: MirrorSearchSettings) -> None:
     """Refuse a search without optuna, or with data that do not fit."""
-    require_optuna("mirror-search")
-    Runs(settings, "numba").check()
+    require_optuna("scenario mirror-search")
+    Runs(settings, "numba").check_all()
 
 
 def compute(settings: MirrorSearchSettings, kept: Path, backend: str, show: Callable[[str], None]) -> pd.DataFrame:
@@ -32,38 +34,24 @@ def compute(settings: MirrorSearchSettings, kept: Path, backend: str, show: Call
 
     runs = Runs(settings, backend)
     with Notebook(kept / FILE, runs.fingerprint) as notebook:
-        found = {name: _searched(settings, runs, notebook, name, show) for name in runs.depths}
-        best = {name: min(trials, key=lambda trial: trial.value) for name, trials in found.items()}
-        transfer = [row for name in runs.depths for row in _transferred(runs, notebook, name, best, show)]
+        found = {name: _searched(runs, notebook, name, show) for name in runs.depths}
+        best = {name: least(trials).parameters for name, trials in found.items()}
+        told = "settings of all depths evaluated on test examples"
+        transfer = [
+            TrialRow(*row)
+            for name in runs.depths
+            for row in tested(notebook, name, partial(runs.transfer, name, best), f"{name}: {told}", show)
+        ]
     searched = [TrialRow(*row) for trials in found.values() for trial in trials for row in trial.rows]
     return pd.DataFrame([*searched, *transfer], columns=list(TrialRow._fields))
 
 
-def _searched(
-    settings: MirrorSearchSettings, runs: Runs, notebook: Notebook, name: str, show: Callable[[str], None]
-) -> list[Trial]:
-    """Return all trials at a depth; those in the notebook are not repeated."""
+def _searched(runs: Runs, notebook: Notebook, name: str, show: Callable[[str], None]) -> list[Trial]:
+    """Return all trials at a depth."""
+    settings = runs.settings
     ranges = {key: (float(getattr(settings, key)[0]), float(getattr(settings, key)[1])) for key in SEARCHED}
     search = Search(notebook, name, ranges, settings.startup, settings.seed)
-    while len(done := search.trials()) < settings.trials:
-        parameters = search.propose(done)
-        value, rows = runs.trial(name, len(done), parameters)
-        search.record(parameters, value, rows)
-        least = min([value, *(trial.value for trial in done)])
-        show(f"{name}: trial {len(done) + 1} of {settings.trials}: error {value:.4g} %, least {least:.4g} %")
-    return done
-
-
-def _transferred(
-    runs: Runs, notebook: Notebook, name: str, best: Mapping[str, Trial], show: Callable[[str], None]
-) -> list[TrialRow]:
-    """Return the results of each depth's best settings, bp and fa at one depth."""
-    rows = notebook.kept(name)
-    if rows is None:
-        made = runs.transfer(name, {source: trial.parameters for source, trial in best.items()})
-        notebook.keep(name, rows := [list(row) for row in made])
-        show(f"{name}: settings of all depths evaluated on test examples")
-    return [TrialRow(*row) for row in rows]
+    return all_trials(search, name, settings.trials, partial(runs.trial, name), show)
 
 
 def finish(folder: Path, metrics: pd.DataFrame, config: Mapping[str, Any]) -> None:

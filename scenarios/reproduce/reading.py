@@ -24,12 +24,16 @@ def selected(frame: pd.DataFrame, select: Mapping[str, Any]) -> pd.DataFrame:
 
     Parameters
     ----------
-    select : values by column, compared as texts; a column that the table lacks picks nothing.
+    select : values by column, compared as texts, or some of the keys of a column of tables; a column that the table
+        lacks picks nothing.
     """
     for column, value in {"split": "test", **select}.items():
         if column not in frame:
             return frame.iloc[:0]
-        frame = frame[frame[column].astype(str) == str(value)]
+        if isinstance(value, Mapping):
+            frame = frame[[value.items() <= json.loads(text).items() for text in frame[column]]]
+        else:
+            frame = frame[frame[column].astype(str) == str(value)]
     return frame if "epoch" in select or frame.empty else frame[frame["epoch"] == frame["epoch"].max()]
 
 

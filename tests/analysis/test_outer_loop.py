@@ -31,6 +31,8 @@ Change = Callable[[Simulator], object]
 FUNCTIONS = ("evaluate", "examine", "inspect", "presented")
 SMALL = {"sizes": [64, 4, 64], "train_limit": 24, "test_limit": 5, "batch": 8, "epochs": 2, "momentum": 0.5}
 
+pytestmark = pytest.mark.usefixtures("whole_audits")
+
 
 def study_of(**given: Any) -> Study:
     """A small autoencoder on digits, with functions of a scenario and keys of one's own."""

@@ -40,6 +40,8 @@ from circuitsim.timetable.schedule import make_schedule
 
 SMALL = {"sizes": [64, 4, 64], "train_limit": 24, "test_limit": 5, "batch": 8, "epochs": 2}
 
+pytestmark = pytest.mark.usefixtures("whole_audits")
+
 
 def study_of(backend: str = "numpy", scenario: Any = autoencoder.SCENARIO, **keys: Any) -> Study:
     return make_study(scenario, [scenario.settings(**{**SMALL, **keys})], backend)

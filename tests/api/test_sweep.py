@@ -116,7 +116,6 @@ def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     [
         ({"shard": "3"}, r"--shard 3: got '3'; expected K/N with 1 <= K <= N\. Write for example 3/10\."),
         ({"shard": "4/3"}, "--shard 4/3: got"),
-        ({"workers": "dask://x"}, r"--workers dask://x: got 'dask://x'; expected local:N, N from 1 to 1000\. Write"),
         ({"workers": "9" * 5000}, r"--workers 9+\.\.\. \(5000 characters\): got "),
         ({"shard": f"{'9' * 5000}/1"}, r"--shard 9+\.\.\. \(5002 characters\): got "),
         ({"backend": "gpu"}, "backend: got 'gpu'; expected one of numpy, numba, cupy"),

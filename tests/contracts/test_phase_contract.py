@@ -84,6 +84,7 @@ FAMILY = [
     nest((64, 5, 4, 64), (3, 2), {"emits": 0.3, "remembers": 0.6}),
     clocked((64, 5, 10), judged=2),
     traced((64, 5, 10), {("U", "eligibility.keep"): 0.8, "momentum": 0.5}),
+    classifier("wm", NARROW, mirror=Mirror("", Noise.GIVEN)),
 ]
 SOME = [
     FAMILY[k] for k in (0, 6, 11, 12, 14, 16, 18, 20, 23, 24, 28, 30, 36, 37)
@@ -144,7 +145,8 @@ class Alone:
 
     @property
     def everything(self) -> list[np.ndarray]:
-        data = [array for array in (self.made.plans[0].x, self.made.plans[0].y) if array is not None]
+        shown = [self.made.plans[0].y, *(plan.x for plan in (self.made.plans[0], *self.made.mirror_plans))]
+        data = [array for array in shown if array is not None]
         rows = [plan.bound(BATCH).rows for plan in plans(self.made)]
         memory = [array for plan in plans(self.made) for array in plan.activity.memory().values()]
         return [*self.made.state.arrays().values(), *memory, *data, *rows]
@@ -181,7 +183,9 @@ def trained(setting: Setting | Built, backend: str) -> Simulator:
     rows = presentations(3, largest=BATCH)
     train(made, [np.stack([r, r[::-1]]) for r in rows])
     for mirror in (None, *range(len(made.mirror_plans))):
-        made.bound_plan(BATCH, mirror)  # brings home what kernels have elsewhere
+        part = made.bound_plan(BATCH, mirror)  # brings home what kernels have elsewhere
+        for step in part.bare if mirror is not None else ():
+            step()  # a fused wave keeps nothing of what it fires
     return made
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -317,6 +318,47 @@ def test_resume_with_unreadable_files(name: str, tmp_path: Path, capfd: pytest.C
     (out / name).write_text(json.dumps(text))
     assert circuitsim("resume", out) == 2
     assert f"run folder {out / name}: got " in capfd.readouterr().err
+
+
+def _changed_table(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[Path], None]:
+    def edit(member: Path) -> None:
+        change(pd.read_parquet(member / "metrics.parquet")).to_parquet(member / "metrics.parquet", index=False)
+
+    return edit
+
+
+def _flipped(member: Path) -> None:
+    """One bit of the values: Parquet files have no checksums unless they are asked for."""
+    path = member / "metrics.parquet"
+    content = bytearray(path.read_bytes())
+    content[content.index(np.float64(pd.read_parquet(path)["value"].iloc[0]).tobytes())] ^= 1
+    path.write_bytes(content)
+
+
+OTHERS = "metrics.parquet: a file that cannot be read (ValueError: other rows than were written); it is written again"
+DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "one bit": (_flipped, OTHERS),
+    "other values": (_changed_table(lambda t: t.assign(value=0.5)), OTHERS),
+    "no rows": (_changed_table(lambda t: t.iloc[:0]), OTHERS),
+    "another order": (_changed_table(lambda t: t.iloc[::-1]), OTHERS),
+    "words": (_changed_table(lambda t: t.assign(value="x")), "metrics.parquet: a file that cannot be read"),
+    "a column less": (_changed_table(lambda t: t.drop(columns="epoch")), "metrics.parquet: a file that cannot be read"),
+    "no weights": (lambda member: (member / "final.safetensors").unlink(), "final.safetensors: "),
+    "audit": (lambda member: (member / "audit.json").write_bytes(b'{"hash'), "audit.json: "),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_altered_in_a_finished_member_is_written_again(
+    damage: str, whole: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out, (change, told) = tmp_path / "run", DAMAGES[damage]
+    shutil.copytree(whole, out)
+    change(out / "members" / "rates")
+    assert circuitsim("resume", out) == 0
+    said = capfd.readouterr().out.replace("\n", "")
+    assert "member rates: " in said and told in said and said.count("it is written again") == 1
+    assert tree(out) == tree(whole)
 
 
 def test_overwrite_replaces_an_earlier_campaign(whole: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -296,6 +297,66 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, capfd: pytest.Ca
     assert circuitsim("resume", tmp_path / "run") == 2
     assert re.search(r"got another run's content \(.*\); expected that of config\.json", capfd.readouterr().err)
     assert tree(tmp_path / "run") == before
+
+
+Arrays = dict[str, np.ndarray]
+
+
+def _json(arrays: Arrays, name: str, **changes: Any) -> None:
+    content = json.loads(arrays[name].tobytes()) | changes
+    arrays[name] = np.frombuffer(json.dumps(content).encode(), np.uint8)
+
+
+def _weights(arrays: Arrays, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    name = next(name for name in arrays if name.startswith("group0/state/") and name.endswith("weight"))
+    arrays[name] = change(arrays[name])
+
+
+COUNTERS = "its counters are not those of a run with these settings"
+FORGED: dict[str, tuple[Callable[[Arrays], Any], str]] = {
+    "an epoch beyond the last": (lambda a: _json(a, "counters", epoch=9), COUNTERS),
+    "more batches than an epoch has": (lambda a: _json(a, "counters", epoch=1, batch=10**6), COUNTERS),
+    "sums of no group": (lambda a: _json(a, "counters", sums=[]), COUNTERS),
+    "a negative batch": (lambda a: _json(a, "counters", batch=-1), "greater than or equal to 0"),
+    "an epoch of words": (lambda a: _json(a, "counters", epoch="1"), "valid integer"),
+    "other settings": (lambda a: _json(a, "counters", fingerprint="0"), "its settings, rules or data are not those of"),
+    "deep counters": (lambda a: a.update(counters=np.frombuffer(b"[" * 10**5, np.uint8)), "recursion limit"),
+    "no counters": (lambda a: a.pop("counters"), "'counters'"),
+    "no mark": (lambda a: a.pop("metrics"), "'metrics'"),
+    "nothing": (lambda a: a.clear(), "'counters'"),
+    "rows that were never written": (lambda a: _json(a, "metrics", length=10**9, sha256="0"), "does not match the che"),
+    "weights of another type": (lambda a: _weights(a, lambda w: w.astype(np.float16)), "as float16 of shape"),
+    "weights of another shape": (lambda a: _weights(a, lambda w: w[..., None]), "as float64 of shape"),
+    "weights that are no numbers": (lambda a: _weights(a, lambda w: w * np.nan), "values that are not finite"),
+    "more": (lambda a: a.update({"group0/more": np.zeros(1)}), "got more; expected nothing that this simulator lacks"),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGED)
+def test_a_forged_checkpoint_with_the_right_checksum_is_refused(
+    forgery: str, forgeable: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    change, told = FORGED[forgery]
+    shutil.copytree(forgeable, tmp_path / "run")
+    path = checkpoints(tmp_path / "run")[-1]
+    arrays = {name: np.array(array) for name, array in checkpoint.read(path).items()}
+    change(arrays)
+    checkpoint.write(path.parent, int(path.stem), arrays)
+    before = tree(tmp_path / "run")
+    assert circuitsim("resume", tmp_path / "run") == 2
+    err = capfd.readouterr().err
+    assert told in " ".join(err.split()) and "Traceback" not in err
+    assert tree(tmp_path / "run") == before
+
+
+@pytest.fixture(scope="module")
+def forgeable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small run."""
+    out = tmp_path_factory.mktemp("forgeable") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        skip_report(patch)
+        assert run(out, epochs=2) == 0
+    return out
 
 
 # a full disk

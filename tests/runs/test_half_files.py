@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from running import circuitsim, installed, measured, outcome, run, skip_report
+from running import circuitsim, installed, measured, outcome, run, skip_report, tree
 
 from circuitsim.data import load
 from circuitsim.errors import DataError, RunFolderError
@@ -52,13 +54,29 @@ def test_half_files_are_removed_at_the_next_start(place: str, tmp_path: Path) ->
     assert not list(folder.rglob("*.partial"))
 
 
+def _flip_one_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[content.index(np.int64(2).tobytes())] ^= 1
+    path.write_bytes(content)
+
+
+TABLES: dict[str, Callable[[Path], Any]] = {
+    "no table": lambda path: path.write_bytes(b"PAR1 and nothing else"),
+    "one bit": _flip_one_bit,
+    "no rows": lambda path: pd.read_parquet(path).iloc[:0].to_parquet(path),
+    "another order": lambda path: pd.read_parquet(path).iloc[::-1].to_parquet(path),
+    "other words": lambda path: pd.read_parquet(path).assign(metric="x").to_parquet(path),
+}
+
+
+@pytest.mark.parametrize("damage", TABLES)
 def test_a_damaged_table_of_a_finished_computation_is_computed_again(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    damage: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "run"
     assert circuitsim("run", "counting", "--out", folder) == 0
     whole = measured(folder)
-    (folder / "metrics.parquet").write_bytes(b"PAR1 and nothing else")
+    TABLES[damage](folder / "metrics.parquet")
     assert circuitsim("resume", folder) == 0
     assert "; it is computed again" in capfd.readouterr().out
     assert measured(folder).equals(whole)
@@ -84,6 +102,32 @@ def test_a_table_that_cannot_be_read_names_the_remedy(tmp_path: Path) -> None:
         read_frame(tmp_path / "metrics.parquet")
     with pytest.raises(RunFolderError, match=r"No such file"):
         read_frame(tmp_path / "none.parquet")
+
+
+DAMAGED_AUDITS: dict[str, Callable[[Path], Any]] = {
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:50]),
+    "empty": lambda path: path.write_bytes(b""),
+    "no UTF-8": lambda path: path.write_bytes(b"\xff" + path.read_bytes()),
+    "deep": lambda path: path.write_bytes(b"[" * 100_000),
+    "a list": lambda path: path.write_text("[]"),
+    "of another run": lambda path: path.write_text(path.read_text().replace('"hash": "', '"hash": "0')),
+    "lost": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED_AUDITS)
+def test_a_damaged_audit_of_a_finished_run_is_made_again(damage: str, tmp_path: Path) -> None:
+    assert run(tmp_path / "run") == 0
+    before = tree(tmp_path / "run")
+    path = tmp_path / "run" / "audit.json"
+    DAMAGED_AUDITS[damage](path)
+    assert tree(tmp_path / "run") != before
+    assert circuitsim("resume", tmp_path / "run") == 0
+    again, whole = json.loads(path.read_bytes()), json.loads(before["audit.json"] or b"")
+    assert again["hash"] == whole["hash"] and again.keys() == whole.keys()
+    assert {name: content for name, content in tree(tmp_path / "run").items() if name != "audit.json"} == {
+        name: content for name, content in before.items() if name != "audit.json"
+    }
 
 
 def test_lost_checkpoints_beside_tensors_of_another_shape(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

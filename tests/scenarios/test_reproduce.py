@@ -92,6 +92,10 @@ def test_what_a_read_selects() -> None:
     assert values(made, READ.model_copy(update={"select": {"metric": "nats"}})).size == 0
     less = made[(made["rule"] == "rec") | (made["seed"] == 0)]
     assert values(less, relative).size == 0, "seeds that cannot be paired"
+    tables = made.assign(mirror=['{"rate": 0.1, "blocked": true}', '{"rate": 0.2, "blocked": true}'] * (len(made) // 2))
+    assert len(selected(tables, {"mirror": {"blocked": True}, "metric": "mse", "rule": "rec"})) == 2
+    assert len(selected(tables, {"mirror": {"rate": 0.1, "blocked": True}, "metric": "mse", "rule": "rec"})) == 1
+    assert selected(tables, {"mirror": {"blocked": False}}).empty and selected(tables, {"mirror": {"other": 1}}).empty
     kept = needed(made, [READ, relative])
     assert len(kept) == 4 and len(needed(made, [READ])) == 2
     np.testing.assert_allclose(values(kept, relative), values(made, relative))
@@ -108,6 +112,13 @@ def test_what_is_kept_says_where_it_comes_from(tmp_path: Path) -> None:
         stored = pd.read_parquet(path)
         assert path.stem in experiments() and path.stat().st_size < 60_000
         assert set(MADE) <= set(stored) and json.loads(stored["versions"][0])["numpy"]
+
+
+def test_every_read_finds_something_in_what_is_kept() -> None:
+    for item in items():
+        for read in item.reads:
+            kept = kept_results(read.experiment)
+            assert kept is None or values(kept, read).size > 0, (item.name, read.label)
 
 
 def test_rows() -> None:

@@ -197,7 +197,8 @@ def _run_caller(control, code, start, times, source, posted):
     """Run the caller's part of presentations; return -1 if helpers must be woken first."""
     if not posted and _post(control, code, start, times, source):
         return -1
-    return _run_presentations(control, code, 0, start, times, source)
+    caller = np.int64(0)  # as a literal it would be compiled for by itself
+    return _run_presentations(control, code, caller, start, times, source)
 
 
 @compiled(nogil=True)
