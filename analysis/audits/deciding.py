@@ -56,6 +56,7 @@ def of_simulator(simulator: Simulator) -> dict[str, str]:
     hooks = [[h.after, h.third_factor, _of_function(h.function)] for h in simulator.hooks]
     return {
         "circuit": _digest([state.circuit.text]),
+        "protocols": _digest(repr(s.protocol) for s in simulator.schedules),
         "window": _digest(str(s.window) for s in simulator.schedules),
         "updates": _digest(map(repr, updates)),
         "parameters": _digest(f"{key} {array.tobytes().hex()}" for key, array in read.items()),

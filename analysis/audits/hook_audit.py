@@ -34,7 +34,7 @@ class HookAudit:
 
     Parameters
     ----------
-    hook, after : its name and phase. calls : compared in each rehearsal. worlds : number of rehearsals with other memory.
+    hook, after : its name and phase. calls : compared in a rehearsal. worlds : number of rehearsals with other memory.
     raised : number of calls that raised an exception, on random memory that the hook did not expect.
     changes : the arrays that it changes. stateful : what it does depends on earlier calls, at an age without bound.
     findings : one for each kind, projection and array read.

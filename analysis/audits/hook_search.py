@@ -22,7 +22,9 @@ from circuitsim.locality import REMEDIES, Finding
 
 NUMBERS_A_WORLD = 2e8  # rehearsals in many cuts make fewer calls where memory is larger than this divided by calls
 FEWEST = 100
-PATIENCE = 10.0  # seconds of a rehearsal, of a hook that writes files say; slower ones are compared in fewer calls
+PATIENCE = (
+    60.0  # seconds of a rehearsal; of a hook that takes longer, as one that writes files, fewer calls are compared
+)
 _CORRECT = "let the hook end without an exception for any weights, so that it can be rehearsed"
 
 

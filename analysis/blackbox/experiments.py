@@ -110,7 +110,7 @@ def _uses_weights(bench: Bench, state: State) -> None:
 
 
 def _probe(bench: Bench, state: State, calls: int, found: Evidence) -> None:
-    """Find out whether the step remembers: call one copy often in one state, another once with other examples before."""
+    """Find out whether the step remembers: call one often in one state, another with other examples before."""
     until = time.monotonic() + PATIENCE
     session = bench.program.session()
     with same_random_numbers():

@@ -323,9 +323,14 @@ def same_synapses_twice_in_a_tick():
     )  # fmt: skip
     projections = (cs.Projection("W", "a", "b"), cs.Projection("W_again", "t", "b2", weights=Tied("W")))
     circuit = cs.Circuit(
-        "shares", populations, projections, plasticity=(cs.Plasticity("W", delta), cs.Plasticity("W", delta, post="b2")), inputs="a", outputs="b2",
+        "shares",
+        populations,
+        projections,
+        plasticity=(cs.Plasticity("W", delta), cs.Plasticity("W", delta, post="b2")),
+        inputs="a",
+        outputs="b2",
         labels="t",
-    )  # fmt: skip
+    )
     return audited(circuit)
 
 

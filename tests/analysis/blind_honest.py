@@ -110,7 +110,7 @@ hook()(logger())
 
 
 def logger_to_file():
-    file = tempfile.TemporaryFile("w+")
+    file = tempfile.TemporaryFile("w+")  # noqa: SIM115  (it lives as long as the hook)
 
     def logs_to_file(t):
         file.write(f"{np.linalg.norm(t[W1])}\n")

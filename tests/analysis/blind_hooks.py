@@ -278,7 +278,7 @@ def mean_of_the_layer():
     return watch(hook)
 
 
-@case("lateral", "", daily=True)
+@case("lateral", "")
 def norm_of_the_whole_layer():
     def hook(t):
         t[W1][...] /= max(1.0, np.linalg.norm(t[W1]))

@@ -239,7 +239,7 @@ def error_by_an_unlisted_matrix():
 @case("remote-error", "")
 def global_reward_not_declared():
     def step(w, b):
-        d1, d2, h, e, _ = passes(w, b)
+        _d1, d2, h, e, _ = passes(w, b)
         reward = 1 - (e**2).mean(1)
         noise = np.random.default_rng(1).normal(size=h.shape)
         return changed(w, (reward[:, None] * noise).T @ b["x"], d2)
@@ -252,7 +252,7 @@ def targets_projected_without_synapses():
     matrix = np.random.default_rng(5).normal(size=(6, 4))
 
     def step(w, b):
-        d1, d2, h, *_ = passes(w, b)
+        _d1, d2, h, *_ = passes(w, b)
         return changed(w, (b["t"] @ matrix.T - h).T @ b["x"], d2)
 
     return audited(step)
@@ -405,7 +405,7 @@ def means_over_the_batch():
 @honest()
 def reward_declared():
     def step(w, b):
-        d1, d2, h, e, _ = passes(w, b)
+        _d1, d2, _h, e, _ = passes(w, b)
         reward = 1 - (e**2).mean()
         noise = np.random.default_rng(1).normal(size=(6,))
         return changed(w, reward * np.outer(noise, b["x"].sum(0)), d2)

@@ -406,8 +406,8 @@ def parts_of(protocol: Protocol, connectivity: Any = DENSE, masks: Masks = Masks
         ("circuit", {"connectivity": LocallyConnected(3)}),
         ("circuit", {"connectivity": LocallyConnected(3), "masks": Masks.LOCATION}),
         ("circuit", {"connectivity": Table([0, 1], [1, 0])}),
-        ("updates", {"protocol": Protocol(clock=Clock(3))}),
-        ("updates", {"protocol": Protocol(clock=Clock(2, period=5))}),
+        ("protocols", {"protocol": Protocol(clock=Clock(3))}),
+        ("protocols", {"protocol": Protocol(clock=Clock(2, period=5))}),
         ("updates", {"protocol": Protocol(learn=False)}),
     ],
 )
