@@ -94,12 +94,7 @@ def layered_classifier(
     back = delay if feedback_delay is None else feedback_delay
     forward = row.upwards("W", delay, bias)
     down = _feedback(row, feedback, back, normalise=normalise, copied=copied, redrawn=redrawn)
-    synapses = [
-        replace(
-            q, masked=masked and q.has_tensor and not q.constant, masks=masks, deferred=deferred and q.name[0] == "W"
-        )
-        for q in forward + down
-    ]
+    synapses = [_with_options(q, masked, masks, deferred) for q in forward + down]
     mirrored = [h for h in row.plain if h > 1] if feedback == "wm" else []
     extra, carriers = _echoes(row, chosen, delay, back, reads)
     return Circuit(
@@ -113,6 +108,12 @@ def layered_classifier(
         mirrors=tuple(replace(mirror or Mirror(""), projection=f"W{h}") for h in mirrored),
         labels="labels",
     ), Protocol(window=window, passes=passes if mirrored else 0, updates=updates)
+
+
+def _with_options(q: Projection, masked: bool, masks: Masks, deferred: bool) -> Projection:
+    """Return a projection of which a random part is missing, and whose increments wait."""
+    missing = masked and q.has_tensor and not q.constant
+    return replace(q, masked=missing, masks=masks, deferred=deferred and q.name[0] == "W")
 
 
 def _checked(

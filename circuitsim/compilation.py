@@ -48,7 +48,7 @@ class _Cache(FunctionCache):
         except Exception:  # unpickling a file that was cut or altered raises anything
             self._forget()
         if found is None:
-            _tell()
+            tell()
         return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
@@ -68,7 +68,8 @@ def tell_of_compilation(tell: Callable[[], None] | None) -> None:
     _told[:] = [tell] if tell else []
 
 
-def _tell() -> None:
+def tell() -> None:
+    """Tell the user once that kernels are compiled."""
     while _told:
         _told.pop()()
 
@@ -95,7 +96,7 @@ def compiled_callback(signature: Any, function: Any, keep: bool) -> Any:
     if keep:
         _kept(made, function)
     else:
-        _tell()
+        tell()
     made.compile()
     return made
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from circuitsim.analysis.audits.forked import forked
 from circuitsim.analysis.audits.memory import Array, Draw, MemoryBlocks
-from circuitsim.analysis.audits.permitted import Scene
+from circuitsim.analysis.audits.scene import Scene
 from circuitsim.analysis.tracing.dataflow import address_text
 from circuitsim.engine.hooks import Hook, Tensors
 from circuitsim.engine.reach import Reach, Slot, reach_of

@@ -9,7 +9,8 @@ import numpy as np
 
 from circuitsim.analysis.audits.cuts import cuts, pair_cuts
 from circuitsim.analysis.audits.memory import Array, MemoryBlocks
-from circuitsim.analysis.audits.permitted import Element, Group, Masks, NeuronGroup, Scene, SynapseGroup
+from circuitsim.analysis.audits.permitted import Element, Group, NeuronGroup, SynapseGroup
+from circuitsim.analysis.audits.scene import Masks, Scene
 from circuitsim.locality import Key
 
 CONSTANT = "constant"

@@ -9,7 +9,8 @@ import numpy as np
 
 from circuitsim import phases
 from circuitsim.analysis.audits.memory import Array
-from circuitsim.analysis.audits.permitted import ARRIVAL, NEURON, SYNAPSE, Element, Ticks, physical
+from circuitsim.analysis.audits.permitted import ARRIVAL, NEURON, SYNAPSE, Element
+from circuitsim.analysis.audits.scene import Ticks, physical
 from circuitsim.analysis.tracing.dataflow import address_text
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Projection

@@ -14,7 +14,7 @@ import numpy as np
 
 from circuitsim.analysis.audits.memory import Array, differences, same_bits
 from circuitsim.analysis.audits.propagation import Propagation, Spread
-from circuitsim.analysis.audits.recording import Recording, recordings
+from circuitsim.analysis.audits.recording import Recording, firing, recordings
 from circuitsim.analysis.audits.slots import synapses_of
 from circuitsim.circuit.norms import STATE, Online
 from circuitsim.circuit.parts import Carries
@@ -22,7 +22,6 @@ from circuitsim.circuit.weights import Own
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
 from circuitsim.locality import Key
-from circuitsim.phases import FIRING
 from circuitsim.timetable.protocol import Updates, active
 
 Where = tuple[str, int | None]  # a population and the cycle of its activity, or a projection's increments
@@ -82,7 +81,7 @@ def light_cone(
     while cycle == 0 and (taken := simulator.circuit.taken(population, 0)):
         population = taken.source
     with recordings(simulator, rows, np.random.default_rng(0)) as (recording, *_):
-        first = _firing(recording, population, cycle)
+        first = firing(recording, population, cycle)
         shared = any(
             len(a) < recording.replicas for k, a in recording.arrays.items() if k[0] == population and k[2] == cycle
         )
@@ -289,19 +288,4 @@ def _refuse_updates(circuit: str, when: str) -> None:
         got=f"updates {when}",
         expected="updates after a presentation's last event",
         remedy="Follow the disturbance with Protocol(updates=Updates.LAST).",
-    )
-
-
-def _firing(recording: Recording, population: str, cycle: int) -> int:
-    """Return the number of the entry at which a population fires in a cycle."""
-    index = recording.circuit.index[population]
-    for k, entry in enumerate(recording.entries):
-        event = entry.event
-        if event.phase in FIRING and (event.which, event.detail) == (index, cycle):
-            return k
-    raise CircuitError(
-        f"light-cone of population {population} in cycle {cycle}",
-        got="an activity that the timetable does not have",
-        expected="one that a rule or a readout needs",
-        remedy="Choose another population or cycle.",
     )

@@ -18,63 +18,32 @@ masks that broadcast to the arrays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from circuitsim.analysis.audits.memory import Array
+from circuitsim.analysis.audits.scene import (
+    OF_BIASES,
+    OF_WEIGHTS,
+    ROWS,
+    Masks,
+    Scene,
+    X,
+    Y,
+    biases_of,
+    incoming,
+    join,
+    signals,
+)
 from circuitsim.analysis.audits.synapse_table import bias_shape, bias_slots, synapse_table
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.norms import STATE, Online
-from circuitsim.circuit.parts import Carries, Population, Projection
-from circuitsim.circuit.weights import Transposed
-from circuitsim.circuit.wires import own_gain
+from circuitsim.circuit.parts import Carries, Population
 from circuitsim.locality import Key
-from circuitsim.phases.mirror import NOISE_OF
 
-OF_WEIGHTS = ("weight", "increment", "velocity", "pending", "mask")
-OF_BIASES = ("bias", "bias_increment", "bias_velocity", "bias_pending")
-Arrays = Mapping[Key, Array]
-Ticks = Mapping[Key, int]  # when each activity of this presentation was last written
-Masks = dict[Key, Array]
 SYNAPSE, ARRIVAL, NEURON = "synapse", "arrival", "neuron"
-_X, _Y, _ROWS = (("data", name, None) for name in ("x", "y", "rows"))
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Scene that a group looks at: the circuit, all arrays by address, and the activity written by then."""
-
-    circuit: Circuit
-    arrays: Arrays
-    held: Ticks
-
-    def at_site(self, population: str) -> list[Key]:
-        """Return the activity that is held at a population's site."""
-        site = self.circuit.population(population).site
-        return [key for key in self.held if self.circuit.population(key[0]).site == site]
-
-    def clamped(self, population: str) -> bool:
-        """Tell if a population is at the site of the input."""
-        return self.circuit.colocated(self.circuit.inputs, population) and _X in self.arrays
-
-    def statistics(self, population: str) -> list[tuple[Key, Array]]:
-        """Return the running statistics of neurons that normalise."""
-        keys = [(population, quantity, None) for quantity in STATE]
-        return [(key, self.arrays[key]) for key in keys if key in self.arrays]
-
-    def data_of(self, population: str) -> Key | None:
-        """Return the address of what a population is clamped to: noise from outside, examples, or labels."""
-        noise = ("data", f"{NOISE_OF}{population}", None)
-        if noise in self.arrays:
-            return noise
-        return {self.circuit.inputs: _X, self.circuit.labels: _Y}.get(population)
-
-    def parameters(self, replicas: Array) -> Masks:
-        """Mark the parameters of some replicas, on which everything in them may depend."""
-        found = [k for k, a in self.arrays.items() if k[2] is None and a.ndim == 1 and k[0] not in ("data", "circuit")]
-        return dict.fromkeys(found, replicas)
 
 
 @dataclass(frozen=True)
@@ -118,7 +87,7 @@ class SynapseGroup:
         """Mark all that the group may depend on."""
         found = self.own(scene)
         for key, mask in self.around(scene).items():
-            _join(found, key, mask)
+            join(found, key, mask)
         return found
 
     def around(self, scene: Scene) -> Masks:
@@ -127,12 +96,12 @@ class SynapseGroup:
         found = scene.parameters(self.replicas)
         for population, neurons in ((q.target, self.posts), (q.source, self.pres)):
             for key in scene.at_site(population):
-                _join(found, key, _signals(scene.arrays[key], self.replicas, None, neurons))
+                join(found, key, signals(scene.arrays[key], self.replicas, None, neurons))
             if scene.clamped(population):
-                _join(found, _X, neurons[None, :])
+                join(found, X, neurons[None, :])
         for other in circuit.incoming[q.target] if self.siblings else ():
             for key, mask in incoming(scene, other, self.replicas, self.posts, all_=True).items():
-                _join(found, key, mask)
+                join(found, key, mask)
         return found
 
     def own(self, scene: Scene) -> Masks:
@@ -141,7 +110,7 @@ class SynapseGroup:
         slots = synapse_table(circuit, self.projection).among(self.posts, self.pres)
         if self.slots is not None:
             slots = slots & self.slots
-        biases = _bias_slots(circuit, self.projection, self.posts, every=True)
+        biases = biases_of(circuit, self.projection, self.posts, every=True)
         found: Masks = {}
         for quantities, trace, chosen in ((OF_WEIGHTS, "trace", slots), (OF_BIASES, "bias_trace", biases)):
             mask = replicas.reshape(-1, *(1 for _ in chosen.shape)) & chosen
@@ -194,7 +163,7 @@ class ArrivalGroup:
             held.append(((q.winners, "winner", step if circuit.population(q.source).feedback else 0), sources))
         for key, neurons in held:
             if key in scene.held:
-                _join(found, key, _signals(scene.arrays[key], self.replicas, self.examples, neurons))
+                join(found, key, signals(scene.arrays[key], self.replicas, self.examples, neurons))
         return found | scene.parameters(self.replicas)
 
     def tested(self, scene: Scene, made: Sequence[Key]) -> Masks:
@@ -202,7 +171,7 @@ class ArrivalGroup:
         name, _, cycle = self._arriving(scene)
         keys = [key for key in ((name, "S", cycle), (name, "winner", cycle)) if key in made]
         posts = self._posts(scene)
-        return {key: _signals(scene.arrays[key], self.replicas, self.examples, posts) for key in keys}
+        return {key: signals(scene.arrays[key], self.replicas, self.examples, posts) for key in keys}
 
     def element(self, scene: Scene, key: Key, index: tuple[int, ...]) -> Element:
         """Describe the element at an index of an array."""
@@ -237,14 +206,14 @@ class NeuronGroup:
             examples = self.examples
             if normalising is not None and isinstance(normalising.norm, Online):
                 examples = self._so_far if key[0] in (self.population, normalising.name) else examples
-            _join(found, key, _signals(scene.arrays[key], self.replicas, examples, self.neurons))
+            join(found, key, signals(scene.arrays[key], self.replicas, examples, self.neurons))
         if normalising is not None:
             found |= {key: self._units(array) for key, array in scene.statistics(normalising.name)}
         for q in circuit.incoming[self.population]:
             for key, mask in incoming(scene, q, self.replicas, self.neurons).items():
-                _join(found, key, mask)
+                join(found, key, mask)
         data = scene.data_of(self.population)
-        if data is not None and self.examples is not None and _ROWS in scene.arrays:
+        if data is not None and self.examples is not None and ROWS in scene.arrays:
             found |= self._clamped_to(scene, data)
         return found | scene.parameters(self.replicas)
 
@@ -260,18 +229,18 @@ class NeuronGroup:
 
     def _clamped_to(self, scene: Scene, data: Key) -> Masks:
         """Mark the row numbers of the group's examples, and the data in these rows."""
-        rows = scene.arrays[_ROWS]
-        shown = _signals(rows[:, :, None], self.replicas, self.examples, np.ones(1, bool))[:, :, 0]
+        rows = scene.arrays[ROWS]
+        shown = signals(rows[:, :, None], self.replicas, self.examples, np.ones(1, bool))[:, :, 0]
         chosen = np.zeros(len(scene.arrays[data]), bool)
         chosen[rows[shown]] = True
-        return {_ROWS: shown, data: chosen if data == _Y else chosen[:, None] & self.neurons}
+        return {ROWS: shown, data: chosen if data == Y else chosen[:, None] & self.neurons}
 
     def tested(self, scene: Scene, made: Sequence[Key]) -> Masks:
         """Mark the group's elements in the arrays that a step makes."""
         if self.examples is None:
             return self._owned(scene, made)
         keys = [key for key in made if key[0] == self.population and key[2] is not None]
-        found = {k: _signals(scene.arrays[k], self.replicas, self.examples, self.neurons) for k in keys}
+        found = {k: signals(scene.arrays[k], self.replicas, self.examples, self.neurons) for k in keys}
         normalising = normalised_at(scene.circuit, self.population)
         if normalising is not None and self.examples.all():  # statistics are of all examples
             found |= {k: self._units(a) for k, a in scene.statistics(normalising.name) if k in made}
@@ -305,57 +274,3 @@ def normalised_at(circuit: Circuit, name: str) -> Population | None:
 
 
 Group = SynapseGroup | ArrivalGroup | NeuronGroup
-
-
-def incoming(scene: Scene, q: Projection, replicas: Array, posts: Array, *, all_: bool = False) -> Masks:
-    """Mark the own synapses of neurons in a projection: weights and biases; none where the weights are another's.
-
-    `all_` : their increments, velocities and pending increments too.
-    """
-    owner, found = physical(scene.circuit, q), Masks()
-    slots = synapse_table(scene.circuit, q.name).into(posts)
-    biases = _bias_slots(scene.circuit, q.name, posts, every=False)
-    weights = OF_WEIGHTS if all_ else ("weight", "mask")
-    keys: list[tuple[Key, Array]] = [((owner, quantity, None), slots) for quantity in weights if owner]
-    if q.bias:
-        keys += [((q.name, quantity, None), biases) for quantity in (OF_BIASES if all_ else ("bias",))]
-    for key, chosen in keys:
-        if key in scene.arrays:
-            found[key] = replicas.reshape(-1, *(1 for _ in chosen.shape)) & chosen
-    return found
-
-
-def physical(circuit: Circuit, q: Projection) -> str | None:
-    """Return the projection whose synapses q uses physically: itself, or one between the same sites."""
-    if isinstance(q.weights, Transposed):
-        if own_gain(circuit, q):
-            return q.weights.of
-        return None  # a synapse in the other direction is another one
-    if q.tied_to is None:
-        return q.name
-    origin = circuit.projection(q.tied_to)
-    ends = ((q.source, origin.source), (q.target, origin.target))
-    return origin.name if all(circuit.population(a).site == circuit.population(b).site for a, b in ends) else None
-
-
-def _signals(array: Array, replicas: Array, examples: Array | None, neurons: Array) -> Array:
-    """Mark elements of an activity (replica, example, neuron); one that is the same for all replicas has one row."""
-    rows = replicas if len(array) == len(replicas) else np.array([bool(replicas.any())])
-    numbers = neurons[: array.shape[2]]
-    if len(numbers) < array.shape[2]:  # populations of one site need not have one size
-        numbers = np.append(numbers, np.zeros(array.shape[2] - len(numbers), bool))
-    found: Array = rows[:, None, None] & numbers
-    return found if examples is None else found & examples[None, :, None]
-
-
-def _bias_slots(circuit: Circuit, projection: str, posts: Array, *, every: bool) -> Array:
-    """Mark the biases all of whose neurons, or any of whose neurons, are in a mask."""
-    slots, shape = bias_slots(circuit, projection), bias_shape(circuit, projection)
-    found = np.full(int(np.prod(shape)), every)
-    found[slots[~posts] if every else slots[posts]] = not every
-    return found.reshape(shape)
-
-
-def _join(found: Masks, key: Key, mask: Array) -> None:
-    """Add a mask to that of an address."""
-    found[key] = found[key] | mask if key in found else mask

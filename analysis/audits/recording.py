@@ -12,11 +12,12 @@ import numpy as np
 
 from circuitsim import phases
 from circuitsim.analysis.audits.memory import Array, Draw, MemoryBlocks, same_bits
-from circuitsim.analysis.audits.permitted import Arrays, Ticks
+from circuitsim.analysis.audits.scene import Arrays, Ticks
 from circuitsim.analysis.sandbox import opened, sandbox
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.engine.plan import BoundPlan
 from circuitsim.engine.simulator import Simulator
+from circuitsim.errors import CircuitError
 from circuitsim.events import Event
 from circuitsim.locality import Key, Mode
 from circuitsim.lowering.links import links
@@ -176,3 +177,18 @@ def _written_by(circuit: Circuit, event: Event) -> list[Key]:
         return []
     cycle = 0 if event.phase == phases.MIRROR else event.detail
     return [(circuit.populations[event.which].name, quantity, cycle) for quantity in OF_SIGNALS]
+
+
+def firing(recording: Recording, population: str, cycle: int) -> int:
+    """Return the number of the entry at which a population fires in a cycle."""
+    index = recording.circuit.index[population]
+    for k, entry in enumerate(recording.entries):
+        event = entry.event
+        if event.phase in FIRING and (event.which, event.detail) == (index, cycle):
+            return k
+    raise CircuitError(
+        f"light-cone of population {population} in cycle {cycle}",
+        got="an activity that the timetable does not have",
+        expected="one that a rule or a readout needs",
+        remedy="Choose another population or cycle.",
+    )

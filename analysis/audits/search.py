@@ -12,8 +12,9 @@ from circuitsim import phases
 from circuitsim.analysis.audits.groups import groups_of, joint_groups
 from circuitsim.analysis.audits.leaks import Leak, Reader, findings
 from circuitsim.analysis.audits.memory import Array, Draw, same_bits
-from circuitsim.analysis.audits.permitted import Element, Group, Masks, SynapseGroup
+from circuitsim.analysis.audits.permitted import Element, Group, SynapseGroup
 from circuitsim.analysis.audits.recording import Recording
+from circuitsim.analysis.audits.scene import Masks
 from circuitsim.analysis.audits.summation import unsummed
 from circuitsim.analysis.audits.trials import PresentationTrial, StepTrial, leaks
 from circuitsim.engine.plan import BoundPlan

@@ -12,8 +12,9 @@ import numpy as np
 from circuitsim import phases
 from circuitsim.analysis.audits.leaks import Leak, leak_at
 from circuitsim.analysis.audits.memory import Array, Draw, Where, differing
-from circuitsim.analysis.audits.permitted import Group, Masks, Scene, SynapseGroup
+from circuitsim.analysis.audits.permitted import Group, SynapseGroup
 from circuitsim.analysis.audits.recording import Recording
+from circuitsim.analysis.audits.scene import Masks, Scene
 from circuitsim.locality import Key
 
 Place = tuple[Key, tuple[int, ...]]  # an element: an address, and an index of its array

@@ -9,7 +9,8 @@ import numpy as np
 from circuitsim import phases
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.connectivity import size_of
-from circuitsim.engine.state import State, guarded
+from circuitsim.engine.state import State
+from circuitsim.engine.views import guarded
 from circuitsim.locality import Access, Key, Mode
 from circuitsim.timetable.schedule import Schedule
 
@@ -27,18 +28,18 @@ class Activity:
         self._state, self.capacity, self._same = state, capacity, same
         shared = set(shared)
         self._flat: dict[Key, np.ndarray] = {}
-        self._shapes: dict[Key, tuple[int, int]] = {}
+        self.shapes: dict[Key, tuple[int, int]] = {}
         for key in dict.fromkeys(same.get(key, key) for key in keys):
             replicas = 1 if key in shared else state.replicas
             size = _size(state.circuit, key)
-            self._shapes[key] = (replicas, size)
+            self.shapes[key] = (replicas, size)
             dtype = np.int64 if key[1] == "winner" else state.dtype  # the number of a synapse, not of an activity
             self._flat[key] = np.zeros(replicas * capacity * size, dtype)
 
     def array(self, key: Key, batch: int) -> np.ndarray:
         """Return the array of an address for a batch size, contiguous."""
         owner = self._same.get(key, key)
-        replicas, size = self._shapes[owner]
+        replicas, size = self.shapes[owner]
         return self._flat[owner][: replicas * batch * size].reshape(replicas, batch, size)
 
     def read(self, key: Key, batch: int) -> np.ndarray:

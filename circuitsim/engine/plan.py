@@ -13,7 +13,8 @@ from circuitsim.engine.activity import Activity, shared_memory
 from circuitsim.engine.divergence import DivergenceMonitor
 from circuitsim.engine.evidence import Evidence
 from circuitsim.engine.hooks import Hook, Tensors, call_hooks, hooks_by_entry
-from circuitsim.engine.state import State, guarded
+from circuitsim.engine.state import State
+from circuitsim.engine.views import guarded
 from circuitsim.errors import CircuitError
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access, Key, Mode

@@ -34,6 +34,7 @@ from circuitsim.engine.parameters import (
     spread,
     taken_projections,
 )
+from circuitsim.engine.views import guarded
 from circuitsim.errors import CircuitError
 from circuitsim.locality import Access, Key, Mode
 from circuitsim.lowering.links import across, constants, reversed_axes, used
@@ -296,10 +297,3 @@ class State:
         found = self._arrays["circuit", "alive", None]
         self.to_host((found,))
         return found
-
-
-def guarded(array: np.ndarray, mode: Mode) -> np.ndarray:
-    """Return a view of an array, read-only unless the mode allows a change."""
-    view = array.view()
-    view.flags.writeable = mode is not Mode.READ
-    return view

@@ -132,7 +132,7 @@ class TrainingRun(Run[Scenario]):
                 self._train(progress, interrupted, audit)
             except Diverged as error:
                 diverged = error
-        self._write_metrics()
+        self.write_metrics()
         runfolder.save_tensors(self.folder / runfolder.FINAL, study.tensors())
         found = self._written(audit) if ended else audit.end(tuple(self.vary))
         runfolder.write_json(self.folder / runfolder.AUDIT, found)
@@ -160,39 +160,41 @@ class TrainingRun(Run[Scenario]):
         if not study.metrics:
             study.begin()
             progress.measured()
-            self._save_checkpoint()
+            self.save_checkpoint()
         while study.epoch < study.epochs:
             for batch in study.train_epoch(CHECK_INTERVAL):
                 progress.presented()
                 if interrupted:
                     self._stop()
                 if every and (study.epoch * study.batches + batch) % every == 0:
-                    self._save_checkpoint()
+                    self.save_checkpoint()
             seconds = study.seconds
             study.end_epoch()
             audit.after_epoch(seconds)
-            self._save_checkpoint()
+            self.save_checkpoint()
             if len(study.metrics) >= GROWTH * self._tabled:
-                self._write_metrics()
+                self.write_metrics()
             progress.measured()
             if interrupted and study.epoch < study.epochs:  # after the last epoch only writing is left
                 self._stop()
 
     def _stop(self) -> None:
         study = self.study
-        self._save_checkpoint()
-        self._write_metrics()
+        self.save_checkpoint()
+        self.write_metrics()
         where = f"interrupted in epoch {study.epoch + 1} after {study.batch} of {study.batches} batches"
         raise Interrupted(where, self.folder)
 
-    def _save_checkpoint(self) -> None:
+    def save_checkpoint(self) -> None:
+        """Write all from which the run can go on, and the metrics so far."""
         study = self.study
         self._log.append(study.metrics)
         number = study.epoch * study.batches + study.batch
         content = study.snapshot() | {_METRICS: self._log.mark()}
         checkpoint.write(self.folder / runfolder.CHECKPOINTS, number, content)
 
-    def _write_metrics(self) -> None:
+    def write_metrics(self) -> None:
+        """Write the table of all metrics so far."""
         tables.write_frame(self.folder / runfolder.METRICS, self.study.metrics_frame(list(self.vary)))
         self._tabled = len(self.study.metrics)
 

@@ -169,17 +169,17 @@ def test_precedence_of_config_quick_and_keys(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_an_interrupted_run_is_resumed(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    saved = TrainingRun._save_checkpoint
+    saved = TrainingRun.save_checkpoint
 
     def stop(self: TrainingRun) -> None:
         saved(self)
         if self.study.epoch == 1:
             raise Interrupted("interrupted in a test", self.folder)
 
-    monkeypatch.setattr(TrainingRun, "_save_checkpoint", stop)
+    monkeypatch.setattr(TrainingRun, "save_checkpoint", stop)
     with pytest.raises(Interrupted, match="go on with: circuitsim resume"):
         small(momentum=0.5, vary=VARY, out=tmp_path / "stopped")
-    monkeypatch.setattr(TrainingRun, "_save_checkpoint", saved)
+    monkeypatch.setattr(TrainingRun, "save_checkpoint", saved)
     assert outcome(cs.resume(tmp_path / "stopped").folder) == outcome(folder)
 
 

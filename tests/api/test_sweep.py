@@ -70,7 +70,7 @@ def test_shards_and_processes_give_the_table_of_one(tmp_path: Path) -> None:
 def test_a_stopped_sweep_goes_on_to_the_same_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = cs.sweep("autoencoder", VARY, out=tmp_path / "whole", **FIXED)
     with monkeypatch.context() as patch:
-        saved, count = TrainingRun._save_checkpoint, []
+        saved, count = TrainingRun.save_checkpoint, []
 
         def stop(self: TrainingRun) -> None:
             saved(self)
@@ -78,7 +78,7 @@ def test_a_stopped_sweep_goes_on_to_the_same_table(tmp_path: Path, monkeypatch: 
             if len(count) == 3:
                 raise Interrupted("interrupted in a test", self.folder)
 
-        patch.setattr(TrainingRun, "_save_checkpoint", stop)
+        patch.setattr(TrainingRun, "save_checkpoint", stop)
         with pytest.raises(Interrupted, match="run 1 of the sweep: interrupted in a test; the same sweep goes on with"):
             cs.sweep("autoencoder", VARY, out=tmp_path / "part", **FIXED)
     before = (tmp_path / "part/runs/0000/metrics.parquet").stat().st_mtime_ns

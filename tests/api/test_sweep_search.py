@@ -48,7 +48,7 @@ def test_a_search_that_was_stopped_tries_the_same(
     found: cs.Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        saved, count = TrainingRun._save_checkpoint, list[int]()
+        saved, count = TrainingRun.save_checkpoint, list[int]()
 
         def stop(self: TrainingRun) -> None:
             saved(self)
@@ -56,7 +56,7 @@ def test_a_search_that_was_stopped_tries_the_same(
             if len(count) == 6:
                 raise Interrupted("interrupted in a test", self.folder)
 
-        patch.setattr(TrainingRun, "_save_checkpoint", stop)
+        patch.setattr(TrainingRun, "save_checkpoint", stop)
         with pytest.raises(Interrupted, match="run 2 of the sweep: interrupted in a test"):
             cs.sweep("classifier", VARY, out=tmp_path / "part", **SEARCH, **TINY)
     again = cs.sweep("classifier", VARY, out=tmp_path / "part", **SEARCH, **TINY)

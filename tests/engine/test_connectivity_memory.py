@@ -75,7 +75,7 @@ def test_memory_stays_within_twice_the_activity_and_the_weights(label: str) -> N
     finally:
         tracemalloc.stop()
     activity = simulator.plans[0].activity
-    fired = sum(activity.array(key, BATCH).nbytes for key in activity._shapes if key[1] in "OE")
+    fired = sum(activity.array(key, BATCH).nbytes for key in activity.shapes if key[1] in "OE")
     weights = sum(tensor.nbytes for tensor in simulator.tensors().values())
     data = 2 * BATCH * 768 * 4
     print(f"{label}: {(peak - data) / (fired + weights):.2f} times {(fired + weights) / 1e6:.1f} MB")

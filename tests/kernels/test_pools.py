@@ -71,5 +71,5 @@ def test_pools_are_compared_in_vectors() -> None:
         ),
         Projection("up", "a", "b", connectivity=MaxPool(2)),
     )
-    cells, ranks = pools._tables(made)
+    cells, ranks = pools.tables_of(made)
     assert cells.shape == (4, 32) and (cells >= 0).all() and not len(ranks)

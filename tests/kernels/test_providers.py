@@ -76,7 +76,7 @@ def test_an_unknown_library_and_one_that_is_missing_are_refused(monkeypatch: pyt
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_installed_libraries_multiply_alike(dtype: str) -> None:
-    installed = providers._mkl()
+    installed = providers.mkl()
     if installed is None:
         pytest.skip("MKL is not installed")
     rng, how = np.random.default_rng(0), np.array([providers.openblas().addresses[dtype], 0, 0], np.int64)

@@ -67,7 +67,7 @@ def test_checkpoints_do_not_grow_and_tables_are_written_ever_more_rarely(
     skip_report(monkeypatch)
     sizes: list[int] = []
     tables: list[int] = []
-    write = TrainingRun._write_metrics
+    write = TrainingRun.write_metrics
 
     def noted(self: TrainingRun) -> None:
         tables.append(self.study.epoch)
@@ -77,7 +77,7 @@ def test_checkpoints_do_not_grow_and_tables_are_written_ever_more_rarely(
         if self._study.epoch:
             sizes.append(checkpoints(tmp_path / "run")[-1].stat().st_size)
 
-    monkeypatch.setattr(TrainingRun, "_write_metrics", noted)
+    monkeypatch.setattr(TrainingRun, "write_metrics", noted)
     monkeypatch.setattr(RunProgress, "measured", measured)
     assert run(tmp_path / "run", *vary(seed="0,1,2"), epochs=100, train_limit=8, test_limit=4) == 0
     # digits of counters and lengths; the last one has what the audit saw at the end as well

@@ -85,14 +85,14 @@ def test_a_stopped_run_goes_on_from_any_folder_with_consent_alone(
 ) -> None:
     assert circuitsim("run", "own.py:SCENARIO", "--out", "whole", *SMALL) == 0
     with monkeypatch.context() as patch:
-        saved = TrainingRun._save_checkpoint
+        saved = TrainingRun.save_checkpoint
 
         def stop(self: TrainingRun) -> None:
             saved(self)
             if self.study.epoch == 1:
                 raise Interrupted("interrupted in a test", self.folder)
 
-        patch.setattr(TrainingRun, "_save_checkpoint", stop)
+        patch.setattr(TrainingRun, "save_checkpoint", stop)
         assert circuitsim("run", "own.py:SCENARIO", "--out", "part", *SMALL) == 130
     (here / "elsewhere").mkdir()
     monkeypatch.chdir(here / "elsewhere")

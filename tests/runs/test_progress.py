@@ -90,6 +90,6 @@ def test_a_first_run_says_that_it_compiles(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(compilation, "_told", [])
     progress = RunProgress(cast(Study, SimpleNamespace(epoch=0, batches=1, batch=0, epochs=1)), Console(file=stream))
     with progress:
-        compilation._tell()
-        compilation._tell()
+        compilation.tell()
+        compilation.tell()
     assert stream.getvalue() == "compiling kernels for this machine, once: about ten seconds\n"

@@ -30,7 +30,7 @@ def largest(links: Links, emitted: Array, weight: Array, arriving: Array, winner
     """S[r, b, post] = the largest w[r, slot] emitted[r, b, pre]; winner = the tap that won, or a bit for each."""
     first, pre, slot, tap = links.by_post()
     count = int(np.prod(links.tensor_shape)) if links.zero_fills else 0
-    cells, ranks = _tables(links)
+    cells, ranks = tables_of(links)
     how = read_all(np.array([TIES[links.ties], count, len(cells) > 0, len(ranks) > 0, winner is not None], np.int64))
     rows = read_all(first), read_all(pre), read_all(slot), read_all(tap), read_all(cells), read_all(ranks)
     flat, given = read_all(weight.reshape(weight.shape[0], -1)), read_examples(emitted)
@@ -40,7 +40,7 @@ def largest(links: Links, emitted: Array, weight: Array, arriving: Array, winner
     return bind(_largest, *rows, how, given, flat, won, out, work=work)
 
 
-def _tables(links: Links) -> tuple[Array, Array]:
+def tables_of(links: Links) -> tuple[Array, Array]:
     """Return the cell that each slot of each neuron reads, -1 for none, and the slot's place among its neuron's taps.
 
     The first is empty where neurons have several synapses of a slot, or none at all, or remember every tap that won;

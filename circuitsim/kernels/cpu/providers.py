@@ -62,7 +62,7 @@ def provider() -> Provider:
         )
     if asked == "openblas" or (not asked and not _is_intel()):
         return openblas()
-    found = _mkl()
+    found = mkl()
     if found is None and asked:
         raise ConfigError(
             f"environment variable {VARIABLE}",
@@ -96,7 +96,7 @@ def unpacks_small() -> bool:
     return library is not None and library.architecture in UNPACKED
 
 
-def _mkl() -> Provider | None:
+def mkl() -> Provider | None:
     """Return MKL, made sequential before its first product, or None where there is none that loads."""
     for path in _mkl_files():
         try:
