@@ -31,7 +31,7 @@ def _forget() -> None:
 def _pretend(monkeypatch: pytest.MonkeyPatch, *, intel: bool, mkl: bool) -> providers.Provider:
     """Another library under the name of MKL: OpenBLAS's own products, so that results can be compared."""
     made = providers.Provider("mkl", "1.2", providers.openblas().addresses)
-    monkeypatch.setattr(providers, "_mkl", lambda: made if mkl else None)
+    monkeypatch.setattr(providers, "mkl", lambda: made if mkl else None)
     monkeypatch.setattr(providers, "_is_intel", lambda: intel)
     return made
 
