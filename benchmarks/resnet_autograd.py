@@ -21,7 +21,7 @@ from torch.nn import functional as F  # noqa: N812
 from circuitsim import Simulator
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.circuits.layers import parse_layers
-from circuitsim.circuits.networks import NETWORKS, normalised
+from circuitsim.circuits.networks import RESIDUAL, normalised
 
 LIMIT, EXAMPLES, SHAPE = 1e-10, 6, (3, 8, 8)
 Tensor = torch.Tensor
@@ -29,7 +29,7 @@ Tensor = torch.Tensor
 
 def engine(x: np.ndarray, y: np.ndarray) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return the tensors of the circuit, and the increments that it proposes."""
-    row = parse_layers(normalised(NETWORKS["resnet8"], "batch"), SHAPE)
+    row = parse_layers(normalised(RESIDUAL["resnet8"], "batch"), SHAPE)
     circuit, protocol = layered_classifier(row, hidden="relu")
     made = Simulator(circuit, protocol, batch=EXAMPLES, dtype="float64")
     for name, tensor in made.tensors().items():

@@ -27,6 +27,10 @@ NETWORKS: Mapping[str, tuple[str, ...]] = {
         "conv 16 3", "conv 16 3", "sum", "maxpool 3", "drop .5", "conv 64 3", "conv 64 3", "sum", "maxpool 2",
         "conv 64 2", "conv 64 2", "sum", "maxpool 2", "drop .5", "dense 500", "dense 10",
     ),
+}  # fmt: skip
+"""Layers of Amit's networks by name."""
+
+RESIDUAL: Mapping[str, tuple[str, ...]] = {
     "resnet8": ("conv 16 3", "residual 16 projected", "residual 32/2", "residual 64/2", "meanpool all", "dense 10"),
     "resnet20": (
         "conv 16 3", "residual 16 projected", "residual 16", "residual 16", "residual 32/2", "residual 32",
@@ -37,6 +41,9 @@ NETWORKS: Mapping[str, tuple[str, ...]] = {
         "chain 64", "meanpool all", "dense 10",
     ),
 }  # fmt: skip
+"""Layers of residual networks by name, and of one without the ways around."""
+
+EVERY: Mapping[str, tuple[str, ...]] = {**NETWORKS, **RESIDUAL}
 """Layers by the network's name."""
 
 

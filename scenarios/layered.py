@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from circuitsim.circuits.layers import TEXTS, parse_layers
-from circuitsim.circuits.networks import NETWORKS
+from circuitsim.circuits.networks import EVERY
 from circuitsim.circuits.places import Layers, dense_layers
 from circuitsim.errors import CircuitError
 from circuitsim.runs.config import TrainingSettings, expectation, refuse
@@ -75,7 +75,7 @@ class ImageSettings(LayeredSettings):
     """The keys of a circuit whose layers may be convolutions, untied, pools and so on, named by texts."""
 
     layers: list[str] | None = Field(None, description=f"none, or a list of {TEXTS}")
-    network: str | None = Field(None, description=f"none, or one of {', '.join(NETWORKS)}")
+    network: str | None = Field(None, description=f"none, or one of {', '.join(EVERY)}")
 
     FIXED: ClassVar[tuple[str, ...]] = (*LayeredSettings.FIXED, "layers", "network")
     SHAPING: ClassVar[tuple[str, ...]] = ("sizes", "layers")
@@ -88,11 +88,11 @@ class ImageSettings(LayeredSettings):
     def _take_layers(self) -> None:
         """Fill in the layers from `network`, and the sizes from the layers."""
         if self.network is not None:
-            if self.network not in NETWORKS:
+            if self.network not in EVERY:
                 refuse("network", self.network, expectation(type(self), "network"), "Choose one of these.")
-            if self.layers is not None and self.layers != list(NETWORKS[self.network]):
+            if self.layers is not None and self.layers != list(EVERY[self.network]):
                 refuse("network", self.network, "none beside layers", "Remove one of the two.")
-            object.__setattr__(self, "layers", list(NETWORKS[self.network]))
+            object.__setattr__(self, "layers", list(EVERY[self.network]))
         if self.layers is None:
             return
         try:

@@ -11,7 +11,7 @@ import numpy as np
 
 from circuitsim.analysis.error_signals import error_signals
 from circuitsim.circuits.layers import parse_layers
-from circuitsim.circuits.networks import NETWORKS, normalised
+from circuitsim.circuits.networks import RESIDUAL, normalised
 from circuitsim.engine.hooks import Hook
 from circuitsim.randomness import generator
 from circuitsim.runs.base import Figures
@@ -149,7 +149,7 @@ class Runs(SearchData):
         self, network: str, method: str, parameters: Parameters, seeds: Sequence[int]
     ) -> list[ClassifierSettings]:
         """Return the settings of classifiers that differ in their seeds."""
-        texts = list(NETWORKS[network])
+        texts = list(RESIDUAL[network])
         whole = texts if self.settings.norm == "none" else normalised(texts, self.settings.norm)
         rates = len(parse_layers(whole, (1, 64, 64)).weighted)  # the image's size changes no number of layers
         fixed = {"network": network, "norm": self.settings.norm, "hidden": "relu", "momentum": self.settings.momentum,

@@ -7,16 +7,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from circuitsim.circuits.networks import NETWORKS
+from circuitsim.circuits.networks import RESIDUAL
 from circuitsim.scenarios.classifier.search import Range, SearchSettings
 from circuitsim.scenarios.feedback_search.settings import COEFFICIENTS
 from circuitsim.scenarios.fields import Count, Limit, NonNegative, Replicates, each_once, expected_each_once, must
 
 METHODS = ("bp", "fa", "ss", "kp", "wm", "ia", "sa", "aa", "frozen")
 """Kinds of feedback, and backpropagation whose lower layers stay random: only the last block and the top learn."""
-OF_BLOCKS = tuple(name for name in NETWORKS if name.startswith(("resnet", "chain")))
-_NETWORK = f"one of {', '.join(OF_BLOCKS)}"
-Network = Annotated[str, must(lambda name: name in OF_BLOCKS), Field(description=_NETWORK)]
+_NETWORK = f"one of {', '.join(RESIDUAL)}"
+Network = Annotated[str, must(lambda name: name in RESIDUAL), Field(description=_NETWORK)]
 
 
 class AlignmentDepthSettings(SearchSettings):
@@ -25,8 +24,8 @@ class AlignmentDepthSettings(SearchSettings):
     dataset: str = Field("cifar10", description="a data set's name or the path of an .npz file")
     downsample: Count = 2
     network: Network = Field("resnet8", description=_NETWORK)
-    carried: Annotated[list[str], each_once(OF_BLOCKS)] = Field(
-        ["resnet20", "chain20"], description=expected_each_once(OF_BLOCKS)
+    carried: Annotated[list[str], each_once(RESIDUAL)] = Field(
+        ["resnet20", "chain20"], description=expected_each_once(RESIDUAL)
     )
     norm: Literal["none", "online", "batch", "divisive"] = Field("batch", description="none, online, batch or divisive")
     methods: Annotated[list[str], each_once(METHODS)] = Field(list(METHODS), description=expected_each_once(METHODS))

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from circuitsim.circuit.norms import NORMS
 from circuitsim.circuits.classifier import FEEDBACK, KNOWN, PRIMITIVES
-from circuitsim.circuits.networks import NETWORKS, normalised
+from circuitsim.circuits.networks import EVERY, normalised
 from circuitsim.runs.config import build, refuse
 from circuitsim.scenarios.fields import Count, CountOrZero, Flag, NonNegative
 from circuitsim.scenarios.layered import HIDDEN, ImageSettings, Output
@@ -122,7 +122,7 @@ class ClassifierSettings(ImageSettings):
         return super().texts if self.norm == "none" else normalised(super().texts, self.norm)
 
     def _take_layers(self) -> None:
-        layers = self.layers or NETWORKS.get(self.network or "") or ()
+        layers = self.layers or EVERY.get(self.network or "") or ()
         if self.norm != "none" and (not layers or any(str(text).endswith(tuple(NORMS)) for text in layers)):
             expected = "none without layers, and beside layers that normalise"
             refuse("norm", self.norm, expected, "Give layers without a norm of their own, or norm=none.")

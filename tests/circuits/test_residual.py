@@ -11,7 +11,7 @@ from handwritten_residual import Residual
 from circuitsim.circuit.norms import NORMS
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.circuits.layers import parse_layers
-from circuitsim.circuits.networks import NETWORKS, normalised
+from circuitsim.circuits.networks import RESIDUAL, normalised
 from circuitsim.circuits.places import Layers
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
@@ -55,7 +55,7 @@ AUTOGRAD: dict[str, float] = {
 
 
 def network(name: str, norm: str, shape: tuple[int, ...] = SHAPE) -> Layers:
-    return parse_layers(NETWORKS[name] if norm == "none" else normalised(NETWORKS[name], norm), shape)
+    return parse_layers(RESIDUAL[name] if norm == "none" else normalised(RESIDUAL[name], norm), shape)
 
 
 def built(name: str, norm: str, feedback: str = "bp", backend: str = "numba", **more: Any) -> Simulator:
