@@ -13,6 +13,7 @@ import numpy as np
 from circuitsim.analysis.backpropagation import Backpropagation
 from circuitsim.circuit.parts import Projection
 from circuitsim.circuit.weights import Signs
+from circuitsim.circuit.wires import own_gain
 from circuitsim.lowering.links import across, used
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def weight_alignment(simulator: Simulator) -> Figures:
     found: Figures = {}
     with np.errstate(divide="ignore", invalid="ignore"):
         for q in simulator.circuit.projections:
-            if q.name.startswith("B"):
+            if q.name.startswith("B") and not own_gain(simulator.circuit, q):
                 found |= _aligned(simulator, q)
     return found
 

@@ -2,7 +2,7 @@
 
     delta_p = f'(S_p) * sum over forward projections from p of (their synapses read backwards applied to delta)
 
-A pooling neuron passes its error through the synapse that won.
+Neurons that normalise pass it through their norm. A pooling neuron passes its error through the synapse that won.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from functools import cached_property
 import numpy as np
 
 from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.norms import Divisive, Online
 from circuitsim.circuit.parts import Carries, Combine, Projection
 from circuitsim.kernels import backend
 from circuitsim.kernels.links import Links
+from circuitsim.kernels.normalisation import through_groups
 from circuitsim.locality import Key
 from circuitsim.lowering.links import across, constants, links
 
@@ -70,7 +72,8 @@ class Backpropagation:
         """The quantities of the forward pass that it needs: slopes, and which synapse won."""
         slopes: list[Key] = [(name, "slope", 0) for name in self.hidden]
         pools = [p.name for p in self.circuit.populations if p.combine is Combine.MAX]
-        return [*slopes, *((name, "winner", 0) for name in pools)]
+        fired = [name for name in self.hidden if isinstance(self.circuit.population(name).norm, Online | Divisive)]
+        return [*slopes, *((name, "O", 0) for name in fired), *((name, "winner", 0) for name in pools)]
 
     def errors(self, tensors: Tensors, arrays: Mapping[Key, np.ndarray], top: np.ndarray) -> dict[str, np.ndarray]:
         """Return the error of each hidden population, (replica, example, neuron) in double precision.
@@ -86,7 +89,19 @@ class Backpropagation:
             for q in self.up:
                 if q.source == name:
                     self._pass_back(q, tensors, arrays, found[q.target], total)
-            found[name] = total * arrays[name, "slope", 0]
+            found[name] = self._through(name, total, arrays)
+        return found
+
+    def _through(self, name: str, total: np.ndarray, arrays: Mapping[Key, np.ndarray]) -> np.ndarray:
+        """Return the error of summed inputs, given that of the activity; running statistics are constants."""
+        norm, slope = self.circuit.population(name).norm, arrays[name, "slope", 0].astype(np.float64)
+        if isinstance(norm, Divisive):
+            fired, numbers = arrays[name, "O", 0].astype(np.float64), (norm.groups, norm.power, norm.delta)
+            through_groups(total, (fired, slope), numbers, total)()
+            return total
+        if isinstance(norm, Online):
+            slope = slope * (np.abs(arrays[name, "O", 0]) < norm.limit)
+        found: np.ndarray = total * slope
         return found
 
     def _pass_back(

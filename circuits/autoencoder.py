@@ -16,7 +16,7 @@ from circuitsim.circuit.connectivity import size_of
 from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.circuit.weights import OWN, Transposed
 from circuitsim.circuits.choices import refuse_sizes, require_choice
-from circuitsim.circuits.layers import Layers, as_layers
+from circuitsim.circuits.places import Layers, as_layers
 from circuitsim.errors import CircuitError
 from circuitsim.rules import (
     Rule,

@@ -14,7 +14,7 @@ from circuitsim.circuit.connectivity import size_of
 from circuitsim.circuit.parts import Carries, Exchange, Masks, Mirror, Plasticity, Population, Projection
 from circuitsim.circuit.weights import Copied, Own, Signs, Tied, Transposed, Weights
 from circuitsim.circuits.choices import refuse_sizes, require_choice
-from circuitsim.circuits.layers import Layers, Place, as_layers
+from circuitsim.circuits.places import Layers, Place, as_layers
 from circuitsim.errors import CircuitError
 from circuitsim.rules import amp, decay, delta, null, self_alignment, sparse
 from circuitsim.timetable.protocol import Protocol, Updates
@@ -100,7 +100,7 @@ def layered_classifier(
         )
         for q in forward + down
     ]
-    mirrored = [h for h in row.weighted if h > 1] if feedback == "wm" else []
+    mirrored = [h for h in row.plain if h > 1] if feedback == "wm" else []
     extra, carriers = _echoes(row, chosen, delay, back, reads)
     return Circuit(
         f"classifier with {feedback}",
@@ -150,10 +150,10 @@ def _taught(row: Layers, feedback: str) -> list[Place]:
 
 
 def _populations(row: Layers, feedback: str, hidden: str, output: str, bounded: bool) -> list[Population]:
-    learning = {place.name for place in row.weighted.values()}
+    learning = {place.name for place in row.plain.values()}
     layers = [replace(p, bounded=bounded and p.name in learning) for p in row.populations(hidden, output)]
     errors = [
-        Population(place.error, size_of(place.shape), site=place.name, feedback=True, shape=place.shape)
+        Population(place.error, size_of(place.shape), site=place.site, feedback=True, shape=place.shape)
         for place in _taught(row, feedback)
     ]
     return [*layers, Population("labels", size_of(row.top.shape), site=row.top.name), *errors]
@@ -190,8 +190,7 @@ def _feedback(
         if place.h is None:
             found += row.downwards(place, delay)
         else:
-            q = Projection(f"B{place.h}", place.error, row.source(place.h).error, delay, weights=weights(place.h))
-            found.append(replace(q, connectivity=place.connectivity.transposed()))
+            found.append(row.backwards(place, weights(place.h), delay))
     return found
 
 
@@ -205,20 +204,20 @@ def _echoes(
 ) -> tuple[list[Population], list[Projection]]:
     """Add the neurons that primitives read: a layer's input, and activity sent through the feedback synapses."""
     neurons, carriers = [], []
-    for h in (h for h in row.weighted if h > 1):
+    for h in (h for h in row.plain if h > 1):
         here, below = row.weighted[h], row.source(h)
         above = _above(h, reads)
         if reads == "input" and {"amp", "null"} & {*chosen}:
-            neurons.append(Population(above, size_of(here.shape), site=here.name, shape=here.shape))
+            neurons.append(Population(above, size_of(here.shape), site=here.site, shape=here.shape))
             q = Projection(f"X{h}", below.name, above, up, weights=Tied(f"W{h}"))
             carriers.append(replace(q, connectivity=here.connectivity))
         if "null" in chosen:
             name, q = f"null{h - 1}", Projection(f"N{h}", above, f"null{h - 1}", delay, weights=Tied(f"B{h}"))
-            neurons.append(Population(name, size_of(below.shape), site=below.name, shape=below.shape))
+            neurons.append(Population(name, size_of(below.shape), site=below.site, shape=below.shape))
             carriers.append(replace(q, connectivity=here.connectivity.transposed()))
         if "sparse" in chosen:
             name, q = f"sparse{h}", Projection(f"S{h}", below.name, f"sparse{h}", delay, weights=Transposed(f"B{h}"))
-            neurons.append(Population(name, size_of(here.shape), site=here.name, shape=here.shape))
+            neurons.append(Population(name, size_of(here.shape), site=here.site, shape=here.shape))
             carriers.append(replace(q, connectivity=here.connectivity))
     return neurons, carriers
 
@@ -226,7 +225,7 @@ def _echoes(
 def _rules(row: Layers, feedback: str, chosen: Sequence[str], reads: str) -> tuple[Plasticity, ...]:
     """Return the rules of the forward synapses, then those of the feedback synapses."""
     rules = [Plasticity(f"W{h}", delta, post=place.error) for h, place in row.weighted.items()]
-    return (*rules, *(rule for h in row.weighted if h > 1 for rule in _learning(row, feedback, chosen, reads, h)))
+    return (*rules, *(rule for h in row.plain if h > 1 for rule in _learning(row, feedback, chosen, reads, h)))
 
 
 def _learning(row: Layers, feedback: str, chosen: Sequence[str], reads: str, h: int) -> list[Plasticity]:

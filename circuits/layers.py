@@ -8,28 +8,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
 from circuitsim.circuit.connectivity import (
-    DENSE,
     Connectivity,
     Convolution,
     LocallyConnected,
     MaxPool,
     MeanPool,
     OneToOne,
+    PerChannel,
     Shape,
     Upsample,
-    size_of,
 )
-from circuitsim.circuit.parts import Combine, Population, Projection
-from circuitsim.circuit.weights import Fixed
+from circuitsim.circuit.norms import NORMS
+from circuitsim.circuits.places import Layers, Place
 from circuitsim.errors import CircuitError
 
 TEXTS = (
     '"conv C K[/S] [valid]", "local C K[/S] [valid]", "maxpool K[/S] [same]", "meanpool K[/S] [same]", "upsample K", '
-    '"sum", "drop P", "dense N"'
+    '"meanpool all", "sum", "drop P", "dense N", "norm online|batch|divisive", "residual C[/S] [projected] [NORM]", '
+    '"chain C[/S] [NORM]"'
 )
 _WEIGHTED = re.compile(r"(conv|local) (\d{1,6}) (\d{1,4})(?:/(\d{1,4}))?(?: (valid|same))?", re.ASCII)
 _POOL = re.compile(
@@ -38,134 +37,9 @@ _POOL = re.compile(
 )
 _OTHER = re.compile(r"(upsample|dense) (\d{1,9})", re.ASCII)
 _DROP = re.compile(r"drop (0?\.\d{1,6}|0)", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Place:
-    """One layer in its row.
-
-    name, shape : of its population. kind : conv, local, dense, maxpool, meanpool, upsample, sum, or input.
-    h : its number, if it has weights. below : the numbers in the row of the layers that project to it.
-    connectivity : of these projections. dropout : fraction of its neurons that are silent in each presentation.
-    """
-
-    name: str
-    shape: Shape
-    kind: str
-    h: int | None = None
-    below: tuple[int, ...] = ()
-    connectivity: Connectivity = DENSE
-    dropout: float = 0.0
-
-    @property
-    def error(self) -> str:
-        """The name of the feedback neurons beside it."""
-        return self.name.replace("layer", "error", 1)
-
-
-@dataclass(frozen=True)
-class Layers:
-    """A row of layers, the input first."""
-
-    places: tuple[Place, ...]
-
-    @property
-    def top(self) -> Place:
-        """The last layer."""
-        return self.places[-1]
-
-    @cached_property
-    def weighted(self) -> dict[int, Place]:
-        """The layers with weights by their number."""
-        return {place.h: place for place in self.places if place.h is not None}
-
-    @property
-    def sizes(self) -> list[int]:
-        """The number of neurons of the input and of each layer with weights."""
-        return [size_of(place.shape) for place in (self.places[0], *self.weighted.values())]
-
-    def source(self, h: int) -> Place:
-        """Return the layer whose activity layer h takes in."""
-        return self.places[self.weighted[h].below[0]]
-
-    @cached_property
-    def taught(self) -> tuple[Place, ...]:
-        """The layers that errors must reach: those with weights, and those above one with weights."""
-        first = next(k for k, place in enumerate(self.places) if place.h is not None)
-        return self.places[first:]
-
-    def populations(self, hidden: str, output: str) -> list[Population]:
-        """Return the populations of all layers; those without weights pass on what arrives."""
-        activations = {place.name: hidden for place in self.weighted.values()} | {self.top.name: output}
-        return [
-            Population(
-                place.name,
-                size_of(place.shape),
-                activations.get(place.name, "identity") if place.h else "identity",
-                shape=place.shape,
-                combine=Combine.MAX if place.kind == "maxpool" else Combine.SUM,
-                dropout=place.dropout,
-            )
-            for place in self.places
-        ]
-
-    def upwards(self, prefix: str, delay: int, bias: bool) -> list[Projection]:
-        """Return the projections from layer to layer: `prefix` and the number, and fixed ones where no weights are."""
-        found = []
-        for place in self.places[1:]:
-            for index, below in enumerate(place.below):
-                name = f"{prefix}{place.h}" if place.h else f"{'skip' if index else 'to'}_{place.name}"
-                q = Projection(name, self.places[below].name, place.name, delay, connectivity=place.connectivity)
-                found.append(replace(q, bias=bias) if place.h else replace(q, weights=Fixed(1.0)))
-        return found
-
-    def pools(self, h: int) -> tuple[Place, ...]:
-        """Return the pools directly above layer h."""
-        found = []
-        for place in self.places[self.places.index(self.weighted[h]) + 1 :]:
-            if place.kind not in ("maxpool", "meanpool"):
-                break
-            found.append(place)
-        return tuple(found)
-
-    @property
-    def shares(self) -> bool:
-        """Tell if neurons of some layer share their weights."""
-        return any(place.kind == "conv" and place.shape[1] * place.shape[2] > 1 for place in self.places)
-
-    def activation(self, place: Place, hidden: str) -> str:
-        """Return the function whose values a layer below the top fires: pools and upsampling pass them on."""
-        if place.h is not None:
-            return hidden
-        return self.activation(self.places[place.below[0]], hidden) if len(place.below) == 1 else "identity"
-
-    def downwards(self, place: Place, delay: int) -> list[Projection]:
-        """Return the fixed projections by which feedback neurons beside a layer without weights pass their errors."""
-        winners = place.name if place.kind == "maxpool" else ""
-        return [
-            Projection(
-                f"{'skip' if index else 'from'}_{place.error}",
-                place.error,
-                self.places[below].error,
-                delay,
-                weights=Fixed(1.0),
-                connectivity=place.connectivity.transposed(),
-                winners=winners,
-            )
-            for index, below in enumerate(place.below)
-            if self.places[below] in self.taught
-        ]
-
-
-def dense_layers(sizes: Sequence[int]) -> Layers:
-    """Return layers of these numbers of neurons, each connected to all of the next."""
-    rest = (Place(f"layer{h}", (n,), "dense", h, (h - 1,)) for h, n in enumerate(sizes[1:], start=1))
-    return Layers((Place("layer0", (sizes[0],), "input"), *rest))
-
-
-def as_layers(layers: Layers | Sequence[int]) -> Layers:
-    """Return layers; numbers of neurons stand for dense ones."""
-    return layers if isinstance(layers, Layers) else dense_layers(layers)
+_NORM = re.compile(rf"norm ({'|'.join(NORMS)})")
+_BLOCK = re.compile(rf"(residual|chain) (\d{{1,6}})(?:/(\d{{1,4}}))?( projected)?(?: ({'|'.join(NORMS)}))?", re.ASCII)
+KERNEL = 3  # side of the convolutions of a block
 
 
 def parse_layers(texts: Sequence[str], shape: Shape) -> Layers:
@@ -176,7 +50,10 @@ def parse_layers(texts: Sequence[str], shape: Shape) -> Layers:
     texts : one for each layer, from the bottom: "conv C K[/S] [valid]" (C channels, a kernel of side K, stride S),
         "local C K[/S] [valid]" (the same, untied), "maxpool K[/S] [same] [first|last|all]", "meanpool K[/S] [same]",
         "upsample K", "sum" (adds the two layers below), "drop P" (fraction of the layer below that is silent),
-        "dense N".
+        "dense N"; "meanpool all" (the mean of each channel); "norm KIND" (the neurons of the layer below, which has
+        weights, normalise, and pass a gain and a bias); "residual C[/S] [projected] [KIND]" (two convolutions, around
+        which the input is added: as it is, or through a 1 x 1 convolution where the shape changes or as asked for; the
+        last gain begins at 0), "chain C[/S] [KIND]" (the same convolutions alone).
     shape : of the input, (channel, row, column) or (neuron,).
 
     Raises
@@ -191,9 +68,13 @@ def parse_layers(texts: Sequence[str], shape: Shape) -> Layers:
         if match := _DROP.fullmatch(str(text)):
             places[-1] = _dropped(str(text), places[-1], float(match[1]))
             continue
-        made = _place(str(text), places, h + 1)
-        h = made.h or h
-        places.append(made)
+        if match := _NORM.fullmatch(str(text)):
+            places[-1:] = _normalised(str(text), places, match[1])
+        elif match := _BLOCK.fullmatch(str(text)):
+            _add_block(str(text), places, match)
+        else:
+            places.append(_place(str(text), places, h + 1))
+        h = max(place.h or 0 for place in places)
     if not h:
         _refuse(list(texts), "at least one layer with weights", 'Add one, such as "dense 10".')
     return Layers(tuple(places))
@@ -205,6 +86,47 @@ def _dropped(text: str, place: Place, fraction: float) -> Place:
         got = f"{text!r} above {'the input' if place.kind == 'input' else 'another drop'}"
         _refuse(got, "a layer whose neurons can be silent, once", "Put it above another layer.")
     return replace(place, dropout=fraction)
+
+
+def _normalised(text: str, places: Sequence[Place], norm: str, first: float = 1.0) -> list[Place]:
+    """Return the last layer with neurons that normalise, and the compartment above them with a gain and a bias."""
+    place = places[-1]
+    if place.kind not in ("conv", "local", "dense") or place.norm is not None:
+        _refuse(f"{text!r} above {place.kind}", "a layer with weights that does not normalise yet", "Move it.")
+    h = (place.h or 0) + 1
+    made = PerChannel() if place.kind == "conv" else OneToOne()
+    below = replace(place, norm=NORMS[norm], bends=False, dropout=0.0)
+    gain = Place(f"layer{h}", place.shape, "gain", h, (len(places) - 1,), made, place.dropout, home=place.name,
+                 bends=place.bends, first=first)  # fmt: skip
+    return [below, gain]
+
+
+def _add_block(text: str, places: list[Place], match: re.Match[str]) -> None:
+    """Add two convolutions, and unless they are a chain the way around them and the sum."""
+    kind, channels, stride, projected, norm = match.groups()
+    start = len(places) - 1
+    if places[start].kind == "input" or (kind == "chain" and projected):
+        _refuse(f"{text!r} above {places[start].kind}", "a layer with weights below, and no way around a chain",
+                'Begin with "conv C K", and leave out "projected" in a chain.')  # fmt: skip
+
+    def convolve(source: int, kernel: int, step: int, first: float, *, bends: bool) -> None:
+        h = 1 + max(place.h or 0 for place in places)
+        made = Place(f"layer{h}", (int(channels), 0, 0), "conv", h, (source,), Convolution(kernel, step), bends=bends)
+        places.append(_fitted(text, made, [*places, places[source]]))
+        if norm:
+            places[-1:] = _normalised(text, places, norm, first)
+
+    convolve(start, KERNEL, int(stride or 1), 1.0, bends=True)
+    residual = kind == "residual"
+    convolve(len(places) - 1, KERNEL, 1, 0.0 if residual else 1.0, bends=not residual)
+    if not residual:
+        return
+    last = len(places) - 1
+    if projected or places[start].shape != places[last].shape:
+        convolve(start, 1, int(stride or 1), 1.0, bends=False)
+        start = len(places) - 1
+    shape = places[last].shape
+    places.append(Place(_name("sum", places), shape, "sum", None, (last, start), OneToOne(), bends=True))
 
 
 def _place(text: str, places: Sequence[Place], h: int) -> Place:
@@ -221,6 +143,9 @@ def _place(text: str, places: Sequence[Place], h: int) -> Place:
         window = int(size), int(stride or size), padding or "valid"
         pool: Connectivity = MaxPool(*window, ties=ties or "first") if kind == "maxpool" else MeanPool(*window)
         return _fitted(text, Place(_name(kind, places), shape, kind, None, (k,), pool), places)
+    if text == "meanpool all" and len(shape) == 3:
+        whole = MeanPool((shape[1], shape[2]), (shape[1], shape[2]))
+        return _fitted(text, Place(_name("meanpool", places), shape, "meanpool", None, (k,), whole), places)
     if text == "sum":
         if k < 1 or places[k - 1].shape != shape:
             below = [place.shape for place in places[max(0, k - 1) :]]

@@ -17,7 +17,8 @@ from circuitsim.circuit.connectivity import Connectivity, size_of
 from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.circuits.blocks import TUNING, Block, Parts, block_parts, join_parts
 from circuitsim.circuits.choices import refuse_sizes
-from circuitsim.circuits.layers import Layers, Place, as_layers, parse_layers
+from circuitsim.circuits.layers import parse_layers
+from circuitsim.circuits.places import Layers, Place, as_layers
 from circuitsim.errors import CircuitError
 from circuitsim.rules import recirculation
 from circuitsim.timetable.protocol import Protocol

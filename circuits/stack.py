@@ -16,7 +16,7 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Population, Projection
 from circuitsim.circuits.blocks import Block, Parts, block_parts, join_parts, recirculates
 from circuitsim.circuits.choices import refuse_sizes
-from circuitsim.circuits.layers import Layers, Place, as_layers
+from circuitsim.circuits.places import Layers, Place, as_layers
 from circuitsim.circuits.pools import undo_pools
 from circuitsim.timetable.protocol import Protocol
 

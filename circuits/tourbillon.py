@@ -17,7 +17,7 @@ from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, 
 from circuitsim.circuit.weights import Own, Tied, Transposed, Weights
 from circuitsim.circuits.blocks import TOP, TOP_FEEDBACK, TUNING, Parts, recirculates
 from circuitsim.circuits.choices import refuse_sizes, require_choice
-from circuitsim.circuits.layers import Layers, Place, as_layers
+from circuitsim.circuits.places import Layers, Place, as_layers
 from circuitsim.circuits.pools import upsampling
 from circuitsim.circuits.stack import Making, stack_parts
 from circuitsim.errors import CircuitError

@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from circuitsim.circuits.layers import TEXTS, Layers, dense_layers, parse_layers
+from circuitsim.circuits.layers import TEXTS, parse_layers
 from circuitsim.circuits.networks import NETWORKS
+from circuitsim.circuits.places import Layers, dense_layers
 from circuitsim.errors import CircuitError
 from circuitsim.runs.config import TrainingSettings, expectation, refuse
 
@@ -95,7 +96,7 @@ class ImageSettings(LayeredSettings):
         if self.layers is None:
             return
         try:
-            sizes = parse_layers(self.layers, self._shape()).sizes
+            sizes = self.row.sizes
         except CircuitError as error:
             refuse("layers", self.layers, error.expected, f"{error.remedy} Got {error.got}.")
         if "sizes" in self.model_fields_set and self.sizes != sizes:
@@ -105,7 +106,12 @@ class ImageSettings(LayeredSettings):
     @property
     def row(self) -> Layers:
         """The layers."""
-        return dense_layers(self.sizes) if self.layers is None else parse_layers(self.layers, self._shape())
+        return dense_layers(self.sizes) if self.layers is None else parse_layers(self.texts, self._shape())
+
+    @property
+    def texts(self) -> list[str]:
+        """The layers above the input as texts, with all that other keys add to them."""
+        return self.layers or []
 
     def _shape(self) -> tuple[int, ...]:
         """Return the shape of an example as it is shown."""

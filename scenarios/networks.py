@@ -10,7 +10,7 @@ import numpy as np
 from circuitsim.analysis.metrics import reconstruction_errors
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.connectivity import size_of
-from circuitsim.circuits.layers import Layers
+from circuitsim.circuits.places import Layers
 from circuitsim.runs.config import refuse
 from circuitsim.scenarios.layered import LayeredSettings, Rates
 from circuitsim.timetable.protocol import Updates

@@ -16,6 +16,8 @@ from circuitsim.analysis.audits.memory import Array, differences, same_bits
 from circuitsim.analysis.audits.propagation import Propagation, Spread
 from circuitsim.analysis.audits.recording import Recording, recordings
 from circuitsim.analysis.audits.slots import synapses_of
+from circuitsim.circuit.norms import STATE, Online
+from circuitsim.circuit.parts import Carries
 from circuitsim.circuit.weights import Own
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
@@ -168,6 +170,8 @@ class _Comparison:
             self._note_traces(owner, quantity, places, tick)
         elif cycle is not None:
             self._note_activity(owner, cycle, places, tick)
+        elif quantity in STATE:
+            self._note_statistics(owner, quantity, places, tick)
         elif owner in self.recording.circuit.rules or (quantity in ("weight", "bias") and self._scaled_with(owner)):
             self._note_synapses(owner, quantity, places, tick)
         else:
@@ -178,7 +182,27 @@ class _Comparison:
         self._first((name, cycle), f"{name} in cycle {cycle}", tick, cone.tick if cone else None)
         if cone and cone.neurons is not None:
             self._within(f"{name} in cycle {cycle}, neuron", places[:, 2], cone.neurons, tick)
-        self._within(f"{name} in cycle {cycle}, example", places[:, 1], frozenset([self.example]), tick)
+        self._within(f"{name} in cycle {cycle}, example", places[:, 1], self._examples, tick)
+        self._of_replica(name, places, tick)
+
+    @property
+    def _examples(self) -> frozenset[int]:
+        """Return the examples that can change: neurons that remember statistics hand a change on to later ones."""
+        remembers = any(isinstance(p.norm, Online) for p in self.recording.circuit.populations)
+        count = self.recording.part.rows.shape[-1]
+        return frozenset(range(self.example, count) if remembers else [self.example])
+
+    def _note_statistics(self, name: str, quantity: str, places: Array, tick: int) -> None:
+        """Check changed running statistics (replica, neuron) of neurons, or of those that carry their errors."""
+        circuit = self.recording.circuit
+        carriers = [x.target for x in circuit.exchanges if x.source == name and x.carries is Carries.SLOPE]
+        cones = [self.cones.get((owner, 0)) for owner in (carriers if quantity.startswith("error") else [name])]
+        reached = [cone for cone in cones if cone is not None and cone.tick <= tick]
+        if not reached:
+            self.violations.append(f"{name}.{quantity} changed at tick {tick}; its neurons cannot have changed")
+        for cone in reached:
+            if cone.neurons is not None:
+                self._within(f"{name}.{quantity}, neuron", places[:, 1], cone.neurons, tick)
         self._of_replica(name, places, tick)
 
     def _note_traces(self, name: str, quantity: str, places: Array, tick: int) -> None:

@@ -96,6 +96,8 @@ class MemoryBlocks:
         if cycle is None and block.ndim == 1 and owner != "hook":  # a parameter of each replica: zero and infinity stay
             return np.asarray(block * self._random.uniform(0.5, 1.5, block.shape).astype(block.dtype))
         values = self._values(block, size).astype(block.dtype, copy=False)
+        if quantity == "variance":
+            return np.asarray(np.abs(values))
         # keeps sums over a layer near one, where no activation saturates
         scale = size.of_weights / np.sqrt(block.shape[-1]) if quantity == "weight" else size.of_signals
         return values if scale == 1 else values * block.dtype.type(scale)

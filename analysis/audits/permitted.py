@@ -5,7 +5,8 @@ It follows from the circuit alone; phases' declarations and kernels are tested a
 - A synapse i <- j may depend on itself and on the neurons at the sites of i and j (Baldi & Sadowski 2018, eqs. 13-15).
   A stored weight that several synapses share may depend on the neurons of all of them.
 - An arriving signal may depend on its own synapses and on what their presynaptic neurons emitted in its example.
-- A neuron may depend on its incoming synapses and on what its site holds in its example.
+- A neuron may depend on its incoming synapses and on what its site holds in its example. One that normalises by
+  statistics of its own may depend on these, and on its own activity in earlier examples of the batch.
 - Where a neuron bounds its synapses, each of them may depend on the neuron's other incoming synapses too.
 
 All may depend on parameters. Everything else is forbidden: other replicas, other examples (except to a synapse, whose
@@ -25,8 +26,10 @@ import numpy as np
 from circuitsim.analysis.audits.memory import Array
 from circuitsim.analysis.audits.synapse_table import bias_shape, bias_slots, synapse_table
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.circuit.parts import Projection
+from circuitsim.circuit.norms import STATE, Online
+from circuitsim.circuit.parts import Carries, Population, Projection
 from circuitsim.circuit.weights import Transposed
+from circuitsim.circuit.wires import own_gain
 from circuitsim.locality import Key
 from circuitsim.phases.mirror import NOISE_OF
 
@@ -55,6 +58,11 @@ class Scene:
     def clamped(self, population: str) -> bool:
         """Tell if a population is at the site of the input."""
         return self.circuit.colocated(self.circuit.inputs, population) and _X in self.arrays
+
+    def statistics(self, population: str) -> list[tuple[Key, Array]]:
+        """Return the running statistics of neurons that normalise."""
+        keys = [(population, quantity, None) for quantity in STATE]
+        return [(key, self.arrays[key]) for key in keys if key in self.arrays]
 
     def data_of(self, population: str) -> Key | None:
         """Return the address of what a population is clamped to: noise from outside, examples, or labels."""
@@ -224,8 +232,14 @@ class NeuronGroup:
     def permitted(self, scene: Scene) -> Masks:
         """Mark what the neurons' site holds, their incoming synapses, and what they are clamped to."""
         circuit, found = scene.circuit, Masks()
+        normalising = normalised_at(circuit, self.population)
         for key in scene.at_site(self.population):
-            _join(found, key, _signals(scene.arrays[key], self.replicas, self.examples, self.neurons))
+            examples = self.examples
+            if normalising is not None and isinstance(normalising.norm, Online):
+                examples = self._so_far if key[0] in (self.population, normalising.name) else examples
+            _join(found, key, _signals(scene.arrays[key], self.replicas, examples, self.neurons))
+        if normalising is not None:
+            found |= {key: self._units(array) for key, array in scene.statistics(normalising.name)}
         for q in circuit.incoming[self.population]:
             for key, mask in incoming(scene, q, self.replicas, self.neurons).items():
                 _join(found, key, mask)
@@ -233,6 +247,16 @@ class NeuronGroup:
         if data is not None and self.examples is not None and _ROWS in scene.arrays:
             found |= self._clamped_to(scene, data)
         return found | scene.parameters(self.replicas)
+
+    @property
+    def _so_far(self) -> Array | None:
+        """Mark all examples up to the last one of the group: a neuron takes them one after another."""
+        return None if self.examples is None else np.asarray(np.logical_or.accumulate(self.examples[::-1])[::-1])
+
+    def _units(self, array: Array) -> Array:
+        """Mark the running statistics of held neurons, (replica, unit of successive neurons)."""
+        held = np.asarray(self.neurons.reshape(array.shape[1], -1).any(axis=1))
+        return np.asarray(self.replicas[:, None] & held)
 
     def _clamped_to(self, scene: Scene, data: Key) -> Masks:
         """Mark the row numbers of the group's examples, and the data in these rows."""
@@ -247,7 +271,11 @@ class NeuronGroup:
         if self.examples is None:
             return self._owned(scene, made)
         keys = [key for key in made if key[0] == self.population and key[2] is not None]
-        return {k: _signals(scene.arrays[k], self.replicas, self.examples, self.neurons) for k in keys}
+        found = {k: _signals(scene.arrays[k], self.replicas, self.examples, self.neurons) for k in keys}
+        normalising = normalised_at(scene.circuit, self.population)
+        if normalising is not None and self.examples.all():  # statistics are of all examples
+            found |= {k: self._units(a) for k, a in scene.statistics(normalising.name) if k in made}
+        return found
 
     def _owned(self, scene: Scene, made: Sequence[Key]) -> Masks:
         """Mark the weights and biases of which all synapses are incoming synapses of the group."""
@@ -261,11 +289,19 @@ class NeuronGroup:
     def element(self, scene: Scene, key: Key, index: tuple[int, ...]) -> Element:
         """Describe the element at an index of an array."""
         site = scene.circuit.population(self.population).site
+        if key[1] in STATE:
+            return Element(NEURON, self.population, index[0], index[1:], ((site, index[1]),))
         if key[2] is not None:
             return Element(NEURON, self.population, index[0], index[2:], ((site, index[2]),), index[1])
         whole = np.ones(scene.circuit.population(self.population).size, bool)
         ends = SynapseGroup(key[0], self.replicas, whole, whole).element(scene, key, index).neurons
         return Element(NEURON, self.population, index[0], index[1:2], tuple(end for end in ends if end[0] == site)[:1])
+
+
+def normalised_at(circuit: Circuit, name: str) -> Population | None:
+    """Return the neurons whose running statistics a population uses: itself, or those whose errors it carries."""
+    ends = [name, *(x.source for x in circuit.exchanged(name, Carries.SLOPE))]
+    return next((p for p in map(circuit.population, ends) if p.norm is not None), None)
 
 
 Group = SynapseGroup | ArrivalGroup | NeuronGroup
@@ -292,6 +328,8 @@ def incoming(scene: Scene, q: Projection, replicas: Array, posts: Array, *, all_
 def physical(circuit: Circuit, q: Projection) -> str | None:
     """Return the projection whose synapses q uses physically: itself, or one between the same sites."""
     if isinstance(q.weights, Transposed):
+        if own_gain(circuit, q):
+            return q.weights.of
         return None  # a synapse in the other direction is another one
     if q.tied_to is None:
         return q.name

@@ -24,7 +24,7 @@ from circuitsim.phases import FIRING
 from circuitsim.timetable.entry import Entry
 from circuitsim.timetable.schedule import Schedule
 
-OF_SIGNALS = ("S", "O", "E", "slope", "winner")
+OF_SIGNALS = ("S", "O", "E", "slope", "normal", "winner")
 
 
 @dataclass(frozen=True)

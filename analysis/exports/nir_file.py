@@ -58,6 +58,8 @@ def write(simulator: Simulator, replica: int, path: Path) -> None:
 
 def _check(stage: Stage) -> None:
     p = stage.population
+    if p.norm is not None:
+        raise refuse_population(p, f"norm {p.norm}", "NIR, whose neurons do not normalise")
     if p.activation != "identity":
         raise refuse_population(p, f"activation {p.activation}", "NIR, whose rate neurons are linear")
     if len(stage.incoming) > 1 or p.combine is not Combine.SUM or p.centres:

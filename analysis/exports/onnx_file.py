@@ -78,6 +78,8 @@ class _Graph:
             return
         if p.centres:
             raise refuse_population(p, "the mean over a batch", "a forward pass of single examples")
+        if p.norm is not None:
+            raise refuse_population(p, f"norm {p.norm}", "neurons that do not normalise")
         sums = [self._arriving(q, p) for q in stage.incoming]
         for n, more in enumerate(sums[1:], 1):
             kind = "Mul" if p.combine is Combine.PRODUCT else "Add"

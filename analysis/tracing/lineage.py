@@ -123,7 +123,8 @@ def _neurons_read(record: Record, circuit: Circuit, neuron: Neuron) -> tuple[Neu
     if record.event.phase == phases.DELIVERY:
         return (None,)
     population = circuit.population(record.subject)
-    lateral = population.centres or (record.event.phase in NORMALISING and population.activation == "softmax")
+    softmax = record.event.phase in NORMALISING and population.activation == "softmax"
+    lateral = population.centres or population.norm is not None or softmax
     return (neuron, None) if lateral and neuron is not None else (neuron,)
 
 
@@ -209,7 +210,7 @@ def _operation(circuit: Circuit, record: Record, p: Population) -> str:
     of = f" over all {p.size} neurons" if lateral and record.event.phase in NORMALISING else ""
     activation = "identity" if lateral and not of else p.activation
     mixed = ", mixed with O(0)" if record.event.phase == phases.RECIRCULATION else ""
-    centred = ", minus the mean over the batch" if p.centres else ""
+    centred = ", minus the mean over the batch" if p.centres else f", normalised: {p.norm}" if p.norm else ""
     bias = " + bias" if any(key[1] == "bias" for key in read) else ""
     silenced = f", {p.dropout:.0%} of the neurons silent" if p.dropout else ""
     return f"{activation}(S{bias}){of}{centred}{mixed}{silenced}"

@@ -69,6 +69,8 @@ def _of_population(p: Population, circuit: Circuit) -> Iterator[str]:
         yield "feedback neurons"
     if p.centres:
         yield "a mean over the batch"
+    if p.norm is not None:
+        yield f"norm={p.norm}"
     if p.bounded:
         yield "a bound on incoming weights"
     if p.combine is not Combine.SUM:

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Protocol
 
 from circuitsim.circuit.connectivity import DENSE, Connectivity, Shape, size_of
+from circuitsim.circuit.norms import Norm
 from circuitsim.circuit.weights import OWN, Copied, Fixed, Signs, Tied, Transposed, Weights, origin
 from circuitsim.errors import CircuitError
 from circuitsim.locality import Certificate
@@ -64,6 +65,7 @@ class Population:
         one projection's synapses.
     dropout : fraction of these neurons, from 0 to below 1, that are silent in a presentation that teaches, drawn for
         each example; the others fire 1 / (1 - dropout) times their activity (inverted dropout).
+    norm : how these neurons, of identity activation, normalise their summed input; None: they do not.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Population:
     shape: Shape = ()
     combine: Combine = Combine.SUM
     dropout: float = 0.0
+    norm: Norm | None = None
 
     def __post_init__(self) -> None:
         if not self.site:

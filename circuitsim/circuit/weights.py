@@ -12,9 +12,11 @@ class Own:
     Parameters
     ----------
     normalised : after each update the weights are divided by their Frobenius norm; a declared non-local wire.
+    first : value of all weights at first; None: they are drawn (Glorot).
     """
 
     normalised: bool = False
+    first: float | None = None
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from circuitsim.circuit.connectivity import size_of
+from circuitsim.circuit.connectivity import OneToOne, size_of
 from circuitsim.circuit.graph import Graph
 from circuitsim.circuit.parts import Carries, Plasticity, Projection
-from circuitsim.circuit.weights import Own, Signs
+from circuitsim.circuit.weights import Own, Signs, Transposed
 from circuitsim.locality import Wire
 
 
@@ -19,13 +19,21 @@ def declared(graph: Graph) -> tuple[Wire, ...]:
 
 def _transport(graph: Graph) -> Iterator[Wire]:
     for q in graph.projections:
-        if q.transposed_from and not _backwards(graph, q):
+        if q.transposed_from and not _backwards(graph, q) and not own_gain(graph, q):
             what = "the signs of the transposed weights" if isinstance(q.weights, Signs) else "the transposed weights"
             yield Wire("weight-transport", q.name, f"{what} of {q.transposed_from}")
     for learning in graph.plasticity:
         if learning.transposed_from:
             read = f"the transposed weights of {learning.transposed_from}"
             yield Wire("weight-transport", learning.projection, read, learning.rule.name)
+
+
+def own_gain(graph: Graph, q: Projection) -> bool:
+    """Return whether transposed weights are those between compartments of one neuron, which both signals pass."""
+    alone = isinstance(q.weights, Transposed) and isinstance(q.connectivity, OneToOne)
+    return alone and graph.colocated(q.source, q.target) and same_synapses(
+        graph, q, graph.projection(str(q.transposed_from))
+    )  # fmt: skip
 
 
 def _backwards(graph: Graph, q: Projection) -> list[Plasticity]:
@@ -54,6 +62,8 @@ def _lateral(graph: Graph) -> Iterator[Wire]:
                 yield Wire("lateral", q.name, f"all neurons of {p.name}")
             if p.centres:
                 yield Wire("lateral", q.name, f"the mean of {p.name} over the batch")
+            if p.norm is not None and (read := p.norm.lateral(p.name, p.shape)):
+                yield Wire("lateral", q.name, read)
     for q in graph.projections:
         for learning in _backwards(graph, q):
             read = f"all synapses of {q.transposed_from} that share its presynaptic neuron, through {q.name}"

@@ -14,13 +14,15 @@ import numpy as np
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.connectivity import exchanged
+from circuitsim.circuit.norms import STATE
 from circuitsim.circuit.parts import Projection
-from circuitsim.circuit.weights import Copied, Fixed
+from circuitsim.circuit.weights import Copied, Fixed, Own
 from circuitsim.engine.acts import Acts
 from circuitsim.engine.initial import glorot
 from circuitsim.engine.inputs import taken_dtype, taken_seeds
 from circuitsim.engine.loading import refuse_exchanged, taken_tensor
 from circuitsim.engine.masks import drawn_mask
+from circuitsim.engine.norms import norm_memory
 from circuitsim.engine.parameters import (
     CHANGING,
     DEFAULTS,
@@ -76,6 +78,7 @@ class State:
             ("circuit", "tick", None): np.zeros(1, np.int64),
             ("circuit", "presentation", None): np.zeros(1, np.int64),
         }
+        self._arrays |= norm_memory(circuit, self.replicas, self.dtype)
         for q in circuit.projections:
             if q.has_tensor:
                 self._allocate(q, seeds)
@@ -88,6 +91,8 @@ class State:
         weight = self._zeros(q, self.dtype)
         if isinstance(q.weights, Fixed):
             weight[...] = constants(self.circuit, q) * q.weights.value
+        elif isinstance(q.weights, Own) and q.weights.first is not None:
+            weight[...] = q.weights.first
         else:
             fan = q.connectivity.fan(*self.circuit.ends(q.name))
             for drawn, seed in zip(weight, seeds, strict=True):
@@ -246,8 +251,8 @@ class State:
             refuse_exchanged(self.circuit.name, self._arrays, self._made)
 
     def persistent(self) -> dict[str, np.ndarray]:
-        """Return the arrays of a checkpoint by name: weights, biases, velocities, pending increments, live replicas."""
-        return self._named("weight", "bias", "velocity", "bias_velocity", "pending", "bias_pending", "alive")
+        """Return the arrays of a checkpoint by name: weights, velocities, pending increments, statistics of neurons."""
+        return self._named("weight", "bias", "velocity", "bias_velocity", "pending", "bias_pending", "alive", *STATE)
 
     @property
     def seeds(self) -> np.ndarray:

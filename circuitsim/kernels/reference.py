@@ -10,6 +10,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from circuitsim.kernels.normalisation import (
+    normalise_batch,
+    normalise_groups,
+    normalise_online,
+    through_batch,
+    through_groups,
+    through_online,
+)
 from circuitsim.kernels.specification import (
     bound_grouped,
     deliver_along,
@@ -22,7 +30,10 @@ from circuitsim.kernels.specification import (
 from circuitsim.kernels.steps import Step, in_turn
 from circuitsim.randomness import generator
 
-__all__ = ["bound_grouped", "deliver_along", "deliver_winners", "largest", "outer_along", "signed", "spread"]
+__all__ = [
+    "bound_grouped", "deliver_along", "deliver_winners", "largest", "normalise_batch", "normalise_groups",
+    "normalise_online", "outer_along", "signed", "spread", "through_batch", "through_groups", "through_online",
+]  # fmt: skip
 
 NAME = "numpy"
 COMPILED = False

@@ -3,6 +3,7 @@
 delta_L = T - O, or by a margin m on the summed inputs 1 where T = 1 and S < 1, -1/(C-1) where T = 0 and S > -m;
 delta_h = f'(S_h) * sum_k b_ik delta_k, the latter in feedback neurons colocated with layer h
 (Baldi & Sadowski 2018, eqs. 7, 8). The slope is the colocated forward neuron's own; the error arrives over synapses.
+Where the forward neurons normalise, the error passes back through that.
 Without a slope the neurons pass on what arrives: their forward neurons are linear, or they are a gate's. In a clocked
 protocol all of this happens at a step t, in place of cycle 0.
 """
@@ -14,6 +15,7 @@ from circuitsim.circuit.parts import COMPARED, Carries
 from circuitsim.events import Event
 from circuitsim.locality import Access
 from circuitsim.phases.base import Binding, Step, adds, reads, writes
+from circuitsim.phases.norms import differentiated, differentiating
 
 NAME = "feedback"
 
@@ -28,7 +30,12 @@ def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
         own = [reads(held.source, "S", step), reads(name, "margin")] if margin else [reads(held.source, "O", step)]
         return reads(target[0].source, "O", step), *own, writes(name, "O", step)
     slopes = circuit.exchanged(name, Carries.SLOPE)
-    return adds(name, "S", step), *(reads(x.source, "slope", step) for x in slopes), writes(name, "O", step)
+    return (
+        adds(name, "S", step),
+        *(reads(x.source, "slope", step) for x in slopes),
+        *(access for x in slopes for access in differentiating(circuit.population(x.source), step)),
+        writes(name, "O", step),
+    )
 
 
 def bind(b: Binding) -> Step:
@@ -44,4 +51,7 @@ def bind(b: Binding) -> Step:
     arriving, slopes = b.view(name, "S", step), b.circuit.exchanged(name, Carries.SLOPE)
     if not slopes:
         return b.kernels.activate("identity", arriving, [], out, None)  # type: ignore[no-any-return]
+    source = b.circuit.population(slopes[0].source)
+    if source.norm is not None:
+        return differentiated(b, source, arriving, out)
     return b.kernels.multiply(arriving, b.view(slopes[0].source, "slope", step), out)  # type: ignore[no-any-return]

@@ -2,7 +2,8 @@
 
 It covers the firing, in any cycle, of neurons that do not mix (layer L of a circular autoencoder), and, in cycle 0, of
 neurons that take over the activity of colocated ones. Where neurons drop out, O = m f(S + b) / (1 - p), with m drawn
-for each presentation that teaches, each neuron and each example: 0 with the probability p, else 1. In the later steps
+for each presentation that teaches, each neuron and each example: 0 with the probability p, else 1. Neurons with a norm
+normalise S; then `slope` is what S less its mean is multiplied by. In the later steps
 of a clocked protocol clamped neurons keep what they were clamped to.
 """
 
@@ -16,6 +17,7 @@ from circuitsim.events import Event
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
 from circuitsim.phases.base import Binding, Step, adds, bias_inputs, biases, reads, writes
+from circuitsim.phases.norms import normalised, normalising
 
 NAME = "forward pass"
 
@@ -33,6 +35,7 @@ def accesses(circuit: Circuit, event: Event) -> tuple[Access, ...]:
     drawn = (reads("circuit", "seeds"), reads("circuit", "tick")) if p.dropout else ()
     return (
         *drawn,
+        *normalising(p, cycle),
         adds(p.name, "S", cycle),
         *(reads(name, "bias") for name in biases(circuit, p.name)),
         writes(p.name, "O", cycle),
@@ -59,6 +62,8 @@ def bind(b: Binding) -> Step:
     if b.first:  # nothing has arrived: neurons before were silent
         steps.append(b.kernels.clear(arriving, np.ones(len(arriving), np.bool_)))
     steps.append(b.kernels.activate(p.activation, arriving, bias, out, slope))
+    if p.norm is not None:
+        steps.append(normalised(b, p, out, slope))
     if p.centres:
         steps.append(b.kernels.centre(out))
     if p.dropout and b.learns:

@@ -50,6 +50,9 @@ class TrainingSettings(Settings):
     standardise: Literal["none", "feature", "channel"] = Field("none", description="none, feature or channel")
     augment_shift: float = Field(0.0, ge=0, lt=1, description="a fraction of an image's size, from 0 to below 1")
     lr_decay: float = Field(1.0, gt=0, description="a number above 0")
+    lr_warmup: int = Field(0, ge=0, description="a whole number of epochs >= 0")
+    lr_steps: list[int] = Field([], description="a list of whole numbers of epochs >= 1, each above the one before")
+    lr_factor: float = Field(0.1, gt=0, description="a number above 0")
     batch: int = Field(100, ge=1, description="a whole number >= 1")
     drop_last: bool = Field(False, description="true or false")
     shuffle: bool = Field(True, description="true or false")
@@ -79,6 +82,8 @@ class TrainingSettings(Settings):
         """Check keys against each other."""
         if self.scale is not None and (len(self.scale) != 2 or self.scale[0] >= self.scale[1]):
             refuse("scale", self.scale, expectation(type(self), "scale"), "Give the lower number first.")
+        if any(late <= early for early, late in itertools.pairwise([0, *self.lr_steps])):
+            refuse("lr_steps", self.lr_steps, expectation(type(self), "lr_steps"), "Sort them.")
 
 
 _FILES = (".npz", ".safetensors", ".py")
@@ -172,7 +177,7 @@ def _refuse_equal(made: Sequence[S], vary: Mapping[str, Sequence[Any]]) -> None:
     """Refuse replicas that are the same: a mean over them would count one several times."""
     seen: set[str] = set()
     for one in made:
-        if (text := one.model_dump_json()) in seen:
+        if (text := repr(one.model_dump())) in seen:
             each = {key: [getattr(other, key) for other in made] for key in vary}
             often = {key: max(map(values.count, values)) for key, values in each.items()}
             key = next(key for key in vary if often[key] > len(made) // len(vary[key]))

@@ -21,6 +21,8 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "weight_decay": ("l2", "regularization", "regularisation", "lambda", "decay"),
     "max_norm": ("clip", "clip_norm", "max_grad_norm", "gradient_clipping"),
     "lr_decay": ("scheduler", "lr_scheduler", "gamma", "learning_rate_decay"),
+    "lr_warmup": ("warmup", "warm_up", "warmup_epochs"),
+    "lr_steps": ("milestones", "lr_milestones", "step_size"),
     "init": ("initializer", "initialization", "initialisation", "weight_init"),
     "dtype": ("precision", "float"),
     "loss": ("criterion", "objective"),

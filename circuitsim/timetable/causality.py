@@ -191,6 +191,7 @@ def unroll(
     order : the order in which simultaneous consequences are pushed; it changes no result.
     """
     check_clock(circuit, protocol)
+    _check_norms(circuit, protocol)
     _check_order(circuit, protocol)
     generator, queue = _generator(circuit, protocol), EventQueue()
     for event in order(generator.start()):
@@ -211,6 +212,18 @@ def unroll(
 
 def _generator(circuit: Circuit, protocol: Protocol) -> EventGenerator | ClockedEvents:
     return ClockedEvents(circuit, protocol) if protocol.clock else EventGenerator(circuit, protocol)
+
+
+def _check_norms(circuit: Circuit, protocol: Protocol) -> None:
+    """Raise ScheduleError for neurons that normalise and fire more than once: their statistics are of one firing."""
+    p = next((p for p in circuit.populations if p.norm is not None), None)
+    if p is not None and (protocol.clock or protocol.cycles):
+        raise ScheduleError(
+            f"norm of population {p.name}",
+            got="steps of a clock" if protocol.clock else f"{protocol.cycles} recirculation cycles",
+            expected="one firing in a presentation",
+            remedy="Set norm=None, or use another protocol.",
+        )
 
 
 def _check_order(circuit: Circuit, protocol: Protocol) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,15 +25,17 @@ _LEFT_OUT = ("seconds", "running_loss")
 
 def fingerprint(settings: Settings, backend: str, dataset: Dataset) -> str:
     """Hash all that decides the result of a search: its settings, the backend and its data."""
-    found = hashlib.sha256(f"{settings.model_dump_json()} {backend}".encode())
+    found = hashlib.sha256(f"{json.dumps(settings.model_dump())} {backend}".encode())
     for x in (dataset.train, dataset.test, dataset.train_labels, dataset.test_labels):
         found.update(b"" if x is None else zlib.crc32(x.data).to_bytes(4, "big"))
     return found.hexdigest()
 
 
-def ended(settings: Sequence[ClassifierSettings], dataset: Dataset, backend: str) -> list[tuple[int, str, str, float]]:
+def ended(
+    settings: Sequence[ClassifierSettings], dataset: Dataset, backend: str, scenario: LearningScenario = CLASSIFIER
+) -> list[tuple[int, str, str, float]]:
     """Train; return the final metrics (replica, split, metric, value), the worst error of a replica that diverged."""
-    study = trained(CLASSIFIER, settings, dataset, backend)
+    study = trained(scenario, settings, dataset, backend)
     left = set(study.alive())
     last = [(r, s, m, v) for r, e, s, m, v in study.metrics if e == study.epochs and m not in _LEFT_OUT]
     lost = [(r, *row) for r in range(len(settings)) if r not in left for row in _LOST]

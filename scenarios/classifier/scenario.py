@@ -102,7 +102,7 @@ def parameters(settings: ClassifierSettings, circuit: Circuit) -> Parameters:
     for h in range(1, settings.top + 1):
         found |= layer_rates(settings, f"W{h}", h)
         found[f"W{h}", "momentum"] = settings.momentum
-        found[f"W{h}", "weight_decay"] = settings.weight_decay
+        found[f"W{h}", "weight_decay"] = settings.weight_decay if h in settings.row.plain else 0.0  # not of gains
         if f"B{h}" in circuit.rules:
             found |= _of_feedback(settings, h)
     if settings.update_probability < 1:

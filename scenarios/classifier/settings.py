@@ -6,7 +6,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from circuitsim.circuit.norms import NORMS
 from circuitsim.circuits.classifier import FEEDBACK, KNOWN, PRIMITIVES
+from circuitsim.circuits.networks import NETWORKS, normalised
 from circuitsim.runs.config import build, refuse
 from circuitsim.scenarios.fields import Count, CountOrZero, Flag, NonNegative
 from circuitsim.scenarios.layered import HIDDEN, ImageSettings, Output
@@ -55,6 +57,7 @@ class ClassifierSettings(ImageSettings):
     sizes: list[int] = Field(
         [64, 32, 10], description="a list of at least two whole numbers from 1 to 10^9, units by layer"
     )
+    norm: Literal["none", "online", "batch", "divisive"] = Field("none", description="none, online, batch or divisive")
     output: Output = Field("softmax", description=f"{HIDDEN}; or softmax")
     feedback: Literal["bp", "fa", "dfa", "kp", "wm", "ss", "urfb", "ia", "sa", "aa"] = Field(
         "bp", description=f"one of {', '.join(FEEDBACK)}"
@@ -84,7 +87,10 @@ class ClassifierSettings(ImageSettings):
     angle_examples: Count = 1000
     running_loss: Flag = False
 
-    FIXED: ClassVar[tuple[str, ...]] = (*ImageSettings.FIXED, "angle_examples", "running_loss", "shifted_test", "noise")
+    FIXED: ClassVar[tuple[str, ...]] = (
+        *ImageSettings.FIXED, "angle_examples", "running_loss", "shifted_test", "norm", "noise",
+    )  # fmt: skip
+    SHAPING: ClassVar[tuple[str, ...]] = (*ImageSettings.SHAPING, "norm")
 
     def model_post_init(self, context: Any) -> None:
         """Check settings against each other; fill in those that follow from the kind of feedback."""
@@ -109,6 +115,18 @@ class ClassifierSettings(ImageSettings):
             object.__setattr__(self, "feedback_step", STEPS[self.feedback])
         object.__setattr__(self, "mirror", build(Mirroring, self.mirror, "mirror.").model_dump())
         object.__setattr__(self, "primitives", self._coefficients())
+
+    @property
+    def texts(self) -> list[str]:
+        """The layers above the input as texts, with the norms that `norm` adds."""
+        return super().texts if self.norm == "none" else normalised(super().texts, self.norm)
+
+    def _take_layers(self) -> None:
+        layers = self.layers or NETWORKS.get(self.network or "") or ()
+        if self.norm != "none" and (not layers or any(str(text).endswith(tuple(NORMS)) for text in layers)):
+            expected = "none without layers, and beside layers that normalise"
+            refuse("norm", self.norm, expected, "Give layers without a norm of their own, or norm=none.")
+        super()._take_layers()
 
     def noise_file(self) -> str | None:
         """Return the file with the noise of mirror mode."""

@@ -17,6 +17,7 @@ from circuitsim.circuit.parts import Mirror
 from circuitsim.circuit.weights import Tied
 from circuitsim.circuits.autoencoder import circular_autoencoder, variant_coefficients
 from circuitsim.circuits.classifier import layered_classifier
+from circuitsim.circuits.layers import parse_layers
 from circuitsim.circuits.nest import nested_autoencoder
 from circuitsim.circuits.replacement import replacement_classifier
 from circuitsim.circuits.stack import stacked_autoencoders
@@ -38,6 +39,12 @@ def autoencoder(rule: str, variant: str = "pr", **more: Any) -> Any:
 def classifier(feedback: str, output: str = "logistic", **more: Any) -> Any:
     circuit, protocol = layered_classifier(CLASSES, feedback, output=output, **more)
     return circuit, protocol, read_by(circuit, {"density": 0.7})
+
+
+def normalising(norm: str) -> Any:
+    """A classifier whose hidden neurons normalise and pass a gain and a bias of their own, with random feedback."""
+    texts = ["dense 6", f"norm {norm}", "dense 5", f"norm {norm}", "dense 3"]
+    return (*layered_classifier(parse_layers(texts, (8,)), "fa", output="logistic"), {})
 
 
 def grown(channel: str, top: str = "logistic", groups: tuple[str, ...] | None = None, **more: Any) -> Any:
@@ -154,6 +161,9 @@ KNOWN: dict[str, tuple[Any, set[tuple[str, str]]]] = {
     "mirror, blocked biases": (classifier("wm", mirror=Mirror("", block_bias=True)), {LABEL}),
     "mirror, centred answers": (classifier("wm", mirror=Mirror("", centre=True)), {LABEL, *lateral("B2", "B3")}),
     "mirror, normalised": (classifier("wm", normalise=True), {LABEL, *lateral("B2", "B3")}),
+    "online normalisation": (normalising("online"), {("label", "W5")}),
+    "batch normalisation": (normalising("batch"), {("label", "W5"), *lateral("W1", "W3")}),
+    "divisive normalisation": (normalising("divisive"), {("label", "W5"), *lateral("W1", "W3")}),
     "feedback replacement": ((*replacement_classifier(CLASSES, output="logistic"), {}), {LABEL}),
     "standard autoencoder": (standard_autoencoder(), {("remote-target", "A2")}),
     "broadcast error": (broadcast_error(), {("remote-target", "A1"), ("remote-error", "A1")}),
@@ -194,7 +204,8 @@ def test_no_experiment_finds_anything_else(name: str, backend: str) -> None:
 @each_experiment
 def test_the_experiments_alone_find_what_is_declared(name: str) -> None:
     """Interventions find non-local wires without their declarations. Labels are local by definition."""
-    summary, expected = examined(name, "numba")["intervention"]["summary"], KNOWN[name][1] - {LABEL}
+    summary = examined(name, "numba")["intervention"]["summary"]
+    expected = {finding for finding in KNOWN[name][1] if finding[0] != "label"}
     for kind, projection in expected:
         assert f"{kind} in {projection}" in summary
     assert expected or "no forbidden value changed a bit" in summary

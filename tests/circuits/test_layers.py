@@ -22,7 +22,8 @@ from circuitsim.circuit.parts import Combine
 from circuitsim.circuit.weights import Fixed, Own, Transposed
 from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.circuits.classifier import layered_classifier
-from circuitsim.circuits.layers import Layers, as_layers, parse_layers
+from circuitsim.circuits.layers import parse_layers
+from circuitsim.circuits.places import Layers, as_layers
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
 

@@ -196,6 +196,33 @@ def test_differences_and_gates(kernels: ModuleType, dtype: str, seed: int, shape
 
 @each_backend
 @each_dtype
+@pytest.mark.parametrize("learns", [True, False])
+@modest
+@given(seed=seeds, replicas=st.sampled_from([1, 3]))
+def test_normalisation(kernels: ModuleType, dtype: str, learns: bool, seed: int, replicas: int) -> None:
+    draw, shape = Draw(seed, dtype), (replicas, 5, 6)
+    arrays = {"arriving": draw(*shape), "running": [draw(replicas, 6), np.abs(draw(replicas, 6))]}
+    made = [draw(*shape), draw(*shape), draw(*shape)]
+    online = arrays | {"numbers": (0.9, 0.1, 1.0), "made": made, "learns": learns}
+    same(kernels, "normalise_online", online, dtype)
+    error = {"error": draw(*shape), "kept": [draw(*shape), draw(*shape)], "out": draw(*shape)}
+    sums = {"running": [draw(replicas, 6), draw(replicas, 6)], "numbers": (0.9, 1.0), "learns": learns}
+    same(kernels, "through_online", error | sums, dtype)
+    same(kernels, "through_online", error | sums, dtype, ("error", "out"))
+    for units in (1, 2, 6):
+        few = {"running": [draw(replicas, units), np.abs(draw(replicas, units))], "made": made[:2]}
+        same(kernels, "normalise_batch", arrays | few | {"numbers": (0.9, 0.1), "learns": learns}, dtype)
+        same(kernels, "through_batch", error | {"units": units, "learns": learns}, dtype, ("error", "out"))
+        numbers = units, 0.2, 1.0
+        groups = {"arriving": arrays["arriving"], "numbers": numbers, "made": made[:2]}
+        same(kernels, "normalise_groups", groups, dtype)
+        scale = np.repeat(np.abs(draw(replicas, 5, units)) + draw.dtype.type(0.5), 6 // units, axis=2)
+        positive = error | {"kept": [draw(*shape), scale]}
+        same(kernels, "through_groups", positive | {"numbers": numbers}, dtype, ("error", "out"))
+
+
+@each_backend
+@each_dtype
 @pytest.mark.parametrize("gaussian", [True, False])
 def test_noise(kernels: ModuleType, dtype: str, gaussian: bool) -> None:
     draw, tick = Draw(0, dtype), np.zeros(1, np.int64)

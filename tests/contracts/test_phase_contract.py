@@ -31,6 +31,7 @@ from sample_rules import oja
 
 from circuitsim import phases
 from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.norms import Batch, Divisive, Norm, Online
 from circuitsim.circuit.parts import Combine, Mirror, Noise
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.circuits.replacement import replacement_classifier
@@ -85,6 +86,9 @@ FAMILY = [
     clocked((64, 5, 10), judged=2),
     traced((64, 5, 10), {("U", "eligibility.keep"): 0.8, "momentum": 0.5}),
     classifier("wm", NARROW, mirror=Mirror("", Noise.GIVEN)),
+    Built("online", lambda sizes: normalising(sizes, Online(0.8, 0.7)), NARROW),
+    Built("batch", lambda sizes: normalising(sizes, Batch(0.8)), NARROW),
+    Built("divisive", lambda sizes: normalising(sizes, Divisive()), NARROW),
 ]
 SOME = [
     FAMILY[k] for k in (0, 6, 11, 12, 14, 16, 18, 20, 23, 24, 28, 30, 36, 37)
@@ -102,6 +106,15 @@ def centred(sizes: tuple[int, ...]) -> tuple[Circuit, Protocol]:
     return replace(
         circuit, populations=tuple(replace(p, centres=p.name == "layer1") for p in circuit.populations)
     ), protocol
+
+
+def normalising(sizes: tuple[int, ...], norm: Norm) -> tuple[Circuit, Protocol]:
+    """A classifier whose first hidden layer is linear and normalises."""
+    circuit, protocol = layered_classifier(sizes, "fa")
+    populations = tuple(
+        replace(p, activation="identity", norm=norm) if p.name == "layer1" else p for p in circuit.populations
+    )
+    return replace(circuit, populations=populations), protocol
 
 
 def remote(sizes: tuple[int, ...]) -> tuple[Circuit, Protocol]:

@@ -17,7 +17,7 @@ from circuitsim.circuit.connectivity import (
     OneToOne,
     Upsample,
 )
-from circuitsim.circuits.layers import Layers, Place
+from circuitsim.circuits.places import Layers, Place
 from circuitsim.engine.simulator import Simulator
 
 Item = str | hand.Layer

@@ -20,7 +20,8 @@ from circuitsim.circuit.parts import Carries, Combine, Exchange, Mirror, Plastic
 from circuitsim.circuit.weights import Fixed
 from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.circuits.classifier import layered_classifier
-from circuitsim.circuits.layers import Layers, parse_layers
+from circuitsim.circuits.layers import parse_layers
+from circuitsim.circuits.places import Layers
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError, Diverged, TensorError
 from circuitsim.events import Event

@@ -11,6 +11,7 @@ import numpy as np
 from circuitsim.circuit.checks.common import refuse
 from circuitsim.circuit.connectivity import KINDS
 from circuitsim.circuit.graph import Graph
+from circuitsim.circuit.norms import Norm
 from circuitsim.circuit.parts import (
     Carries,
     Combine,
@@ -24,7 +25,7 @@ from circuitsim.circuit.parts import (
 )
 from circuitsim.circuit.weights import Weights
 
-_WEIGHTS = get_args(Weights)
+_KNOWN = (*get_args(Weights), *get_args(Norm), *KINDS)
 _PLAIN = (str, int, float, bool, np.float64, Carries, Combine, Masks, Noise)
 
 
@@ -50,10 +51,10 @@ def _check_value(label: str, value: object) -> None:
     if isinstance(value, tuple):
         for part in value:
             _check_value(label, part)
-    for known in (*_WEIGHTS, *KINDS):
-        if isinstance(value, known) and type(value) not in (*_WEIGHTS, *KINDS):
+    for known in _KNOWN:
+        if isinstance(value, known) and type(value) not in _KNOWN:
             _refuse(label, value, f"a {known.__name__} itself", "Use the class that circuitsim has.")
-    if type(value) in (*_WEIGHTS, *KINDS):
+    if type(value) in _KNOWN:
         for name, inner in _values(value):
             _check_value(f"{name} of {label}", inner)
     elif isinstance(value, (str, int, float)) and type(value) not in _PLAIN:

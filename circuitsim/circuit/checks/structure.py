@@ -9,6 +9,7 @@ from circuitsim.circuit.checks.common import check_origin, refuse, whole
 from circuitsim.circuit.checks.synapses import LARGEST, check_connectivity
 from circuitsim.circuit.connectivity import size_of
 from circuitsim.circuit.graph import Graph
+from circuitsim.circuit.norms import Divisive, Norm
 from circuitsim.circuit.parts import (
     ACTIVATIONS,
     COMPARED,
@@ -47,6 +48,8 @@ def check_names(graph: Graph) -> None:
             refuse(f"population {p.name}", f"combine {p.combine!r}", expected, "Choose one of these.")
         if p.dropout:
             _check_dropout(graph, p)
+        if p.norm is not None:
+            _check_norm(graph, p)
         if p.activation not in ACTIVATIONS:
             refuse(
                 f"population {p.name}", f"activation {p.activation!r}", " ".join(ACTIVATIONS), "Choose one of these."
@@ -66,6 +69,24 @@ def _check_dropout(graph: Graph, p: Population) -> None:
     if not plain:
         expected = "neurons that are neither clamped, mixing, replaced nor feedback neurons"
         refuse(label, "neurons of another kind", expected, "Drop out neurons of another layer.")
+
+
+def _check_norm(graph: Graph, p: Population) -> None:
+    taken = p.name in graph.clamped or bool(graph.exchanged(p.name, Carries.INPUT))
+    label, plain = f"norm of population {p.name}", not (p.mixes or p.feedback or p.replaced or p.dropout or taken)
+    if not isinstance(p.norm, Norm):
+        refuse(label, repr(p.norm), "Online, Batch or Divisive", "Import one from circuitsim.circuit.norms.")
+    if not plain or p.activation != "identity":
+        expected = "linear neurons that are neither clamped, mixing, replaced, dropped out nor feedback neurons"
+        refuse(label, "neurons of another kind", expected, "Let them project one to one to neurons that bend.")
+    for name, value in vars(p.norm).items():
+        fits = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
+        share = name in ("forward", "backward", "decay")
+        if not fits or (value >= 1 if share else value == 0):
+            expected = "a number from 0 to below 1" if share else "a number above 0"
+            refuse(label, f"{name}={value!r}", expected, "Correct it.")
+    if isinstance(p.norm, Divisive) and (not isinstance(p.norm.groups, int) or p.size % p.norm.groups):
+        refuse(label, f"{p.norm.groups} groups of {p.size} neurons", "groups of equal size", "Use another number.")
 
 
 def check_projections(graph: Graph) -> None:
@@ -92,6 +113,8 @@ def check_projections(graph: Graph) -> None:
 def _check_weights(graph: Graph, q: Projection) -> None:
     label = f"projection {q.name}"
     match q.weights:
+        case Own(first=float(first)) if not math.isfinite(first):
+            refuse(label, f"Own(first={first!r})", "a finite number, or None", "Correct it.")
         case Own() | Transposed() | Tied() | Signs() | Copied():
             pass
         case Fixed(value):

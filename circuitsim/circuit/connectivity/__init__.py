@@ -1,7 +1,7 @@
 """Connectivities: a projection is a table of synapses (post, pre, slot), described without listing them."""
 
 from circuitsim.circuit.connectivity.base import Connectivity, Shape, Synapses, exchanged, size_of
-from circuitsim.circuit.connectivity.plain import DENSE, Dense, OneToOne, Reverse, forwards
+from circuitsim.circuit.connectivity.plain import DENSE, Dense, OneToOne, PerChannel, Reverse, forwards
 from circuitsim.circuit.connectivity.pooling import MaxPool, MeanPool, Upsample
 from circuitsim.circuit.connectivity.resize import Resize
 from circuitsim.circuit.connectivity.table import Table
@@ -14,6 +14,7 @@ KINDS = (
     MaxPool,
     MeanPool,
     OneToOne,
+    PerChannel,
     Resize,
     Reverse,
     Table,
@@ -31,6 +32,7 @@ __all__ = [
     "MaxPool",
     "MeanPool",
     "OneToOne",
+    "PerChannel",
     "Resize",
     "Reverse",
     "Shape",

@@ -85,6 +85,32 @@ class OneToOne:
 
 
 @dataclass(frozen=True)
+class PerChannel(OneToOne):
+    """A synapse from each neuron to the one of the same number, with one weight for each channel; tensor (channel,)."""
+
+    def tensor_shape(self, pre: Shape, post: Shape) -> Shape:
+        """Return (channel,)."""
+        return post[:1]
+
+    def bias_shape(self, post: Shape) -> Shape:
+        """Return (channel,): neurons that share a weight share their bias."""
+        return post[:1]
+
+    def shared(self, pre: Shape, post: Shape) -> bool:
+        """Return whether a channel has several neurons."""
+        return size_of(post[1:]) > 1
+
+    def synapses(self, pre: Shape, post: Shape) -> Synapses:
+        """Return the pairs of neurons with equal numbers."""
+        numbers = np.arange(size_of(post))
+        return Synapses(numbers, numbers, numbers // size_of(post[1:]))
+
+    def transposed(self) -> PerChannel:
+        """Return the same pairs."""
+        return self
+
+
+@dataclass(frozen=True)
 class Reverse:
     """The synapses of another connectivity with their ends exchanged; its tensor has the channel axes exchanged.
 

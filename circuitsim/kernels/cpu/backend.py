@@ -15,6 +15,14 @@ from numba import njit
 from circuitsim.kernels import reference
 from circuitsim.kernels.cpu import activations
 from circuitsim.kernels.cpu.native import line, soon
+from circuitsim.kernels.cpu.normalisation import (
+    normalise_batch,
+    normalise_groups,
+    normalise_online,
+    through_batch,
+    through_groups,
+    through_online,
+)
 from circuitsim.kernels.cpu.operands import read_all, read_part, write_part
 from circuitsim.kernels.cpu.pairs import bound_grouped, deliver_along, outer_along, signed, spread
 from circuitsim.kernels.cpu.pools import deliver_winners, largest
@@ -33,7 +41,8 @@ kernel = njit(nogil=True, error_model="numpy")
 
 __all__ = [
     "accumulate", "add", "apply", "bound", "bound_grouped", "clear", "deliver", "deliver_along", "deliver_winners",
-    "fuse", "guard", "largest", "mask", "normalise", "outer", "outer_along", "signed", "spread",
+    "fuse", "guard", "largest", "mask", "normalise", "normalise_batch", "normalise_groups", "normalise_online", "outer",
+    "outer_along", "signed", "spread", "through_batch", "through_groups", "through_online",
 ]  # fmt: skip
 
 

@@ -34,6 +34,14 @@ from circuitsim.kernels.gpu.launch import (
     reads,
     writes,
 )
+from circuitsim.kernels.gpu.normalisation import (
+    normalise_batch,
+    normalise_groups,
+    normalise_online,
+    through_batch,
+    through_groups,
+    through_online,
+)
 from circuitsim.kernels.steps import Step, in_turn
 
 NAME = "cupy"
@@ -41,8 +49,9 @@ COMPILED = True
 Array = np.ndarray
 KINDS = {"identity": 0, "tanh": 1, "logistic": 2, "relu": 3, "saturated": 4, "saturated-half": 5, "elu": 6}
 __all__ = [
-    "bound_grouped", "deliver_along", "deliver_winners", "fuse", "generated", "largest", "outer", "outer_along",
-    "signed", "spread",
+    "bound_grouped", "deliver_along", "deliver_winners", "fuse", "generated", "largest", "normalise_batch",
+    "normalise_groups", "normalise_online", "outer", "outer_along", "signed", "spread", "through_batch",
+    "through_groups", "through_online",
 ]  # fmt: skip
 
 device()  # an import without a device fails at once
