@@ -73,7 +73,7 @@ def parts_in_a_list_that_grows():
     return presented(grown, protocol)
 
 
-@case(REFUSED, "a class of its own")
+@case(REFUSED, "a class of its own", daily=True)
 def projection_that_denies_its_transpose():
     @dataclass(frozen=True)
     class Denies(cs.Projection):
@@ -88,7 +88,7 @@ def projection_that_denies_its_transpose():
     return presented(replace(circuit, projections=parts), protocol)
 
 
-@case(REFUSED, "a class of its own")
+@case(REFUSED, "a class of its own", daily=True)
 def population_that_is_everywhere():
     class Everywhere(str):
         __slots__ = ()
@@ -118,7 +118,7 @@ def weights_that_deny_their_source():
     return presented(made, protocol)
 
 
-@case(REFUSED, "a class of its own")
+@case(REFUSED, "a class of its own", daily=True)
 def connectivity_that_denies_sharing():
     class Denies(cs.Convolution):
         def shared(self, *ends):

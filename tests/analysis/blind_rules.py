@@ -65,7 +65,7 @@ def object_for_a_number():
     return used(local_rule(smuggled(Anything())))
 
 
-@case(REFUSED, "constant")
+@case(REFUSED, "constant", daily=True)
 def float_of_its_own_class():
     return used(local_rule(smuggled(Leak(2))))
 
@@ -189,7 +189,7 @@ def certificate_exchanged_after_the_check():
     return used(rule)
 
 
-@case(REFUSED, "the name 'MATRIX'")
+@case(REFUSED, "the name 'MATRIX'", daily=True)
 def checked_code_exchanged():
     def other(pre, post, w):
         return MATRIX
@@ -199,7 +199,7 @@ def checked_code_exchanged():
     return used(rule)
 
 
-@case(REFUSED, "number")
+@case(REFUSED, "number", daily=True)
 def parameters_exchanged():
     rule = local_rule(hebb_with(1.0))
     object.__setattr__(rule, "parameters", (("c", MATRIX),))

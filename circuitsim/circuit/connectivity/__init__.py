@@ -15,6 +15,7 @@ KINDS = (
     MeanPool,
     OneToOne,
     PerChannel,
+    PerChannel,
     Resize,
     Reverse,
     Table,
