@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from running import nightly
 
 from circuitsim.analysis.audits.examine import examine
 from circuitsim.analysis.audits.intervention import intervene
@@ -55,7 +56,7 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("backend", [nightly("numpy"), "numba"])
 @pytest.mark.parametrize("texts,feedback,answer", ANSWERS, ids=[f"{t[0]}-{f}" for t, f, _ in ANSWERS])
 def test_known_answers(texts: list[str], feedback: str, answer: set[tuple[str, str]], backend: str) -> None:
     if texts[0] == "conv 3 6 valid":  # a kernel that covers its input is dense: nothing is shared

@@ -20,11 +20,9 @@ from circuitsim.analysis.audits.hook_audit import HookAudit, audit_hooks, examin
 from circuitsim.circuits.classifier import layered_classifier
 
 DAILY = {
-    "every_seventh_call", "after_a_thousand_calls", "where_its_own_weight_is_large", "of_the_call_before", "noisy",
-    "by_a_thread_beside_it", "from_a_velocity", "into_a_rate", "normalised_over_the_batch", "labels_of_its_own",
-    "a_loss_of_its_own", "one_neuron_from_its_neighbour", "scaled_by_the_spread_over_the_batch",
-    "a_loss_that_the_loop_notes", "heterosynaptic", "annealed_rate", "logging", "homeostatic", "second_moment",
-    "raising_on_odd_values", "its_own_settings", "an_array_of_its_past", "dropped_out",
+    "where_its_own_weight_is_large", "of_the_call_before", "by_a_thread_beside_it", "into_a_rate",
+    "one_neuron_from_its_neighbour", "scaled_by_the_spread_over_the_batch", "heterosynaptic", "annealed_rate",
+    "logging", "second_moment", "raising_on_odd_values", "an_array_of_its_past",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hook_cheats import FOUND, HONEST, LINES, Make, Tensors
 from hook_cheats_hidden import TEXTS
+from running import nightly
 
 from circuitsim import Hook, Simulator
 from circuitsim.analysis.audits.hook_audit import audit_hooks
@@ -30,7 +31,10 @@ def audited(make: Make) -> tuple[Finding, ...]:
     return audit_hooks(hooked(make), seed=0, calls=60)
 
 
-@pytest.mark.parametrize("name", [name for name in FOUND if name not in TEXTS])
+DAILY = ("add_the_labels", "copy_one_synapse", "read_another_layer", "share_a_weight")
+
+
+@pytest.mark.parametrize("name", [name if name in DAILY else nightly(name) for name in FOUND if name not in TEXTS])
 def test_every_hook_that_cheats_is_found(name: str) -> None:
     make, expected = FOUND[name]
     found = audited(make)
