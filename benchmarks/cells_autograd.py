@@ -19,7 +19,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from circuitsim import Circuit, Clock, Convolution, Dense, Population, Projection, Protocol, Simulator
 from circuitsim.circuits.cells import CELLS, make_cell
-from circuitsim.circuits.through_time import through_time
+from circuitsim.circuits.errors_through_time import through_time
 
 LIMIT, EXAMPLES, CLASSES, JUDGED = 1e-10, 4, 3, 3
 SHAPES: dict[str, tuple[int, ...]] = {"dense": (5,), "convolution": (2, 4, 3)}

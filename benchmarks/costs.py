@@ -1,6 +1,8 @@
 """Cost of a presentation as circuits grow: against layer width, batch, depth and replicas; draws docs/costs.svg.
 
-Run: python benchmarks/costs.py [--repetitions 7] [--cpu-time] [--out docs]
+Run: python benchmarks/costs.py [--repetitions 7] [--cpu-time] [--audit] [--out docs]
+
+`--audit` measures the audit of all synapses instead, and draws nothing.
 
 Recirculation (RWCC) through 784 units unless said. Engine and hand-written eager PyTorch take turns, as in `speed.py`;
 points are medians, and bars reach from the lowest to the highest repetition. The floor is `speed.py`'s.
@@ -20,7 +22,10 @@ import numpy as np
 from cases import BenchmarkCase
 from speed import measure
 
-from circuitsim import data
+from circuitsim import Simulator, data
+from circuitsim.analysis.audits.examine import random_examples
+from circuitsim.analysis.audits.intervention import intervene
+from circuitsim.circuits.autoencoder import circular_autoencoder
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -52,6 +57,19 @@ def table(x: np.ndarray, repetitions: int, clock: Callable[[], float]) -> list[d
     return rows
 
 
+def audits() -> None:
+    """Print processor time to test all synapses of an autoencoder by intervention, once, by its width."""
+    for hidden in (16, 64, 256):
+        circuit, protocol = circular_autoencoder([784, hidden, 784], bias=False)
+        made = Simulator(circuit, protocol, batch=6, parameters={"lr": 0.1})
+        made.use(*random_examples(circuit, 0))
+        made.present(np.arange(6))  # compiles
+        begin = time.process_time()
+        found = intervene(made, np.arange(6), runs=1, seed=0)
+        seconds = time.process_time() - begin
+        print(f"784-{hidden}-784: {found.synapses} of {found.existing} synapses, {seconds:.2f} s", flush=True)
+
+
 def draw(rows: list[dict[str, Any]], path: Path, unit: str) -> None:
     """Four panels side by side in two rows, both axes logarithmic."""
     figure, panels = plt.subplots(2, 2, figsize=(8, 6), layout="constrained")
@@ -78,7 +96,11 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=7)
     parser.add_argument("--cpu-time", action="store_true", help="of all threads, in the place of wall-clock time")
     parser.add_argument("--out", type=Path, default=Path("docs"))
+    parser.add_argument("--audit", action="store_true", help="measure the audit of all synapses alone")
     given = parser.parse_args()
+    if given.audit:
+        audits()
+        return
     x = data.load("mnist", "float32", 20_000, 1).train
     rows = table(x, given.repetitions, time.process_time if given.cpu_time else time.perf_counter)
     with (given.out / "costs.csv").open("w", newline="") as file:

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from circuitsim.circuits.cells import make_cell
     from circuitsim.circuits.channels import standard_autoencoder
     from circuitsim.circuits.classifier import layered_classifier
+    from circuitsim.circuits.errors_through_time import through_time
     from circuitsim.circuits.layouts import bidirectional_autoencoder, conjoined_autoencoder
     from circuitsim.circuits.nest import nested_autoencoder
     from circuitsim.circuits.replacement import replacement_classifier
     from circuitsim.circuits.stack import stacked_autoencoders
-    from circuitsim.circuits.through_time import through_time
     from circuitsim.circuits.twin import tourbillonize
 
 _MODULES = {
@@ -29,7 +29,7 @@ _MODULES = {
     "nested_autoencoder": "nest",
     "replacement_classifier": "replacement",
     "stacked_autoencoders": "stack",
-    "through_time": "through_time",
+    "through_time": "errors_through_time",
     "tourbillonize": "twin",
 }
 

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+
+ADVICE = {
+    errno.ENOSPC: "Free some space, then resume.",
+    errno.EDQUOT: "Free some space, then resume.",
+    errno.EFBIG: "Raise the limit of the size of a file (ulimit -f), then resume.",
+}
+"""What to do about errors of the operating system in which nothing is wrong with a path."""
+
 
 class CircuitsimError(Exception):
     """Base of everything that circuitsim raises on purpose; `exit_status` is what the command line returns."""

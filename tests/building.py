@@ -18,9 +18,9 @@ from circuitsim.circuit.weights import Fixed
 from circuitsim.circuits.autoencoder import ERROR_DRIVEN, circular_autoencoder, variant_coefficients
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.circuits.eligibility import rflo_network
+from circuitsim.circuits.errors_through_time import through_time
 from circuitsim.circuits.nest import nested_autoencoder
 from circuitsim.circuits.stack import stacked_autoencoders
-from circuitsim.circuits.through_time import through_time
 from circuitsim.circuits.tourbillon import tourbillon
 from circuitsim.engine.noise import firing_given
 from circuitsim.engine.parameters import readable

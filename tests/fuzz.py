@@ -366,7 +366,8 @@ def outcome_of(arguments: Sequence[str], patience: float = PATIENCE) -> tuple[in
 
 
 def make_fast(patched: pytest.MonkeyPatch) -> None:
-    """Draw no figures, and look for what is installed once: thousands of cases need neither."""
+    """Leave out experiments and the drawing of figures, and look for what is installed once."""
+    patched.setattr("circuitsim.analysis.audits.ran.experiments", lambda *_, **__: ({}, []))
     patched.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: None)
     for module in ("lookup", "tools"):
         patched.setattr(f"circuitsim.runs.{module}.entry_points", cache(entry_points))

@@ -357,7 +357,7 @@ ELSEWHERE = [
         ("the next examples", "fa", "H", "Plan.replay", ("rows[...] = rows", "rows[...] = (rows + 1) % len(self.x)")),
     ),
     *table("numba", activity,
-        ("S overwritten while it is read", "ia", "H", "shared_memory", ("and summed not in read", "")),
+        ("S overwritten while it is read", "watched", "H", "shared_memory", ("and summed not in read", "")),
         ("emitted and remembered in one memory", "loop", "H", "_emits_what_it_remembers", ('(state.parameter(population, "emits") == state.parameter(population, "remembers")).all()', "True")),
     ),
     *table("numpy", plan,

@@ -243,6 +243,8 @@ def test_the_report_of_a_run_that_diverged(tmp_path: Path) -> None:
         (KeyboardInterrupt(), 130, "circuitsim: interrupted before anything new was done; resume, or start again.\n"),
         (typer.Abort(), 130, "circuitsim: interrupted before anything new was done; resume, or start again.\n"),
         (OSError(28, "No space left", "f"), 1, "circuitsim: No space left: f. Free some space, then resume.\n"),
+        (OSError(122, "Quota exceeded", "f"), 1, "circuitsim: Quota exceeded: f. Free some space, then resume.\n"),
+        (OSError(27, "Too large", "f"), 1, "circuitsim: Too large: f. Raise the limit of the size of a file (ulimi"),
         (
             OSError(13, "Permission denied", "f"),
             1,

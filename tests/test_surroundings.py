@@ -14,6 +14,8 @@ from types import ModuleType
 from typing import Any
 
 import numba
+import numpy as np
+import pandas as pd
 import pytest
 from numba.core.caching import FunctionCache
 from running import COMMAND, circuitsim, run, skip_report, start
@@ -22,6 +24,9 @@ from circuitsim.compilation import compiled, tell_of_compilation
 from circuitsim.data import locate
 from circuitsim.environment import expanded, home_is_known, readable
 from circuitsim.kernels.sources import written
+from circuitsim.runs import tables
+from circuitsim.runs.config import replicas
+from circuitsim.runs.lookup import load_scenario
 
 SOURCE = """from circuitsim.compilation import compiled
 
@@ -137,6 +142,33 @@ def test_names_that_are_not_utf_8(
     assert "r\\xe9sultats" in capfd.readouterr().out
     assert readable(folder.name) == "r\\xe9sultats"
     assert run(tmp_path / "plain", "--config", folder / "none.toml") == 2
+
+
+def test_values_that_are_not_utf_8_in_tables(tmp_path: Path) -> None:
+    """Replicas are told apart by them, and a table has them with escapes."""
+    settings = replicas(load_scenario("autoencoder").settings, {}, {"rule": ["r\udce9.py:f", "r\udce8.py:f"]})
+    frame = pd.DataFrame({"replica": [0, 1], "epoch": 0, "split": "test", "metric": "mse", "value": 0.5})
+    tables.write_frame(tmp_path / "t.parquet", tables.with_varied(frame, settings, ["rule"]))
+    assert list(tables.read_frame(tmp_path / "t.parquet", own=True)["rule"]) == ["r\\udce9.py:f", "r\\udce8.py:f"]
+
+
+@pytest.mark.nightly
+def test_values_that_are_not_utf_8_vary(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """In tables, legends, reports and sweeps; replicas are told apart by them."""
+    data, rules = tmp_path / os.fsdecode(b"r\xe9.npz"), tmp_path / os.fsdecode(b"r\xe9.py")
+    with data.open("wb") as file:
+        np.savez(file, x=np.eye(40, 64), y=np.arange(40) % 10)
+    rules.write_text("".join(f"def {name}(pre, post, w):\n    return pre.at(0) * post.at(0)\n" for name in "fg"))
+    small = ("--set", "sizes=[64,3,64]", "--set", "epochs=1", "--set", "batch=5")
+    given = ("--set", f"dataset={data}", "--vary", f"rule={rules}:f,{rules}:g")
+    assert circuitsim("run", "autoencoder", *small, *given, "--out", tmp_path / "run") == 0
+    assert set(pd.read_parquet(tmp_path / "run" / "metrics.parquet")["rule"]) == {
+        str(tmp_path / f"r\\udce9.py:{name}") for name in "fg"
+    }
+    assert "r\\udce9.py:f" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert circuitsim("resume", tmp_path / "run", "--trust") == 0
+    assert circuitsim("sweep", "autoencoder", *small, "--vary", f"dataset={data}", "--out", tmp_path / "sweep") == 0
+    assert set(pd.read_parquet(tmp_path / "sweep" / "metrics.parquet")["dataset"]) == {str(tmp_path / "r\\udce9.npz")}
 
 
 def test_a_configuration_may_begin_with_a_byte_order_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

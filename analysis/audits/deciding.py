@@ -6,6 +6,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable
+from functools import partial
 from importlib.metadata import version
 from types import CodeType
 from typing import Any
@@ -14,11 +15,14 @@ import numpy as np
 
 from circuitsim.engine.parameters import readable
 from circuitsim.engine.simulator import Simulator
+from circuitsim.kernels.cpu.providers import provider
 from circuitsim.kernels.cpu.threads import thread_count
 from circuitsim.runs.groups import ReplicaGroup
 from circuitsim.runs.study import Study
 
 VERSIONED = ("circuitsim", "numpy", "numba", "scipy", "sympy")
+_PACKAGES = tuple(f"{name}." for name in VERSIONED)  # their functions are known by their versions
+DEPTH = 5  # of what a function reaches: the functions that it calls, and those that these call
 FUNCTIONS = ("design", "prepare", "presented", "check")
 
 
@@ -52,6 +56,7 @@ def of_simulator(simulator: Simulator) -> dict[str, str]:
     hooks = [[h.after, h.third_factor, _of_function(h.function)] for h in simulator.hooks]
     return {
         "circuit": _digest([state.circuit.text]),
+        "protocols": _digest(repr(s.protocol) for s in simulator.schedules),
         "window": _digest(str(s.window) for s in simulator.schedules),
         "updates": _digest(map(repr, updates)),
         "parameters": _digest(f"{key} {array.tobytes().hex()}" for key, array in read.items()),
@@ -59,6 +64,7 @@ def of_simulator(simulator: Simulator) -> dict[str, str]:
         "weights": _digest(f"{n} {zlib.crc32(np.ascontiguousarray(t).data)}" for n, t in state.persistent().items()),
         "seeds": _digest([repr(state.seeds.tolist()), *(str(zlib.crc32(noise.data)) for noise in given)]),
         "backend": _digest([simulator.backend, str(state.dtype), str(simulator.batch), str(thread_count())]),
+        "products": _digest([str(provider()) if simulator.backend == "numba" else simulator.backend]),
         "versions": _digest(f"{name} {version(name)}" for name in VERSIONED),
     }
 
@@ -68,14 +74,30 @@ def _data(study: Study) -> list[np.ndarray | None]:
     return [data.train, data.test, data.train_labels, data.test_labels]
 
 
-def _of_function(function: Any, depth: int = 3) -> str:
-    """Return a text that differs for functions that compute differently: code, constants, defaults, what it closes."""
-    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
+def _of_function(function: Any, depth: int = DEPTH) -> str:
+    """Return a text that differs for functions that compute differently.
+
+    It has the code, constants, defaults, attributes, what it closes over, and the functions and numbers that it names
+    in its module.
+    """
+    if isinstance(function, partial):
+        return repr((_of_function(function.func, depth), _value([*function.args, function.keywords], depth)))
+    code = getattr(function, "__code__", None)
+    called = function if code else type(function).__call__
+    code = getattr(called, "__code__", None)
     if code is None:
         return type(function).__name__
-    cells = [_cell(cell) for cell in getattr(function, "__closure__", None) or ()]
-    kept = [getattr(function, "__defaults__", None), getattr(function, "__kwdefaults__", None), cells]
+    cells = [_cell(cell) for cell in getattr(called, "__closure__", None) or ()]
+    named = {name: called.__globals__[name] for name in sorted(_names(code)) if name in called.__globals__}
+    owner = getattr(function, "__self__", function)  # of a method, or the object that is called
+    kept = [called.__defaults__, called.__kwdefaults__, cells, getattr(owner, "__dict__", {}), named]
     return repr((_of_code(code), _value(kept, depth)))
+
+
+def _names(code: CodeType) -> set[str]:
+    """Return the names that a function and the functions inside it use."""
+    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return {*code.co_names}.union(*map(_names, inner))
 
 
 def _cell(cell: Any) -> Any:
@@ -95,7 +117,8 @@ def _value(value: Any, depth: int) -> str:
         return repr([_value(one, depth - 1) for one in value])
     if depth and isinstance(value, dict):
         return repr([(str(k), _value(v, depth - 1)) for k, v in value.items() if not str(k).startswith("__")])
-    return _of_function(value, depth - 1) if depth and hasattr(value, "__code__") else type(value).__name__
+    plain = hasattr(value, "__code__") and not str(value.__module__).startswith(_PACKAGES)
+    return _of_function(value, depth - 1) if depth and plain else type(value).__name__
 
 
 def _of_code(code: CodeType | None) -> object:

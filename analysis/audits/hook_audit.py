@@ -34,7 +34,7 @@ class HookAudit:
 
     Parameters
     ----------
-    hook, after : its name and phase. calls : in each rehearsal. worlds : number of rehearsals with other memory.
+    hook, after : its name and phase. calls : compared in a rehearsal. worlds : number of rehearsals with other memory.
     raised : number of calls that raised an exception, on random memory that the hook did not expect.
     changes : the arrays that it changes. stateful : what it does depends on earlier calls, at an age without bound.
     findings : one for each kind, projection and array read.
@@ -91,10 +91,10 @@ def _examined(
         with HookMemory(simulator, hook, random) as memory:
             search = HookSearch(simulator, hook, memory, random, calls)
             found = list(search.findings())
-            extent = search.worlds, search.raised, search.changes, search.stateful
+            extent = search.calls, search.worlds, search.raised, search.changes, search.stateful
     except ForkFailed as error:
         return HookAudit(hook.name, hook.after, calls, 0, 0, (), False, (*beside, _unknown(hook, str(error))))
-    return HookAudit(hook.name, hook.after, calls, *extent, tuple(dict.fromkeys((*beside, *found))))
+    return HookAudit(hook.name, hook.after, *extent, tuple(dict.fromkeys((*beside, *found))))
 
 
 def _unknown(hook: Hook, why: str) -> Finding:

@@ -104,6 +104,7 @@ def named(
     kind = kind_of(circuit, element, sources[0])
     if width == 1:
         kind = "third-factor" if hook.third_factor else "remote-error"
+        names += f", declared as {hook.third_factor}" if hook.third_factor else ""
     return _finding(kind, _projection(circuit, keys[0], element, kind), rule, names + call)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -21,6 +22,10 @@ from circuitsim.locality import REMEDIES, Finding
 
 NUMBERS_A_WORLD = 2e8  # rehearsals in many cuts make fewer calls where memory is larger than this divided by calls
 FEWEST = 100
+PATIENCE = (
+    60.0  # seconds of a rehearsal; of a hook that takes longer, as one that writes files, fewer calls are compared
+)
+_CORRECT = "let the hook end without an exception for any weights, so that it can be rehearsed"
 
 
 class HookSearch:
@@ -39,14 +44,21 @@ class HookSearch:
         self._rehearsal = Rehearsal(simulator, hook, memory.blocks, memory.images, order, memory.given)
         self._effects = Effects(memory, self._rehearsal, random)
         self.worlds, self.raised, self.changes, self.stateful = 0, 0, tuple[str, ...](), False
+        self.calls = calls  # compared in each rehearsal
         self._broadcast: dict[int, Case] = {}  # by array, where one number from elsewhere reaches it
         self._explained: dict[int, set[int]] = {}  # by array, the arrays of which it is known to depend on them
 
     def findings(self) -> Iterator[Finding]:
         """Yield the findings; afterwards the attributes have the extent."""
-        base = self._rehearsal.base(self._calls)
+        begin = time.monotonic()
+        base, error = self._rehearsal.base(self._calls)
+        part = PATIENCE / max(time.monotonic() - begin, 1e-9)
+        self.calls = min(self._calls, max(FEWEST, int(part * self._calls)))
         changing = {block for outcome in base for block in outcome or ()}
         self.raised = sum(outcome is None for outcome in base)
+        if 2 * self.raised > len(base):  # in random memory some may; what it does otherwise is then still seen
+            read = f"unknown: the hook raised {error}, in {self.raised:,} of {len(base):,} calls of its rehearsal"
+            yield Finding("time-window", "hook", f"hook {self._hook.name}", read, "remote", None, _CORRECT)
         targets = targets_of(self._memory.scene, self._memory.blocks, changing)
         self.changes = tuple(dict.fromkeys(f"{owner}.{quantity}" for owner, quantity, _ in targets.made))
         if not changing:
@@ -84,7 +96,7 @@ class HookSearch:
     def _calls_in(self, world: World) -> int:
         numbers = sum(block.size for block in self._memory.blocks.blocks)
         fewer = max(FEWEST, int(NUMBERS_A_WORLD / numbers))
-        return min(self._calls, fewer) if world.short else self._calls
+        return min(self.calls, fewer) if world.short else self.calls
 
     def _unrepeatable(self, base: Base, changing: set[int]) -> dict[int, Difference]:
         """Return the arrays that come out differently when nothing is changed."""

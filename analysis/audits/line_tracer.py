@@ -15,6 +15,7 @@ from circuitsim import errors
 from circuitsim.locality import Key
 
 _LIBRARIES = (  # lines in these files are not the user's code
+    "<frozen ",  # the standard library's modules that Python has inside it
     *(sysconfig.get_paths()[key] for key in ("stdlib", "purelib", "platlib")),
     *(str(Path(str(package.__file__)).parent) for package in (errors, np)),
 )

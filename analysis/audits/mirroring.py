@@ -18,6 +18,7 @@ from circuitsim.engine.simulator import Simulator
 from circuitsim.lowering.links import across, used
 
 EXACT = 0.01  # degrees, above the rounding of float32 weights
+NEAR = 30.0  # degrees from the transpose, or from minus it, which random weights seldom reach
 
 
 def mirrored(simulator: Simulator) -> list[dict[str, Any]]:
@@ -36,13 +37,28 @@ def mirrored(simulator: Simulator) -> list[dict[str, Any]]:
 
 
 def transposes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a line for each projection that equals the transpose of what it mirrors in some replica."""
+    """Return a line for each projection that is near the transpose of what it mirrors, or near minus that transpose.
+
+    Each line is about the replica whose angle is furthest from a right one.
+    """
     return [
-        f"{row['projection']} equals the transpose of {row['mirrors']} ({min(known):.3f} degrees): "
-        "with these weights it carries what backpropagation would"
+        _line(row, max(known, key=lambda angle: abs(angle - 90)))
         for row in rows
-        if (known := [angle for angle in row["degrees"] if angle is not None]) and min(known) < EXACT
+        if (known := [angle for angle in row["degrees"] if angle is not None])
+        and max(abs(angle - 90) for angle in known) > 90 - NEAR
     ]
+
+
+def _line(row: Mapping[str, Any], angle: float) -> str:
+    name, of = row["projection"], row["mirrors"]
+    if angle < EXACT:
+        return (
+            f"{name} equals the transpose of {of} ({angle:.3f} degrees): "
+            "with these weights it carries what backpropagation would"
+        )
+    minus = "minus " if angle > 90 else ""
+    carries = f"nearly {minus}what backpropagation would"
+    return f"{name} is near {minus}the transpose of {of} ({angle:.3f} degrees): with these weights it carries {carries}"
 
 
 def _pairs(circuit: Circuit) -> Iterator[tuple[Projection, Projection]]:

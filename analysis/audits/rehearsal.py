@@ -10,7 +10,6 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +18,7 @@ import numpy as np
 from circuitsim.analysis.audits.forked import forked
 from circuitsim.analysis.audits.memory import Array, MemoryBlocks, differing, same_bits
 from circuitsim.analysis.audits.prints import Noted, noted, parted
-from circuitsim.engine.hooks import Hook, Tensors
+from circuitsim.engine.hooks import Hook, Tensors, line_of
 from circuitsim.engine.reach import Slot
 from circuitsim.engine.simulator import Simulator
 
@@ -62,20 +61,23 @@ class Rehearsal:
     _bytes: dict[int, list[bytes]] = field(default_factory=dict)
     _known: set[int] = field(default_factory=set)  # blocks that the hook has changed
     _lingering: bool = False
-    _raised: bool = False
+    _raised: str = ""  # the exception of the last call
 
-    def base(self, calls: int) -> list[Outcome | None]:
-        """Return what each call changes."""
+    def base(self, calls: int) -> tuple[list[Outcome | None], str]:
+        """Return what each call changes, and the last exception that one raised; "" for none."""
 
-        def run() -> list[Outcome | None]:
+        def run() -> tuple[list[Outcome | None], str]:
+            last = ""
             found: list[Outcome | None] = []
 
             def note(t: int, now: Outcome) -> bool:
+                nonlocal last
+                last = self._raised or last
                 found.append(None if self._raised else now)
                 return False
 
             self.play(self.images, calls, note)
-            return found
+            return found, last
 
         return forked(run, SECONDS)
 
@@ -169,10 +171,11 @@ class Rehearsal:
     def call(self, tensors: Tensors) -> None:
         """Call the hook, and wait for the threads that it starts; an exception is no change."""
         before = {*threading.enumerate()}
-        self._raised = True
-        with suppress(Exception):  # random weights are not what the user's checks expect
+        self._raised = ""
+        try:
             self.hook.function(tensors)
-            self._raised = False
+        except Exception as error:  # random weights are not what the user's checks expect
+            self._raised = f"{type(error).__name__}: {str(error).rstrip('.')}{line_of(error)}"
         for thread in [thread for thread in threading.enumerate() if thread not in before]:
             thread.join(0.2)
             self._lingering |= thread.is_alive()

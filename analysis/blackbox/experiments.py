@@ -12,7 +12,7 @@ from circuitsim.analysis.blackbox.bench import Bench
 from circuitsim.analysis.blackbox.cuts import labelled, lateral, unwired
 from circuitsim.analysis.blackbox.fresh import same_random_numbers
 from circuitsim.analysis.blackbox.held import Reading, read_while_held
-from circuitsim.analysis.blackbox.program import Run, State
+from circuitsim.analysis.blackbox.program import Arrays, Run, State
 from circuitsim.analysis.blackbox.sums import SumReport, mixed_examples, origin_of_statistics
 from circuitsim.analysis.blackbox.twins import Transport, read_weights
 from circuitsim.errors import StepError
@@ -110,7 +110,7 @@ def _uses_weights(bench: Bench, state: State) -> None:
 
 
 def _probe(bench: Bench, state: State, calls: int, found: Evidence) -> None:
-    """Find out whether the step remembers: call one copy of it often, at least `calls` times, in one state."""
+    """Find out whether the step remembers: call one often in one state, another with other examples before."""
     until = time.monotonic() + PATIENCE
     session = bench.program.session()
     with same_random_numbers():
@@ -121,17 +121,24 @@ def _probe(bench: Bench, state: State, calls: int, found: Evidence) -> None:
             if any(not np.array_equal(after[name], before[name]) for name in after):
                 found.remembers = found.probed + 1
                 return
+    usual, changed = _after_others(bench, state, calls)
+    different = [call for call in range(1, calls) if any((usual[call][n] != changed[call][n]).any() for n in before)]
+    found.remembers = different[0] + 1 if different else 0
+
+
+def _after_others(bench: Bench, state: State, calls: int) -> list[list[Arrays]]:
+    """Return the updates of calls in a row with the same examples, and with others in the first call."""
+    found, other = [], State(state.weights, bench.draws.examples())
+    for first in (state, other):
+        with same_random_numbers():
+            session = bench.program.session()
+            found.append([session(state if call else first) for call in range(calls)])
+    return found
 
 
 def _ages(bench: Bench, state: State, found: Evidence) -> None:
     """Measure for how many calls each update remembers an example that was shown once."""
-    other = State(state.weights, bench.draws.examples())
-    with same_random_numbers():
-        session = bench.program.session()
-        usual = [session(state) for _ in range(found.calls)]
-    with same_random_numbers():
-        session = bench.program.session()
-        changed = [session(other if call == 0 else state) for call in range(found.calls)]
+    usual, changed = _after_others(bench, state, found.calls)
     for age in range(1, found.calls):
         before, after = (Run(state, (calls[age],), {}) for calls in (usual, changed))
         found.ages.update(

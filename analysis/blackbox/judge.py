@@ -30,7 +30,7 @@ def judge(bench: Bench, found: Evidence, third_factor: tuple[str, ...], window: 
         *_transports(found, cells),
         *_unwired(bench, found, cells, permitted),
         *_lateral(bench, found, cells),
-        *_mixed(bench, found, cells),
+        *_mixed(bench, found, cells, permitted),
         *_held(bench, found, cells, permitted),
         *_old(found, window),
         *_labels(bench, found, cells),
@@ -109,9 +109,9 @@ def _lateral(bench: Bench, found: Evidence, cells: Cells) -> Iterator[Finding]:
             yield _finding("lateral", name, f"synapses {source} of other neurons")
 
 
-def _mixed(bench: Bench, found: Evidence, cells: Cells) -> Iterator[Finding]:
-    every, layer = found.sums.all_layers, found.sums.layer - found.sums.all_layers
-    if every:
+def _mixed(bench: Bench, found: Evidence, cells: Cells, permitted: set[str]) -> Iterator[Finding]:
+    every, layer = found.sums.all_layers, found.sums.layer - found.sums.all_layers - permitted
+    if every - permitted:  # a declared number may be the mean of a batch
         cells.update({(name, source): "lateral" for name in every for source in every if name != source})
         read = "one factor that all these updates determine together, such as a clipped norm of all gradients"
         yield _finding("lateral", ", ".join(sorted(every)), read)

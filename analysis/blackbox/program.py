@@ -157,19 +157,24 @@ class Program:
                 expected=f"a mapping whose names are among {_listed(state.weights)}",
                 remedy="Return {name: array}; a name that is left out is not changed.",
             )
-        return {name: self._change(name, w, returned) for name, w in state.weights.items()}
+        return {name: self._change(name, state, returned) for name in state.weights}
 
-    def _change(self, name: str, weight: np.ndarray, returned: Mapping[str, Any]) -> np.ndarray:
+    def _change(self, name: str, state: State, returned: Mapping[str, Any]) -> np.ndarray:
+        weight = state.weights[name]
         if name not in returned:
             return np.zeros(weight.shape)
         value = to_numpy(f"result {name!r}", returned[name])
         value = self._turned(value)
         if value.shape != weight.shape or not np.isfinite(value).all():
+            cut = [n for n, w in state.weights.items() if w.ndim == 2 and not w.any(axis=0).all()]
+            where = f" where synapses of {_listed(cut)} are zero, as in a cut" if cut else ""
+            zero = " Add a small number to what the step divides by." if cut else ""
+            got = f"shape {self._turned(value).shape}" if value.shape != weight.shape else "NaN or infinite values"
             raise StepError(
                 f"result {name!r} of step",
-                got=f"shape {self._turned(value).shape}" if value.shape != weight.shape else "NaN or infinite values",
+                got=got + where,
                 expected=f"finite values of shape {self._turned(weight).shape}",
-                remedy="Return one value a weight; lower the learning rate if the step diverges.",
+                remedy=f"Return one value a weight; lower the learning rate if the step diverges.{zero}",
             )
         return value.astype(np.float64) - (weight.astype(np.float64) if self.rounding else 0.0)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT, PANEL = 5.6, 3.4, 3.2  # inches: of a figure, and the width of a panel of trials
 LOGARITHMIC = 20.0  # greatest over least value of a parameter from which its axis is logarithmic
+TICKS = 5  # most intervals of a linear axis, whose labels would overlap otherwise
 
 
 def sweep_figure(table: pd.DataFrame, keys: Sequence[str], column: str) -> CurvesFigure:
@@ -73,6 +74,8 @@ def _places(ax: Axes, values: pd.Series, key: str) -> np.ndarray:
         return np.array([names.index(str(value)) for value in values])
     wide = values.min() > 0 and values.max() / values.min() >= LOGARITHMIC
     ax.set_xscale("log" if wide else "linear")
+    if not wide:
+        ax.locator_params(axis="x", nbins=TICKS)
     ax.set(xlabel=key + (" (logarithmic)" if wide else ""))
     return np.asarray(values, np.float64)
 
@@ -94,6 +97,8 @@ def _lines(ax: Axes, table: pd.DataFrame, across: str, others: Sequence[str], co
         least, most = table[across].min(), table[across].max()
         if least > 0 and most / least >= LOGARITHMIC:
             ax.set_xscale("log")
+        else:
+            ax.locator_params(axis="x", nbins=TICKS)
     elif across:
         names = [str(value) for value in dict.fromkeys(table[across])]
         ax.set_xticks(range(len(names)), names)

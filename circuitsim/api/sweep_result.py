@@ -40,7 +40,7 @@ def gather(folder: Path, parts: Sequence[Part]) -> None:
             for key in vary:
                 if key not in part.vary:
                     value = part.values[key]
-                    frame[key] = json.dumps(value) if isinstance(value, (list, dict)) else value
+                    frame[key] = tables.as_text(value) if isinstance(value, (str, list, dict)) else value
             if trials:
                 frame[TRIAL] = part.number if part.number < trials else TEST
                 if part.number < trials:  # whose test split is a part of the training examples

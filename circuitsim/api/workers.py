@@ -22,6 +22,7 @@ from circuitsim.runs.given import shortened
 LOCAL, DASK, SLURM = "local", "dask", "slurm"
 MOST_WORKERS = 1000
 FAILURES = 10  # deaths of workers that a run on Dask's own local cluster survives
+PATIENCE = 120.0  # seconds without any worker of Dask
 JOBS = "jobs"  # where a queue's scripts and logs lie, in the folder of a sweep
 EXPECTED = (
     f"local:N or dask:N with N from 1 to {MOST_WORKERS}, dask://HOST:PORT, slurm, or slurm:KEY=VALUE,... with options "
@@ -103,7 +104,7 @@ def opened(workers: Workers, folder: Path) -> Iterator[Carry]:
             yield partial(_in_processes, pool, folder)
     elif workers.kind == DASK:
         with _client(workers) as client:
-            yield partial(_on_dask, client, folder)
+            yield partial(on_dask, client, folder)
     else:
         yield partial(_in_queue, workers.options, folder)
 
@@ -125,7 +126,7 @@ def _client(workers: Workers) -> Iterator[Any]:
     distributed: Any = importlib.import_module("distributed")  # it has no types
     with dask.config.set({"distributed.scheduler.allowed-failures": FAILURES}):
         options = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": logging.CRITICAL}
-        cluster = None if workers.address else distributed.LocalCluster(workers.count, **options)
+        cluster = None if workers.address else distributed.LocalCluster(n_workers=workers.count, **options)
         try:
             client = distributed.Client(workers.address or cluster, timeout=20)
         except (OSError, TimeoutError, ValueError) as error:
@@ -139,14 +140,23 @@ def _client(workers: Workers) -> Iterator[Any]:
                 cluster.close()
 
 
-def _on_dask(client: Any, folder: Path, run: Run, parts: Sequence[Part]) -> Iterator[None]:
+def on_dask(client: Any, folder: Path, run: Run, parts: Sequence[Part]) -> Iterator[None]:
+    """Carry out runs on the workers of a client, however often they die."""
     distributed: Any = importlib.import_module("distributed")
-    try:
-        for task in distributed.as_completed([client.submit(run, part, pure=False) for part in parts]):
-            task.result()
+    left = {client.submit(run, part, pure=False) for part in parts}
+    while left:
+        try:
+            ended, left = distributed.wait(left, timeout=PATIENCE, return_when="FIRST_COMPLETED")
+        except TimeoutError:
+            if not client.scheduler_info()["workers"]:
+                _died(folder, f"no worker of Dask for {PATIENCE:g} seconds")
+            continue
+        for task in ended:
+            try:
+                task.result()
+            except distributed.KilledWorker as error:
+                _died(folder, f"a run whose workers died: {shortened(str(error))}")
             yield
-    except distributed.KilledWorker as error:
-        _died(folder, f"a run whose workers died: {shortened(str(error))}")
 
 
 def _in_queue(given: Mapping[str, Any], folder: Path, run: Run, parts: Sequence[Part]) -> Iterator[None]:

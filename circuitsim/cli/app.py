@@ -19,7 +19,7 @@ from circuitsim.cli.keys import show_keys
 from circuitsim.cli.options import Backend, ConfigFile, Quick, ScenarioName, Seed, Sets, Varies
 from circuitsim.cli.sweeping import sweep
 from circuitsim.cli.variables import check_variables
-from circuitsim.errors import CircuitsimError
+from circuitsim.errors import ADVICE, CircuitsimError
 from circuitsim.runs.given import shortened
 from circuitsim.runs.lookup import all_scenarios, circuit_descriptions
 from circuitsim.runs.own import find_scenario
@@ -248,7 +248,7 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output has gone: nothing is wrong, and nobody to tell
         status = 0
     except OSError as error:
-        advice = "Free some space, then resume." if error.errno == errno.ENOSPC else "Check the path and its rights."
+        advice = ADVICE.get(error.errno or 0, "Check the path and its rights.")
         errors.print(f"circuitsim: {error.strerror or error}: {shortened(str(error.filename or 'a file'))}. {advice}")
         status = 2 if error.errno in _UNUSABLE else 1
     except MemoryError as error:

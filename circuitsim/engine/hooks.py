@@ -69,7 +69,7 @@ class Hook:
             raise
         except Exception as error:
             raise CircuitError(
-                f"hook {self.name}{_line(error)}",
+                f"hook {self.name}{line_of(error)}",
                 got=f"{type(error).__name__}: {error}",
                 expected="a function that changes tensors in place and ends",
                 remedy="Correct the hook; the engine's own steps have ended before it.",
@@ -120,8 +120,8 @@ def call_hooks(hooks: Sequence[Hook], tensors: Tensors, acts: Acts) -> None:
                 )
 
 
-def _line(error: BaseException) -> str:
-    """Return the last line outside this package and NumPy at which an exception was raised."""
+def line_of(error: BaseException) -> str:
+    """Return ", line" and the last line outside this package and NumPy at which an exception was raised."""
     found = ""
     for frame, line in walk_tb(error.__traceback__):
         top = str(frame.f_globals.get("__name__", "")).partition(".")[0]

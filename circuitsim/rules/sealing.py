@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from circuitsim.errors import RuleError
 from circuitsim.rules.rule import Rule
+from circuitsim.rules.signature import check_number
 
 _COPIES: dict[tuple[object, ...], Rule] = {}
 _TRACED = ("free", "symbols", "expression", "equation", "text", "certificate")
@@ -30,6 +31,8 @@ def sealed(rule: object) -> Rule:
             "a rule that local_rule made, whose code was checked",
             "Write a function of pre, post and w, and decorate it with @local_rule.",
         )
+    for name, value in rule.parameters:
+        check_number(rule.name, name, value)
     copy = _COPIES.get(rule.identity)
     if copy is None:
         copy = _COPIES[rule.identity] = rule.copied()

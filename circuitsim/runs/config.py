@@ -177,7 +177,7 @@ def _refuse_equal(made: Sequence[S], vary: Mapping[str, Sequence[Any]]) -> None:
     """Refuse replicas that are the same: a mean over them would count one several times."""
     seen: set[str] = set()
     for one in made:
-        if (text := one.model_dump_json()) in seen:
+        if (text := repr(one.model_dump())) in seen:
             each = {key: [getattr(other, key) for other in made] for key in vary}
             often = {key: max(map(values.count, values)) for key, values in each.items()}
             key = next(key for key in vary if often[key] > len(made) // len(vary[key]))

@@ -77,14 +77,15 @@ class MetricsLog:
         return np.frombuffer(kept.model_dump_json().encode(), np.uint8)
 
     def restore(self, mark: np.ndarray) -> list[MetricRow]:
-        """Return the rows that a checkpoint knows, and let the log go on behind them.
+        """Return the rows that a checkpoint knows, and let `append` go on behind them; nothing is written before that.
 
         Raises
         ------
         ValueError : the mark is none. RunFolderError : neither the log nor the table has the rows.
         """
         known = _Mark.model_validate_json(mark.tobytes())
-        content = self._kept(known.length)
+        self._rows, self._length, self._hash = 0, 0, hashlib.sha256()
+        content = kept = self._kept(known.length)
         if hashlib.sha256(content).hexdigest() != known.sha256:
             content = self._of_table(known.rows)
         if hashlib.sha256(content).hexdigest() != known.sha256:
@@ -95,8 +96,8 @@ class MetricsLog:
                 remedy="Put it back, or start the run anew in another folder.",
             )
         rows = _ROWS.validate_json(b"[" + b",".join(content.splitlines()) + b"]")
-        self._rows, self._length, self._hash = 0, 0, hashlib.sha256()
-        self.append(rows)
+        if content == kept:  # a log that was made again is written whole
+            self._rows, self._length, self._hash = len(rows), known.length, hashlib.sha256(content)
         return rows
 
     def _kept(self, length: int) -> bytes:

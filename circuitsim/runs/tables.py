@@ -89,9 +89,14 @@ def with_varied(frame: pd.DataFrame, settings: Sequence[Settings], vary: Sequenc
         for key in vary:
             values = [getattr(s, key) for s in settings]
             plain = all(isinstance(v, str) for v in values) or all(isinstance(v, (int, float)) for v in values)
-            column = values if plain else [v if isinstance(v, str) else json.dumps(v) for v in values]
+            column = values if plain and not isinstance(values[0], str) else [as_text(v) for v in values]
             frame[key] = [column[replica] for replica in frame["replica"]]
     return frame
+
+
+def as_text(value: object) -> str:
+    """Return a value as a column of text has it: with escapes where a name is not UTF-8, as Parquet holds no such."""
+    return (value if isinstance(value, str) else json.dumps(value)).encode("utf-8", "backslashreplace").decode()
 
 
 def of_members(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:

@@ -123,6 +123,8 @@ class TrainingRun(Run[Scenario]):
         Diverged : after all files have been written. Interrupted : after a checkpoint.
         """
         study, diverged = self.study, None
+        if study.metrics:  # of a run that is resumed
+            self._log.append(study.metrics)
         audit, ended = load_tool("audit-run")(study), study.epoch == study.epochs
         noting = signals.noted() if self.interrupted is None else nullcontext(self.interrupted)
         with noting as interrupted, RunProgress(study, self.console) as progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,7 +25,7 @@ _LEFT_OUT = ("seconds", "running_loss")
 
 def fingerprint(settings: Settings, backend: str, dataset: Dataset) -> str:
     """Hash all that decides the result of a search: its settings, the backend and its data."""
-    found = hashlib.sha256(f"{settings.model_dump_json()} {backend}".encode())
+    found = hashlib.sha256(f"{json.dumps(settings.model_dump())} {backend}".encode())
     for x in (dataset.train, dataset.test, dataset.train_labels, dataset.test_labels):
         found.update(b"" if x is None else zlib.crc32(x.data).to_bytes(4, "big"))
     return found.hexdigest()

@@ -26,7 +26,9 @@ Range = Annotated[
     must(lambda value: len(value) == 2 and 0 < value[0] < value[1]),
     Field(description="a list of two numbers above 0, the lower first"),
 ]
-_OF_CLASSIFIER = {"dataset", "epochs", "batch", "train_limit", "test_limit", "angle_examples"}
+_OF_CLASSIFIER = {
+    "dataset", "downsample", "norm", "epochs", "batch", "momentum", "train_limit", "test_limit", "angle_examples",
+}  # fmt: skip
 
 
 class SearchSettings(Settings):

@@ -68,7 +68,7 @@ class Runs(SearchData):
 
     def check_all(self) -> None:
         """Refuse data that a classifier cannot learn, and too few examples to hold some out."""
-        self.check(self._settings_of("bp", {"top": 0.1, "below": 0.1}, [0]))
+        self.check(self.settings_of("bp", {"top": 0.1, "below": 0.1}, [0]))
 
     def trial(self, method: str, number: int, parameters: Parameters) -> tuple[float, list[TrialRow]]:
         """Train without the examples held out; return the mean error on these in percent, and the rows."""
@@ -83,12 +83,12 @@ class Runs(SearchData):
     ) -> list[TrialRow]:
         """Train a method with each seed, all in step; return a row for each metric at the end."""
         spelt = json.dumps(dict(sorted(parameters.items())))
-        found = ended(self._settings_of(method, parameters, seeds), dataset, self.backend)
+        found = ended(self.settings_of(method, parameters, seeds), dataset, self.backend)
         return [
             TrialRow(self.settings.epochs, split, metric, value, stage, method, number, seeds[replica], spelt)
             for replica, split, metric, value in found
         ]
 
-    def _settings_of(self, method: str, parameters: Parameters, seeds: Sequence[int]) -> list[ClassifierSettings]:
-        own = {"momentum": self.settings.momentum, "sizes": self.sizes}
-        return self.replicas({**own, **own_keys(method, parameters, len(self.sizes) - 1)}, seeds)
+    def settings_of(self, method: str, parameters: Parameters, seeds: Sequence[int]) -> list[ClassifierSettings]:
+        own = own_keys(method, parameters, len(self.sizes) - 1)
+        return self.replicas({"sizes": self.sizes, **own}, seeds)

@@ -23,13 +23,13 @@ TRAINED = (
 )
 PANELS = (
     ("window", "Locality in time", "ticks that a neuron remembers"),
-    ("hops", "Distance", "projections that an error travels"),
+    ("hops", "Distance", "projections on an error's path"),
     ("labels", "Labels", "synapses that need labels (%)"),
     ("needs", "Modularity", "of the rest needed by layer 1 (%)"),
-    ("symmetry", "Symmetry", "angle that feedback must have (degrees)"),
+    ("symmetry", "Symmetry", "required angle (degrees)"),
     ("interval", "Throughput", "ticks between examples"),
     ("error", "Test error", "test error on digits (%)"),
-    ("labelled", "Labelled examples", f"labelled presentations until {LEVEL:g} %"),
+    ("labelled", "Labelled examples", f"presentations until {LEVEL:g} %"),
 )
 GIVEN_UP = (
     "Growth alone needs labels for its top layer only, and has a greater error than its fine-tuning. Fine-tuning gives "

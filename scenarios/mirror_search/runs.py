@@ -79,7 +79,7 @@ class Runs(SearchData):
 
     def check_all(self) -> None:
         """Refuse data that a classifier of some depth cannot learn, and too few examples to hold some out."""
-        self.check([self._settings_of(Case("search", name, 0, name, "wm", {}), [0])[0] for name in self.depths])
+        self.check([self.settings_of(Case("search", name, 0, name, "wm", {}), [0])[0] for name in self.depths])
 
     def trial(self, name: str, number: int, parameters: Parameters) -> tuple[float, list[TrialRow]]:
         """Train without the examples held out; return the mean error on these in percent, and the rows."""
@@ -97,14 +97,14 @@ class Runs(SearchData):
 
     def _rows(self, cases: Sequence[Case], seeds: Sequence[int], dataset: Dataset) -> list[TrialRow]:
         """Train each case with each seed, all in step; return a row for each metric at the end."""
-        settings = [one for case in cases for one in self._settings_of(case, seeds)]
+        settings = [one for case in cases for one in self.settings_of(case, seeds)]
         found = []
         for replica, split, metric, value in ended(settings, dataset, self.backend):
             case, seed = cases[replica // len(seeds)], seeds[replica % len(seeds)]
             found.append(TrialRow(self.settings.epochs, split, metric, value, *case.columns(seed)))
         return found
 
-    def _settings_of(self, case: Case, seeds: Sequence[int]) -> list[ClassifierSettings]:
+    def settings_of(self, case: Case, seeds: Sequence[int]) -> list[ClassifierSettings]:
         mirror = {**MIRROR, **case.parameters}
         own = {"lr": self.settings.lr, "sizes": self.depths[case.depth], "feedback": case.feedback, "mirror": mirror}
         return self.replicas(own, seeds)

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from circuitsim.circuits.networks import NETWORKS
 from circuitsim.runs.config import build, refuse
 from circuitsim.scenarios.fields import (
     IMAGES,
@@ -30,9 +29,16 @@ RULES: Mapping[str, Mapping[str, Any]] = {
 }
 """Backpropagation with softmax; all others with the hinge loss: backpropagation, updated and fixed random feedback."""
 NAMES: Mapping[str, str] = {"bp": "BP", "bp-h": "BP-H", "urfb": "URFB", "frfb": "FRFB"}
-_NETWORKS = f"a list of {', '.join(NETWORKS)}, each once; it may be empty"
-_TABLE = f"a table of {', '.join(NETWORKS)}, each a table of lr, images, batch and epochs"
-Networks = Annotated[list[str], must(lambda names: len(set(names)) == len(names) and set(names) <= set(NETWORKS))]
+STANDARD: Mapping[str, Mapping[str, Any]] = {
+    "simpnet": {"lr": 0.1, "images": 10_000, "batch": 100, "epochs": 5},
+    "deepnet": {"lr": 0.03, "images": 5000, "batch": 50, "epochs": 5},
+    "deepernet": {"lr": 0.03, "images": 5000, "batch": 50, "epochs": 4},
+    "deepnet_s": {"lr": 0.03, "images": 5000, "batch": 50, "epochs": 6},
+}
+"""Settings for two cores: rates at which most rules do not saturate."""
+_NETWORKS = f"a list of {', '.join(STANDARD)}, each once; it may be empty"
+_TABLE = f"a table of {', '.join(STANDARD)}, each a table of lr, images, batch and epochs"
+Networks = Annotated[list[str], must(lambda names: len(set(names)) == len(names) and set(names) <= set(STANDARD))]
 
 
 class Training(BaseModel):
@@ -46,15 +52,8 @@ class Training(BaseModel):
     epochs: Count = 5
 
 
-STANDARD: Mapping[str, Mapping[str, Any]] = {
-    "simpnet": {"lr": 0.1, "images": 10_000, "batch": 100, "epochs": 5},
-    "deepnet": {"lr": 0.03, "images": 5000, "batch": 50, "epochs": 5},
-    "deepernet": {"lr": 0.03, "images": 5000, "batch": 50, "epochs": 4},
-    "deepnet_s": {"lr": 0.03, "images": 5000, "batch": 50, "epochs": 6},
-}
-"""Settings for two cores: rates at which most rules do not saturate."""
 PAPER: Mapping[str, Mapping[str, Any]] = {
-    name: {"lr": 0.1, "images": 45_000, "batch": 500, "epochs": 1000} for name in NETWORKS
+    name: {"lr": 0.1, "images": 45_000, "batch": 500, "epochs": 1000} for name in STANDARD
 }
 """The settings of the source, section 4."""
 
@@ -64,8 +63,8 @@ class NetworkSettings(CampaignSettings):
 
     level: Literal["standard", "full"] = Field("standard", description="standard or full")
     dataset: Annotated[str, must(lambda name: name in IMAGES)] = Field("cifar10", description=f"one of {[*IMAGES]}")
-    networks: Annotated[list[str], each_once(NETWORKS)] = Field(
-        list(NETWORKS), description=expected_each_once(NETWORKS)
+    networks: Annotated[list[str], each_once(STANDARD)] = Field(
+        list(STANDARD), description=expected_each_once(STANDARD)
     )
     rules: Annotated[list[str], each_once(RULES)] = Field(list(RULES), description=expected_each_once(RULES))
     halved: Networks = Field(["simpnet"], description=_NETWORKS)
@@ -84,12 +83,12 @@ class NetworkSettings(CampaignSettings):
 
     def model_post_init(self, _: Any) -> None:
         """Fill in the training of each network."""
-        unknown = [name for name in self.training if name not in NETWORKS]
+        unknown = [name for name in self.training if name not in STANDARD]
         if unknown:
             refuse(f"training.{unknown[0]}", self.training[unknown[0]], _TABLE, "Correct the network's name.")
         first = PAPER if self.level == "full" else STANDARD
         filled = {
             name: build(Training, {**first[name], **self.training.get(name, {})}, f"training.{name}.").model_dump()
-            for name in NETWORKS
+            for name in STANDARD
         }
         object.__setattr__(self, "training", filled)

@@ -11,8 +11,8 @@ from pydantic import Field
 from circuitsim.analysis.recurrence import errors_over_steps
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuits.cells import CELLS
+from circuitsim.circuits.errors_through_time import FEEDBACK, through_time
 from circuitsim.circuits.recurrent import recurrent_classifier
-from circuitsim.circuits.through_time import FEEDBACK, through_time
 from circuitsim.engine.decisions import Readout
 from circuitsim.errors import CircuitError
 from circuitsim.runs.base import Figures

@@ -133,6 +133,19 @@ def hinged() -> Bench:
     return replace(bench, second=bench.first.having(margin=1.0))
 
 
+def kept_output(sizes: Sequence[int], **options: Any) -> tuple[Circuit, Protocol]:
+    """A classifier whose output is kept as a probe, beside the summed input that its margin reads."""
+    circuit, protocol = layered_classifier(sizes, **options)
+    return circuit, replace(protocol, readouts=((circuit.outputs, "O", 0),))
+
+
+def watched() -> Bench:
+    """A hinge loss, whose error neurons read S, where O is written as well."""
+    bench = hinged()
+    first, second = (replace(one, label="watched", make=kept_output) for one in (bench.first, bench.second))
+    return replace(bench, first=first, second=second)
+
+
 def replaced() -> Bench:
     """Single neurons for activity and feedback signal."""
     options = (("feedback", "urfb"), ("hidden", "tanh"))
@@ -149,6 +162,7 @@ BENCHES = {
     "fast": fed("fa", FAST, output="logistic"),
     "kp": fed("kp", FAST, output="logistic"),
     "hinge": hinged(),
+    "watched": watched(),
     "softmax": fed("fa"),
     "wm": fed("wm", output="logistic"),
     "normalised": fed("wm", normalise=True),

@@ -324,6 +324,14 @@ def test_writing_replaces_the_file_whole(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
 
 
+def test_names_that_are_not_utf_8_have_escapes(tmp_path):
+    shown = measured(metrics(2, rule=["a", "b"]), title="r\udce9sultats")
+    shown.config.update(dataset="r\udce8.npz", vary={"rule": ["a", "b"]})
+    write_report(tmp_path / "report.html", shown)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "r\\udce9sultats" in text and "r\\udce8.npz" in text
+
+
 def test_a_report_that_fails_leaves_the_old_one(tmp_path, monkeypatch):
     path = tmp_path / "report.html"
     path.write_text("old")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from circuitsim import Circuit, Protocol, Simulator, kernels
+from circuitsim import Circuit, Clock, LocallyConnected, Protocol, Simulator, Table, kernels
 from circuitsim.analysis.audits.audit import audit
 from circuitsim.analysis.audits.cuts import count_of, cuts, pair_cuts
-from circuitsim.analysis.audits.deciding import deciding
+from circuitsim.analysis.audits.deciding import deciding, of_simulator
 from circuitsim.analysis.audits.examine import examine
 from circuitsim.analysis.audits.fused import fused_findings
 from circuitsim.analysis.audits.groups import joint_groups
@@ -24,13 +25,14 @@ from circuitsim.analysis.audits.mirroring import mirrored, transposes
 from circuitsim.analysis.audits.ran import END, RunAudit
 from circuitsim.analysis.audits.recording import recordings
 from circuitsim.analysis.audits.verdict import Audit
-from circuitsim.circuit.parts import Plasticity, Population, Projection
+from circuitsim.circuit.connectivity import DENSE
+from circuitsim.circuit.parts import Masks, Plasticity, Population, Projection
 from circuitsim.circuit.weights import Tied
 from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.engine.hooks import Hook
-from circuitsim.rules import recirculation
-from circuitsim.runs.design import Design
+from circuitsim.rules import delta, recirculation
+from circuitsim.runs.design import Design, Stage
 from circuitsim.runs.study import Study
 from circuitsim.runs.training import TrainingRun, make_study
 from circuitsim.scenarios import autoencoder
@@ -332,6 +334,101 @@ def test_the_number_of_threads_decides_the_hash(monkeypatch: pytest.MonkeyPatch)
     before = digests()
     monkeypatch.setattr("circuitsim.analysis.audits.deciding.thread_count", lambda: 99)
     assert digests()["backend"] != before["backend"]
+
+
+def test_the_library_of_products_decides_the_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = digests(backend="numba")
+    monkeypatch.setattr("circuitsim.analysis.audits.deciding.provider", lambda: "another 1.0")
+    after = digests(backend="numba")
+    assert after["products"] != before["products"] and after["all"] != before["all"]
+
+
+class Shrinks:
+    """A hook with an attribute."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def __call__(self, tensors: Any) -> None:
+        tensors["A1.weight"][...] *= self.factor
+
+    def act(self, tensors: Any) -> None:
+        self(tensors)
+
+
+def shrink(factor: float, tensors: Any) -> None:
+    tensors["A1.weight"][...] *= factor
+
+
+def calling(source: str) -> Any:
+    """A hook that calls a function of its module."""
+    space: dict[str, Any] = {}
+    exec(
+        f"def helper(w):\n    return {source}\n\ndef hook(t):\n    t['A1.weight'][...] = helper(t['A1.weight'])\n",
+        space,
+    )
+    return space["hook"]
+
+
+HOOKS: dict[str, Callable[[float], Any]] = {
+    "attribute of an object": Shrinks,
+    "object of a method": lambda factor: Shrinks(factor).act,
+    "argument of a partial function": lambda factor: partial(shrink, factor),
+    "function that it calls": lambda factor: calling(f"{factor} * w"),
+}
+
+
+@pytest.mark.parametrize("kind", HOOKS)
+def test_what_a_hook_reaches_decides_the_hash(kind: str) -> None:
+    def hashed(factor: float) -> str:
+        hook = Hook(HOOKS[kind](factor))
+        return digests(design=lambda settings: replace(autoencoder.design(settings), hooks=(hook,)))["hooks"]
+
+    assert hashed(0.5) == hashed(0.5) != hashed(0.25)
+
+
+def parts_of(protocol: Protocol, connectivity: Any = DENSE, masks: Masks = Masks.SYNAPSE) -> dict[str, str]:
+    """Digests of a simulator of two populations."""
+    circuit = Circuit(
+        "pair",
+        (Population("a", shape=(1, 3, 3)), Population("b", shape=(1, 3, 3))),
+        (Projection("W", "a", "b", connectivity=connectivity, masked=True, masks=masks),),
+        plasticity=(Plasticity("W", delta),),
+        inputs="a",
+        outputs="b",
+    )
+    return of_simulator(Simulator(circuit, protocol, batch=2, backend="numpy"))
+
+
+@pytest.mark.parametrize(
+    ("part", "changed"),
+    [
+        ("circuit", {"connectivity": LocallyConnected(3)}),
+        ("circuit", {"connectivity": LocallyConnected(3), "masks": Masks.LOCATION}),
+        ("circuit", {"connectivity": Table([0, 1], [1, 0])}),
+        ("protocols", {"protocol": Protocol(clock=Clock(3))}),
+        ("protocols", {"protocol": Protocol(clock=Clock(2, period=5))}),
+        ("updates", {"protocol": Protocol(learn=False)}),
+    ],
+)
+def test_connectivity_and_clock_decide_the_hash(part: str, changed: dict[str, Any]) -> None:
+    assert parts_of(**{"protocol": Protocol(), **changed})[part] != parts_of(Protocol())[part]
+
+
+def test_tables_of_other_synapses_have_other_hashes() -> None:
+    tables = [Table([0, 1], [1, 0]), Table([0, 1], [1, 2]), Table([0, 1], [1, 0], [0, 0])]
+    assert len({parts_of(Protocol(), table)["circuit"] for table in tables}) == 3
+
+
+def test_stages_decide_the_hash() -> None:
+    def staged(*epochs: int) -> str:
+        def design(settings: Any) -> Design:
+            made = autoencoder.design(settings)
+            return replace(made, stages=tuple(Stage(count, made.protocol) for count in epochs))
+
+        return digests(design=design)["stages"]
+
+    assert len({staged(1, 1), staged(2), staged(1, 2)}) == 3
 
 
 # -------------------------------------------------------------------------------------------- what the verdict says

@@ -16,6 +16,7 @@ import pytest
 from running import SMALL
 
 import circuitsim as cs
+from circuitsim.api import workers
 from circuitsim.api.sweep_plan import Part
 from circuitsim.api.workers import Job, Workers, read_workers
 from circuitsim.errors import BadInput, ConfigError
@@ -81,16 +82,17 @@ def cluster() -> Iterator[Any]:
     distributed, dask = pytest.importorskip("distributed"), pytest.importorskip("dask")
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1000}),
-        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as made,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as made,
     ):
         yield made
 
 
 def kill_workers(cluster: Any, stop: threading.Event, wait: tuple[float, float], killed: list[int]) -> None:
-    """Kill a worker at random moments until told to stop."""
+    """Kill a worker that has started, at random moments, until told to stop: Dask gives up those that die before."""
     draw = random.Random(0)
     while not stop.wait(draw.uniform(*wait)):
-        pids = [worker.process.pid for worker in cluster.workers.values() if worker.process is not None]
+        known = set(cluster.scheduler.workers)
+        pids = [nanny.process.pid for nanny in cluster.workers.values() if nanny.worker_address in known]
         if pids:
             os.kill(draw.choice(pids), signal.SIGKILL)
             killed.append(1)
@@ -103,11 +105,11 @@ def test_two_hundred_runs_on_dask_workers_that_are_killed(cluster: Any, tmp_path
     options: dict[str, Any] = {**TINY, "replicas": 1}
     whole = cs.sweep("autoencoder", vary, out=tmp_path / "whole", **options)
     stop, killed = threading.Event(), list[int]()
-    killer = threading.Thread(target=kill_workers, args=(cluster, stop, (1.0, 6.0), killed))
+    killer = threading.Thread(target=kill_workers, args=(cluster, stop, (4.0, 12.0), killed))
     killer.start()
     try:
         address = cluster.scheduler_address.removeprefix("tcp:")
-        for limit in (20.0, 20.0, None):
+        for limit in (30.0, 30.0, None):
             timer = None if limit is None else threading.Timer(limit, signal.raise_signal, (signal.SIGINT,))
             try:
                 if timer is not None:
@@ -146,6 +148,17 @@ def test_a_queue_that_takes_no_jobs_is_refused(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(BadInput, match=r"--workers slurm: got .*; expected options of submitit, and a queue"):
         cs.sweep("autoencoder", {"lr": [0.1]}, out=tmp_path / "sweep", workers="slurm:cluster=local,colour=red", **TINY)
     assert not (tmp_path / "sweep").exists()
+
+
+def test_a_scheduler_without_workers_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(workers, "PATIENCE", 0.3)
+    with (
+        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+        pytest.raises(ConfigError, match=r"got no worker of Dask for 0\.3 seconds; expected processes that run"),
+    ):
+        list(workers.on_dask(client, tmp_path, print, [Part(0, {}, {})]))
 
 
 def test_a_scheduler_that_does_not_answer_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.connectivity import Convolution
 from circuitsim.circuit.parts import Combine, Population, Projection
 from circuitsim.circuits.cells import CELLS, Cell, make_cell
-from circuitsim.circuits.through_time import through_time
+from circuitsim.circuits.errors_through_time import through_time
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
 from circuitsim.timetable.protocol import Clock, Protocol

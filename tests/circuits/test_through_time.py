@@ -15,7 +15,7 @@ from circuitsim.analysis.audits.examine import examine
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Population, Projection
 from circuitsim.circuits.cells import CELLS, make_cell
-from circuitsim.circuits.through_time import error_of, through_time
+from circuitsim.circuits.errors_through_time import error_of, through_time
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
 from circuitsim.timetable.protocol import Clock, Protocol

@@ -12,8 +12,8 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.connectivity import Convolution, MaxPool
 from circuitsim.circuit.parts import Combine, Population, Projection
 from circuitsim.circuits.classifier import layered_classifier
+from circuitsim.circuits.errors_through_time import through_time
 from circuitsim.circuits.layers import parse_layers
-from circuitsim.circuits.through_time import through_time
 from circuitsim.engine.decisions import Readout, decided, decisions
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import ConfigError

@@ -299,6 +299,24 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, capfd: pytest.Ca
     assert tree(tmp_path / "run") == before
 
 
+def test_a_run_that_is_refused_after_its_checkpoint_was_read_stays_as_it_was(
+    tmp_path: Path, kill_after: dict[str, int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """By another library of products; rows that were logged after the last checkpoint are still in the log."""
+    kill_after["batches"] = 12
+    with pytest.raises(Killed):
+        run(tmp_path / "run", **FULL)
+    folder = tmp_path / "run"
+    with (folder / "metrics.jsonl").open("a") as log:
+        log.write("[0, 9")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"products": "other 1.0"}))
+    before = tree(folder)
+    assert circuitsim("resume", folder) == 2
+    assert "got matrix products by other 1.0 when it started" in capfd.readouterr().err
+    assert tree(folder) == before
+
+
 Arrays = dict[str, np.ndarray]
 
 
@@ -393,7 +411,9 @@ def test_full_disk(
     full_disk["files"] = files
     assert run(tmp_path / "run", **FULL) == 1
     err = capfd.readouterr().err
-    assert re.fullmatch(r"circuitsim: No space left on device: .*\. Free some space, then resume\.\n", err)
+    told = r"circuitsim: No space left on device: (?P<path>.*)\. Free some space, then resume\.\n"
+    found = re.fullmatch(told, err)
+    assert found and found["path"].startswith(str(tmp_path / "run"))  # the system names no file where a write fails
     assert not [path for path in (tmp_path / "run").rglob("*") if path.name.endswith(".partial")]
     assert [isinstance(content, dict) for _, content in checkpoint.newest(tmp_path / "run" / "checkpoint")] == [
         True

@@ -192,6 +192,7 @@ def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.mark.parametrize("every, batches", [(None, 3), (1, 5), (1, 12), (1, 20), (3, 14), (None, 23), (1, 24)])
+@pytest.mark.nightly
 def test_killed_in_a_later_period_it_ends_in_the_same_bits(
     whole: tuple[bool, tuple[bytes, bytes]],
     every: int | None,

@@ -14,7 +14,7 @@ from circuitsim.circuits.networks import NETWORKS, untied
 from circuitsim.runs.runfolder import read_tensors
 from circuitsim.scenarios.classifier.settings import ClassifierSettings
 from circuitsim.scenarios.random_feedback_networks.members import members
-from circuitsim.scenarios.random_feedback_networks.settings import NetworkSettings
+from circuitsim.scenarios.random_feedback_networks.settings import STANDARD, NetworkSettings
 
 TINY = {
     "rules": '["bp-h","urfb","frfb"]',
@@ -26,7 +26,7 @@ TINY = {
 
 def test_members_are_networks_rules_and_variants() -> None:
     found = [member.name for member in members(NetworkSettings())]
-    plain = [f"{network}-{rule}" for network in NETWORKS for rule in ("bp", "bp-h", "urfb", "frfb")]
+    plain = [f"{network}-{rule}" for network in STANDARD for rule in ("bp", "bp-h", "urfb", "frfb")]
     local = ("bp-h", "urfb", "frfb")
     varied = [f"{name}-{rule}" for name in ("simpnet-half", "simpnet-untied", "deepnet_s-frozen") for rule in local]
     assert found == [*plain, *varied, "simpnet-step-0.1-urfb", "simpnet-step-0.3-urfb"]
@@ -98,6 +98,7 @@ def test_tables_are_of_the_metrics(ran: Path) -> None:
     assert saturated["mean"].between(0, 1).all()
 
 
+@pytest.mark.nightly
 def test_the_frozen_first_layer_is_that_of_the_tied_network(ran: Path) -> None:
     tied, frozen = (ran / "members" / name for name in ("simpnet-urfb", "simpnet-frozen-urfb"))
     learned = read_tensors(tied / "final.safetensors")

@@ -203,6 +203,7 @@ def test_tables_are_of_the_metrics(ran: Path) -> None:
     assert mapped["bound none, rate 0.1"] == pytest.approx(cell.iloc[-1]) and len(mapped) == 4
 
 
+@pytest.mark.nightly
 def test_starts_are_the_same_to_the_bit(ran: Path) -> None:
     """Before fine-tuning all channels have the same error; twins are measured at the end of growth and of tuning."""
     rows = table(ran, "tuning")
@@ -213,6 +214,7 @@ def test_starts_are_the_same_to_the_bit(ran: Path) -> None:
     assert rows["paper: test"].tolist()[:3] == ["1.18 (0.20)", "–", "5.82 (0.40)"]
 
 
+@pytest.mark.nightly
 def test_schedules_side_by_side(ran: Path) -> None:
     rows = table(ran, "schedules-final").set_index("schedule")
     assert list(rows.index) == [
@@ -226,6 +228,7 @@ def test_schedules_side_by_side(ran: Path) -> None:
     assert rows.loc["sequential", "% more than sequential: test error"] == 0
 
 
+@pytest.mark.nightly
 def test_reconstructions_are_of_the_weights_that_were_trained(ran: Path) -> None:
     frame, stack = metrics(ran), table(ran, "figure-9-digits").set_index("path")["mse"]
     own = frame[(frame["member"] == "figure-7-digits") & (frame["epoch"] == 6) & (frame["split"] == "test")]
@@ -246,6 +249,7 @@ def test_reconstructions_are_of_the_weights_that_were_trained(ran: Path) -> None
     assert tensors["E1.weight"].shape == (4, 32, 64)
 
 
+@pytest.mark.nightly
 def test_hinges_of_test_images(ran: Path) -> None:
     rows = table(ran, "figure-7")
     assert list(rows["space"]) == ["input", "hinge 1", "hinge 2", "t-SNE"]
@@ -267,6 +271,7 @@ GOLD: dict[tuple[str, str, str], float] = {
 
 
 @pytest.mark.parametrize("key", GOLD, ids=" ".join)
+@pytest.mark.nightly
 def test_golden_numbers(ran: Path, key: tuple[str, str, str]) -> None:
     name, panel, label = key
     rows = table(ran, name)
@@ -274,6 +279,7 @@ def test_golden_numbers(ran: Path, key: tuple[str, str, str]) -> None:
     assert row["mean"].iloc[0] == pytest.approx(GOLD[key], rel=GOLDEN)
 
 
+@pytest.mark.nightly
 def test_figures_are_drawn_again_of_what_is_on_disk(ran: Path) -> None:
     """`resume` of a campaign that is complete trains nothing and writes the same."""
     names = ("figure-4.csv", "figure-5.svg", "tuning.svg", "table-1.csv", "bounds.svg", "schedules-final.csv")

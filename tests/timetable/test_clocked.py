@@ -14,7 +14,7 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Carries, Exchange, Mirror, Plasticity, Population, Projection
 from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.circuits.classifier import layered_classifier
-from circuitsim.circuits.through_time import through_time
+from circuitsim.circuits.errors_through_time import through_time
 from circuitsim.errors import CircuitError, ScheduleError
 from circuitsim.phases import FIRING
 from circuitsim.rules import delta, recirculation

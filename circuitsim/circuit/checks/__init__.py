@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from circuitsim.circuit.checks import learning, structure, synapses
+from circuitsim.circuit.checks import kinds, learning, structure, synapses
 from circuitsim.circuit.graph import Graph
 
 
 def check(graph: Graph) -> None:
     """Raise CircuitError for the first part that is malformed, missing, out of place or out of reach."""
+    kinds.check_kinds(graph)
     structure.check_names(graph)
     structure.check_projections(graph)
     synapses.check_synapses(graph)

@@ -7,8 +7,24 @@ from circuitsim.circuit.connectivity.resize import Resize
 from circuitsim.circuit.connectivity.table import Table
 from circuitsim.circuit.connectivity.windows import Convolution, LocallyConnected
 
+KINDS = (
+    Convolution,
+    Dense,
+    LocallyConnected,
+    MaxPool,
+    MeanPool,
+    OneToOne,
+    PerChannel,
+    Resize,
+    Reverse,
+    Table,
+    Upsample,
+)
+"""All connectivities that a circuit takes."""
+
 __all__ = [
     "DENSE",
+    "KINDS",
     "Connectivity",
     "Convolution",
     "Dense",
