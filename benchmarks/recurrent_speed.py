@@ -23,7 +23,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from circuitsim import Clock, Protocol, Simulator
 from circuitsim.circuits.recurrent import recurrent_classifier
-from circuitsim.circuits.through_time import through_time
+from circuitsim.circuits.errors_through_time import through_time
 
 SIDE, STEPS, JUDGED, BATCH, EPOCH, MOST = 16, 12, 2, 50, 10_000, 1.3
 
