@@ -15,7 +15,6 @@ KINDS = (
     MeanPool,
     OneToOne,
     PerChannel,
-    PerChannel,
     Resize,
     Reverse,
     Table,
