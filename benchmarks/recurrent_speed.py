@@ -22,8 +22,8 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from circuitsim import Clock, Protocol, Simulator
-from circuitsim.circuits.recurrent import recurrent_classifier
 from circuitsim.circuits.errors_through_time import through_time
+from circuitsim.circuits.recurrent import recurrent_classifier
 
 SIDE, STEPS, JUDGED, BATCH, EPOCH, MOST = 16, 12, 2, 50, 10_000, 1.3
 
