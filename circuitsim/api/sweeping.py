@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager, nullcontext, suppress
@@ -28,7 +29,10 @@ from circuitsim.runs.config import refuse
 from circuitsim.runs.files import remove_partial
 from circuitsim.runs.launch import resume_run, start_run
 from circuitsim.runs.own import find_scenario
+from circuitsim.runs.ownership import StillRunning
 from circuitsim.runs.scenario import expect_circuits
+
+POLL = 0.5  # seconds between looks at a run that another worker carries out
 
 
 def sweep(
@@ -200,11 +204,16 @@ def _carry_out(
 
 
 def run_part(reference: str, folder: Path, backend: str, where: Path, part: Part) -> None:
-    """Carry out one run of a sweep in a process of its own, unless it has ended; relative paths begin in `where`."""
-    if part.state(folder).is_file():
-        return
-    with chdir(where):
-        _run(find_scenario(reference), part, folder, backend, Console(quiet=True))
+    """Carry out one run of a sweep in a process of its own, unless it has ended; relative paths begin in `where`.
+
+    A worker that was thought dead may still be at it, as may one of a sweep that was stopped: then wait for its end.
+    """
+    while not part.state(folder).is_file():
+        try:
+            with chdir(where):
+                _run(find_scenario(reference), part, folder, backend, Console(quiet=True))
+        except StillRunning:
+            time.sleep(POLL)
 
 
 def _run(scenario: AnyScenario, part: Part, folder: Path, backend: str, shown: Console) -> None:

@@ -16,6 +16,11 @@ from filelock import FileLock, Timeout
 from circuitsim.errors import RunFolderError
 
 LOCK = ".lock"
+_EXPECTED = "a folder in which no run is going on"
+
+
+class StillRunning(RunFolderError):
+    """A run in the folder is still going on."""
 
 
 @contextmanager
@@ -28,7 +33,12 @@ def owned(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        raise _refused(folder, "a run that is still going on", "Wait until it has ended, or stop it.") from None
+        raise StillRunning(
+            f"run folder {folder}",
+            got="a run that is still going on",
+            expected=_EXPECTED,
+            remedy="Wait until it has ended, or stop it.",
+        ) from None
     try:
         yield
     finally:
@@ -55,6 +65,4 @@ def make_new(wanted: Path) -> Path:
 
 
 def _refused(folder: Path, got: str, remedy: str) -> RunFolderError:
-    return RunFolderError(
-        f"run folder {folder}", got=got, expected="a folder in which no run is going on", remedy=remedy
-    )
+    return RunFolderError(f"run folder {folder}", got=got, expected=_EXPECTED, remedy=remedy)

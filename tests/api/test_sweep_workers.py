@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,11 @@ import pytest
 from running import SMALL
 
 import circuitsim as cs
-from circuitsim.api import workers
+from circuitsim.api import sweeping, workers
 from circuitsim.api.sweep_plan import Part
 from circuitsim.api.workers import Job, Workers, read_workers
 from circuitsim.errors import BadInput, ConfigError
+from circuitsim.runs.ownership import owned
 
 TINY: dict[str, Any] = {**SMALL, "epochs": 1, "train_limit": 60, "test_limit": 20, "sizes": [64, 2, 64]}
 
@@ -76,56 +79,70 @@ def test_a_job_that_is_preempted_is_queued_again() -> None:
     assert done == [part, part]
 
 
+class Killed:
+    """A scheduler and two workers, one of which is killed now and then and replaced by another."""
+
+    def __init__(self, cluster: Any, place: Path) -> None:
+        self.address, self.place, self.count = cluster.scheduler_address, place, 0
+        self.workers = [self._worker() for _ in range(2)]
+        self._draw, self._stop = random.Random(0), threading.Event()
+        self._thread = threading.Thread(target=self._kill)
+
+    def _worker(self) -> subprocess.Popen[bytes]:
+        options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(self.place))
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", self.address, *options]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def _kill(self) -> None:
+        while not self._stop.wait(self._draw.uniform(4.0, 12.0)):
+            place = self._draw.randrange(2)
+            self.workers[place].kill()
+            self.workers[place].wait()
+            self.workers[place] = self._worker()
+            self.count += 1
+
+    def __enter__(self) -> Killed:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        for worker in self.workers:
+            worker.kill()
+            worker.wait()
+
+
 @pytest.fixture
-def cluster() -> Iterator[Any]:
-    """A scheduler and two workers in processes of their own, which are started again when they die."""
+def killed(tmp_path: Path) -> Iterator[Killed]:
     distributed, dask = pytest.importorskip("distributed"), pytest.importorskip("dask")
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1000}),
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as made,
+        distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as cluster,
+        Killed(cluster, tmp_path / "workers") as made,
     ):
         yield made
 
 
-def kill_workers(cluster: Any, stop: threading.Event, wait: tuple[float, float], killed: list[int]) -> None:
-    """Kill a worker that has started, at random moments, until told to stop: Dask gives up those that die before."""
-    draw = random.Random(0)
-    while not stop.wait(draw.uniform(*wait)):
-        known = set(cluster.scheduler.workers)
-        pids = [nanny.process.pid for nanny in cluster.workers.values() if nanny.worker_address in known]
-        if pids:
-            os.kill(draw.choice(pids), signal.SIGKILL)
-            killed.append(1)
-
-
 @pytest.mark.nightly
-def test_two_hundred_runs_on_dask_workers_that_are_killed(cluster: Any, tmp_path: Path) -> None:
+def test_two_hundred_runs_on_dask_workers_that_are_killed(killed: Killed, tmp_path: Path) -> None:
     """The sweep itself is stopped twice and started again; its table has the bits of an undisturbed one."""
     vary = {"lr": [0.05 * k for k in range(1, 21)], "seed": range(10)}
     options: dict[str, Any] = {**TINY, "replicas": 1}
+    workers = f"dask:{killed.address.removeprefix('tcp:')}"
+    for limit in (30.0, 30.0, None):
+        timer = None if limit is None else threading.Timer(limit, signal.raise_signal, (signal.SIGINT,))
+        try:
+            if timer is not None:
+                timer.start()
+            disturbed = cs.sweep("autoencoder", vary, out=tmp_path / "disturbed", workers=workers, **options)
+        except KeyboardInterrupt:
+            time.sleep(2.0)  # for what the workers have begun
+        finally:
+            if timer is not None:
+                timer.cancel()
+    assert killed.count > 5 and len(disturbed.runs) == 200
     whole = cs.sweep("autoencoder", vary, out=tmp_path / "whole", **options)
-    stop, killed = threading.Event(), list[int]()
-    killer = threading.Thread(target=kill_workers, args=(cluster, stop, (4.0, 12.0), killed))
-    killer.start()
-    try:
-        address = cluster.scheduler_address.removeprefix("tcp:")
-        for limit in (30.0, 30.0, None):
-            timer = None if limit is None else threading.Timer(limit, signal.raise_signal, (signal.SIGINT,))
-            try:
-                if timer is not None:
-                    timer.start()
-                disturbed = cs.sweep(
-                    "autoencoder", vary, out=tmp_path / "disturbed", workers=f"dask:{address}", **options
-                )
-            except KeyboardInterrupt:
-                time.sleep(2.0)  # for what the workers have begun
-            finally:
-                if timer is not None:
-                    timer.cancel()
-    finally:
-        stop.set()
-        killer.join()
-    assert len(killed) > 5 and len(disturbed.runs) == 200
     pd.testing.assert_frame_equal(without_seconds(disturbed), without_seconds(whole))
 
 
@@ -138,6 +155,24 @@ def test_a_queue_carries_out_runs(tmp_path: Path) -> None:
     queued = cs.sweep("autoencoder", vary, out=tmp_path / "queued", replicas=2, workers=workers, **TINY)
     pd.testing.assert_frame_equal(without_seconds(queued), without_seconds(whole))
     assert list((tmp_path / "queued/jobs").glob("*_log.out"))
+
+
+def test_a_worker_waits_for_another_that_is_at_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = Part(0, dict(TINY), {"seed": [0]})
+    folder = part.folder(tmp_path)
+    folder.mkdir(parents=True)
+    waited = list[float]()
+    with ExitStack() as other:
+        other.enter_context(owned(folder))
+
+        def end(seconds: float) -> None:
+            waited.append(seconds)
+            if len(waited) == 3:
+                other.close()
+
+        monkeypatch.setattr(sweeping.time, "sleep", end)
+        sweeping.run_part("autoencoder", tmp_path, "numba", Path.cwd(), part)
+    assert waited == [sweeping.POLL] * 3 and part.state(tmp_path).is_file()
 
 
 def test_a_queue_that_takes_no_jobs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
