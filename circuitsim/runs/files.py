@@ -26,7 +26,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         _sync_folder(path.parent)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
             error.filename = str(path)  # the system names no file where a write fails
         raise
 

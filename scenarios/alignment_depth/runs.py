@@ -12,7 +12,6 @@ import numpy as np
 from circuitsim.analysis.error_signals import error_signals
 from circuitsim.circuits.layers import parse_layers
 from circuitsim.circuits.networks import RESIDUAL, normalised
-from circuitsim.engine.hooks import Hook
 from circuitsim.randomness import generator
 from circuitsim.runs.base import Figures
 from circuitsim.runs.design import Design
@@ -59,6 +58,8 @@ def noisy(level: float, seed: int) -> Scenario:
 
     The same hook serves all replicas, which get different numbers.
     """
+    from circuitsim.engine.hooks import Hook  # imports the engine
+
     made = replace(CLASSIFIER, inspect=inspect)
     if not level:
         return made

@@ -12,8 +12,8 @@ import circuitsim as cs
 from circuitsim.circuit.weights import Copied, Fixed, Signs, Tied, Transposed
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.circuits.eligibility import eprop_network, rflo_network
+from circuitsim.circuits.errors_through_time import through_time
 from circuitsim.circuits.recurrent import recurrent_classifier
-from circuitsim.circuits.through_time import through_time
 from circuitsim.rules import delta, three_factor
 
 CASES: list[Case] = []

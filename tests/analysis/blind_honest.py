@@ -14,8 +14,8 @@ from blind_loop import design, measured, ran
 import circuitsim as cs
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.circuits.eligibility import rflo_network
+from circuitsim.circuits.errors_through_time import through_time
 from circuitsim.circuits.recurrent import recurrent_classifier
-from circuitsim.circuits.through_time import through_time
 from circuitsim.runs.design import Stage
 
 CASES: list[Case] = []
