@@ -157,6 +157,7 @@ def test_a_sample_of_all_neurons_is_the_whole_matrix(feedback: str, monkeypatch:
         assert other["mean"] == pytest.approx(one["mean"], abs=1e-5)
 
 
+@pytest.mark.nightly
 def test_a_large_image_is_measured_between_some_of_its_neurons() -> None:
     """Whole matrices of 3072 by 8192 neurons would take 200 MB each."""
     layers = parse_layers(["conv 8 5", "conv 8 3/4", "dense 10"], (3, 32, 32))

@@ -79,6 +79,7 @@ def test_a_log_is_as_it_was() -> None:
     assert audit_hooks(made, seed=1) == () and hidden.LOGS[-1].read_text() == text and text.count("\n") == 3
 
 
+@pytest.mark.nightly
 def test_a_third_factor_that_is_declared_is_one() -> None:
     make, _ = FOUND["the_mean_error_to_all"]
     found = audited(make, 50, third_factor="reward")
@@ -91,6 +92,7 @@ def test_a_declared_loss_is_a_third_factor_and_nothing_else() -> None:
     assert {(f.kind, f.projection) for f in audited(make, 50, third_factor="loss").findings} == {("third-factor", "W1")}
 
 
+@pytest.mark.nightly
 def test_a_mean_of_the_layer_beside_a_declared_loss_is_lateral() -> None:
     """The declaration covers the number that is broadcast, and no other."""
 
@@ -115,6 +117,7 @@ def test_what_is_wider_than_a_number_is_no_third_factor() -> None:
     assert {(f.kind, f.projection) for f in found.findings} == expected == {("remote-error", "W1")}
 
 
+@pytest.mark.nightly
 def test_a_finding_is_not_dropped_because_another_of_its_kind_is_declared() -> None:
     """The circuit declares that B2 carries transposed weights; a hook lets it carry others too."""
 

@@ -80,6 +80,7 @@ def test_the_table_is_that_of_the_members(ran: Path) -> None:
     assert found["fall, of BP's (%)"]["row1"] == 0
 
 
+@pytest.mark.nightly
 def test_what_learns_and_what_the_audit_says(ran: Path) -> None:
     """Measured: which weights are not what they were."""
     found = table(ran, "table5-digits")
@@ -98,6 +99,7 @@ def test_what_learns_and_what_the_audit_says(ran: Path) -> None:
     }
 
 
+@pytest.mark.nightly
 def test_rows_that_are_something_known_end_alike(ran: Path) -> None:
     """In single precision, over another way of adding up."""
     after = table(ran, "table5-digits")["after"].to_dict() | table(ran, "circular-digits")["after"].to_dict()
@@ -109,6 +111,7 @@ def test_rows_that_are_something_known_end_alike(ran: Path) -> None:
     assert after["row1"] > after["row4"] > after["row5-transposed"]
 
 
+@pytest.mark.nightly
 def test_circular_layouts_side_by_side(ran: Path) -> None:
     apart = table(ran, "circular-digits")["greatest |A2 − A1ᵀ|"].to_dict()
     assert apart["bidirectional-symmetric"] == apart["conjoined-symmetric"] == "0 (one weight)"
@@ -119,6 +122,7 @@ def test_circular_layouts_side_by_side(ran: Path) -> None:
     assert np.isnan(tensors["A1.weight"][2]).all()
 
 
+@pytest.mark.nightly
 def test_what_is_written(ran: Path) -> None:
     groups = {f"course-{name}" for name in ("outputs", "errors", "mixed", "circular")}
     drawn = groups | {"layouts", "channels"}

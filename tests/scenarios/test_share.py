@@ -92,6 +92,7 @@ def test_figures_and_tables(ran: Path) -> None:
         np.testing.assert_allclose(means[words, "untied", 0.2], expected)
 
 
+@pytest.mark.nightly
 def test_missing_connections(ran: Path) -> None:
     table = pd.read_csv(ran / "figures" / "missing.csv")
     pattern = "one pattern of the filter for all locations"
@@ -106,6 +107,7 @@ def test_missing_connections(ran: Path) -> None:
     assert (table["seeds"] == 2).all()
 
 
+@pytest.mark.nightly
 def test_distances_are_of_untied_layers(ran: Path) -> None:
     frame = metrics(ran)
     named = frame[frame["metric"] == "kernel_distance/W1/1"]

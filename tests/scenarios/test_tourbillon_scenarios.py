@@ -84,6 +84,7 @@ def test_a_development_in_sequence(tmp_path: Path) -> None:
     assert ((spread > 0) & (spread < 1.5)).all()
 
 
+@pytest.mark.nightly
 def test_nothing_but_its_channel_tells_tunings_apart(tmp_path: Path) -> None:
     """The same start to the bit; without a channel blocks stay as they grew; decoders learn on where they are to."""
     assert (
