@@ -19,6 +19,8 @@ from circuitsim.analysis.audits.memory import Draw, same_bits
 from circuitsim.analysis.audits.permitted import Element
 from circuitsim.analysis.audits.recording import Recording, recordings
 from circuitsim.analysis.audits.trials import leaks
+from circuitsim.circuit.norms import Online
+from circuitsim.circuit.parts import Carries
 from circuitsim.circuit.weights import Tied, Transposed
 
 Piece = tuple[tuple[str, str, int | None], tuple[Any, ...]]
@@ -159,6 +161,7 @@ class _Alone:
             yield from self.synapses(q)
         else:
             yield from self.at_site(e.owner, ALL if e.example is None else e.example, e.index[0], window=False)
+            yield from self.statistics()
             for q in circuit.incoming[e.owner]:
                 yield from self.synapses(q)
             if e.owner in circuit.clamped and e.example is not None:
@@ -166,6 +169,21 @@ class _Alone:
                 row = int(self.before[self.recording.memory.of[SHOWN]][place])
                 yield SHOWN, place
                 yield (X, (row, e.index[0])) if e.owner == circuit.inputs else (Y, (row,))
+
+    def statistics(self) -> Iterator[Piece]:
+        """A neuron's running statistics; with statistics of its own, also its activity in earlier examples."""
+        e, circuit, arrays = self.element, self.recording.circuit, self.recording.arrays
+        names = [e.owner, *(x.source for x in circuit.exchanged(e.owner, Carries.SLOPE))]
+        normalises = [name for name in names if circuit.population(name).norm is not None]
+        for name in normalises:
+            for key, array in arrays.items():
+                if key[0] == name and key[1] in ("mean", "variance", "error_mean", "error_scale"):
+                    yield key, (e.replica, e.index[0] * array.shape[1] // circuit.population(name).size)
+            if isinstance(circuit.population(name).norm, Online) and e.example is not None:
+                for key in self.recording.ticks(self.k, window=False):
+                    if key[0] in (e.owner, name):
+                        row = min(e.replica, len(arrays[key]) - 1)
+                        yield key, (row, slice(e.example + 1), e.index[0])
 
     def at_site(self, population: str, example: Any, number: int, *, window: bool) -> Iterator[Piece]:
         circuit, arrays = self.recording.circuit, self.recording.arrays
@@ -176,8 +194,8 @@ class _Alone:
     def synapses(self, q: Any) -> Iterator[Piece]:
         circuit, place = self.recording.circuit, (self.element.replica, self.element.index[0])
         owner: str | None = q.name
-        if isinstance(q.weights, Transposed):
-            owner = None
+        if isinstance(q.weights, Transposed):  # of a neuron's own gain, or of synapses in the other direction
+            owner = q.weights.of if site(circuit, q.source) == site(circuit, q.target) else None
         elif isinstance(q.weights, Tied):
             other = circuit.projection(q.weights.to)
             same = all(circuit.colocated(*ends) for ends in ((q.source, other.source), (q.target, other.target)))
