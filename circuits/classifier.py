@@ -92,22 +92,20 @@ def layered_classifier(
     """
     row, chosen = _checked(layers, feedback, primitives, loss, reads)
     back = delay if feedback_delay is None else feedback_delay
-    forward = row.upwards("W", delay, bias)
     down = _feedback(row, feedback, back, normalise=normalise, copied=copied, redrawn=redrawn)
-    synapses = [_with_options(q, masked, masks, deferred) for q in forward + down]
-    mirrored = [h for h in row.plain if h > 1] if feedback == "wm" else []
+    answering = tuple(replace(mirror or Mirror(""), projection=f"W{h}") for h in row.plain if h > 1)
     extra, carriers = _echoes(row, chosen, delay, back, reads)
     return Circuit(
         f"classifier with {feedback}",
         (*_populations(row, feedback, hidden, output, bounded), *extra),
-        (*synapses, *carriers),
+        (*(_with_options(q, masked, masks, deferred) for q in row.upwards("W", delay, bias) + down), *carriers),
         inputs=row.places[0].name,
         outputs=row.top.name,
-        exchanges=_exchanges(row, feedback, Carries.MARGIN if loss == "hinge" else Carries.ACTUAL),
+        exchanges=_exchanges(row, feedback, loss),
         plasticity=_rules(row, feedback, chosen, reads),
-        mirrors=tuple(replace(mirror or Mirror(""), projection=f"W{h}") for h in mirrored),
+        mirrors=answering if feedback == "wm" else (),
         labels="labels",
-    ), Protocol(window=window, passes=passes if mirrored else 0, updates=updates)
+    ), Protocol(window=window, passes=passes if feedback == "wm" and answering else 0, updates=updates)
 
 
 def _with_options(q: Projection, masked: bool, masks: Masks, deferred: bool) -> Projection:
@@ -160,7 +158,8 @@ def _populations(row: Layers, feedback: str, hidden: str, output: str, bounded: 
     return [*layers, Population("labels", size_of(row.top.shape), site=row.top.name), *errors]
 
 
-def _exchanges(row: Layers, feedback: str, compared: Carries) -> tuple[Exchange, ...]:
+def _exchanges(row: Layers, feedback: str, loss: str) -> tuple[Exchange, ...]:
+    compared = Carries.MARGIN if loss == "hinge" else Carries.ACTUAL
     below = [place for place in _taught(row, feedback) if place is not row.top]
     return (
         Exchange("labels", row.top.error, Carries.TARGET),
