@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -51,6 +51,7 @@ class HookMemory:
         slots = {LISTED: _listed(known, reach), NUMBERS: _given(hook, simulator, reach)}
         arrays = {**known, ("data", "rows", None): bound.rows, **_copies(known, reach)}
         arrays |= {key: np.array([slot.get() for slot in found]) for key, found in slots.items() if found}
+        self._frozen = _thawed(arrays.values())
         self.blocks = MemoryBlocks(arrays, _below(simulator, arrays), random, _one_hot(simulator))
         self.given = {self.blocks.of[key]: found for key, found in slots.items() if found}
         self.scene = Scene(simulator.circuit, known, {key: 0 for key in known if key[2] is not None})
@@ -74,6 +75,8 @@ class HookMemory:
 
     def __exit__(self, *error: object) -> None:
         self.blocks.load(self._before)
+        for array in reversed(self._frozen):
+            array.flags.writeable = False
 
     def order(self, calls: int, random: np.random.Generator) -> Array:
         """Return the number of the image before each call: the first is what there is, and some are repeated."""
@@ -83,6 +86,20 @@ class HookMemory:
         for t in np.flatnonzero(random.random(calls) < (0.25 if numbers < MANY else 0.9)):
             picked[t] = picked[max(int(t) - 1, 0)]
         return picked
+
+
+def _thawed(arrays: Iterable[Array]) -> list[Array]:
+    """Make read-only arrays, such as those of a data set, writable with all that they are views of; return these."""
+    found: list[Array] = []
+    for array in arrays:
+        chain = [array]
+        while isinstance(chain[-1].base, np.ndarray):
+            chain.append(chain[-1].base)
+        for one in reversed(chain):
+            if not one.flags.writeable:
+                one.flags.writeable = True
+                found.append(one)
+    return found
 
 
 def _copies(known: dict[Key, Array], reach: Reach) -> dict[Key, Array]:

@@ -27,7 +27,7 @@ simulators = {
 }
 angles = {name: [] for name in simulators}
 for name, simulator in simulators.items():
-    simulator.use(digits.train.copy(), digits.train_labels.copy())  # the audit of a hook changes examples too
+    simulator.use(digits.train, digits.train_labels)
     for first in range(0, 500, 10):
         angles[name].append(weight_alignment(simulator)["angle/W2"][0])
         simulator.present(range(first, first + 10))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hook_cheats import FOUND, HONEST, LINES, Make, Tensors
 from hook_cheats_hidden import TEXTS
 from running import nightly
 
-from circuitsim import Hook, Simulator
+from circuitsim import Hook, Simulator, data
 from circuitsim.analysis.audits.hook_audit import audit_hooks
 from circuitsim.circuits.classifier import layered_classifier
 from circuitsim.locality import Finding
@@ -66,6 +67,19 @@ def test_the_simulator_is_restored() -> None:
         before = {key: array.copy() for key, array in arrays.items()}
         audit_hooks(simulator, calls=20)
         assert all(np.array_equal(array, before[key]) for key, array in arrays.items()), name
+
+
+def test_examples_of_a_data_set_are_changed_for_a_while_and_read_only_again() -> None:
+    digits = data.load("digits", "float32", 40, 10)
+    before = digits.train.copy()
+
+    def copies(tensors: Any) -> None:
+        tensors["B2.weight"][...] = tensors["W2.weight"].swapaxes(1, 2)
+
+    simulator = Simulator(*layered_classifier([64, 4, 10], "fa"), batch=5, hooks=(Hook(copies),))
+    simulator.use(digits.train, digits.train_labels)
+    assert {f.kind for f in audit_hooks(simulator, seed=0, calls=20)} == {"weight-transport"}
+    assert not digits.train.flags.writeable and np.array_equal(digits.train, before)
 
 
 @pytest.mark.nightly
