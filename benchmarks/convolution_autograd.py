@@ -113,6 +113,7 @@ def largest_difference(layers: list[str], updates: int, circular: bool) -> float
 
 
 def main() -> int:
+    """Print the largest differences."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--updates", type=int, default=20)
     updates = parser.parse_args().updates

@@ -157,6 +157,7 @@ def used(name: str, kind: str) -> bool:
 
 
 def main() -> int:
+    """Compare all cases; with `--store`, write PyTorch's values for the daily test."""
     made = {name: by_pytorch(case) for name, case in CASES.items()}
     worst = 0.0
     for name, case in CASES.items():

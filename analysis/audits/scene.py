@@ -1,4 +1,4 @@
-"""What a group of elements looks at: the circuit, all arrays by address, and masks of what belongs to neurons."""
+"""Scenes that groups of elements look at: the circuit, all arrays by address, and masks of what belongs to neurons."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ TPE = "tpe"
 JOURNAL = "trials.log"  # in the folder of a sweep; tools of optuna read it
 STARTUP = 10  # trials drawn at random before earlier ones are taken into account
 FINAL_SEEDS = 5  # circuits trained with the settings found
-HELD_OUT = 0.2
+FRACTION = 0.2  # of the training examples, held out to judge trials by
 _RANGE = re.compile(r"\s*([-+0-9.eE]+?)\s*\.\.\s*([-+0-9.eE]+)\s*")
 
 
@@ -53,7 +53,7 @@ def read_range(text: Any) -> tuple[float, float] | None:
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """What is searched.
+    """Keys to search, and the outcomes of the trials so far.
 
     Parameters
     ----------
@@ -80,6 +80,8 @@ class SearchPlan:
             found = read_range(values[0])
             if found and (len(values) > 1 or not found[0] < found[1] or key in SEEDS):
                 refuse(key, list(values), "one range LOW..HIGH with LOW < HIGH", "Correct the range.")
+        if self._held_out == 0:
+            refuse("held_out", 0, "a fraction above 0", "The test split must not judge trials.")
         for key in self.searched:
             for end in (0, 1):
                 based(replicas(self.scenario.settings, self._settings({key: end}), self._seeds), "")
@@ -119,8 +121,8 @@ class SearchPlan:
         return part
 
     @property
-    def _held_out(self) -> float:
-        return float(self.values.get("held_out") or HELD_OUT)
+    def _held_out(self) -> Any:
+        return self.values.get("held_out", FRACTION)
 
     def _value(self, key: str, value: Any) -> Any:
         return value if read_range(self.vary[key][0]) else self.vary[key][value]

@@ -94,7 +94,7 @@ def sweep(
 
 @dataclass(frozen=True)
 class How:
-    """How a sweep is carried out; see `sweep`."""
+    """Options of a sweep beside its keys; see `sweep`."""
 
     backend: str = "numba"
     workers: int | str = 1

@@ -1,4 +1,4 @@
-"""Where the runs of a sweep are carried out: here, in processes, on Dask's workers, or in the queue of a cluster."""
+"""Workers that carry out the runs of a sweep: processes, Dask's workers, or jobs in the queue of a cluster."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def _ended(job: Any, folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """What a queue carries out; after a preemption it goes on from the last checkpoint."""
+    """Work of a queue: one run; after a preemption it goes on from the last checkpoint."""
 
     run: Run
 

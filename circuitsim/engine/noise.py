@@ -55,7 +55,7 @@ class GivenNoise:
         }
 
     def share(self, plans: Iterable[Plan]) -> None:
-        """Let waves of mirror mode read the noise."""
+        """Give waves of mirror mode the noise to read."""
         for plan in plans:
             rows = self._rows.get(plan.schedule.protocol.mirror)
             if rows is not None and plan.x is not rows:

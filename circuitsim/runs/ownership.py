@@ -16,7 +16,6 @@ from filelock import FileLock, Timeout
 from circuitsim.errors import RunFolderError
 
 LOCK = ".lock"
-_EXPECTED = "a folder in which no run is going on"
 
 
 class StillRunning(RunFolderError):
@@ -33,12 +32,8 @@ def owned(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        raise StillRunning(
-            f"run folder {folder}",
-            got="a run that is still going on",
-            expected=_EXPECTED,
-            remedy="Wait until it has ended, or stop it.",
-        ) from None
+        remedy = "Wait until it has ended, or stop it."
+        raise _refused(folder, "a run that is still going on", remedy, StillRunning) from None
     try:
         yield
     finally:
@@ -64,5 +59,5 @@ def make_new(wanted: Path) -> Path:
     return folder
 
 
-def _refused(folder: Path, got: str, remedy: str) -> RunFolderError:
-    return RunFolderError(f"run folder {folder}", got=got, expected=_EXPECTED, remedy=remedy)
+def _refused(folder: Path, got: str, remedy: str, kind: type[RunFolderError] = RunFolderError) -> RunFolderError:
+    return kind(f"run folder {folder}", got=got, expected="a folder in which no run is going on", remedy=remedy)

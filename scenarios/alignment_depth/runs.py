@@ -21,7 +21,7 @@ from circuitsim.scenarios.classifier.ended import ended
 from circuitsim.scenarios.classifier.scenario import SCENARIO as CLASSIFIER
 from circuitsim.scenarios.classifier.search import Parameters, SearchData, judged
 from circuitsim.scenarios.classifier.settings import ClassifierSettings
-from circuitsim.scenarios.feedback_search.runs import MIRROR, UNIT
+from circuitsim.scenarios.feedback_search.runs import with_coefficients
 
 if TYPE_CHECKING:
     from circuitsim.data import Dataset
@@ -97,12 +97,7 @@ def own_keys(method: str, parameters: Parameters, rates: int, learning: int) -> 
     own = {key: value for key, value in parameters.items() if key != "lr"}
     if method == "frozen":
         return {"feedback": "bp", "lr": [0.0] * (rates - learning) + [parameters["lr"]] * learning}
-    found: dict[str, Any] = {"feedback": method, "lr": parameters["lr"]}
-    if method == "wm":
-        return found | {"mirror": {**MIRROR, **own}}
-    if method in UNIT:
-        return found | {"primitives": {**UNIT[method], **own}}
-    return found | own
+    return with_coefficients(method, parameters["lr"], own)
 
 
 class Runs(SearchData):

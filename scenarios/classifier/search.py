@@ -1,4 +1,4 @@
-"""What searches for the best settings of classifiers share: keys, data, replicas and the loop over trials."""
+"""Parts shared by searches for the best settings of classifiers: keys, data, replicas and the loop over trials."""
 
 from __future__ import annotations
 

@@ -45,12 +45,17 @@ def own_keys(method: str, parameters: Parameters, layers: int) -> dict[str, Any]
     below = [parameters.get(f"layer{h}", parameters.get("below", math.nan)) for h in range(1, layers)]
     rates = [*below, parameters["top"]]
     own = {key: value for key, value in parameters.items() if key not in ("top", "below") and key[:5] != "layer"}
-    found: dict[str, Any] = {"feedback": method, "lr": rates}
+    return with_coefficients(method, rates, own)
+
+
+def with_coefficients(method: str, lr: float | list[float], own: Parameters) -> dict[str, Any]:
+    """Return the keys of `classifier` for a method, its rates and its own coefficients."""
+    found: dict[str, Any] = {"feedback": method, "lr": lr}
     if method == "wm":
         return found | {"mirror": {**MIRROR, **own}}
     if method in UNIT:
         return found | {"primitives": {**UNIT[method], **own}}
-    return found | own
+    return {**found, **own}
 
 
 class Runs(SearchData):

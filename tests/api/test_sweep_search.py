@@ -117,6 +117,12 @@ def test_a_divergence_is_the_worst_outcome(tmp_path: Path) -> None:
         ({"lr": "0.1..1"}, {"shard": "1/2"}, "--shard: got '1/2'; expected no shard. Trials follow from earlier ones"),
         ({"lr": [0.1]}, {"search": None}, "--trials: got 3; expected a search. Add --search tpe"),
         ({"lr": "0.1..1"}, {"lr": 0.1}, "key lr: got 'lr both set and varied'"),
+        (
+            {"lr": "0.1..1"},
+            {"held_out": 0},
+            "key held_out: got 0; expected a fraction above 0. The test split must not",
+        ),
+        ({"lr": "0.1..1"}, {"held_out": "x"}, "key held_out: got 'x'; expected a number from 0 to below 1"),
         ({"lr": "-1..1"}, {}, r"key lr: got -1\.0; expected"),
         ({"epochs": "1..3"}, {"epochs": 1}, "key epochs: got 'epochs both set and varied'"),
     ],
