@@ -284,12 +284,13 @@ def _designed(
     """Return the settings and the design of a scenario's one replica."""
     from circuitsim.runs.arguments import values_of
     from circuitsim.runs.config import build
+    from circuitsim.runs.of_rules import designs_of
     from circuitsim.runs.scenario import expect_circuits
 
     found = expect_circuits(find_scenario(scenario), command)
     defaults, given = values_of(found, sets, file, None, quick)
     settings = build(found.settings, defaults | given)
-    return settings, found.design(settings)
+    return settings, designs_of(found, [settings])[0]
 
 
 def _conclude(ended: Run[Any]) -> None:

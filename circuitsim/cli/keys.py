@@ -22,7 +22,7 @@ def show_keys(arguments: Sequence[str]) -> None:
 
 
 def _show(scenario: AnyScenario) -> None:
-    from circuitsim.runs.config import expectation, spell
+    from circuitsim.runs.config import OverEpochs, TrainingSettings, expectation, spell
 
     model = scenario.settings
     terminal().print(f"Keys of {scenario.name}: {scenario.description}")
@@ -30,6 +30,9 @@ def _show(scenario: AnyScenario) -> None:
     for key, field in sorted(model.model_fields.items()):
         default = spell(field.get_default(call_default_factory=True)).strip("'")
         table.add_row(key, default, expectation(model, key), "no" if key in model.FIXED else "")
+    if issubclass(model, TrainingSettings):
+        accepts = f"a number, or a table of {', '.join(OverEpochs.model_fields)} over the epochs"
+        table.add_row("RULE.PARAMETER", "as the rule has it", accepts, "")
     terminal().print(table)
     for option, values in (("--quick sets", scenario.quick), ("varied unless they are set:", scenario.vary)):
         if values:

@@ -60,6 +60,11 @@ DEFAULTS = {
 }
 
 
+def may_change(quantity: str) -> bool:
+    """Return whether a parameter may change while a circuit learns: rates, decays, bounds and numbers of rules."""
+    return quantity in CHANGING or "." in quantity
+
+
 def readable(circuit: Circuit) -> dict[str, set[str]]:
     """Return the quantities that each part of a circuit reads."""
     found = {p.name: set(_of_population(circuit, p)) for p in circuit.populations}

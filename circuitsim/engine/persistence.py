@@ -73,7 +73,7 @@ class Persistent:
             self.monitor.update_limits()
 
     def set_parameters(self, parameters: Mapping[tuple[str, str], Any]) -> None:
-        """Replace rates, decays or bounds from now on, by (owner, quantity); see `State.set_parameters`."""
+        """Replace rates, decays, bounds or numbers of rules from now on; see `State.set_parameters`."""
         with Uninterrupted():
             self.state.set_parameters(parameters)
             self.monitor.update_limits()

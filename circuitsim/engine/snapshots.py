@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from circuitsim.arrays import as_array
-from circuitsim.engine.parameters import CHANGING, readable
+from circuitsim.engine.parameters import may_change, readable
 from circuitsim.engine.state import State
 from circuitsim.errors import CircuitError
 from circuitsim.timetable.protocol import Protocol
@@ -38,8 +38,7 @@ def put(snapshot: Mapping[str, Any], state: State, protocol: Protocol, memory: A
 def _kept(state: State, protocol: Protocol) -> Arrays:
     """Return the arrays of a state that continue; where presentations overlap, increments have still to be applied."""
     kept = state.persistent() | (state.increments() if protocol.interval is not None else {})
-    rates = {f"rates/{name}": array for name, array in state.rates().items()}
-    return {f"state/{name}": array for name, array in kept.items()} | rates
+    return {f"state/{name}": array for name, array in kept.items()} | state.rates()
 
 
 def _same(state: State, protocol: Protocol) -> Arrays:
@@ -47,7 +46,8 @@ def _same(state: State, protocol: Protocol) -> Arrays:
     fixed = {
         f"same/parameter {quantity} of {owner}": state.parameter(owner, quantity)
         for owner, quantities in readable(state.circuit).items()
-        for quantity in sorted(quantities.difference(CHANGING))
+        for quantity in sorted(quantities)
+        if not may_change(quantity)
     }
     state.to_host(fixed.values())
     texts = {"same/circuit": _digest(state.circuit.text), "same/protocol": _digest(repr(protocol))}

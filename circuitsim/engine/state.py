@@ -28,6 +28,7 @@ from circuitsim.engine.parameters import (
     DEFAULTS,
     Parameters,
     check_given,
+    may_change,
     readable,
     refuse_parameter,
     rule_parameters,
@@ -152,7 +153,7 @@ class State:
             value = self._given.get((owner, quantity), self._given.get(quantity))
             if value is None and quantity == "lr_bias":
                 value = self._parameter(owner, "lr")
-            if value is None:
+            elif value is None:
                 value = DEFAULTS[quantity] if quantity in DEFAULTS else self._rule_default(owner, quantity)
             self._arrays[key] = self._made[key] = spread(owner, quantity, value, self.replicas, self.dtype)
         return self._arrays[key]
@@ -196,8 +197,8 @@ class State:
 
         Parameters
         ----------
-        parameters : one value, or one for each replica, by (owner, quantity): lr, lr_bias, weight_decay of a
-            projection, max_norm of a population.
+        parameters : one value, or one for each replica, by (owner, quantity): lr, lr_bias, weight_decay and
+            `rule.parameter` of a projection, max_norm of a population.
 
         Raises
         ------
@@ -205,11 +206,10 @@ class State:
         """
         check_given(self.circuit, parameters, self.replicas, self.dtype)
         for key in parameters:
-            if key[1] not in CHANGING:
-                text = "one that may change while a circuit learns"
-                refuse_parameter(key, f"the quantity {key[1]!r}", text, CHANGING)
-        made = {key: spread(*key, value, self.replicas, self.dtype) for key, value in parameters.items()}
-        for key, given in made.items():
+            if not may_change(key[1]):
+                expected, known = "one that may change while a circuit learns", (*CHANGING, "RULE.PARAMETER")
+                refuse_parameter(key, f"the quantity {key[1]!r}", expected, known)
+        for key, given in [(k, spread(*k, v, self.replicas, self.dtype)) for k, v in parameters.items()]:
             self.acts.note("set_parameters", ".".join(key))
             self.to_host([self._parameter(*key)])
             self._parameter(*key)[...] = given
@@ -264,10 +264,11 @@ class State:
         """Return the parameters that may change, by name, and the given rates that `scale_rates` multiplies."""
         found = {}
         for owner, quantities in readable(self.circuit).items():
-            for quantity in sorted(quantities.intersection(CHANGING)):
-                found[f"{owner}.{quantity}"] = self._parameter(owner, quantity)
+            for quantity in sorted(filter(may_change, quantities)):
+                kind = "rates" if quantity in CHANGING else "numbers"  # of rules: any, also negative ones
+                found[f"{kind}/{owner}.{quantity}"] = self._parameter(owner, quantity)
                 if quantity in ("lr", "lr_bias"):
-                    found[f"{owner}.{quantity} as given"] = self._given_rate(owner, quantity)
+                    found[f"rates/{owner}.{quantity} as given"] = self._given_rate(owner, quantity)
         self.to_host(found.values())
         return found
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from circuitsim.errors import ConfigError
 from circuitsim.runs.base import AnyScenario
-from circuitsim.runs.config import refuse
+from circuitsim.runs.config import is_key, refuse
 from circuitsim.runs.given import read_toml, shortened
 from circuitsim.runs.names import did_you_mean
 
@@ -53,7 +53,7 @@ def vary_of(
     """Return the keys to vary: the user's, and those of the scenario that the user did not set."""
     own = {key: list(v) for key, v in scenario.vary.items() if key not in asked and key not in values}
     for key in asked:
-        if key not in scenario.settings.model_fields:
+        if not is_key(scenario.settings, key):
             raise ConfigError(
                 f"key {key}",
                 got="--vary of an unknown key",

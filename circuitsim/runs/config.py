@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
@@ -74,6 +75,13 @@ class TrainingSettings(Settings):
     SHAPING: ClassVar[tuple[str, ...]] = ()
     """Keys that decide the shapes of tensors."""
 
+    model_config = ConfigDict(extra="allow")  # `build` lets through keys RULE.PARAMETER alone
+
+    @property
+    def of_rules(self) -> dict[str, float | dict[str, Any]]:
+        """The keys RULE.PARAMETER, each with a number or the table of an `OverEpochs`."""
+        return dict(self.model_extra or {})
+
     def noise_file(self) -> str | None:
         """Return the path, as the values name it, of a file with the noise of mirror mode; None: noise is drawn."""
         return None
@@ -86,7 +94,20 @@ class TrainingSettings(Settings):
             refuse("lr_steps", self.lr_steps, expectation(type(self), "lr_steps"), "Sort them.")
 
 
+class OverEpochs(BaseModel):
+    """A number of a rule that changes from epoch to epoch: `value` times `rate_factor` of the others."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    value: float = Field(description="a number")
+    decay: float = Field(1.0, gt=0, description="a number above 0")
+    warmup: int = Field(0, ge=0, description="a whole number of epochs >= 0")
+    steps: list[Annotated[int, Field(ge=1)]] = Field([], description="a list of whole numbers of epochs >= 1")
+    factor: float = Field(0.1, gt=0, description="a number above 0")
+
+
 _FILES = (".npz", ".safetensors", ".py")
+_OF_RULE = re.compile(r"[^\W\d]\w*\.[^\W\d]\w*")  # RULE.PARAMETER
 MOST_REPLICAS = 10_000  # of one run
 M = TypeVar("M", bound=BaseModel)
 S = TypeVar("S", bound=Settings)
@@ -111,20 +132,52 @@ def build(model: type[M], values: Mapping[str, Any], within: str = "") -> M:
     ----------
     within : what stands before a key's name in messages: the table's own key and a dot.
     """
-    cleaned = {key: None if value == "none" and _optional(model, key) else value for key, value in values.items()}
-    unknown = [key for key in cleaned if key not in model.model_fields]
+    found = _flat(model, values) if issubclass(model, TrainingSettings) else values
+    cleaned = {key: None if value == "none" and _optional(model, key) else value for key, value in found.items()}
+    unknown = [key for key in cleaned if not is_key(model, key)]
     if unknown:
         hint = did_you_mean(unknown[0], model.model_fields) or "Remove it."
         expected = f"one of {', '.join(sorted(model.model_fields))}"
         refuse(f"{within}{unknown[0]}", cleaned[unknown[0]], expected, hint)
     for key, value in cleaned.items():
         expect_bounded(f"key {within}{key}", value)
+        if key not in model.model_fields:
+            cleaned[key] = _number_of_rule(key, value)
     try:
         return model.model_validate(cleaned)
     except ValidationError as error:
         key = str(error.errors()[0]["loc"][0])
-        refuse(f"{within}{key}", cleaned[key], expectation(model, key), f"Correct the value of {within}{key}.")
+        refuse(f"{within}{key}", cleaned.get(key), expectation(model, key), f"Correct the value of {within}{key}.")
         raise  # not reached; refuse() raises
+
+
+def is_key(model: type[BaseModel], key: str) -> bool:
+    """Return whether settings have a key; those that train circuits also have RULE.PARAMETER for any rule."""
+    if key in model.model_fields:
+        return True
+    of_rule = issubclass(model, TrainingSettings) and _OF_RULE.fullmatch(key)
+    return bool(of_rule) and key.partition(".")[0] not in model.model_fields
+
+
+def _flat(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with tables of rules, `{"leaky": {"decay": 0.1}}`, as keys `leaky.decay`."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and key not in model.model_fields and "." not in key:
+            found |= {f"{key}.{name}": number for name, number in value.items()}
+        else:
+            found[key] = value
+    return found
+
+
+def _number_of_rule(key: str, value: Any) -> float | dict[str, Any]:
+    """Return the value of a key RULE.PARAMETER: a number, or the table of one that changes over the epochs."""
+    if isinstance(value, Mapping):
+        return build(OverEpochs, value, f"{key}.").model_dump()
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        tables = f"{{ {', '.join(OverEpochs.model_fields)} }}"
+        refuse(key, value, f"a number, or a table {tables} of one that changes over the epochs", "Give a number.")
+    return float(value)
 
 
 def expectation(model: type[BaseModel], key: str) -> str:

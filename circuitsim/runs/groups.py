@@ -13,6 +13,7 @@ from circuitsim.errors import ConfigError, Diverged
 from circuitsim.runs.base import LearningScenario
 from circuitsim.runs.config import TrainingSettings
 from circuitsim.runs.design import Design
+from circuitsim.runs.of_rules import designs_of
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,7 @@ def make_groups(
 ) -> list[ReplicaGroup]:
     """Group the replicas whose circuit and protocol are equal, and make a simulator for each group."""
     groups: list[list[tuple[int, Design]]] = []
-    for index, one in enumerate(settings):
-        design = scenario.design(one)
+    for index, design in enumerate(designs_of(scenario, settings)):
         for group in groups:
             if group[0][1].alike(design):
                 group.append((index, design))

@@ -1,8 +1,9 @@
-"""Schedules of learning rates: a factor for each epoch."""
+"""Schedules of learning rates, and of the numbers of rules: a factor for each epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -36,4 +37,13 @@ def rate_factors(settings: Sequence[TrainingSettings], epoch: int) -> np.ndarray
     decays = np.array([s.lr_decay for s in settings]) ** epoch
     schedules = ((s.lr_warmup, s.lr_steps, s.lr_factor) for s in settings)
     found: np.ndarray = decays * [rate_factor(epoch, warmup=w, steps=steps, factor=f) for w, steps, f in schedules]
+    return found
+
+
+def numbers_of_rules(settings: TrainingSettings, epoch: int) -> dict[str, float]:
+    """Return the numbers that the keys RULE.PARAMETER give in an epoch, counted from 0."""
+    found = {}
+    for key, given in settings.of_rules.items():
+        schedule: dict[str, Any] = dict(given) if isinstance(given, dict) else {"value": given}
+        found[key] = float(schedule.pop("value")) * rate_factor(epoch, **schedule)
     return found

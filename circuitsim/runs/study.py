@@ -26,6 +26,7 @@ from circuitsim.runs.config import TrainingSettings
 from circuitsim.runs.counters import Counters
 from circuitsim.runs.groups import ReplicaGroup, common_epochs, make_groups, order_key, renumbering
 from circuitsim.runs.metrics_log import MetricRow
+from circuitsim.runs.of_rules import changing
 from circuitsim.runs.rates import rate_factors
 from circuitsim.runs.translations import images_of_epoch
 from circuitsim.runs.watching import RunWatch, WeightWatch
@@ -100,7 +101,8 @@ class Study:
             shown = images_of_epoch(self.data, self.common, self.epoch)
             group.simulator.use(shown, self.data.train_labels)
         with np.errstate(over="ignore", invalid="ignore"):  # rates out of range are found as divergence
-            group.simulator.set_parameters(stage.parameters)
+            numbers = changing(group.design.circuit, group.settings, self.epoch - begin)
+            group.simulator.set_parameters({**stage.parameters, **numbers})
             group.simulator.set_rates(rate_factors(group.settings, self.epoch - begin), group.design.decaying)
 
     def end_epoch(self) -> None:
