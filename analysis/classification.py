@@ -26,6 +26,12 @@ def classification_errors(simulator: Simulator, x: np.ndarray, y: np.ndarray) ->
     return {"error": 100 * wrong / len(x), "loss": lost / len(x)}
 
 
+def errors_by_class(simulator: Simulator, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
+    """Return `error_class/c`, the percent of the examples of class c that are taken for another one, (replica,)."""
+    named = np.concatenate([fired.argmax(axis=-1) for _, fired, _ in simulator.outputs(x)], axis=1)
+    return {f"error_class/{c}": 100 * (named[:, y == c] != c).mean(axis=1) for c in np.unique(y)}
+
+
 def batch_loss(simulator: Simulator, y: np.ndarray) -> np.ndarray:
     """Return the mean loss of the last batch, before its update, (replica,).
 

@@ -57,6 +57,8 @@ class TrainingSettings(Settings):
     batch: int = Field(100, ge=1, description="a whole number >= 1")
     drop_last: bool = Field(False, description="true or false")
     shuffle: bool = Field(True, description="true or false")
+    classes: Literal["mixed", "in-turn"] = Field("mixed", description="mixed or in-turn")
+    revisited: float = Field(0.0, ge=0, lt=1, description="a number from 0 to below 1")
     epochs: int = Field(10, ge=0, description="a whole number >= 0")
     train_limit: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
     test_limit: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
@@ -92,6 +94,10 @@ class TrainingSettings(Settings):
             refuse("scale", self.scale, expectation(type(self), "scale"), "Give the lower number first.")
         if any(late <= early for early, late in itertools.pairwise([0, *self.lr_steps])):
             refuse("lr_steps", self.lr_steps, expectation(type(self), "lr_steps"), "Sort them.")
+        if self.classes == "in-turn" and not self.shuffle:
+            refuse("shuffle", self.shuffle, "true with classes=in-turn", "Each class is shown in random order.")
+        if self.classes == "mixed" and self.revisited:
+            refuse("revisited", self.revisited, "0 with classes=mixed", "Set classes=in-turn, or leave it out.")
 
 
 class OverEpochs(BaseModel):

@@ -14,6 +14,7 @@ from circuitsim.runs.base import LearningScenario
 from circuitsim.runs.config import TrainingSettings
 from circuitsim.runs.design import Design
 from circuitsim.runs.of_rules import designs_of
+from circuitsim.runs.orders import OrderKey, order_key
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,10 @@ class ReplicaGroup:
     simulator: Simulator
     shared: bool
 
-    def rows(self, orders: dict[tuple[int, bool], np.ndarray], batch: slice) -> np.ndarray:
+    def rows(self, orders: dict[OrderKey, np.ndarray], batch: slice) -> np.ndarray:
         """Return the examples of a batch: (batch,) if all members see the same, else (replica, batch)."""
         chosen = [orders[order_key(s)][batch] for s in self.settings]
         return chosen[0] if self.shared else np.stack(chosen)
-
-
-def order_key(settings: TrainingSettings) -> tuple[int, bool]:
-    """Return the values that decide the order in which a replica sees the examples."""
-    return settings.data_seed, settings.shuffle
 
 
 @contextmanager

@@ -19,14 +19,14 @@ from circuitsim.data import Dataset
 from circuitsim.engine.acts import definition
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import Diverged
-from circuitsim.randomness import generator
 from circuitsim.runs import tables
 from circuitsim.runs.base import Figures, LearningScenario
 from circuitsim.runs.config import TrainingSettings
 from circuitsim.runs.counters import Counters
-from circuitsim.runs.groups import ReplicaGroup, common_epochs, make_groups, order_key, renumbering
+from circuitsim.runs.groups import ReplicaGroup, common_epochs, make_groups, renumbering
 from circuitsim.runs.metrics_log import MetricRow
 from circuitsim.runs.of_rules import changing
+from circuitsim.runs.orders import OrderKey, order_key, order_of_epoch
 from circuitsim.runs.rates import rate_factors
 from circuitsim.runs.translations import images_of_epoch
 from circuitsim.runs.watching import RunWatch, WeightWatch
@@ -77,7 +77,8 @@ class Study:
         ----------
         interval : approximate seconds of training between yields; 0: yield after each batch.
         """
-        orders = {key: self._order(s) for key, s in {order_key(s): s for s in self.settings}.items()}
+        known = {order_key(settings): settings for settings in self.settings}
+        orders = {key: order_of_epoch(settings, self.data, self.epoch) for key, settings in known.items()}
         self.watch.begin_epoch()
         while self.batch < self.batches:
             begin = time.perf_counter()
@@ -250,12 +251,6 @@ class Study:
                     values[index] = one.get(name, values[index])
                 group.simulator.load(name, values)
 
-    def _order(self, settings: TrainingSettings) -> np.ndarray:
-        count = len(self.data.train)
-        if not settings.shuffle:
-            return np.arange(count)
-        return generator(settings.data_seed, "order of presentations", self.epoch).permutation(count)
-
     def _batches_in(self, interval: float) -> int:
         """Number of full batches for one call, about `interval` seconds of them; 1 if something looks at each batch."""
         if not self.batch or len(self.groups) > 1 or self.presented:
@@ -265,7 +260,7 @@ class Study:
         due = every - (self.epoch * self.batches + self.batch) % every
         return max(1, int(min(interval * self.batch / max(self.seconds, 1e-9), full, due)))
 
-    def _rows(self, group: ReplicaGroup, orders: dict[tuple[int, bool], np.ndarray], count: int) -> np.ndarray:
+    def _rows(self, group: ReplicaGroup, orders: dict[OrderKey, np.ndarray], count: int) -> np.ndarray:
         """The examples of the next batches, (presentation, batch) or (presentation, replica, batch)."""
         size, each = self.common.batch, range(self.batch, self.batch + count)
         return np.stack([group.rows(orders, slice(k * size, (k + 1) * size)) for k in each])

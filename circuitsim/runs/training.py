@@ -16,6 +16,7 @@ from circuitsim.runs import checkpoint, noise, runfolder, signals, tables
 from circuitsim.runs.base import LearningScenario
 from circuitsim.runs.config import TrainingSettings, spell
 from circuitsim.runs.metrics_log import MetricsLog
+from circuitsim.runs.orders import check_order
 from circuitsim.runs.products import check_products
 from circuitsim.runs.progress import RunProgress
 from circuitsim.runs.run import Run
@@ -37,6 +38,7 @@ def make_study(scenario: LearningScenario, settings: Sequence[TrainingSettings],
     scale = None if first.scale is None else (first.scale[0], first.scale[1])
     loaded = data.preprocessed(stored, downsample=first.downsample, scale=scale, standardise=first.standardise)
     check_translations(settings, loaded)
+    check_order(settings, loaded)
     for one in settings:
         scenario.check(one, loaded)
     study = Study(scenario, settings, loaded, backend)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from circuitsim.analysis.alignment import delta_alignment, weight_alignment
-from circuitsim.analysis.classification import batch_loss, classification_errors
+from circuitsim.analysis.classification import batch_loss, classification_errors, errors_by_class
 from circuitsim.analysis.filters import kernel_distances
 from circuitsim.analysis.saturation import saturated_fractions
 from circuitsim.circuit.circuit import Circuit
@@ -160,13 +160,16 @@ def evaluate(simulator: Simulator, x: np.ndarray, y: np.ndarray | None) -> Figur
 
 
 def examine(simulator: Simulator, settings: ClassifierSettings, data: Dataset) -> Figures:
-    """Return `error_shifted`, the error on translated test images, the same ones at each measurement."""
+    """Return `error_shifted`, of translated test images, the same ones at each measurement, and `error_class/c`."""
     from circuitsim.data import shifted
 
-    if not settings.shifted_test or data.image_shape is None or data.test_labels is None:
-        return {}
-    x = shifted(data.test, data.image_shape, settings.shifted_test, settings.data_seed, 0)
-    return {"error_shifted": classification_errors(simulator, x, data.test_labels)["error"]}
+    y, found = data.test_labels, Figures()
+    if y is not None and settings.class_errors:
+        found |= errors_by_class(simulator, data.test, y)
+    if y is not None and settings.shifted_test and data.image_shape is not None:
+        x = shifted(data.test, data.image_shape, settings.shifted_test, settings.data_seed, 0)
+        found["error_shifted"] = classification_errors(simulator, x, y)["error"]
+    return found
 
 
 def check(settings: ClassifierSettings, data: Dataset) -> None:

@@ -85,10 +85,11 @@ class ClassifierSettings(ImageSettings):
         None, ge=1, le=1000, description="none, or a whole number of ticks from 1 to 1000"
     )
     angle_examples: Count = 1000
+    class_errors: Flag = False
     running_loss: Flag = False
 
     FIXED: ClassVar[tuple[str, ...]] = (
-        *ImageSettings.FIXED, "angle_examples", "running_loss", "shifted_test", "norm", "noise",
+        *ImageSettings.FIXED, "angle_examples", "class_errors", "running_loss", "shifted_test", "norm", "noise",
     )  # fmt: skip
     SHAPING: ClassVar[tuple[str, ...]] = (*ImageSettings.SHAPING, "norm")
 

@@ -29,9 +29,10 @@ from circuitsim.scenarios.figures import (
     numbers,
     summary,
 )
-from circuitsim.scenarios.random_feedback_networks.members import FROZEN, HALF, UNTIED
+from circuitsim.scenarios.random_feedback_networks.members import DESYNCHRONISED, FROZEN, HALF, IN_TURN, UNTIED
 from circuitsim.scenarios.random_feedback_networks.pictures import feature_maps, filters, likeness
 from circuitsim.scenarios.random_feedback_networks.settings import NAMES
+from circuitsim.scenarios.random_feedback_networks.turns import in_turn
 
 TITLE = "random-feedback-networks – feedback weights that begin at random and are updated"
 TIED, STEP = "tied", "step"
@@ -40,6 +41,7 @@ WORDS = {
     HALF: "some synapses missing, drawn apart for forward and feedback",
     UNTIED: "weights of their own at each location",
     FROZEN: "untied above a first layer that is taken from the tied network and does not learn",
+    DESYNCHRONISED: "each projection adds up its increments and applies them at random times of its own",
 }
 
 
@@ -52,7 +54,7 @@ class Trained(Measured):
         """The network, the variant ("tied" for none) and the rule."""
         network, *rest = self.name.split("-")
         variant = TIED
-        if rest[0] in (HALF, UNTIED, FROZEN):
+        if rest[0] in (HALF, UNTIED, FROZEN, DESYNCHRONISED, IN_TURN):
             variant = rest.pop(0)
         elif rest[0] == STEP:
             variant, rest = STEP, rest[2:]
@@ -65,7 +67,7 @@ class Trained(Measured):
 
     @property
     def variant(self) -> str:
-        """Tied, half, untied, frozen or step."""
+        """Tied, half, untied, frozen, desynchronised, turns or step."""
         return self.parts[1]
 
     @property
@@ -85,12 +87,15 @@ class Trained(Measured):
 
 def finish(folder: Path, runs: Sequence[MemberRun], config: Mapping[str, Any]) -> None:
     """Write figures, tables and report."""
-    ran: list[Trained] = measured(folder, runs, Trained)
+    all_: list[Trained] = measured(folder, runs, Trained)
+    ran = [one for one in all_ if one.variant != IN_TURN]
     plain = [one for one in ran if one.variant == TIED]
     exhibits = [_errors(ran), _epochs(plain)]
     exhibits += _variants(ran, HALF, "half", "Some of the synapses missing")
     exhibits += _variants(ran, UNTIED, "untied", "Tied against untied")
     exhibits += _variants(ran, FROZEN, "frozen", "Untied above a fixed first layer")
+    exhibits += _variants(ran, DESYNCHRONISED, "desynchronised", "Updates at random times")
+    exhibits += in_turn([one for one in all_ if one.variant == IN_TURN])
     exhibits += _steps(ran, plain)
     exhibits += _layers(ran, "correlation/W", ("URFB", "FRFB"), "correlation", *CORRELATION)
     exhibits += _layers(ran, "saturated/layer", ("BP-H", "URFB", "FRFB"), "saturation", *SATURATION)

@@ -74,6 +74,14 @@ class NetworkSettings(CampaignSettings):
         [0.1, 0.3], description="a list of numbers between 0 and 1, each once; it may be empty"
     )
     density: float = Field(0.5, gt=0, lt=1, description="a number between 0 and 1")
+    desynchronised: Networks = Field([], description=_NETWORKS)
+    update_probability: float = Field(0.1, gt=0, lt=1, description="a number between 0 and 1")
+    in_turn: Networks = Field([], description=_NETWORKS)
+    revisited: Annotated[list[float], must(lambda q: distinct(q) and min(q) >= 0 and max(q) < 1)] = Field(
+        [0.0, 0.2], description="a list of at least one number from 0 to below 1, each once"
+    )
+    turn_images: Count = 2000
+    turns: Count = 2
     hidden: Literal["saturated", "saturated-half"] = Field("saturated", description="saturated or saturated-half")
     hinge_margin: Literal["one", "mu"] = Field("mu", description="one or mu")
     seeds: Replicates = 5

@@ -20,6 +20,7 @@ TINY = {
     "rules": '["bp-h","urfb","frfb"]',
     "seeds": "1",
     "test_limit": "50",
+    "turn_images": "40",
     "training": '{ simpnet = { images = 60, batch = 20, epochs = 1 } }',
 }  # fmt: skip
 
@@ -29,7 +30,22 @@ def test_members_are_networks_rules_and_variants() -> None:
     plain = [f"{network}-{rule}" for network in STANDARD for rule in ("bp", "bp-h", "urfb", "frfb")]
     local = ("bp-h", "urfb", "frfb")
     varied = [f"{name}-{rule}" for name in ("simpnet-half", "simpnet-untied", "deepnet_s-frozen") for rule in local]
-    assert found == [*plain, *varied, "simpnet-step-0.1-urfb", "simpnet-step-0.3-urfb"]
+    steps = ["simpnet-step-0.1-urfb", "simpnet-step-0.3-urfb"]
+    assert found == [*plain, *varied, *steps]
+    more = [member.name for member in members(NetworkSettings(desynchronised=["simpnet"], in_turn=["simpnet"]))]
+    added = [f"simpnet-{name}-{rule}" for name in ("desynchronised", "turns") for rule in local]
+    assert more == [*plain, *varied, *added, *steps]
+
+
+def test_members_of_the_training_that_the_discussion_proposes() -> None:
+    """Section 6: updates at random times, and classes one at a time, each twice for an epoch."""
+    settings = NetworkSettings(desynchronised=["simpnet"], in_turn=["simpnet"], seeds=2)
+    found = {member.name: member for member in members(settings)}
+    late, turns = (found[f"simpnet-{name}-urfb"] for name in ("desynchronised", "turns"))
+    assert ClassifierSettings(**late.values).update_probability == 0.1
+    built = ClassifierSettings(**turns.values)
+    assert (built.classes, built.class_errors, built.epochs, built.train_limit) == ("in-turn", True, 20, 2000)
+    assert turns.vary == {"revisited": [0.0, 0.2], "seed": [0, 1]}
 
 
 def test_the_settings_of_each_rule_and_variant() -> None:
@@ -74,8 +90,9 @@ def test_figures_and_tables(ran: Path) -> None:
     drawn = {path.name for path in (ran / "figures").iterdir()}
     pictures = {f"filters-simpnet-untied-{rule}" for rule in ("bp-h", "urfb", "frfb")}
     curves = {"errors", "error-epochs", "error-half", "error-untied", "error-frozen", "steps", "correlation"}
-    stems = pictures | curves | {"saturation", "feature-maps"}
-    assert drawn == {f"{stem}.{form}" for stem in stems for form in ("svg", "csv")} | {"likeness.csv"}
+    stems = pictures | curves | {"saturation", "feature-maps", "error-desynchronised", "turns"}
+    tables = {"likeness.csv", "turns-final.csv"}
+    assert drawn == {f"{stem}.{form}" for stem in stems for form in ("svg", "csv")} | tables
     assert (ran / "report.html").read_text(encoding="utf-8").count("<img") == len(stems)
 
 
@@ -85,7 +102,7 @@ def test_tables_are_of_the_metrics(ran: Path) -> None:
     keys = ["network", "variant", "rule"]
     assert table[keys].to_numpy().tolist() == [
         ["simpnet", variant, rule]
-        for variant in ("tied", "half", "untied", "frozen")
+        for variant in ("tied", "half", "untied", "frozen", "desynchronised")
         for rule in ("BP-H", "URFB", "FRFB")
     ]
     ends = frame[(frame["metric"] == "error") & (frame["split"] == "test") & (frame["epoch"] == 1)]
@@ -93,6 +110,11 @@ def test_tables_are_of_the_metrics(ran: Path) -> None:
     means = table.set_index(keys)["mean"]
     assert means["simpnet", "tied", "URFB"] == by_member["simpnet-urfb"]
     assert means["simpnet", "frozen", "FRFB"] == by_member["simpnet-frozen-frfb"]
+    turns = pd.read_csv(ran / "figures" / "turns-final.csv")
+    assert turns["presentations"].tolist() == ["none revisited", "20 % revisited"] * 3
+    shown = frame[(frame["member"] == "simpnet-turns-urfb") & (frame["split"] == "test")]
+    whole = shown[(shown["metric"] == "error") & (shown["epoch"] == 10) & (shown["revisited"] == 0)]
+    assert turns["mean"][2] == whole["value"].mean()
     saturated = pd.read_csv(ran / "figures" / "saturation.csv")
     assert set(saturated["label"]) == {"layer 1", "layer 2"}
     assert saturated["mean"].between(0, 1).all()
