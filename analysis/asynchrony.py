@@ -131,7 +131,8 @@ def _computed(simulator: AsynchronousSimulator, notes: Activities, h: int) -> np
     summed: np.ndarray = notes.emitted[h - 1, 1] @ tensors[f"A{h}.weight"][0].T
     bias = [tensors[f"A{h}.bias"]] if f"A{h}.bias" in tensors else []
     out: np.ndarray = np.empty_like(summed)
-    reference.activate(simulator.circuit.populations[h].activation, summed[None], bias, out[None], None)()
+    name = str(simulator.circuit.populations[h].activation)  # this engine has named functions alone
+    reference.activate(name, summed[None], bias, out[None], None)()
     return out
 
 

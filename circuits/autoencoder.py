@@ -13,7 +13,7 @@ from typing import Any
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.connectivity import size_of
-from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
+from circuitsim.circuit.parts import Activates, Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.circuit.weights import OWN, Transposed
 from circuitsim.circuits.choices import refuse_sizes, require_choice
 from circuitsim.circuits.places import Layers, as_layers
@@ -41,8 +41,8 @@ def circular_autoencoder(
     layers: Layers | Sequence[int],
     rule: str | Rule | Callable[..., Any] = "rec",
     *,
-    hidden: str = "tanh",
-    output: str = "logistic",
+    hidden: Activates = "tanh",
+    output: Activates = "logistic",
     bias: bool = True,
     delay: int = 1,
     cycles: int = 1,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
+from circuitsim.circuit.parts import Activates, Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.circuit.weights import Own, Transposed
 from circuitsim.circuits.choices import require_choice
 from circuitsim.circuits.pools import Pooled, errors_through
@@ -79,7 +79,7 @@ class Block:
     inner: str
     period: int = 1
     pools: tuple[Pooled, ...] = ()
-    fires: str = ""
+    fires: Activates = ""
 
     @property
     def groups(self) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
+from circuitsim.circuit.parts import Activates, Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.circuit.weights import OWN, Tied, Transposed, Weights
 from circuitsim.circuits.choices import refuse_sizes
 from circuitsim.errors import CircuitError
@@ -103,8 +103,8 @@ def standard_autoencoder(
     sizes: Sequence[int],
     channels: Channels,
     *,
-    hidden: str = "tanh",
-    output: str = "logistic",
+    hidden: Activates = "tanh",
+    output: Activates = "logistic",
     bias: bool = True,
     delay: int = 1,
     window: int | None = None,
@@ -153,7 +153,7 @@ def standard_autoencoder(
     return circuit, Protocol(cycles=int(channels.recirculates), readouts=readouts, window=window)
 
 
-def _populations(sizes: Sequence[int], channels: Channels, hidden: str, output: str) -> list[Population]:
+def _populations(sizes: Sequence[int], channels: Channels, hidden: Activates, output: Activates) -> list[Population]:
     visible, middle, _ = sizes
     third = _third(channels)
     found = [

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.connectivity import size_of
-from circuitsim.circuit.parts import Carries, Exchange, Masks, Mirror, Plasticity, Population, Projection
+from circuitsim.circuit.parts import Activates, Carries, Exchange, Masks, Mirror, Plasticity, Population, Projection
 from circuitsim.circuit.weights import Copied, Own, Signs, Tied, Transposed, Weights
 from circuitsim.circuits.choices import refuse_sizes, require_choice
 from circuitsim.circuits.places import Layers, Place, as_layers
@@ -38,8 +38,8 @@ def layered_classifier(
     feedback: str = "bp",
     *,
     loss: str = "error",
-    hidden: str = "tanh",
-    output: str = "softmax",
+    hidden: Activates = "tanh",
+    output: Activates = "softmax",
     bias: bool = True,
     delay: int = 1,
     feedback_delay: int | None = None,
@@ -148,7 +148,7 @@ def _taught(row: Layers, feedback: str) -> list[Place]:
     return [place for place in row.taught if place.h is not None or feedback != "dfa"]
 
 
-def _populations(row: Layers, feedback: str, hidden: str, output: str, bounded: bool) -> list[Population]:
+def _populations(row: Layers, feedback: str, hidden: Activates, output: Activates, bounded: bool) -> list[Population]:
     learning = {place.name for place in row.plain.values()}
     layers = [replace(p, bounded=bounded and p.name in learning) for p in row.populations(hidden, output)]
     errors = [

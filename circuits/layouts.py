@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
+from circuitsim.circuit.parts import Activates, Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.circuit.weights import Own, Transposed
 from circuitsim.errors import CircuitError
 from circuitsim.rules import builtin_rule, recirculation
@@ -25,8 +25,8 @@ def bidirectional_autoencoder(
     sizes: Sequence[int],
     weights: str = "asymmetric",
     *,
-    hidden: str = "tanh",
-    output: str = "logistic",
+    hidden: Activates = "tanh",
+    output: Activates = "logistic",
     bias: bool = True,
     delay: int = 1,
     window: int | None = None,
@@ -64,8 +64,8 @@ def conjoined_autoencoder(
     sizes: Sequence[int],
     weights: str = "asymmetric",
     *,
-    hidden: str = "tanh",
-    output: str = "logistic",
+    hidden: Activates = "tanh",
+    output: Activates = "logistic",
     bias: bool = True,
     delays: tuple[int, int] = (1, 1),
     window: int | None = None,
@@ -115,8 +115,8 @@ def _circular(
     name: str,
     sizes: Sequence[int],
     weights: str,
-    hidden: str,
-    output: str,
+    hidden: Activates,
+    output: Activates,
     bias: bool,
     delays: tuple[int, int],
     window: int | None,

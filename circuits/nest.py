@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.connectivity import Connectivity, size_of
-from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
+from circuitsim.circuit.parts import Activates, Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.circuits.blocks import TUNING, Block, Parts, block_parts, join_parts
 from circuitsim.circuits.choices import refuse_sizes
 from circuitsim.circuits.layers import parse_layers
@@ -31,8 +31,8 @@ def nested_autoencoder(
     layers: Layers | Sequence[int],
     cores: Sequence[int | str],
     *,
-    hidden: str = "tanh",
-    output: str = "logistic",
+    hidden: Activates = "tanh",
+    output: Activates = "logistic",
     bias: bool = True,
     delay: int = 1,
     outer_delay: int = 3,

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from circuitsim.circuit.connectivity import DENSE, Connectivity, Shape, size_of
 from circuitsim.circuit.norms import Norm
-from circuitsim.circuit.parts import Combine, Population, Projection
+from circuitsim.circuit.parts import Activates, Combine, Population, Projection
 from circuitsim.circuit.weights import Fixed, Own, Transposed, Weights
 
 
@@ -87,7 +87,7 @@ class Layers:
         first = next(k for k, place in enumerate(self.places) if place.h is not None)
         return self.places[first:]
 
-    def populations(self, hidden: str, output: str) -> list[Population]:
+    def populations(self, hidden: Activates, output: Activates) -> list[Population]:
         """Return the populations of all layers; those without weights pass on what arrives."""
         activations = {place.name: hidden for place in self.places if place.activates}
         activations |= {self.top.name: output} if self.top.h is not None else {}
@@ -141,7 +141,7 @@ class Layers:
         """Tell if neurons of some layer share their weights."""
         return any(place.kind == "conv" and place.shape[1] * place.shape[2] > 1 for place in self.places)
 
-    def activation(self, place: Place, hidden: str) -> str:
+    def activation(self, place: Place, hidden: Activates) -> Activates:
         """Return the function whose values a layer below the top fires: pools and upsampling pass them on."""
         if place.activates:
             return hidden

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from circuitsim.circuit.parts import Population
+from circuitsim.circuit.parts import Activates, Population
 from circuitsim.errors import CircuitWarning
 
 RANGES: Mapping[str, tuple[float, float]] = {
@@ -22,9 +22,9 @@ RANGES: Mapping[str, tuple[float, float]] = {
 """Least and greatest value of each function but the identity."""
 
 
-def warn_of_range(label: str, image: Population, fires: str) -> None:
+def warn_of_range(label: str, image: Population, fires: Activates) -> None:
     """Warn if the image of block `label` cannot reach the values that a source with the function `fires` has."""
-    wanted, reached = RANGES.get(fires), RANGES.get(image.activation)
+    wanted, reached = (_range(name) for name in (fires, image.activation))
     if wanted is None or reached is None or (reached[0] <= wanted[0] and wanted[1] <= reached[1]):
         return
     text = (
@@ -33,3 +33,7 @@ def warn_of_range(label: str, image: Population, fires: str) -> None:
         "The rest can never be reconstructed: let the image fire as its source does."
     )
     warnings.warn(text, CircuitWarning, stacklevel=3)
+
+
+def _range(activation: Activates) -> tuple[float, float] | None:
+    return RANGES.get(activation) if isinstance(activation, str) else None

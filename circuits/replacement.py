@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
+from circuitsim.circuit.parts import Activates, Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.circuit.weights import OWN, Signs, Transposed, Weights
 from circuitsim.errors import CircuitError
 from circuitsim.rules import replacement, replacement_feedback
@@ -22,8 +22,8 @@ def replacement_classifier(
     sizes: Sequence[int],
     feedback: str = "urfb",
     *,
-    hidden: str = "saturated",
-    output: str = "softmax",
+    hidden: Activates = "saturated",
+    output: Activates = "softmax",
     bias: bool = True,
     delay: int = 1,
     masked: bool = False,

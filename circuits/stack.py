@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.circuit.parts import Population, Projection
+from circuitsim.circuit.parts import Activates, Population, Projection
 from circuitsim.circuits.blocks import Block, Parts, block_parts, join_parts, recirculates
 from circuitsim.circuits.choices import refuse_sizes
 from circuitsim.circuits.places import Layers, Place, as_layers
@@ -25,8 +25,8 @@ def stacked_autoencoders(
     layers: Layers | Sequence[int],
     rule: str = "rec",
     *,
-    hidden: str = "tanh",
-    output: str = "logistic",
+    hidden: Activates = "tanh",
+    output: Activates = "logistic",
     images: str = "",
     unpool: str = "upsample",
     bias: bool = True,
@@ -72,8 +72,8 @@ class Making:
     """Options of the blocks of a stack: the arguments of `stacked_autoencoders`."""
 
     rule: str
-    hidden: str
-    output: str
+    hidden: Activates
+    output: Activates
     images: str
     unpool: str
     bias: bool

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.connectivity import size_of
-from circuitsim.circuit.parts import Carries, Exchange, Plasticity, Population, Projection
+from circuitsim.circuit.parts import Activates, Carries, Exchange, Plasticity, Population, Projection
 from circuitsim.circuit.weights import Own, Tied, Transposed, Weights
 from circuitsim.circuits.blocks import TOP, TOP_FEEDBACK, TUNING, Parts, recirculates
 from circuitsim.circuits.choices import refuse_sizes, require_choice
@@ -36,11 +36,11 @@ def tourbillon(
     channel: str = "decoders",
     top_weights: str = "own",
     loss: str = "error",
-    hidden: str = "tanh",
-    output: str = "logistic",
+    hidden: Activates = "tanh",
+    output: Activates = "logistic",
     images: str = "",
     unpool: str = "upsample",
-    top: str = "softmax",
+    top: Activates = "softmax",
     bias: bool = True,
     delay: int = 1,
     bounded: bool = False,
@@ -123,7 +123,7 @@ def _checked(layers: Layers | Sequence[int], channel: str, top_weights: str, los
     return row
 
 
-def _top(row: Layers, loss: str, activation: str, bias: bool, delay: int) -> Parts:
+def _top(row: Layers, loss: str, activation: Activates, bias: bool, delay: int) -> Parts:
     n, top = max(row.weighted), row.top
     size = top.shape[0]
     compared = Carries.MARGIN if loss == "hinge" else Carries.ACTUAL

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.circuit.parts import COMPARED, Carries, Combine, Exchange, Plasticity, Population, Projection
+from circuitsim.circuit.parts import COMPARED, Activates, Carries, Combine, Exchange, Plasticity, Population, Projection
 from circuitsim.circuit.weights import Fixed, Own, Tied, Weights
 from circuitsim.circuits.blocks import (
     TOP,
@@ -86,7 +86,7 @@ class Twin:
 def tourbillonize(
     circuit: Circuit,
     *,
-    image: str = "logistic",
+    image: Activates = "logistic",
     rule: str = "rec",
     output_block: bool = False,
     unpool: str = "upsample",
@@ -194,7 +194,7 @@ def _refuse(circuit: Circuit, got: str, expected: str, remedy: str) -> None:
     raise CircuitError(f"twin of circuit {circuit.name}", got=got, expected=expected, remedy=remedy)
 
 
-def _block(circuit: Circuit, q: Projection, layers: dict[str, Population], image: str, unpool: str) -> Block:
+def _block(circuit: Circuit, q: Projection, layers: dict[str, Population], image: Activates, unpool: str) -> Block:
     forward = _forward(circuit)
     source, hinge = layers[q.source], layers[q.target]
     alone = sum(other.source == q.source and other.name in circuit.rules for other in forward) == 1
@@ -212,7 +212,7 @@ def _block(circuit: Circuit, q: Projection, layers: dict[str, Population], image
     return Block(q.name, source, hinge, encoder, decoder, reconstruction, inner, pools=undone, fires=fires)
 
 
-def _values(circuit: Circuit, forward: Sequence[Projection], name: str) -> str:
+def _values(circuit: Circuit, forward: Sequence[Projection], name: str) -> Activates:
     """Return the function whose values a population fires: pools and upsampling pass them on; "" for the input's."""
     if name == circuit.inputs:
         return ""

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from circuitsim.engine.recording import Recording
     from circuitsim.engine.simulator import Simulator
     from circuitsim.errors import BadInput, CircuitsimError, Diverged, Interrupted
-    from circuitsim.rules import Rule, local_rule
+    from circuitsim.rules import Activation, Rule, local_activation, local_rule
     from circuitsim.runs.config import TrainingSettings
     from circuitsim.runs.design import Design
     from circuitsim.runs.scenario import Scenario
@@ -81,6 +81,7 @@ _MODULES = {
     "Recording": "engine.recording",
     "Simulator": "engine.simulator",
     **dict.fromkeys(("BadInput", "CircuitsimError", "Diverged", "Interrupted"), "errors"),
+    **dict.fromkeys(("Activation", "local_activation"), "rules.activation"),
     **dict.fromkeys(("Rule", "local_rule"), "rules.rule"),
     "TrainingSettings": "runs.config",
     "Design": "runs.design",
@@ -92,6 +93,7 @@ _MODULES = {
 _PACKAGES = ("circuits", "data", "scenarios")
 
 __all__ = [
+    "Activation",
     "AsynchronousSimulator",
     "Audit",
     "BadInput",
@@ -146,6 +148,7 @@ __all__ = [
     "decisions",
     "export",
     "load_run",
+    "local_activation",
     "local_rule",
     "make_schedule",
     "rate_factor",

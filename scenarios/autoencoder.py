@@ -30,7 +30,7 @@ from circuitsim.scenarios.networks import (
     layered_shapes,
     which_are_read,
 )
-from circuitsim.scenarios.own_rule import own_rule
+from circuitsim.scenarios.own_functions import own_rule
 from circuitsim.scenarios.reporting import finish_with_reconstructions
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ class AutoencoderSettings(ImageSettings):
             refuse("compensate", True, "mixing that leaves a part of the post terms", "Mix with less than 1.")
 
     def code_files(self) -> list[str]:
-        """Return the file of a rule of the user's own."""
-        return [] if self.rule in RULES else [self.rule.rpartition(":")[0]]
+        """Return the files of a rule and of activations of the user's own."""
+        return super().code_files() + ([] if self.rule in RULES else [self.rule.rpartition(":")[0]])
 
     @property
     def mixing(self) -> dict[str | tuple[str, str], float]:
@@ -138,8 +138,8 @@ def design(settings: AutoencoderSettings) -> Design:
     circuit, protocol = circular_autoencoder(
         settings.row,
         settings.rule if settings.rule in RULES else own_rule(settings.rule, settings.located),
-        hidden=settings.hidden,
-        output=settings.output,
+        hidden=settings.fires("hidden"),
+        output=settings.fires("output"),
         bias=settings.bias,
         delay=settings.delay,
         cycles=settings.cycles,
@@ -176,7 +176,7 @@ def initial_bias(settings: AutoencoderSettings, data: Dataset) -> np.ndarray:
     Where neurons of a channel share their bias, it is the channel's mean.
     """
     shape = layered_shapes(settings.row, "A")[f"A{settings.top}.bias"]
-    return bias_at_mean("output_bias", settings.output, shape, data)
+    return bias_at_mean("output_bias", settings.fires("output"), shape, data)
 
 
 def prepare(settings: AutoencoderSettings, data: Dataset) -> dict[str, np.ndarray]:

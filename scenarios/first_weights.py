@@ -8,7 +8,7 @@ import numpy as np
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.connectivity import LocallyConnected, Shape, forwards, size_of
-from circuitsim.circuit.parts import Projection
+from circuitsim.circuit.parts import Activates, Projection
 from circuitsim.circuit.weights import Own
 from circuitsim.circuits.ranges import RANGES
 from circuitsim.data import Dataset
@@ -24,7 +24,7 @@ _INVERSE: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def bias_at_mean(key: str, output: str, shape: Shape, data: Dataset) -> np.ndarray:
+def bias_at_mean(key: str, output: Activates, shape: Shape, data: Dataset) -> np.ndarray:
     """Return the bias, flat, at which silent neurons reconstruct the training mean: f(b) = mean.
 
     Where neurons of a channel share their bias, it is the channel's mean.
@@ -37,13 +37,15 @@ def bias_at_mean(key: str, output: str, shape: Shape, data: Dataset) -> np.ndarr
     mean = data.train.mean(axis=0, dtype=np.float64)
     if size_of(shape) < mean.size:  # neurons of a channel share their bias
         mean = mean.reshape(shape[0], -1).mean(axis=1)
-    low, high = RANGES.get(output, (-np.inf, np.inf))
+    if not isinstance(output, str):
+        refuse(key, "data", f"zero with the output {output}, whose inverse is not known", f"Set {key}=zero.")
+    low, high = RANGES.get(str(output), (-np.inf, np.inf))
     sums = output == "softmax" and not np.isclose(mean.sum(), 1, atol=1e-3)
     if sums or (mean < low).any() or (mean > high).any():
         expected = f"a training mean that {output} outputs can have"
         refuse(key, "data", expected, f"Set {key}=zero, or another output.")
     inside = np.clip(mean, low + MEAN_MARGIN, high - MEAN_MARGIN)
-    found: np.ndarray = _INVERSE[output](inside) if output in _INVERSE else mean
+    found: np.ndarray = _INVERSE[str(output)](inside) if output in _INVERSE else mean
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,12 +10,19 @@ from circuitsim.circuits.layers import TEXTS, parse_layers
 from circuitsim.circuits.networks import EVERY
 from circuitsim.circuits.places import Layers, dense_layers
 from circuitsim.errors import CircuitError
+from circuitsim.rules import Activation
 from circuitsim.runs.config import TrainingSettings, expectation, refuse
+from circuitsim.runs.own import IN_FILE
+from circuitsim.scenarios.fields import must
+from circuitsim.scenarios.own_functions import own_activation
 
-Hidden = Literal["identity", "tanh", "logistic", "relu", "saturated", "saturated-half"]
-Output = Literal["identity", "tanh", "logistic", "relu", "saturated", "saturated-half", "softmax"]
+NAMED = ("identity", "tanh", "logistic", "relu", "saturated", "saturated-half")
+Hidden = Annotated[str, must(lambda name: name in NAMED or IN_FILE in name)]
+Output = Annotated[str, must(lambda name: name in (*NAMED, "softmax") or IN_FILE in name)]
 Rates = float | list[float]
-HIDDEN = "identity, tanh, logistic, relu, saturated or saturated-half"
+OWN = "FILE.py:FUNCTION, an activation of your own"
+HIDDEN = f"{', '.join(NAMED[:-1])} or {NAMED[-1]}; or {OWN}"
+OUTPUT = f"{HIDDEN}; or softmax"
 _RATES = "a number >= 0, or a list with one for each layer above the input"
 MOST_LAYERS = 1000
 
@@ -27,7 +34,7 @@ class LayeredSettings(TrainingSettings):
         [64, 16, 64], description="a list of at least two whole numbers from 1 to 10^9, units by layer"
     )
     hidden: Hidden = Field("tanh", description=HIDDEN)
-    output: Output = Field("logistic", description=f"{HIDDEN}; or softmax")
+    output: Output = Field("logistic", description=OUTPUT)
     lr: Rates = Field(0.01, description=_RATES)
     lr_bias: Rates | None = Field(None, description=_RATES)
     momentum: float = Field(0.0, ge=0, lt=1, description="a number from 0 to below 1")
@@ -51,10 +58,23 @@ class LayeredSettings(TrainingSettings):
         if self.lr_bias is None:
             object.__setattr__(self, "lr_bias", self.lr)
 
+    ACTIVATIONS: ClassVar[tuple[str, ...]] = ("hidden", "output")
+    """Keys that name activations."""
+
     @property
     def row(self) -> Layers:
         """The layers."""
         return dense_layers(self.sizes)
+
+    def fires(self, key: str) -> str | Activation:
+        """Return the activation that a key such as `hidden` names; one of the user's own is loaded from its file."""
+        given: str = getattr(self, key)
+        return own_activation(key, given, self.located) if IN_FILE in given else given
+
+    def code_files(self) -> list[str]:
+        """Return the files of activations of the user's own."""
+        given = (getattr(self, key) for key in self.ACTIVATIONS)
+        return [name.rpartition(":")[0] for name in given if IN_FILE in name]
 
     def _check_rates(self, key: str) -> None:
         value = getattr(self, key)

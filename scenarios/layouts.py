@@ -56,7 +56,8 @@ class LayoutSettings(LayeredSettings):
 def described(settings: LayoutSettings) -> tuple[Circuit, Protocol]:
     """Return the circuit of a layout and its protocol; output neurons have biases, hidden ones have none."""
     sizes, name, delay = settings.sizes, settings.layout, settings.delay
-    shared: dict[str, Any] = {key: getattr(settings, key) for key in ("hidden", "output", "bias", "window")}
+    shared: dict[str, Any] = {key: settings.fires(key) for key in settings.ACTIVATIONS}
+    shared |= {"bias": settings.bias, "window": settings.window}
     if name in BIDIRECTIONAL:
         return bidirectional_autoencoder(sizes, BIDIRECTIONAL[name], delay=delay, **shared)
     if name in CONJOINED:

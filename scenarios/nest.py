@@ -82,8 +82,8 @@ def design(settings: NestSettings) -> Design:
     circuit, protocol = nested_autoencoder(
         settings.sizes,
         settings.cores,
-        hidden=settings.hidden,
-        output=settings.output,
+        hidden=settings.fires("hidden"),
+        output=settings.fires("output"),
         bias=settings.bias,
         delay=settings.delay,
         outer_delay=settings.outer_delay,

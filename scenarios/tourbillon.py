@@ -19,7 +19,7 @@ from circuitsim.runs.design import Design
 from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.development import DevelopmentSettings, Grown, hinge_errors, stages
 from circuitsim.scenarios.fields import Flag
-from circuitsim.scenarios.layered import HIDDEN, Output
+from circuitsim.scenarios.layered import OUTPUT, Output
 from circuitsim.scenarios.networks import QUICK_STAGES, UPDATES, Shapes, check_classes, which_are_read
 from circuitsim.scenarios.reporting import finish
 from circuitsim.timetable.protocol import Protocol
@@ -34,7 +34,7 @@ class TourbillonSettings(DevelopmentSettings):
     sizes: list[int] = Field(
         [64, 32, 16, 10], description="a list of at least three whole numbers from 1 to 10^9, units by layer"
     )
-    top: Output = Field("softmax", description=f"{HIDDEN}; or softmax")
+    top: Output = Field("softmax", description=OUTPUT)
     loss: Literal["error", "hinge"] = Field("error", description="error or hinge")
     block_rule: Literal["rec", "rec-symmetric", "bp", "rbp"] = Field("rec", description=f"one of {', '.join(RULES)}")
     images: Literal["same", "identity", "tanh", "logistic", "relu", "saturated"] = Field(
@@ -48,6 +48,7 @@ class TourbillonSettings(DevelopmentSettings):
     )
     bias: Flag = True
 
+    ACTIVATIONS: ClassVar[tuple[str, ...]] = (*DevelopmentSettings.ACTIVATIONS, "top")
     FIXED: ClassVar[tuple[str, ...]] = DevelopmentSettings.FIXED
 
     def model_post_init(self, context: Any) -> None:
@@ -82,11 +83,11 @@ def described(settings: TourbillonSettings) -> tuple[Circuit, Protocol]:
         channel=settings.channel,
         top_weights="transposed" if settings.top_feedback == "transposed" else "own",
         loss=settings.loss,
-        hidden=settings.hidden,
-        output=settings.output,
+        hidden=settings.fires("hidden"),
+        output=settings.fires("output"),
         images="" if settings.images == "same" else settings.images,
         unpool=settings.unpool,
-        top=settings.top,
+        top=settings.fires("top"),
         bias=settings.bias,
         delay=settings.delay,
         bounded=settings.bounded,

@@ -20,7 +20,7 @@ from circuitsim.runs.design import Design
 from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.development import DevelopmentSettings, Grown, hinge_errors, stages
 from circuitsim.scenarios.fields import Flag
-from circuitsim.scenarios.layered import HIDDEN, Output
+from circuitsim.scenarios.layered import OUTPUT, Output
 from circuitsim.scenarios.networks import QUICK_STAGES, check_classes, check_features, errors_of_output, which_are_read
 from circuitsim.scenarios.reporting import finish
 
@@ -36,11 +36,12 @@ class TwinSettings(DevelopmentSettings):
     sizes: list[int] = Field(
         [64, 32, 16, 10], description="a list of at least three whole numbers from 1 to 10^9, units by layer"
     )
-    top: Output = Field("softmax", description=f"{HIDDEN}; or softmax")
+    top: Output = Field("softmax", description=OUTPUT)
     output_block: Flag = False
     channel: Literal["decoders", "winners"] = Field("decoders", description="decoders or winners")
     bias: Flag = True
 
+    ACTIVATIONS: ClassVar[tuple[str, ...]] = (*DevelopmentSettings.ACTIVATIONS, "top")
     FIXED: ClassVar[tuple[str, ...]] = (*DevelopmentSettings.FIXED, "original", "output_block")
 
     def model_post_init(self, context: Any) -> None:
@@ -61,14 +62,14 @@ class TwinSettings(DevelopmentSettings):
 
 def twin_of(settings: TwinSettings) -> Twin:
     """Return the twin of the network that the settings describe."""
-    shape: dict[str, Any] = {"hidden": settings.hidden, "bias": settings.bias, "delay": settings.delay}
+    shape: dict[str, Any] = {"hidden": settings.fires("hidden"), "bias": settings.bias, "delay": settings.delay}
     if settings.original == "autoencoder":
-        circuit, _ = circular_autoencoder(settings.row, "bp", output=settings.output, **shape)
+        circuit, _ = circular_autoencoder(settings.row, "bp", output=settings.fires("output"), **shape)
     else:
-        circuit, _ = layered_classifier(settings.row, "bp", output=settings.top, **shape)
+        circuit, _ = layered_classifier(settings.row, "bp", output=settings.fires("top"), **shape)
     return tourbillonize(
         circuit,
-        image=settings.output,
+        image=settings.fires("output"),
         output_block=settings.output_block,
         unpool=settings.unpool,
         channel=settings.channel,

@@ -15,7 +15,7 @@ def graph_of(circuit: Circuit) -> nx.MultiDiGraph:
     for p in circuit.populations:
         shape = " ".join(map(str, p.shape))
         made.add_node(
-            p.name, size=p.size, shape=shape, activation=p.activation, site=p.site, feedback=p.feedback,
+            p.name, size=p.size, shape=shape, activation=str(p.activation), site=p.site, feedback=p.feedback,
             combine=p.combine.value, dropout=float(p.dropout),
         )  # fmt: skip
     for q in circuit.projections:

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from circuitsim.analysis.exports.forward import Stage, bias_of, refuse_population, stages, weight_of
+from circuitsim.analysis.exports.onnx_function import add_function
 from circuitsim.circuit.connectivity import DENSE, Convolution
 from circuitsim.circuit.parts import Combine, Population, Projection
 from circuitsim.engine.simulator import Simulator
+from circuitsim.rules import Activation
 
 OPSET, IR_VERSION = 17, 8
 _ACTIVATIONS = {"tanh": "Tanh", "logistic": "Sigmoid", "relu": "Relu", "elu": "Elu"}
@@ -88,6 +90,8 @@ class _Graph:
 
     def _activate(self, p: Population, summed: str) -> None:
         match p.activation:
+            case Activation():
+                add_function(self, p.activation, summed, p.name)
             case "identity":
                 self.add("Identity", [summed], p.name)
             case "softmax":

@@ -14,6 +14,7 @@ from circuitsim.analysis.reports.groups import Results
 from circuitsim.analysis.reports.page import Image, details, escape, figure, number, paragraph, plural, table
 from circuitsim.analysis.reports.run_figure import CurvesFigure, curves_figure
 from circuitsim.circuit.circuit import Circuit
+from circuitsim.rules.activation import Activation
 from circuitsim.rules.rule import Rule
 from circuitsim.timetable.protocol import Protocol
 from circuitsim.timetable.schedule import Schedule
@@ -61,6 +62,14 @@ def rule_html(rule: Rule) -> str:
         f"<p><b>{escape(rule.name)}</b>: <code>{escape(rule.equation)}</code>"
         f"{escape('; ' + values if values else '')}</p>"
     )
+
+
+def activation_html(activation: Activation) -> str:
+    """Return an activation's equation, its derivative and its parameters."""
+    values = ", ".join(f"{key} = {value}" for key, value in activation.parameters)
+    equations = f"{activation.equation}; f'(s) = {activation.derivative}"
+    told = escape(f"; {values}" if values else "")
+    return f"<p><b>{escape(activation.name)}</b>: <code>{escape(equations)}</code>{told}</p>"
 
 
 def audit_html(audit: Mapping[str, Any]) -> str:

@@ -65,6 +65,8 @@ def check_window(circuit: Circuit, protocol: Protocol, rhythm: Rhythm) -> None:
 def _of_population(p: Population, circuit: Circuit) -> Iterator[str]:
     if p.activation == "softmax":
         yield "softmax, for which a neuron needs its whole layer"
+    if not isinstance(p.activation, str):
+        yield f"the activation {p.activation}, a function of one's own"
     if p.feedback or p.replaced:
         yield "feedback neurons"
     if p.centres:

@@ -130,7 +130,8 @@ class Graph:
             for p in self.plasticity
         ]
         parts = (self.populations, self.projections, self.exchanges, self.mirrors)
-        return repr((parts, self.inputs, self.labels, self.outputs, self.blank, rules))
+        own = [p.activation.text for p in self.populations if not isinstance(p.activation, str)]
+        return repr((parts, self.inputs, self.labels, self.outputs, self.blank, rules, *own))
 
     @property
     def clamped(self) -> tuple[str, ...]:

@@ -42,6 +42,19 @@ class LocalRule(Protocol):
     def text(self) -> str: ...
 
 
+class LocalActivation(Protocol):
+    """The part of an activation of a user's own that a circuit uses: its name and its text."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+
+
+Activates = str | LocalActivation
+"""An activation function: its name, or what `local_activation` makes of one's own."""
+
+
 @dataclass(frozen=True)
 class Population:
     """Neurons of one kind at one site. Populations with equal sites are colocated, neuron by neuron.
@@ -51,8 +64,8 @@ class Population:
     name : unique in the circuit.
     size : number of neurons, >= 1; default the product of the shape.
     activation : identity, tanh, logistic, relu, saturated (S between -1 and 1), saturated-half (S / 2, likewise), elu
-        (S above 0, else exp(S) - 1), or softmax, which is lateral and has no slope; ignored by feedback neurons, which
-        are linear.
+        (S above 0, else exp(S) - 1), or softmax, which is lateral and has no slope; or a function of one's own, made by
+        `local_activation`; ignored by feedback neurons, which are linear.
     site : name of the place; default the population's own name.
     mixes : in a recirculation cycle these neurons combine their new activity with their activity of cycle 0.
     feedback : these neurons carry errors; they fire in the feedback phase.
@@ -70,7 +83,7 @@ class Population:
 
     name: str
     size: int = -1
-    activation: str = "identity"
+    activation: Activates = "identity"
     site: str = ""
     mixes: bool = False
     feedback: bool = False

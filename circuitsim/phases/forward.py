@@ -17,6 +17,7 @@ from circuitsim.events import Event
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
 from circuitsim.phases.base import Binding, Step, adds, bias_inputs, biases, reads, writes
+from circuitsim.phases.firing import fire
 from circuitsim.phases.norms import normalised, normalising
 
 NAME = "forward pass"
@@ -61,7 +62,7 @@ def bind(b: Binding) -> Step:
     out = np.empty_like(arriving) if fired is None else fired
     if b.first:  # nothing has arrived: neurons before were silent
         steps.append(b.kernels.clear(arriving, np.ones(len(arriving), np.bool_)))
-    steps.append(b.kernels.activate(p.activation, arriving, bias, out, slope))
+    steps.append(fire(b, p.activation, arriving, bias, out, slope))
     if p.norm is not None:
         steps.append(normalised(b, p, out, slope))
     if p.centres:

@@ -13,6 +13,7 @@ from circuitsim.events import Event
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
 from circuitsim.phases.base import Binding, Step, adds, bias_inputs, biases, reads, writes
+from circuitsim.phases.firing import fire
 
 NAME = "mirror mode"
 NOISE, ANSWER = 0, 1
@@ -44,5 +45,5 @@ def bind(b: Binding) -> Step:
         return b.kernels.noise(seeds, name, tick, scale, out, gaussian=gaussian)  # type: ignore[no-any-return]
     bias, steps = bias_inputs(b, [] if mirror.block_bias else biases(b.circuit, p.name))
     activation = "identity" if p.activation == "softmax" else p.activation
-    steps.append(b.kernels.activate(activation, b.view(p.name, "S", 0), bias, out, None))
+    steps.append(fire(b, activation, b.view(p.name, "S", 0), bias, out))
     return in_turn([*steps, b.kernels.centre(out)] if mirror.centre else steps)

@@ -17,6 +17,7 @@ from circuitsim.events import Event
 from circuitsim.kernels import in_turn
 from circuitsim.locality import Access
 from circuitsim.phases.base import Binding, Step, adds, bias_inputs, biases, reads, writes
+from circuitsim.phases.firing import fire
 
 NAME = "recirculation cycle"
 
@@ -49,11 +50,11 @@ def bind(b: Binding) -> Step:
         return in_turn([mix(coefficient, held, returned, out) for coefficient, out in outputs])
     arriving = b.view(p.name, "S", cycle)
     bias, steps = bias_inputs(b, biases(b.circuit, p.name))
-    fire = b.kernels.activate(p.activation, arriving, bias, arriving, None)
+    fired = fire(b, p.activation, arriving, bias, arriving)
     # the array that shares memory with S is written last; an unmixed one that is S itself needs no write
     outputs.sort(key=lambda pair: _same(pair[1], arriving))
     mixed = [(c, out) for c, out in outputs if c.any() or not _same(out, arriving)]
-    return in_turn([*steps, fire, *(b.kernels.mix(c, held, arriving, out) for c, out in mixed)])
+    return in_turn([*steps, fired, *(b.kernels.mix(c, held, arriving, out) for c, out in mixed)])
 
 
 def _returned(taken: Exchange, cycle: int) -> tuple[str, str, int]:

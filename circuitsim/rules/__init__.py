@@ -1,5 +1,6 @@
 """Scalar local rules, one a file, and the compiler that lowers them."""
 
+from circuitsim.rules.activation import Activation, local_activation
 from circuitsim.rules.amp import amp
 from circuitsim.rules.decay import decay
 from circuitsim.rules.delta import delta
@@ -15,6 +16,7 @@ from circuitsim.rules.sparse import sparse
 from circuitsim.rules.three_factor import three_factor
 
 __all__ = [
+    "Activation",
     "Rule",
     "amp",
     "builtin_rule",
@@ -22,6 +24,7 @@ __all__ = [
     "delta",
     "eligibility",
     "error_recirculation",
+    "local_activation",
     "local_rule",
     "null",
     "recirculation",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dis
 from collections.abc import Callable, Iterable, Iterator
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 from circuitsim.errors import RuleError
 
@@ -48,36 +48,52 @@ _PLAIN = {
     "UNARY_INVERT", "UNARY_NEGATIVE", "UNARY_POSITIVE", "UNPACK_SEQUENCE",
 }  # fmt: skip
 
+
+class Kind(NamedTuple):
+    """A kind of scalar function: its word in messages, the attributes that it may read, and the remedy for others."""
+
+    word: str
+    attributes: tuple[str, ...]
+    reach: str
+
+    @property
+    def numbers(self) -> str:
+        """The remedy for what is no number."""
+        return f"{'An' if self.word[0] in 'aeiou' else 'A'} {self.word} computes with numbers alone."
+
+
 _SYNAPSE = "A synapse sees its two neurons and itself: pass constants as parameters (name=value)."
+_NEURON = "A neuron sees its own summed input: pass constants as parameters (name=value)."
+RULE, ACTIVATION = Kind("rule", ("at",), _SYNAPSE), Kind("activation", (), _NEURON)
 _CHOOSE = "Use where(condition, a, b) with <, <=, > or >=, or minimum or maximum."
-_NUMBERS = "A rule computes with numbers alone."
 
 
-def check_code(function: Callable[..., Any], vocabulary: Iterable[str]) -> None:
+def check_code(function: Callable[..., Any], vocabulary: Iterable[str], kind: Kind = RULE) -> None:
     """Raise RuleError if the code has anything but arithmetic on its arguments, its locals and the vocabulary."""
     code: CodeType = function.__code__
     allowed = sorted(vocabulary)
     arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    may = f"its arguments ({', '.join(arguments)}), .at(cycle), and {', '.join(allowed)}"
-    for line, what, remedy in _trespasses(code, set(allowed)):
+    at = ", .at(cycle)" if kind.attributes else ""
+    may = f"its arguments ({', '.join(arguments)}){at}, and {', '.join(allowed)}"
+    for line, what, remedy in _trespasses(code, set(allowed), kind):
         raise RuleError(
-            f"rule {function.__name__}, line {line}",
+            f"{kind.word} {function.__name__}, line {line}",
             got=what,
             expected=f"nothing but {may}",
             remedy=remedy,
         )
 
 
-def _trespasses(code: CodeType, allowed: set[str]) -> Iterator[tuple[int, str, str]]:
+def _trespasses(code: CodeType, allowed: set[str], kind: Kind) -> Iterator[tuple[int, str, str]]:
     """Yield the line, what is wrong there and the remedy: first all that reaches beyond the synapse or decides."""
     steps = list(_with_lines(code))
     for line, step, _ in steps:
-        for what, remedy in _beyond(step, code, allowed):
+        for what, remedy in _beyond(step, code, allowed, kind):
             yield line, what, remedy
     if code.co_exceptiontable:
-        yield code.co_firstlineno, "try or with", "A rule computes; it catches nothing."
+        yield code.co_firstlineno, "try or with", f"{kind.numbers.split()[0]} {kind.word} computes; it catches nothing."
     for line, step, following in steps:
-        for what, remedy in _no_number(step, following):
+        for what, remedy in _no_number(step, following, kind.numbers):
             yield line, what, remedy
 
 
@@ -90,19 +106,19 @@ def _with_lines(code: CodeType) -> Iterator[tuple[int, dis.Instruction, dis.Inst
         yield line, step, following
 
 
-def _beyond(step: dis.Instruction, code: CodeType, allowed: set[str]) -> Iterator[tuple[str, str]]:
-    """Yield what in an instruction reaches beyond the synapse, repeats or decides, with the remedy."""
+def _beyond(step: dis.Instruction, code: CodeType, allowed: set[str], kind: Kind) -> Iterator[tuple[str, str]]:
+    """Yield what in an instruction reaches beyond the arguments, repeats or decides, with the remedy."""
     name = step.opname
     if name in _GLOBAL and step.argval not in allowed:
-        yield f"the name {step.argval!r}", _SYNAPSE
+        yield f"the name {step.argval!r}", kind.reach
     elif name in _CLOSURE and code.co_freevars:
-        yield f"a variable of an enclosing function, {', '.join(code.co_freevars)!r}", _SYNAPSE
-    elif name in _ATTRIBUTE and _attribute(step.argval) != "at":
-        yield f"the attribute {_attribute(step.argval)!r}", _SYNAPSE
+        yield f"a variable of an enclosing function, {', '.join(code.co_freevars)!r}", kind.reach
+    elif name in _ATTRIBUTE and _attribute(step.argval) not in kind.attributes:
+        yield f"the attribute {_attribute(step.argval)!r}", kind.reach
     elif name in _CHANGING:
-        yield f"an assignment to something outside it, {step.argval or 'an item'!r}", _SYNAPSE
+        yield f"an assignment to something outside it, {step.argval or 'an item'!r}", kind.reach
     elif name in _OTHER:
-        yield _OTHER[name], _SYNAPSE
+        yield _OTHER[name], kind.reach
     elif name.startswith(("JUMP_BACKWARD", "POP_JUMP_BACKWARD", "FOR_ITER")):
         yield "a loop", "Write its terms out."
     elif name in _DECIDING or (name == "COMPARE_OP" and str(step.argval).removeprefix("bool(") in ("==", "!=")):
@@ -111,15 +127,15 @@ def _beyond(step: dis.Instruction, code: CodeType, allowed: set[str]) -> Iterato
         yield _BRANCH, _CHOOSE
 
 
-def _no_number(step: dis.Instruction, following: dis.Instruction | None) -> Iterator[tuple[str, str]]:
+def _no_number(step: dis.Instruction, following: dis.Instruction | None, remedy: str) -> Iterator[tuple[str, str]]:
     """Yield what in an instruction is no arithmetic on numbers, with the remedy."""
     name = step.opname
     if name in _BUILDING or step.argrepr == "[]":
-        yield _BUILDING.get(name, _SUBSCRIPT), _NUMBERS
+        yield _BUILDING.get(name, _SUBSCRIPT), remedy
     elif name in ("LOAD_CONST", "RETURN_CONST") and not _constant(step.argval, following):
-        yield f"the constant {_shown(step.argval)}", _NUMBERS
+        yield f"the constant {_shown(step.argval)}", remedy
     elif name not in _PLAIN:
-        yield f"the operation {name.lower().replace('_', ' ')}", _NUMBERS
+        yield f"the operation {name.lower().replace('_', ' ')}", remedy
 
 
 def _constant(value: object, following: dis.Instruction | None) -> bool:

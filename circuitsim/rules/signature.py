@@ -61,23 +61,23 @@ def label(function: Callable[..., Any], trace: TracebackType | None = None) -> s
     return f"{function.__name__}, line {line}"
 
 
-def refuse_unreal(rule: str, expression: sympy.Expr) -> None:
+def refuse_unreal(rule: str, expression: sympy.Expr, word: str = "rule") -> None:
     """Raise RuleError for an expression that is not a finite real number."""
     import sympy
 
     unreal = expression.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I)
     if unreal or any(abs(number) > LIMIT for number in expression.atoms(sympy.Number)):
         remedy = "Avoid dividing by zero, and numbers too large for a float."
-        refuse_rule(rule, f"the expression {str(expression)[:80]}", "a finite real number", remedy)
+        got, expected = f"the expression {str(expression)[:80]}", "a finite real number"
+        raise RuleError(f"{word} {rule}", got=got, expected=expected, remedy=remedy)
 
 
-def check_number(rule: str, name: str, value: Any) -> float | int:
+def check_number(rule: str, name: str, value: Any, word: str = "rule") -> float | int:
     """Return a number of Python's own type; RuleError for anything else, be it a subclass of one."""
     number = value.item() if isinstance(value, np.number) else value
     if type(number) not in (int, float) or not abs(number) < float("inf"):
-        refuse_rule(
-            rule, f"{name}={value!r}", "a finite number", "A parameter is one number, the same for all synapses."
-        )
+        remedy = f"A parameter is one number, the same for all {'synapses' if word == 'rule' else 'neurons'}."
+        raise RuleError(f"{word} {rule}", got=f"{name}={value!r}", expected="a finite number", remedy=remedy)
     return number  # type: ignore[no-any-return]
 
 

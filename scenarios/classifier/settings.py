@@ -11,7 +11,7 @@ from circuitsim.circuits.classifier import FEEDBACK, KNOWN, PRIMITIVES
 from circuitsim.circuits.networks import EVERY, normalised
 from circuitsim.runs.config import build, refuse
 from circuitsim.scenarios.fields import Count, CountOrZero, Flag, NonNegative
-from circuitsim.scenarios.layered import HIDDEN, ImageSettings, Output
+from circuitsim.scenarios.layered import OUTPUT, ImageSettings, Output
 
 Coefficient = Annotated[float, Field(description="a number")]
 _FRACTION = "a number above 0, up to 1"
@@ -58,7 +58,7 @@ class ClassifierSettings(ImageSettings):
         [64, 32, 10], description="a list of at least two whole numbers from 1 to 10^9, units by layer"
     )
     norm: Literal["none", "online", "batch", "divisive"] = Field("none", description="none, online, batch or divisive")
-    output: Output = Field("softmax", description=f"{HIDDEN}; or softmax")
+    output: Output = Field("softmax", description=OUTPUT)
     feedback: Literal["bp", "fa", "dfa", "kp", "wm", "ss", "urfb", "ia", "sa", "aa"] = Field(
         "bp", description=f"one of {', '.join(FEEDBACK)}"
     )

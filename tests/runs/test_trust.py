@@ -76,9 +76,9 @@ def test_code_is_executed_only_with_consent(
     )
     assert not marker.exists() and tree(tmp_path / "run") == kept
     (tmp_path / "rules.py").write_text(RULE.format(marker=str(marker)))
-    from circuitsim.scenarios.own_rule import _rule_in
+    from circuitsim.scenarios.own_functions import _executed
 
-    _rule_in.cache_clear()  # as in another process
+    _executed.cache_clear()  # as in another process
     assert circuitsim("resume", "--trust", "../run") == 0
     assert marker.exists() and outcome(tmp_path / "run") == expected
 

@@ -50,15 +50,19 @@ def check_names(graph: Graph) -> None:
             _check_dropout(graph, p)
         if p.norm is not None:
             _check_norm(graph, p)
-        if p.activation not in ACTIVATIONS:
-            refuse(
-                f"population {p.name}", f"activation {p.activation!r}", " ".join(ACTIVATIONS), "Choose one of these."
-            )
+        if p.activation not in ACTIVATIONS and not _of_ones_own(p.activation):
+            expected = f"{' '.join(ACTIVATIONS)}, or what local_activation makes of a function"
+            refuse(f"population {p.name}", f"activation {p.activation!r}", expected, "Choose one of these.")
     for role in (*graph.clamped, graph.outputs):
         if role not in {p.name for p in graph.populations}:
             refuse(f"circuit {graph.name}", f"input or output {role!r}", "one of its populations", "Name one.")
     if graph.labels == graph.inputs:
         refuse(f"circuit {graph.name}", f"labels in the input {graph.labels}", "another one", "Add a population.")
+
+
+def _of_ones_own(activation: object) -> bool:
+    """Return whether an activation has what a circuit uses of one's own; the engine looks at its code."""
+    return not isinstance(activation, (str, type)) and isinstance(getattr(activation, "text", None), str)
 
 
 def _check_dropout(graph: Graph, p: Population) -> None:
