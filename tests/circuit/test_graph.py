@@ -76,7 +76,7 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, exp
         populations(replace(HID, activation="sin")),
         "population hid",
         "activation 'sin'",
-        "identity tanh logistic relu saturated saturated-half elu softmax, or what local_activation makes of a function. Choose",
+        "identity tanh logistic relu saturated saturated-half elu softmax, or what local_activation makes",
     ),
     ({"inputs": "eye"}, "circuit c", "input or output 'eye'", "one of its populations. Name one."),
     ({"outputs": "up"}, "circuit c", "input or output 'up'", "one of its populations. Name one."),
