@@ -9,7 +9,7 @@ import numpy as np
 
 from circuitsim.analysis.audits.forked import forked
 from circuitsim.analysis.audits.memory import Array, Draw, MemoryBlocks
-from circuitsim.analysis.audits.scene import Scene
+from circuitsim.analysis.audits.scene import Scene, parameter_keys
 from circuitsim.analysis.tracing.dataflow import address_text
 from circuitsim.engine.hooks import Hook, Tensors
 from circuitsim.engine.reach import Reach, Slot, reach_of
@@ -54,7 +54,8 @@ class HookMemory:
         self._frozen = _thawed(arrays.values())
         self.blocks = MemoryBlocks(arrays, _below(simulator, arrays), random, _one_hot(simulator))
         self.given = {self.blocks.of[key]: found for key, found in slots.items() if found}
-        self.scene = Scene(simulator.circuit, known, {key: 0 for key in known if key[2] is not None})
+        activity = {key: 0 for key in known if key[2] is not None}
+        self.scene = Scene(simulator.circuit, known, activity, parameter_keys(known))
         self._before = self.blocks.copy()
         self._large = {b for b, block in enumerate(self.blocks.blocks) if block.size >= HUGE}
         self._once = {b: self.blocks.drawn(b, Draw.ORDINARY, self._before[b]) for b in self._large}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,11 +21,11 @@ class ConstantGroup:
     """Parameters, examples and labels, which are the same for all neurons: nothing that is learned may change them."""
 
     keys: tuple[Key, ...]
+    replicas: Array = field(default_factory=lambda: np.ones(1, bool))
 
-    def permitted(self, scene: Scene) -> Masks:
+    def near(self, scene: Scene) -> Masks:
         """Mark the arrays themselves."""
-        found: Masks = {key: np.ones(1, bool) for key in self.keys}
-        return found | scene.parameters(np.ones(1, bool))
+        return {key: np.ones(1, bool) for key in self.keys}
 
     def tested(self, scene: Scene, made: Sequence[Key]) -> Masks:
         """Mark the arrays that a hook changes."""
@@ -93,7 +93,8 @@ def worlds_of(scene: Scene, memory: MemoryBlocks, targets: Targets, random: np.r
     for groups, short in _groups(scene, targets, random):
         held, tested = Masks(), Masks()
         for group in groups:
-            _join(held, group.permitted(scene))
+            _join(held, group.near(scene))
+            _join(held, scene.parameters(group.replicas))
             _join(tested, group.tested(scene, targets.made))
         if any(mask.any() for mask in tested.values()):
             yield World(tuple(groups), _by_block(memory, held), _by_block(memory, tested), short)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from circuitsim.analysis.audits.memory import Array, differences, same_bits
+from circuitsim.analysis.audits.memory import Array, Comparison, differences
 from circuitsim.analysis.audits.propagation import Propagation, Spread
 from circuitsim.analysis.audits.recording import Recording, firing, recordings
 from circuitsim.analysis.audits.slots import synapses_of
@@ -145,6 +145,7 @@ class _Comparison:
         """Disturb after an entry, run the rest, and compare after every step."""
         recording, memory = self.recording, self.recording.memory
         memory.load(recording.at[first + 1])
+        self._comparison = Comparison(memory, recording.at[first + 1])
         population, cycle, neuron = self.propagation.origin
         blocks = {memory.of[k] for k in memory.of if k[0] == population and k[1] in ("O", "E") and k[2] == cycle}
         for block in blocks:
@@ -158,10 +159,14 @@ class _Comparison:
     def _compare(self, index: int) -> None:
         """Note the differences after an entry."""
         tick = self.recording.entries[index].event.tick
-        pairs = zip(self.recording.memory.keys, self.recording.memory.blocks, self.recording.at[index + 1], strict=True)
-        for keys, now, before in pairs:
-            if not same_bits(now, before):
-                self._note(keys[0], differences(now, before), tick)
+        memory, expected = self.recording.memory, self.recording.at[index + 1]
+        for block in self.recording.changed[index]:
+            self._comparison.expect(block, expected[block])
+        for block in self._comparison.differing():
+            places = differences(memory.blocks[block], expected[block])
+            if len(places):
+                self._note(memory.keys[block][0], places, tick)
+            self._comparison.expect(block, memory.blocks[block].copy())  # noted once
 
     def _note(self, key: Key, places: Array, tick: int) -> None:
         owner, quantity, cycle = key

@@ -15,6 +15,7 @@ Index = tuple[Any, ...]
 Piece = tuple[Key, Index]  # part of the array at an address
 Where = Mapping[int, Array | None]  # blocks to change: flat positions in C order, or None for the whole block
 SLACK = 4096  # number of different offsets into a pool of noise
+LITTLE = 65536  # bytes of a block that is copied to be compared with others
 
 
 class Draw(Enum):
@@ -126,6 +127,47 @@ class MemoryBlocks:
             self._pools[zeros, large] = pool.astype(self._dtype)
         begin = int(self._random.integers(SLACK))
         return self._pools[zeros, large][begin : begin + block.size].reshape(block.shape)
+
+
+class Comparison:
+    """All memory beside what it held; small blocks are compared together, which costs little for each.
+
+    Parameters
+    ----------
+    memory : the blocks. values : what they are compared with.
+    """
+
+    def __init__(self, memory: MemoryBlocks, values: Sequence[Array]) -> None:
+        self._blocks, self._values = memory.blocks, list(values)
+        together = [block.nbytes <= LITTLE and block.flags.c_contiguous for block in self._blocks]
+        self._small = [k for k, small in enumerate(together) if small]
+        self._large = [k for k, small in enumerate(together) if not small]
+        self._views = [_bytes_of(self._blocks[k]) for k in self._small]
+        self._ends = np.cumsum([view.size for view in self._views])
+        self._place = {k: int(end) - self._blocks[k].nbytes for k, end in zip(self._small, self._ends, strict=True)}
+        self._bytes = _joined([_bytes_of(self._values[k]) for k in self._small])
+
+    def expect(self, number: int, value: Array) -> None:
+        """Compare a block with another value from now on."""
+        self._values[number] = value
+        if number in self._place:
+            begin = self._place[number]
+            self._bytes[begin : begin + value.nbytes] = _bytes_of(value)
+
+    def differing(self) -> list[int]:
+        """Return the blocks that hold other bits than expected, in order."""
+        places = np.flatnonzero(_joined(self._views) != self._bytes)
+        found = [self._small[k] for k in np.unique(np.searchsorted(self._ends, places, side="right"))]
+        return sorted([*found, *(k for k in self._large if not same_bits(self._blocks[k], self._values[k]))])
+
+
+def _bytes_of(array: Array) -> Array:
+    """Return the bytes of an array in C order: of its own memory, if that is contiguous."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+
+
+def _joined(parts: Sequence[Array]) -> Array:
+    return np.concatenate(parts) if parts else np.empty(0, np.uint8)
 
 
 def same_bits(first: Array, second: Array) -> bool:

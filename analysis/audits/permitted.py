@@ -83,17 +83,10 @@ class SynapseGroup:
     slots: Array | None = None
     siblings: bool = False
 
-    def permitted(self, scene: Scene) -> Masks:
-        """Mark all that the group may depend on."""
-        found = self.own(scene)
-        for key, mask in self.around(scene).items():
-            join(found, key, mask)
-        return found
-
-    def around(self, scene: Scene) -> Masks:
-        """Mark what the group may depend on apart from itself."""
+    def near(self, scene: Scene) -> Masks:
+        """Mark all that the group may depend on, parameters aside."""
         circuit, q = scene.circuit, scene.circuit.projection(self.projection)
-        found = scene.parameters(self.replicas)
+        found = self.own(scene)
         for population, neurons in ((q.target, self.posts), (q.source, self.pres)):
             for key in scene.at_site(population):
                 join(found, key, signals(scene.arrays[key], self.replicas, None, neurons))
@@ -149,7 +142,7 @@ class ArrivalGroup:
     posts: Array
     pres: Array
 
-    def permitted(self, scene: Scene) -> Masks:
+    def near(self, scene: Scene) -> Masks:
         """Mark the group's synapses, what was emitted to it, and what arrived before."""
         circuit, q = scene.circuit, scene.circuit.projection(self.projection)
         step = self.cycle - q.lag  # of the source
@@ -164,7 +157,7 @@ class ArrivalGroup:
         for key, neurons in held:
             if key in scene.held:
                 join(found, key, signals(scene.arrays[key], self.replicas, self.examples, neurons))
-        return found | scene.parameters(self.replicas)
+        return found
 
     def tested(self, scene: Scene, made: Sequence[Key]) -> Masks:
         """Mark the group's elements in the arrays that a step makes."""
@@ -198,7 +191,7 @@ class NeuronGroup:
     neurons: Array
     examples: Array | None = None
 
-    def permitted(self, scene: Scene) -> Masks:
+    def near(self, scene: Scene) -> Masks:
         """Mark what the neurons' site holds, their incoming synapses, and what they are clamped to."""
         circuit, found = scene.circuit, Masks()
         normalising = normalised_at(circuit, self.population)
@@ -215,7 +208,7 @@ class NeuronGroup:
         data = scene.data_of(self.population)
         if data is not None and self.examples is not None and ROWS in scene.arrays:
             found |= self._clamped_to(scene, data)
-        return found | scene.parameters(self.replicas)
+        return found
 
     @property
     def _so_far(self) -> Array | None:

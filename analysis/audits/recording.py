@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from circuitsim import phases
-from circuitsim.analysis.audits.memory import Array, Draw, MemoryBlocks, same_bits
-from circuitsim.analysis.audits.scene import Arrays, Ticks
+from circuitsim.analysis.audits.memory import Array, Comparison, Draw, MemoryBlocks
+from circuitsim.analysis.audits.scene import Arrays, Scene, Ticks, parameter_keys
 from circuitsim.analysis.sandbox import opened, sandbox
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.engine.plan import BoundPlan
@@ -66,20 +67,28 @@ class Recording:
         """Return the name of the population or projection to which an entry happens."""
         return phases.subject(self.circuit, self.entries[index].event)
 
-    def made(self, index: int) -> list[Key]:
-        """Return the addresses that an entry declares to change, and those that it changed."""
-        changed = (self.memory.keys[block][0] for block in self.changed(index))
-        return list(dict.fromkeys([*self._declared(index), *changed]))
+    @cached_property
+    def made(self) -> list[list[Key]]:
+        """The addresses that each entry declares to change, and those that it changed."""
+        pairs = enumerate(self.changed)
+        changed = ((k, [self.memory.keys[block][0] for block in blocks]) for k, blocks in pairs)
+        return [list(dict.fromkeys([*self._declared(k), *keys])) for k, keys in changed]
 
-    def changed(self, index: int) -> list[int]:
-        """Return the blocks of memory that an undisturbed entry changed."""
-        pairs = enumerate(zip(self.at[index], self.at[index + 1], strict=True))
-        return [block for block, (before, after) in pairs if before is not after]
+    @cached_property
+    def makes(self) -> list[list[int]]:
+        """The blocks in which these lie."""
+        return [list(dict.fromkeys(self.memory.of[key] for key in keys)) for keys in self.made]
+
+    @cached_property
+    def changed(self) -> list[list[int]]:
+        """The blocks of memory that each undisturbed entry changed."""
+        steps = (enumerate(zip(before, after, strict=True)) for before, after in pairwise(self.at))
+        return [[block for block, (first, then) in step if first is not then] for step in steps]
 
     def undeclared(self, index: int) -> list[int]:
         """Return the blocks that an entry changed without declaring it."""
         declared = {self.memory.of[key] for key in self._declared(index)}
-        return [block for block in self.changed(index) if block not in declared]
+        return [block for block in self.changed[index] if block not in declared]
 
     def _declared(self, index: int) -> list[Key]:
         return [a.key for a in self.entries[index].accesses if a.mode is not Mode.READ and a.key in self.memory.of]
@@ -89,12 +98,42 @@ class Recording:
         fresh = {self.memory.of[key] for key in self.written[index + 1]}
         return frozenset(key for key in self.written[-1] if self.memory.of[key] not in fresh)
 
+    def scene(self, index: int, *, window: bool, arrays: Arrays | None = None) -> Scene:
+        """Return the scene before an entry; with `window`, only activity within the window is held."""
+        found = self.arrays if arrays is None else arrays
+        return Scene(self.circuit, found, self.ticks(index, window=window), self._constant)
+
+    @cached_property
+    def _constant(self) -> tuple[Key, ...]:
+        return parameter_keys(self.arrays)
+
+    @cached_property
+    def constant(self) -> list[int]:
+        """The blocks of parameters."""
+        return [self.memory.of[key] for key in self._constant]
+
     def ticks(self, index: int, window: bool) -> Ticks:
         """Return when activity was written before an entry; with `window`, only activity within the window."""
         if not window:
             return self.written[index]
-        now = self.entries[min(index, len(self.entries) - 1)].event.tick
-        return {key: tick for key, tick in self.written[index].items() if now - tick <= self.schedule.window}
+        return {key: tick for key, tick in self.written[index].items() if self.holds(key, index)}
+
+    def holds(self, key: Key, index: int) -> bool:
+        """Tell if an activity is held before an entry: written, and within the window."""
+        tick = self.written[index].get(key)
+        return tick is not None and self._now(index) - tick <= self.schedule.window
+
+    @cached_property
+    def aged(self) -> list[list[int]]:
+        """The blocks of activity that no longer is within the window, before each entry and after the last."""
+        found = [list[int]()]
+        for index, before in enumerate(self.written[:-1]):
+            oldest, now = (self._now(k) - self.schedule.window for k in (index, index + 1))
+            found.append([self.memory.of[key] for key, tick in before.items() if oldest <= tick < now])
+        return found
+
+    def _now(self, index: int) -> int:
+        return self.entries[min(index, len(self.entries) - 1)].event.tick
 
 
 @contextmanager
@@ -119,10 +158,14 @@ def recorded(schedule: Schedule, part: BoundPlan, random: np.random.Generator) -
     labels: list[Key] = [(circuit.labels, "O", 0)] if circuit.labels else []
     memory = MemoryBlocks(arrays, below, random, labels)
     at = [memory.copy()]
+    comparison = Comparison(memory, at[0])
     for step in part.bare:
         step()
-        pairs = zip(memory.blocks, at[-1], strict=True)
-        at.append([before if same_bits(now, before) else now.copy() for now, before in pairs])
+        after = list(at[-1])
+        for block in comparison.differing():
+            after[block] = memory.blocks[block].copy()
+            comparison.expect(block, after[block])
+        at.append(after)
     return Recording(schedule, part, memory, at)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -25,18 +26,35 @@ Masks = dict[Key, Array]
 X, Y, ROWS = (("data", name, None) for name in ("x", "y", "rows"))
 
 
+def parameter_keys(arrays: Arrays) -> tuple[Key, ...]:
+    """Return the addresses of parameters: a number for each replica."""
+    return tuple(k for k, a in arrays.items() if k[2] is None and a.ndim == 1 and k[0] not in ("data", "circuit"))
+
+
 @dataclass(frozen=True)
 class Scene:
-    """Scene that a group looks at: the circuit, all arrays by address, and the activity written by then."""
+    """Scene that a group looks at: the circuit, all arrays by address, and the activity written by then.
+
+    Parameters
+    ----------
+    constant : the addresses of parameters, by `parameter_keys`.
+    """
 
     circuit: Circuit
     arrays: Arrays
     held: Ticks
+    constant: tuple[Key, ...]
 
-    def at_site(self, population: str) -> list[Key]:
+    def at_site(self, population: str) -> Sequence[Key]:
         """Return the activity that is held at a population's site."""
-        site = self.circuit.population(population).site
-        return [key for key in self.held if self.circuit.population(key[0]).site == site]
+        return self._at_sites.get(self.circuit.population(population).site, ())
+
+    @cached_property
+    def _at_sites(self) -> dict[str, list[Key]]:
+        found: dict[str, list[Key]] = {}
+        for key in self.held:
+            found.setdefault(self.circuit.population(key[0]).site, []).append(key)
+        return found
 
     def clamped(self, population: str) -> bool:
         """Tell if a population is at the site of the input."""
@@ -56,8 +74,7 @@ class Scene:
 
     def parameters(self, replicas: Array) -> Masks:
         """Mark the parameters of some replicas, on which everything in them may depend."""
-        found = [k for k, a in self.arrays.items() if k[2] is None and a.ndim == 1 and k[0] not in ("data", "circuit")]
-        return dict.fromkeys(found, replicas)
+        return dict.fromkeys(self.constant, replicas)
 
 
 def incoming(scene: Scene, q: Projection, replicas: Array, posts: Array, *, all_: bool = False) -> Masks:

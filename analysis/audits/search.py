@@ -11,12 +11,13 @@ import numpy as np
 from circuitsim import phases
 from circuitsim.analysis.audits.groups import groups_of, joint_groups
 from circuitsim.analysis.audits.leaks import Leak, Reader, findings
-from circuitsim.analysis.audits.memory import Array, Draw, same_bits
+from circuitsim.analysis.audits.memory import Array, Comparison, Draw
 from circuitsim.analysis.audits.permitted import Element, Group, SynapseGroup
 from circuitsim.analysis.audits.recording import Recording
 from circuitsim.analysis.audits.scene import Masks
 from circuitsim.analysis.audits.summation import unsummed
-from circuitsim.analysis.audits.trials import PresentationTrial, StepTrial, leaks
+from circuitsim.analysis.audits.trials import StepTrial, Trials, leaks
+from circuitsim.analysis.audits.whole import PresentationTrial
 from circuitsim.engine.plan import BoundPlan
 from circuitsim.locality import REMEDIES, Finding, Key
 from circuitsim.phases.reading import learning_of
@@ -71,10 +72,9 @@ class Search:
     ) -> Iterator[tuple[StepTrial, Iterator[Group], int]]:
         """Yield a trial of each event with its groups; `held` None: what the presentation left in memory is held."""
         drawn = None if held is None else recording.memory.draw(held)
-        forbidden = recording.memory.draw(other, drawn)
+        trials = Trials(recording, drawn, recording.memory.draw(other, drawn))
         for k in order:
-            trial = StepTrial(recording, k, recording.at[k] if drawn is None else drawn, forbidden)
-            yield trial, iter(groups_of(recording, recording.entries[k], self.random)), k
+            yield StepTrial(trials, k), iter(groups_of(recording, recording.entries[k], self.random)), k
 
     @property
     def _ended(self) -> bool:
@@ -120,10 +120,12 @@ class Search:
         for step in part.bare:
             step()
         memory.load(recording.at[0])
+        comparison = Comparison(memory, recording.at[0])
         for k, step in enumerate(part.bare):
             step()
-            pairs = zip(memory.blocks, recording.at[k + 1], strict=True)
-            if not all(same_bits(block, before) for block, before in pairs):
+            for block in recording.changed[k]:
+                comparison.expect(block, recording.at[k + 1][block])
+            if comparison.differing():
                 if part is not recording.part and self._has(recording.subject(k)):
                     return  # an earlier trial explains it
                 self._note(recording, k, self._some(recording, k), Leak(None))
@@ -149,18 +151,17 @@ class Search:
         recording = trial.recording
         if isinstance(group, SynapseGroup):
             self._count(trial, group)
-        outside = {block: None for block in recording.memory.everything if block not in known}
-        while outside:
+        while len(known) < len(recording.memory.blocks):
             self.trials += 1
             _, guilty = trial.guilty(group, known)
             place = next(_firsts(guilty), None)
             if place is None:
                 return
             element = _described(recording, trial.index, group, *place)
+            outside = {block: None for block in recording.memory.everything if block not in known}
             for leak in list(leaks(recording, trial.differs(group, place), outside)) or [Leak(None)]:
                 self._note(recording, trial.index, element, leak, _count(guilty))
                 known.update(outside if leak.key is None else [recording.memory.of[leak.key]])
-            outside = {block: None for block in outside if block not in known}
 
     def _test_writes(self, recording: Recording, k: int) -> None:
         """Note undeclared writes of an event."""
@@ -171,10 +172,8 @@ class Search:
 
     def _some(self, recording: Recording, k: int) -> Element:
         """Describe any element that an entry makes."""
-        entry, made = recording.entries[k], recording.made(k)
-        group = next(iter(groups_of(recording, entry, self.random)))
-        trial = StepTrial(recording, k, recording.at[k], recording.at[k])
-        tested = group.tested(trial.scene(isinstance(group, SynapseGroup)), made)
+        group = next(iter(groups_of(recording, recording.entries[k], self.random)))
+        tested = group.tested(recording.scene(k, window=isinstance(group, SynapseGroup)), recording.made[k])
         key, index = next(_firsts(tested))
         return _described(recording, k, group, key, index)
 
@@ -200,8 +199,7 @@ def _firsts(guilty: Masks) -> Iterator[tuple[Key, tuple[int, ...]]]:
 
 
 def _described(recording: Recording, k: int, group: Group, key: Key, index: tuple[int, ...]) -> Element:
-    trial = StepTrial(recording, k, recording.at[k], recording.at[k])
-    return group.element(trial.scene(isinstance(group, SynapseGroup)), key, index)
+    return group.element(recording.scene(k, window=isinstance(group, SynapseGroup)), key, index)
 
 
 def _count(guilty: Masks) -> int:

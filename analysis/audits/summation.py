@@ -23,7 +23,7 @@ def unsummed(recording: Recording, single: BoundPlan, k: int) -> list[str]:
     recording : of a batch. single : the same timetable for one example. k : an entry of the plasticity phase.
     """
     recording.memory.load(recording.at[k])
-    made = [key for key in recording.made(k) if key[1].endswith("increment")]
+    made = [key for key in recording.made[k] if key[1].endswith("increment")]
     held = {key: recording.arrays[key].copy() for key in single.arrays if key[2] is not None}
     whole = _proposed(recording, recording.part, k, made)
     summed = {key: np.zeros_like(values) for key, values in whole.items()}

@@ -8,6 +8,7 @@ angles are those of independent matrices.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +18,17 @@ import numpy as np
 from circuitsim import phases
 from circuitsim.analysis.scores.experiment import RepeatedPresentation
 from circuitsim.circuit.circuit import Circuit
-from circuitsim.circuit.parts import RECIRCULATES, Carries
+from circuitsim.circuit.parts import RECIRCULATES, Carries, Population
 from circuitsim.locality import Mode
 from circuitsim.randomness import generator
 
 LARGE = 64  # neurons of the smallest layer
 MOST_NUMBERS = 2**22  # of one explicit matrix; larger ones are measured between some neurons alone
 SAMPLE = 256  # neurons at each end of these
+MOST_KEPT = 2**24  # numbers of matrices that are kept together
 DISTINCT = 4.0  # standard errors between a required mean angle and that of independent matrices
+
+Pair = tuple[np.ndarray, np.ndarray]  # a feedback and a transposed forward matrix
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ def symmetry(experiment: RepeatedPresentation, *, redraws: int | None = None) ->
     """
     if redraws is None:
         redraws = 4 if min(p.size for p in experiment.circuit.populations) >= LARGE else 16
-    rows = [_row(experiment, channel, redraws) for channel in channels(experiment) if channel.forward_path]
+    measured = [channel for channel in channels(experiment) if channel.forward_path]
+    rows = [row for some in _together(experiment, measured, redraws) for row in _rows(experiment, some, redraws)]
     required = [row["required"] for row in rows if row["required"] is not None]
     return {"required": min(required, default=None), "channels": rows}
 
@@ -106,14 +111,34 @@ def angle(first: np.ndarray, second: np.ndarray) -> float:
     return round(float(np.degrees(2 * np.arctan2(np.linalg.norm(a - b), np.linalg.norm(a + b)))), 9)
 
 
-def _row(experiment: RepeatedPresentation, channel: Channel, redraws: int) -> dict[str, Any]:
+def _together(experiment: RepeatedPresentation, found: list[Channel], redraws: int) -> Iterator[list[Channel]]:
+    """Part channels into lists whose matrices fit into memory; a list needs each draw of weights once."""
+    some, numbers = list[Channel](), 0
+    for channel in found:
+        first, last = (_population(experiment, channel.back[at], end) for at, end in ((0, "source"), (-1, "target")))
+        own = 2 * redraws * (SAMPLE**2 if _large(experiment, channel) else first.size * last.size)
+        if some and numbers + own > MOST_KEPT:
+            yield some
+            some, numbers = [], 0
+        some, numbers = [*some, channel], numbers + own
+    if some:
+        yield some
+
+
+def _rows(experiment: RepeatedPresentation, some: list[Channel], redraws: int) -> list[dict[str, Any]]:
+    """Measure channels with the present weights and with redrawn ones."""
     experiment.restore()
-    now = _pairs(experiment, channel)
-    drawn: list[tuple[np.ndarray, np.ndarray]] = []
-    for draw in range(max(2, -(-redraws // len(now)))):  # every replica is another draw
+    now = _pairs_of(experiment, some)
+    drawn: list[list[Pair]] = [[] for _ in some]
+    for draw in range(max(2, -(-redraws // len(now[0])))):  # every replica is another draw
         _redraw(experiment, draw)
-        drawn += _pairs(experiment, channel)
+        for kept, pairs in zip(drawn, _pairs_of(experiment, some), strict=True):
+            kept += pairs
     experiment.restore()
+    return [_row(experiment, *each) for each in zip(some, now, drawn, strict=True)]
+
+
+def _row(experiment: RepeatedPresentation, channel: Channel, now: list[Pair], drawn: list[Pair]) -> dict[str, Any]:
     angles, independent = [angle(*pair) for pair in drawn], _crossed(drawn)
     mean, other, spread = float(np.mean(angles)), float(np.mean(independent)), float(np.std(independent, ddof=1))
     tells = abs(mean - other) > DISTINCT * spread / np.sqrt(len(angles))
@@ -129,26 +154,38 @@ def _row(experiment: RepeatedPresentation, channel: Channel, redraws: int) -> di
     }
 
 
-def _pairs(experiment: RepeatedPresentation, channel: Channel) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the feedback and transposed forward matrix of each replica; of several deliveries their product."""
-    if (
-        max(_numbers(experiment, index) for path in (channel.back, channel.forward_path) for index in path)
-        > MOST_NUMBERS
-    ):
+def _pairs_of(experiment: RepeatedPresentation, some: list[Channel]) -> list[list[Pair]]:
+    """Return the feedback and transposed forward matrix of each replica, for each channel; of a path the product."""
+    matrices: dict[int, np.ndarray] = {}  # of deliveries: several channels have them in common
+    return [_pairs(experiment, channel, matrices) for channel in some]
+
+
+def _pairs(experiment: RepeatedPresentation, channel: Channel, matrices: dict[int, np.ndarray]) -> list[Pair]:
+    if _large(experiment, channel):
         return _sampled_pairs(experiment, channel)
-    back, forward_path = (
-        _product([effective(experiment, index) for index in path]) for path in (channel.back, channel.forward_path)
-    )
+    for index in {*channel.back, *channel.forward_path} - matrices.keys():
+        matrices[index] = effective(experiment, index)
+    back, forward_path = (_product([matrices[k] for k in path]) for path in (channel.back, channel.forward_path))
     return list(zip(back, forward_path.transpose(0, 2, 1), strict=True))
+
+
+def _large(experiment: RepeatedPresentation, channel: Channel) -> bool:
+    """Tell if a matrix on the way is too large to be measured whole."""
+    return max(_numbers(experiment, index) for index in (*channel.back, *channel.forward_path)) > MOST_NUMBERS
 
 
 def _numbers(experiment: RepeatedPresentation, index: int) -> int:
     """Return the size of the matrix of a delivery."""
+    return _population(experiment, index, "source").size * _population(experiment, index, "target").size
+
+
+def _population(experiment: RepeatedPresentation, index: int, end: str) -> Population:
+    """Return the population at an end (source, target) of a delivery."""
     q = experiment.circuit.projections[experiment.presentation.entries[index].event.which]
-    return experiment.circuit.population(q.source).size * experiment.circuit.population(q.target).size
+    return experiment.circuit.population(getattr(q, end))
 
 
-def _sampled_pairs(experiment: RepeatedPresentation, channel: Channel) -> list[tuple[np.ndarray, np.ndarray]]:
+def _sampled_pairs(experiment: RepeatedPresentation, channel: Channel) -> list[Pair]:
     """Return both matrices between some neurons of either end, the same ones in every draw."""
     above, below = (_sample(experiment, channel, end) for end in ("source", "target"))
     back = _between_neurons(experiment, channel.back, above, below)
@@ -158,9 +195,7 @@ def _sampled_pairs(experiment: RepeatedPresentation, channel: Channel) -> list[t
 
 def _sample(experiment: RepeatedPresentation, channel: Channel, end: str) -> np.ndarray:
     """Return numbers of neurons at the end of a channel where errors leave or arrive, ascending."""
-    index = channel.back[0 if end == "source" else -1]
-    q = experiment.circuit.projections[experiment.presentation.entries[index].event.which]
-    size = experiment.circuit.population(getattr(q, end)).size
+    size = _population(experiment, channel.back[0 if end == "source" else -1], end).size
     drawn = generator(0, f"{end} of {channel.name}").permutation(size)[:SAMPLE]
     return np.sort(drawn)
 
@@ -196,7 +231,7 @@ def _ends(experiment: RepeatedPresentation, index: int) -> tuple[np.ndarray, np.
     return emitted, next(part.arrays[a.key] for a in signals if a.mode is Mode.ADD)
 
 
-def _crossed(drawn: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+def _crossed(drawn: list[Pair]) -> np.ndarray:
     """Return the angles in degrees between feedback and forward matrices of different draws, which are independent."""
     backs, besides = (
         np.stack([m.reshape(-1) / (np.linalg.norm(m) or 1.0) for m in side]) for side in zip(*drawn, strict=True)

@@ -100,4 +100,7 @@ class ComputationRun(Run[Computation]):
             if seconds - shown >= PROGRESS_INTERVAL or replica + 1 == len(self.settings):
                 shown = seconds
                 self.show(f"computed {replica + 1} of {len(self.settings)}  {seconds:.1f} s")
-        return tables.with_varied(pd.concat(parts, ignore_index=True), self.settings, list(self.vary))
+        found = pd.concat(parts, ignore_index=True)
+        if found.empty:  # columns without rows have no kind of their own
+            found = found.astype({"replica": int, "epoch": int, "value": float})
+        return tables.with_varied(found, self.settings, list(self.vary))

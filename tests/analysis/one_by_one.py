@@ -121,7 +121,7 @@ class _Alone:
 
     def made(self) -> list[Piece]:
         """The element in every array that the event makes."""
-        e, keys = self.element, self.recording.made(self.k)
+        e, keys = self.element, self.recording.made[self.k]
         rows = {key: min(e.replica, len(self.recording.arrays[key]) - 1) for key in keys}
         if e.kind == "synapse":
             return [piece for piece in self.own() if piece[0] in keys]

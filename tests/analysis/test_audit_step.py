@@ -33,14 +33,14 @@ def violations(audit: Any) -> set[tuple[str, str]]:
     return {(finding.kind, finding.projection) for finding in audit.findings if finding.kind != "label"}
 
 
-@pytest.mark.parametrize("name", HONEST)
+@pytest.mark.parametrize("name", [name if k % 3 == 0 else nightly(name) for k, name in enumerate(HONEST)])
 def test_an_honest_step_is_not_accused(name: str) -> None:
     audit = audited(HONEST[name])
     assert violations(audit) == set() and audit.local
     assert str(audit).startswith("No violation of locality found.\n")
 
 
-@pytest.mark.parametrize("name", [nightly(name) if name == "copy after 500 calls" else name for name in CHEATS])
+@pytest.mark.parametrize("name", [name if k % 3 == 0 else nightly(name) for k, name in enumerate(CHEATS)])
 def test_a_cheat_is_named_with_its_layer(name: str) -> None:
     audit = audited(CHEATS[name])
     assert violations(audit) == CHEATS[name].expected and not audit.local

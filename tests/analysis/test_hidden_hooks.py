@@ -20,9 +20,8 @@ from circuitsim.analysis.audits.hook_audit import HookAudit, audit_hooks, examin
 from circuitsim.circuits.classifier import layered_classifier
 
 DAILY = {
-    "where_its_own_weight_is_large", "of_the_call_before", "by_a_thread_beside_it", "into_a_rate",
-    "one_neuron_from_its_neighbour", "scaled_by_the_spread_over_the_batch", "heterosynaptic", "annealed_rate",
-    "logging", "second_moment", "raising_on_odd_values", "an_array_of_its_past",
+    "by_a_thread_beside_it", "into_a_rate", "scaled_by_the_spread_over_the_batch", "annealed_rate", "logging",
+    "second_moment", "raising_on_odd_values", "an_array_of_its_past",
 }  # fmt: skip
 
 
@@ -87,6 +86,7 @@ def test_a_third_factor_that_is_declared_is_one() -> None:
     assert all(f.read.startswith("one number from elsewhere (width 1, 0 calls old)") for f in found.findings)
 
 
+@pytest.mark.nightly
 def test_a_declared_loss_is_a_third_factor_and_nothing_else() -> None:
     make, _ = FOUND["a_loss_of_its_own"]
     assert {(f.kind, f.projection) for f in audited(make, 50, third_factor="loss").findings} == {("third-factor", "W1")}
@@ -111,6 +111,7 @@ def test_a_mean_of_the_layer_beside_a_declared_loss_is_lateral() -> None:
     assert {(f.kind, f.projection) for f in found.findings} == {("third-factor", "W1"), ("lateral", "W1")}
 
 
+@pytest.mark.nightly
 def test_what_is_wider_than_a_number_is_no_third_factor() -> None:
     make, expected = FOUND["into_an_increment"]
     found = audited(make, 50, third_factor="reward")

@@ -32,7 +32,7 @@ def audited(make: Make) -> tuple[Finding, ...]:
     return audit_hooks(hooked(make), seed=0, calls=60)
 
 
-DAILY = ("add_the_labels", "copy_one_synapse", "read_another_layer", "share_a_weight")
+DAILY = ("copy_one_synapse", "share_a_weight", "only_look", "decay", "divide_by_the_whole_norm")
 
 
 @pytest.mark.parametrize("name", [name if name in DAILY else nightly(name) for name in FOUND if name not in TEXTS])
@@ -43,16 +43,17 @@ def test_every_hook_that_cheats_is_found(name: str) -> None:
     assert all(f.place == "remote" and f.remedy and f.rule.startswith("hook <lambda>, line ") for f in found)
 
 
-@pytest.mark.parametrize("hook", HONEST, ids=lambda hook: hook.__name__)
+@pytest.mark.parametrize("hook", [h if h.__name__ in DAILY else nightly(h) for h in HONEST], ids=lambda h: h.__name__)
 def test_no_honest_hook_is_found(hook: Callable[[Tensors], None]) -> None:
     assert audited(lambda simulator: hook) == ()
 
 
-@pytest.mark.parametrize("name", LINES)
+@pytest.mark.parametrize("name", [name if name in DAILY else nightly(name) for name in LINES])
 def test_the_line_that_does_it_is_named(name: str) -> None:
     assert {f.rule.split(": ", 1)[1] for f in audited(FOUND[name][0])} == {LINES[name]}
 
 
+@pytest.mark.nightly
 def test_the_array_read_is_named() -> None:
     (copied,) = [f for f in audited(FOUND["copy_transposed"][0]) if f.projection == "B2"]
     assert copied.read == "W2.weight" and "weights and rules of its own" in copied.remedy

@@ -109,6 +109,7 @@ def test_tampering_in_a_run_is_a_finding_of_its_audit(tmp_path: Path) -> None:
     assert {(f["kind"], f["projection"]) for f in found["findings"]} == {("tampering", "A2")}
 
 
+@pytest.mark.nightly
 def test_a_hook_of_a_design_runs_and_is_rehearsed(tmp_path: Path) -> None:
     def copy(tensors: Any) -> None:
         tensors["A2.weight"][0] = tensors["A1.weight"][0].T

@@ -57,6 +57,7 @@ def test_division() -> None:
     assert len(divide(scenario, {}, values, 1)) == 60
 
 
+@pytest.mark.nightly
 def test_shards_and_processes_give_the_table_of_one(tmp_path: Path) -> None:
     whole = cs.sweep("autoencoder", VARY, out=tmp_path / "whole", replicas=2, **FIXED)
     assert len(whole.runs) == 4

@@ -44,6 +44,7 @@ def test_ranges() -> None:
     assert [read_range(text) for text in ("tanh", "1", 3, "a..b", "..2")] == [None] * 5
 
 
+@pytest.mark.nightly
 def test_a_search_that_was_stopped_tries_the_same(
     found: cs.Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

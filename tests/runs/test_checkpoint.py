@@ -201,7 +201,7 @@ def test_checkpoints_and_their_number_change_nothing(tmp_path: Path, whole: Call
     assert outcome(tmp_path / "run") == whole()
 
 
-@pytest.mark.parametrize("backend", ["numba", "numpy"])
+@pytest.mark.parametrize("backend", ["numba", nightly("numpy")])
 @pytest.mark.parametrize("every", [nightly(1), 3, nightly(5), None])
 @pytest.mark.parametrize("batches", [nightly(1), 5, 8, nightly(14), nightly(20)])
 def test_resume_gives_the_same_bits(
@@ -259,6 +259,7 @@ def test_refused_checkpoints_are_named_and_the_one_before_is_used(
     assert all(isinstance(content, dict) for _, content in checkpoint.newest(tmp_path / "run" / "checkpoint"))
 
 
+@pytest.mark.nightly
 def test_first_weights_that_were_given_survive_the_loss_of_all_checkpoints(tmp_path: Path) -> None:
     assert run(tmp_path / "first", *VARIED[:2], **FULL) == 0
     assert run(tmp_path / "single", rule="rbp", **FULL) == 0

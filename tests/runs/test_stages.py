@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from building import presentations, simulator, stack, train
-from running import circuitsim, final, installed, metrics, outcome, settings, vary
+from running import circuitsim, final, installed, metrics, nightly, outcome, settings, vary
 
 from circuitsim.circuits.tourbillon import growing, tourbillon
 from circuitsim.data import load
@@ -157,7 +157,7 @@ def test_a_bound_holds_in_its_period_alone(tmp_path: Path, kill_after: dict[str,
     assert longest[0] == pytest.approx(0.9) and longest[1] > 1.0 and longest[2] == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("overlap", [False, True])
+@pytest.mark.parametrize("overlap", [nightly(False), True])
 def test_replicas_with_other_rates_are_single_runs(overlap: bool, tmp_path: Path) -> None:
     """What a stage gives is one value for each replica; replicas of one development share a simulator."""
     keys = {"momentum": 0.5, "overlap": overlap}
@@ -262,7 +262,7 @@ def test_all_periods_give_the_same_parameters() -> None:
         (
             {("E1", "momentum"): 0.5},
             "parameter ('E1', 'momentum'): got the quantity 'momentum'; expected one that may change while a circuit "
-            "learns. Name one of lr, lr_bias, max_norm, weight_decay.",
+            "learns. Name one of RULE.PARAMETER, lr, lr_bias, max_norm, weight_decay.",
         ),
         (
             {("E9", "lr"): 0.5},

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from running import ENTRIES, checkpoints, circuitsim, final, flat, measured, metrics, run, skip_report, vary
+from running import ENTRIES, checkpoints, circuitsim, final, flat, measured, metrics, nightly, run, skip_report, vary
 
 from circuitsim import data
 from circuitsim.engine.simulator import Simulator
@@ -49,8 +49,8 @@ def test_the_last_varied_key_runs_fastest(tmp_path: Path) -> None:
     assert list(frame["seed"]) == [4, 5, 6, 4, 5, 6]
 
 
-@pytest.mark.parametrize("backend", ["numba", "numpy"])
-@pytest.mark.parametrize("data_seed", ["0", "0,1"])
+@pytest.mark.parametrize("backend", ["numba", nightly("numpy")])
+@pytest.mark.parametrize("data_seed", [nightly("0"), "0,1"])
 def test_replicas_are_single_runs(backend: str, data_seed: str, tmp_path: Path) -> None:
     """Rules, seeds, rates by layer, momentum, decay of the rates: each replica as if it were alone."""
     varied = {"rule": "rec,rbp", "lr": "0.3,[0.1,0.2]", "momentum": "0,0.5", "seed": "1,2", "data_seed": data_seed}

@@ -138,6 +138,7 @@ def test_what_is_written(ran: Path) -> None:
     assert parts["changed by"]["row6-random", "A1"] == "error_recirculation"
 
 
+@pytest.mark.nightly
 def test_where_everything_diverges_there_is_a_report_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

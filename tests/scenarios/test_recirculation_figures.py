@@ -202,6 +202,7 @@ def test_golden_numbers(ran: Path, key: tuple[str, str, str]) -> None:
     assert row["mean"].iloc[0] == pytest.approx(GOLD[key], rel=GOLDEN)
 
 
+@pytest.mark.nightly
 def test_one_figure_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has the golden number that it has beside the others, and files of its own."""
     skip_report(monkeypatch)

@@ -164,6 +164,12 @@ def test_a_run_of_some_rows(tmp_path: Path) -> None:
     assert circuitsim("resume", out) == 0
 
 
+def test_rows_of_which_none_has_a_number(tmp_path: Path) -> None:
+    assert circuitsim("run", "reproduce", "--out", tmp_path / "run", "--set", "row=2") == 0
+    assert len(pd.read_parquet(tmp_path / "run" / "metrics.parquet")) == 0
+    assert "equal to a loop written by hand" in (tmp_path / "run" / "report.html").read_text()
+
+
 def test_rows_that_there_are_not(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert (
         circuitsim("run", "reproduce", "--out", tmp_path / "run", "--set", "source=tourbillon", "--set", "row=46") == 2

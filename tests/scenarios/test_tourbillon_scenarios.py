@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from running import ENTRIES, circuitsim, final, measured, metrics, outcome, skip_report, vary
+from running import ENTRIES, circuitsim, final, measured, metrics, nightly, outcome, skip_report, vary
 from safetensors.numpy import save_file
 
 from circuitsim.runs.config import build, spell
@@ -132,6 +132,7 @@ def test_rates_fall_with_each_epoch_of_a_part() -> None:
 _READ = [("E1", "lr"), ("E2", "lr"), ("W3", "lr"), ("layer2", "max_norm")]
 
 
+@pytest.mark.nightly
 def test_inner_loops_first(tmp_path: Path) -> None:
     """The outer loop's synapses rest in the first epoch; inner loops alone leave them as they were for good."""
     assert small("nest", tmp_path / "run", *vary(learns="both,tuned,inner,outer")) == 0
@@ -150,6 +151,7 @@ def weights(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
     return read_tensors(folder / "initial.safetensors"), final(folder)
 
 
+@pytest.mark.nightly
 def test_examples_that_overlap_learn_as_those_that_do_not(tmp_path: Path) -> None:
     """Updates at once, an example every four ticks: to the bit what a presentation of its own does."""
     own: dict[str, Any] = {"schedule": "asynchronous", "updates": "at-once", "tuning_epochs": 0, "channel": "none"}
@@ -165,7 +167,7 @@ def test_examples_that_overlap_learn_as_those_that_do_not(tmp_path: Path) -> Non
 # ----------------------------------------------------------------------------------------------------- init and resume
 
 
-@pytest.mark.parametrize("which", [("tourbillon",), ("twin",), ("twin", "unet"), ("nest",)], ids="-".join)
+@pytest.mark.parametrize("which", [("tourbillon",), ("twin",), nightly(("twin", "unet")), ("nest",)], ids="-".join)
 def test_runs_begin_with_given_tensors(
     which: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -215,8 +217,8 @@ OVERLAP: dict[str, Any] = {"schedule": "asynchronous", "updates": "at-once", "tu
     ("scenario", "keys", "batches"),
     [
         ("tourbillon", {"momentum": 0.5, "lr_decay": 0.8, "decoders": "learning", "top_feedback": "learning"}, 57),
-        ("tourbillon", OVERLAP, 13),
-        ("twin", UNET, 83),
+        nightly("tourbillon", OVERLAP, 13),
+        nightly("twin", UNET, 83),
         ("nest", {"learns": "tuned"}, 15),
     ],
     ids=["tuning", "overlap", "unet", "nest"],
