@@ -189,18 +189,18 @@ def leaks(recording: Recording, differs: Differs, outside: Where) -> Iterator[Le
     if differs({}):
         yield Leak(None)
         return
-    for block in sorted(_alone(differs, list(outside))):
+    for block in sorted(alone(differs, list(outside))):
         yield leak_at(_name(recording, block), recording.memory.blocks[block], _located(recording, differs, block))
 
 
-def _alone(differs: Differs, blocks: list[int]) -> list[int]:
+def alone(differs: Differs, blocks: list[int]) -> list[int]:
     """Return the blocks that make a difference when changed alone: by halving, or one by one where halves make none."""
     if len(blocks) == 1:
         return blocks if _ever(differs, blocks) else []
     halves = [half for half in (blocks[: len(blocks) // 2], blocks[len(blocks) // 2 :]) if _ever(differs, half)]
     if not halves:
         return [block for block in blocks if _ever(differs, [block])]
-    return [block for half in halves for block in (half if len(half) == 1 else _alone(differs, half))]
+    return [block for half in halves for block in (half if len(half) == 1 else alone(differs, half))]
 
 
 def _ever(differs: Differs, blocks: Sequence[int]) -> bool:
