@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from circuitsim.cli.console import error_console, show_rows, table_of, terminal
+from circuitsim.cli.designing import designed
 from circuitsim.cli.exporting import export
 from circuitsim.cli.keys import show_keys
 from circuitsim.cli.options import Backend, ConfigFile, Quick, ScenarioName, Seed, Sets, Varies
@@ -26,8 +27,6 @@ from circuitsim.runs.own import find_scenario
 from circuitsim.runs.tools import load_tool
 
 if TYPE_CHECKING:
-    from circuitsim.runs.config import TrainingSettings
-    from circuitsim.runs.design import Design
     from circuitsim.runs.run import Run
     from circuitsim.timetable.schedule import Schedule
 
@@ -133,7 +132,7 @@ def schedule(scenario: ScenarioName, set_: Sets = None, config_file: ConfigFile 
     """Show the timetable of one presentation, as a table."""
     from circuitsim.timetable.schedule import make_schedules
 
-    _, design = _designed("schedule", scenario, set_, config_file, quick)
+    _, design = designed("schedule", scenario, set_, config_file, quick)
     planned = [(when, make_schedules(design.circuit, protocol)) for when, protocol in design.protocols()]
     for number, (when, plans) in enumerate(planned):
         if when:
@@ -177,7 +176,7 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="The whole audit, for programs.")] = False,
 ) -> None:
     """Audit the locality of a scenario's circuit, without training."""
-    settings, design = _designed("audit", scenario, set_, config_file, quick)
+    settings, design = designed("audit", scenario, set_, config_file, quick)
     found = load_tool("audit")(design, settings, backend, seed, runs)
     if as_json:
         print(json.dumps(found, indent=2))
@@ -198,7 +197,7 @@ def trace(
     """Write one presentation of random numbers as a Chrome-trace file."""
     from circuitsim.runs.files import refuse_taken, write_bytes
 
-    settings, design = _designed("trace", scenario, set_, config_file, quick)
+    settings, design = designed("trace", scenario, set_, config_file, quick)
     refuse_taken(out, overwrite)
     write_bytes(out, load_tool("trace")(design, settings))
     terminal().print(f"written: {out}. Open it at https://ui.perfetto.dev", soft_wrap=True)
@@ -276,21 +275,6 @@ def _carry_out(arguments: list[str]) -> int:
 def _command() -> Any:
     """Return what typer makes of the functions above: it takes longer than many commands."""
     return typer.main.get_command(app)
-
-
-def _designed(
-    command: str, scenario: str, sets: list[str] | None, file: Path | None, quick: bool
-) -> tuple[TrainingSettings, Design]:
-    """Return the settings and the design of a scenario's one replica."""
-    from circuitsim.runs.arguments import values_of
-    from circuitsim.runs.config import build
-    from circuitsim.runs.of_rules import designs_of
-    from circuitsim.runs.scenario import expect_circuits
-
-    found = expect_circuits(find_scenario(scenario), command)
-    defaults, given = values_of(found, sets, file, None, quick)
-    settings = build(found.settings, defaults | given)
-    return settings, designs_of(found, [settings])[0]
 
 
 def _conclude(ended: Run[Any]) -> None:
