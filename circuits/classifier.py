@@ -56,6 +56,7 @@ def layered_classifier(
     deferred: bool = False,
     updates: Updates = Updates.LAST,
     window: int | None = None,
+    real_targets: bool = False,
 ) -> tuple[Circuit, Protocol]:
     """Build a classifier of any depth whose errors come down a feedback path, and one presentation.
 
@@ -85,6 +86,8 @@ def layered_classifier(
     deferred : increments add up until a random presentation applies them (parameter `update_probability`).
     updates : when increments are applied: last, at once, or either at random.
     window : memory of neurons, ticks; None: as long as the rules need.
+    real_targets : for regression: the targets are real numbers of the data, one for each unit of the top, in place of
+        classes; `output` is then mostly identity.
 
     Source
     ------
@@ -96,7 +99,7 @@ def layered_classifier(
     answering = tuple(replace(mirror or Mirror(""), projection=f"W{h}") for h in row.plain if h > 1)
     extra, carriers = _echoes(row, chosen, delay, back, reads)
     return Circuit(
-        f"classifier with {feedback}",
+        f"{'regression' if real_targets else 'classifier'} with {feedback}",
         (*_populations(row, feedback, hidden, output, bounded), *extra),
         (*(_with_options(q, masked, masks, deferred) for q in row.upwards("W", delay, bias) + down), *carriers),
         inputs=row.places[0].name,
@@ -105,6 +108,7 @@ def layered_classifier(
         plasticity=_rules(row, feedback, chosen, reads),
         mirrors=answering if feedback == "wm" else (),
         labels="labels",
+        real_targets=real_targets,
     ), Protocol(window=window, passes=passes if feedback == "wm" and answering else 0, updates=updates)
 
 

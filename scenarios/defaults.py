@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circuitsim.analysis.classification import classification_errors
+from circuitsim.analysis.regression import regression_errors
 from circuitsim.runs.base import Figures
 from circuitsim.scenarios.networks import errors_of_output
 from circuitsim.scenarios.reporting import finish, finish_with_reconstructions
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 
 
 def evaluate(simulator: Simulator, x: np.ndarray, y: np.ndarray | None) -> Figures:
-    """Return `error` and `loss` of a circuit with labels; `mse` and `bce` of one that reconstructs its input."""
+    """Return `error` and `loss` of a circuit with labels, `mse` and `r2` if these are real-valued targets.
+
+    For a circuit that reconstructs its input: `mse` and `bce`.
+    """
+    if simulator.circuit.real_targets:
+        return {} if y is None else regression_errors(simulator, x, y)
     if simulator.circuit.labels:
         return {} if y is None else classification_errors(simulator, x, y)
     return errors_of_output(simulator, x) if _reconstructs(simulator.circuit) else {}

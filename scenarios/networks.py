@@ -66,7 +66,10 @@ def check_features(settings: LayeredSettings, data: Dataset) -> None:
 def check_classes(settings: LayeredSettings, data: Dataset) -> None:
     """Refuse data without classes, and a classifier whose input or output does not fit the data."""
     if data.train_labels is None or data.test_labels is None:
-        refuse("dataset", settings.dataset, "a data set with classes", "Choose another, or add 'y' to the .npz file.")
+        remedy = "Choose another, or add 'y' to the .npz file."
+        if data.train_targets is not None:
+            remedy = "Its 'y' are real numbers: save whole ones for classes, or choose the scenario regression."
+        refuse("dataset", settings.dataset, "a data set with classes", remedy)
         return
     n, classes = settings.sizes, 1 + int(max(data.train_labels.max(), data.test_labels.max()))
     if n[0] != data.features:

@@ -160,7 +160,7 @@ def test_a_tool_that_nothing_provides(
     assert not list(tmp_path.iterdir())
 
 
-DATASETS = ["cifar10", "cluttered-digits", "digits", "fashion-mnist", "lowrank", "mnist"]
+DATASETS = ["cifar10", "cluttered-digits", "digits", "fashion-mnist", "lowrank", "mnist", "teacher"]
 
 
 def test_data(capfd: pytest.CaptureFixture[str]) -> None:

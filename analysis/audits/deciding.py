@@ -71,7 +71,7 @@ def of_simulator(simulator: Simulator) -> dict[str, str]:
 
 def _data(study: Study) -> list[np.ndarray | None]:
     data = study.data
-    return [data.train, data.test, data.train_labels, data.test_labels]
+    return [data.train, data.test, data.train_labels, data.test_labels, data.train_targets, data.test_targets]
 
 
 def _of_function(function: Any, depth: int = DEPTH) -> str:

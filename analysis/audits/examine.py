@@ -15,6 +15,7 @@ from circuitsim.analysis.audits.intervention import RUNS, intervene
 from circuitsim.analysis.audits.light_cone import light_cone
 from circuitsim.analysis.audits.mirroring import mirrored, transposes
 from circuitsim.analysis.audits.statement import stated
+from circuitsim.analysis.random_labels import random_labels
 from circuitsim.analysis.scores.scorecard import scorecard
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.engine.noise import firing_given
@@ -129,7 +130,7 @@ def _outside(cones: Mapping[str, Any], known: Sequence[Finding]) -> list[Finding
 
 
 def random_examples(circuit: Circuit, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """Draw examples that fit a circuit, and random classes where it has labels.
+    """Draw examples that fit a circuit, and random classes or targets where it has labels.
 
     Most inputs are in [0, 1], some are exactly zero and some are large, so that no threshold hides a dependence.
     """
@@ -138,8 +139,7 @@ def random_examples(circuit: Circuit, seed: int) -> tuple[np.ndarray, np.ndarray
     chance = drawn.random(x.shape)
     x[chance < 0.1] = 0
     x[chance > 0.95] *= 5
-    y = drawn.integers(0, circuit.population(circuit.labels).size, EXAMPLES) if circuit.labels else None
-    return x, y
+    return x, random_labels(circuit, drawn, EXAMPLES)
 
 
 def examine_design(

@@ -132,7 +132,13 @@ def _equal(array: Array, data: Array) -> bool:
 
 def _indicates(array: Array, y: Array) -> bool:
     """Tell if each row has its largest value at the example's class."""
-    if array.ndim != 2 or len(array) != len(y) or array.dtype.kind not in "fiub" or array.shape[1] <= y.max():
+    if (
+        y.ndim != 1
+        or array.ndim != 2
+        or len(array) != len(y)
+        or array.dtype.kind not in "fiub"
+        or array.shape[1] <= y.max()
+    ):
         return False
     return len(np.unique(array)) == 2 and bool((array.argmax(axis=1) == y).all())
 
@@ -164,10 +170,14 @@ def _below(simulator: Simulator, arrays: dict[Key, Array]) -> dict[Key, int]:
     found = {key: int(a.max()) + 1 for key, a in arrays.items() if a.dtype.kind in "iu" and a.size}
     data = arrays.get(("data", "x", None))
     found["data", "rows", None] = 1 if data is None else len(data)
-    if simulator.circuit.labels:
+    if _classes(simulator):
         found["data", "y", None] = simulator.circuit.population(simulator.circuit.labels).size
     return found
 
 
 def _one_hot(simulator: Simulator) -> list[Key]:
-    return [(simulator.circuit.labels, "O", 0)] if simulator.circuit.labels else []
+    return [(simulator.circuit.labels, "O", 0)] if _classes(simulator) else []
+
+
+def _classes(simulator: Simulator) -> bool:
+    return bool(simulator.circuit.labels) and not simulator.circuit.real_targets

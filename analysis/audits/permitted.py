@@ -31,7 +31,6 @@ from circuitsim.analysis.audits.scene import (
     Masks,
     Scene,
     X,
-    Y,
     biases_of,
     incoming,
     join,
@@ -226,7 +225,7 @@ class NeuronGroup:
         shown = signals(rows[:, :, None], self.replicas, self.examples, np.ones(1, bool))[:, :, 0]
         chosen = np.zeros(len(scene.arrays[data]), bool)
         chosen[rows[shown]] = True
-        return {ROWS: shown, data: chosen if data == Y else chosen[:, None] & self.neurons}
+        return {ROWS: shown, data: chosen if scene.arrays[data].ndim == 1 else chosen[:, None] & self.neurons}
 
     def tested(self, scene: Scene, made: Sequence[Key]) -> Masks:
         """Mark the group's elements in the arrays that a step makes."""

@@ -152,10 +152,11 @@ def recorded(schedule: Schedule, part: BoundPlan, random: np.random.Generator) -
     circuit = schedule.circuit
     data = next((a for key, a in part.arrays.items() if key[0] == "data" and key[1] != "y"), None)
     below: dict[Key, int] = {("data", "rows", None): 1 if data is None else len(data)}
-    if circuit.labels:
+    classes = bool(circuit.labels) and not circuit.real_targets
+    if classes:
         below["data", "y", None] = circuit.population(circuit.labels).size
     below |= {key: _choices(circuit, key[0]) for key in arrays if key[1] == "winner"}
-    labels: list[Key] = [(circuit.labels, "O", 0)] if circuit.labels else []
+    labels: list[Key] = [(circuit.labels, "O", 0)] if classes else []
     memory = MemoryBlocks(arrays, below, random, labels)
     at = [memory.copy()]
     comparison = Comparison(memory, at[0])

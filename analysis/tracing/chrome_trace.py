@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from circuitsim import phases
+from circuitsim.analysis.random_labels import random_labels
 from circuitsim.analysis.tracing.dataflow import Segment, address_text, cycle_of, segments
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.engine.evidence import Record
@@ -108,8 +109,7 @@ def trace_design(design: Design, settings: TrainingSettings) -> bytes:
     )
     circuit, random = design.circuit, generator(settings.data_seed, "examples of a trace")
     x = random.random((settings.batch, circuit.population(circuit.inputs).size))
-    classes = circuit.population(circuit.labels).size if circuit.labels else 0
-    simulator.use(x, random.integers(0, classes, settings.batch) if circuit.labels else None)
+    simulator.use(x, random_labels(circuit, random, settings.batch))
     for _ in range(2):  # kernels are compiled when first run
         simulator.present(np.arange(settings.batch))
     return json.dumps(chrome_trace(simulator), separators=(",", ":")).encode()

@@ -30,7 +30,9 @@ class Graph:
     name : the circuit's name in messages.
     populations, projections, exchanges, plasticity : its parts; an object's index is its place in these tuples.
     inputs : the population that is clamped to the data in cycle 0.
-    labels : the population that is clamped to the examples' classes, one neuron a class; "" for none.
+    labels : the population that is clamped to the examples' classes, one neuron a class, or to their real-valued
+        targets; "" for none.
+    real_targets : the labels are real numbers, one for each neuron, in place of classes.
     outputs : the population whose activity in cycle 0 is the circuit's output.
     mirrors : the projections that have a mirror mode.
     local : declared local in space; then a non-local wire is refused, labels excepted.
@@ -48,6 +50,7 @@ class Graph:
     labels: str = ""
     local: bool = False
     blank: float = 0.0
+    real_targets: bool = False
 
     @cached_property
     def graph(self) -> nx.MultiDiGraph:
@@ -131,6 +134,7 @@ class Graph:
         ]
         parts = (self.populations, self.projections, self.exchanges, self.mirrors)
         own = [p.activation.text for p in self.populations if not isinstance(p.activation, str)]
+        own += ["real targets"] if self.real_targets else []
         return repr((parts, self.inputs, self.labels, self.outputs, self.blank, rules, *own))
 
     @property

@@ -96,12 +96,13 @@ def _broadcasts(graph: Graph) -> Iterator[Wire]:
 
 
 def _labels(graph: Graph) -> Iterator[Wire]:
+    what = f"the {'targets' if graph.real_targets else 'labels'} that {graph.labels} is clamped to"
     for x in graph.exchanges:
         if graph.labels and x.source == graph.labels:
             for name in _learning_from(graph, x.target):
-                yield Wire("label", name, f"the labels that {graph.labels} is clamped to")
+                yield Wire("label", name, what)
     for q in graph.outgoing[graph.labels] if graph.labels else ():
-        yield Wire("label", q.name, f"the labels that {graph.labels} is clamped to, which it sends")
+        yield Wire("label", q.name, f"{what}, which it sends")
 
 
 def _learning_from(graph: Graph, population: str) -> list[str]:

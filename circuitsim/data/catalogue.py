@@ -9,7 +9,7 @@ from pathlib import Path
 
 from numpy.typing import DTypeLike
 
-from circuitsim.data import cifar, clutter, digits, idx, locate, lowrank, npz, parquet
+from circuitsim.data import cifar, clutter, digits, idx, locate, lowrank, npz, parquet, teacher
 from circuitsim.data.dataset import Dataset, Limits, Raw, checked_dtype, finished
 from circuitsim.data.download import download
 from circuitsim.data.registry import SOURCES, Form
@@ -54,6 +54,9 @@ _FILELESS = {
     "lowrank": _Fileless(
         lowrank.read, "60,000 + 10,000 random vectors of rank 20, 100 features, no classes", "generated"
     ),
+    "teacher": _Fileless(
+        teacher.read, "10,000 + 2,000 random vectors, 16 features, 4 real targets from a random network", "generated"
+    ),
 }
 
 
@@ -61,6 +64,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "cluttered-digits": (1, 12, 12),
     "digits": (1, 8, 8),
     "lowrank": (100,),
+    "teacher": (16,),
     "mnist": (1, 28, 28),
     "fashion-mnist": (1, 28, 28),
     "cifar10": (3, 32, 32),

@@ -25,6 +25,7 @@ class Dataset:
     train, test : (examples, features), C-contiguous, float32 or float64; pixels lie in [0, 1].
     train_labels, test_labels : (examples,) int64 classes, or None where there are none.
     image_shape : (channels, rows, columns), whose product is the number of features, or None where rows are no images.
+    train_targets, test_targets : (examples, targets) real numbers, or None where there are none.
     note : a remark on how the examples were taken, or "".
 
     The arrays that `load` gives are read-only.
@@ -37,6 +38,8 @@ class Dataset:
     test_labels: Array | None
     image_shape: ImageShape | None
     note: str = ""
+    train_targets: Array | None = None
+    test_targets: Array | None = None
 
     def __repr__(self) -> str:
         rows = f"{len(self.train)} training and {len(self.test)} test examples"
@@ -47,13 +50,23 @@ class Dataset:
         """Values per example."""
         return int(self.train.shape[1])
 
+    def answers(self, *, real: bool) -> tuple[Array | None, Array | None]:
+        """Return what is known of the training and of the test examples: real-valued targets, or classes."""
+        return (self.train_targets, self.test_targets) if real else (self.train_labels, self.test_labels)
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Rows as they are stored (uint8 pixels or numbers), and their classes."""
+    """Rows as they are stored (uint8 pixels or numbers), and their classes, or their real-valued targets."""
 
     rows: Array
     labels: Array | None
+    targets: Array | None = None
+
+    def part(self, chosen: slice | Array) -> Split:
+        """Return some of the rows, with what is known of them."""
+        known = (None if array is None else array[chosen] for array in (self.labels, self.targets))
+        return Split(self.rows[chosen], *known)
 
 
 class Limits(NamedTuple):
@@ -114,7 +127,7 @@ def rows_to_take(available: int, limit: int | None, what: str) -> int:
 def cut(split: Split, limit: int | None, what: str) -> Split:
     """First rows of `split`."""
     n = rows_to_take(len(split.rows), limit, what)
-    return Split(split.rows[:n], None if split.labels is None else split.labels[:n])
+    return split.part(slice(n))
 
 
 def scaled(rows: Array, dtype: np.dtype[Any]) -> Array:
@@ -139,8 +152,14 @@ def finished(name: str, raw: Raw, dtype: np.dtype[Any]) -> Dataset:
         _classes(raw.test.labels),
         raw.image_shape,
         raw.note,
+        _targets(raw.train.targets, dtype),
+        _targets(raw.test.targets, dtype),
     )
 
 
 def _classes(labels: Array | None) -> Array | None:
     return None if labels is None else freeze(np.ascontiguousarray(labels, dtype=np.int64))
+
+
+def _targets(targets: Array | None, dtype: np.dtype[Any]) -> Array | None:
+    return None if targets is None else freeze(np.ascontiguousarray(targets, dtype=dtype))

@@ -1,7 +1,8 @@
 """A user's own data: a NumPy archive with `x`, and optionally `y`, `x_test` and `y_test`.
 
 `x` is (examples, features...), flattened to rows: uint8 are pixels, divided by 255, other numbers are used as they are.
-`y` is (examples,), whole numbers from 0. Without `x_test` the last fifth of the examples, rounded up, is the test. Rows
+`y` is (examples,), whole numbers from 0: classes; or (examples,) or (examples, targets) of floating-point numbers:
+real-valued targets. Without `x_test` the last fifth of the examples, rounded up, is the test. Rows
 that are sorted by class are shuffled before that, and before a limit takes the first of them. An
 `x` of three axes is taken for images of one channel (rows, columns); one of four axes, the second at most four long,
 for images (channels, rows, columns).
@@ -34,6 +35,8 @@ def read(name: str, limits: Limits, dtype: np.dtype[Any]) -> Raw:
     for key, array in arrays.items():
         if key.startswith("x"):
             _check_rows(key, array, dtype, path)
+        elif array.dtype.kind == "f":
+            _check_targets(key, array, arrays["x" + key[1:]], dtype, path)
         else:
             _check_classes(key, array, arrays["x" + key[1:]], path)
     _check_alike(arrays, path)
@@ -121,6 +124,15 @@ def _check_classes(key: str, array: Array, rows: Array, path: Path) -> None:
         raise _refused(path, key, f"classes from {array.min()} to {array.max()}", "classes that count from 0")
 
 
+def _check_targets(key: str, array: Array, rows: Array, dtype: np.dtype[Any], path: Path) -> None:
+    if array.ndim > 2 or array.ndim < 1:
+        raise _refused(path, key, f"{array.ndim} axes", "1 or 2: targets of each example")
+    if array.size == 0 or len(array) != len(rows):
+        raise _refused(path, key, f"targets of shape {array.shape}", f"{len(rows)}, one for each row of 'x{key[1:]}'")
+    if (misfit := misfit_of_numbers(array, dtype)) is not None:
+        raise _refused(path, key, *misfit)
+
+
 def _check_alike(arrays: dict[str, Array], path: Path) -> None:
     x, other = arrays["x"], arrays.get("x_test", arrays["x"])
     if x.shape[1:] != other.shape[1:]:
@@ -128,6 +140,10 @@ def _check_alike(arrays: dict[str, Array], path: Path) -> None:
     # Only uint8 is divided by 255: one array of each kind would be on two scales.
     if (x.dtype == np.uint8) != (other.dtype == np.uint8):
         raise _refused(path, "x_test", f"the type {other.dtype}", f"the type of 'x', {x.dtype}")
+    known = [arrays[key] for key in ("y", "y_test") if key in arrays]
+    if len({(one.dtype.kind == "f", one.shape[1:]) for one in known}) > 1:
+        got, expected = (f"{one.dtype} of shape (n, {', '.join(map(str, one.shape[1:]))})" for one in known[::-1])
+        raise _refused(path, "y_test", got, f"what 'y' has, {expected}")
 
 
 def _splits(arrays: dict[str, Array], path: Path, limits: Limits) -> tuple[Split, Split, str]:
@@ -136,9 +152,9 @@ def _splits(arrays: dict[str, Array], path: Path, limits: Limits) -> tuple[Split
     The last rows of a file that is sorted by class, and the first ones that a limit takes, have only some of the
     classes: such rows are shuffled first.
     """
-    whole = Split(arrays["x"].reshape(len(arrays["x"]), -1), arrays.get("y"))
+    whole = _split(arrays["x"], arrays.get("y"))
     if "x_test" in arrays:
-        test = Split(arrays["x_test"].reshape(len(arrays["x_test"]), -1), arrays.get("y_test"))
+        test = _split(arrays["x_test"], arrays.get("y_test"))
         parts = [
             (whole, limits.train, f"the rows that train_limit={limits.train} takes"),
             (test, limits.test, f"the rows that test_limit={limits.test} takes"),
@@ -148,17 +164,24 @@ def _splits(arrays: dict[str, Array], path: Path, limits: Limits) -> tuple[Split
         return shuffled[0], shuffled[1], _note(path, " and ".join(cause))
     note = _note(path, "the last fifth, which is the test,") if sorted_by_class(whole.labels) else ""
     whole = _shuffled(whole) if note else whole
-    x, y = whole.rows, whole.labels
+    x = whole.rows
     if len(x) < 2:
         raise _refused(path, "x", "1 example", "at least 2, as the last fifth is the test", "Add examples or 'x_test'.")
     cutoff = len(x) - (len(x) + 4) // 5
-    train, test = (Split(x[part], None if y is None else y[part]) for part in (slice(cutoff), slice(cutoff, None)))
-    return train, test, note
+    return whole.part(slice(cutoff)), whole.part(slice(cutoff, None)), note
+
+
+def _split(x: Array, y: Array | None) -> Split:
+    """Return rows with their classes, or with their targets if `y` has floating-point numbers."""
+    rows = x.reshape(len(x), -1)
+    if y is None or y.dtype.kind != "f":
+        return Split(rows, y)
+    return Split(rows, None, y.reshape(len(y), -1))
 
 
 def _shuffled(part: Split) -> Split:
     order = generator(0, "rows of a file that is sorted by class").permutation(len(part.rows))
-    return Split(part.rows[order], None if part.labels is None else part.labels[order])
+    return part.part(order)
 
 
 def _note(path: Path, part: str) -> str:

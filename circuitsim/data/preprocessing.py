@@ -121,6 +121,10 @@ def holding_out(data: Dataset, fraction: float) -> Dataset:
             expected="a fraction that leaves at least one example on either side",
             remedy=f"There are {len(data.train)} training examples.",
         )
-    train, labels = data.train, data.train_labels
-    first, last = (None, None) if labels is None else (labels[:kept], labels[kept:])
-    return replace(data, train=train[:kept], train_labels=first, test=train[kept:], test_labels=last)
+    found: dict[str, Array | None] = {}
+    for what in ("", "_labels", "_targets"):
+        array = getattr(data, f"train{what}")
+        found |= {f"train{what}": None, f"test{what}": None}
+        if array is not None:
+            found |= {f"train{what}": array[:kept], f"test{what}": array[kept:]}
+    return replace(data, **found)  # type: ignore[arg-type]

@@ -18,11 +18,11 @@ MOST_SEEDS = 2**64  # seeds are keys of 64 bits
 def taken_data(
     circuit: Circuit, x: Any, y: Any, dtype: np.dtype[Any], *, labelled: bool
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return examples and, where labels are used, their classes as private arrays in native order.
+    """Return examples and, where labels are used, their classes or targets as private arrays in native order.
 
     Raises
     ------
-    CircuitError : examples that do not fit the inputs or are no finite real numbers; classes that do not fit.
+    CircuitError : examples, classes or targets that do not fit, or are no finite numbers.
     """
     examples, size = as_array(x), circuit.population(circuit.inputs).size
     what = f"data for circuit {circuit.name}"
@@ -34,7 +34,26 @@ def taken_data(
             remedy="Match the data's features to the input population.",
         )
     _refuse(what, misfit_of_numbers(examples, dtype))
-    return private(examples, dtype), _classes(circuit, len(examples), y) if labelled else None
+    if not labelled:
+        return private(examples, dtype), None
+    known = _targets(circuit, len(examples), y, dtype) if circuit.real_targets else _classes(circuit, len(examples), y)
+    return private(examples, dtype), known
+
+
+def _targets(circuit: Circuit, examples: int, y: Any, dtype: np.dtype[Any]) -> np.ndarray:
+    what, size = f"targets for circuit {circuit.name}", circuit.population(circuit.labels).size
+    found = as_array(y)
+    if size == 1 and found.ndim == 1:
+        found = found[:, None]
+    if y is None or found.shape != (examples, size):
+        raise CircuitError(
+            what,
+            got="none" if y is None else f"an array of shape {np.shape(y)}",
+            expected=f"real numbers of shape ({examples}, {size})",
+            remedy="Give one target for each example and label neuron.",
+        )
+    _refuse(what, misfit_of_numbers(found, dtype))
+    return private(found, dtype)
 
 
 def _classes(circuit: Circuit, examples: int, y: Any) -> np.ndarray:

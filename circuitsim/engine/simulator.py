@@ -145,7 +145,7 @@ class Simulator(Persistent):
         Parameters
         ----------
         x : (example, feature), copied in the circuit's dtype; finite numbers without a mask.
-        y : their classes, whole numbers from 0 (example,), for a circuit with labels.
+        y : for a circuit with labels: classes, whole numbers from 0 (example,), or real targets (example, target).
         """
         data = taken_data(self.circuit, x, y, self.state.dtype, labelled=bool(self.circuit.labels))
         self.acts.refuse("use")

@@ -51,8 +51,9 @@ def bind(b: Binding) -> Step:
     if cycle and p.name in b.circuit.clamped:
         return in_turn([])  # all steps have one memory, see activity.py
     if p.name in b.circuit.clamped:
-        if p.name == b.circuit.inputs:
-            return b.kernels.gather(b.view("data", "x"), b.view("data", "rows"), fired)  # type: ignore[no-any-return]
+        if p.name == b.circuit.inputs or b.circuit.real_targets:
+            source = "x" if p.name == b.circuit.inputs else "y"
+            return b.kernels.gather(b.view("data", source), b.view("data", "rows"), fired)  # type: ignore[no-any-return]
         return b.kernels.one_hot(b.view("data", "y"), b.view("data", "rows"), fired)  # type: ignore[no-any-return]
     if cycle == 0 and b.circuit.exchanged(p.name, Carries.INPUT):
         return in_turn([])  # both populations have one memory, see activity.py

@@ -53,7 +53,7 @@ class Study:
         self.presented = scenario.presented(self.common)
         self.epochs = common_epochs(self.groups, self.common)
         for group in self.groups:
-            group.simulator.use(data.train, data.train_labels)
+            group.simulator.use(data.train, self._answers(group)[0])
         self.watch = RunWatch(self.groups)
         self._prepare()
         self.epoch = 0  # the epoch in progress, counted from 0
@@ -100,7 +100,7 @@ class Study:
         group.simulator.change_protocol(stage.protocol)
         if self.common.augment_shift:
             shown = images_of_epoch(self.data, self.common, self.epoch)
-            group.simulator.use(shown, self.data.train_labels)
+            group.simulator.use(shown, self._answers(group)[0])
         with np.errstate(over="ignore", invalid="ignore"):  # rates out of range are found as divergence
             numbers = changing(group.design.circuit, group.settings, self.epoch - begin)
             group.simulator.set_parameters({**stage.parameters, **numbers})
@@ -135,7 +135,7 @@ class Study:
         """
         data, scenario = self.data, self.scenario
         for group, watch in zip(self.groups, self.watch.of, strict=True):
-            for split, x, y in (("train", data.train, data.train_labels), ("test", data.test, data.test_labels)):
+            for split, x, y in zip(("train", "test"), (data.train, data.test), self._answers(group), strict=True):
                 measured = watch.look("evaluate", scenario.evaluate, group.simulator, x, y)
                 self._check_finite(group, measured, epoch, split)
                 self._add(group, epoch, split, measured)
@@ -202,10 +202,9 @@ class Study:
         for group in self.groups:
             found.update(group.design.circuit.text.encode())
         data = self.data
-        for x in (data.train, data.test, data.train_labels, data.test_labels):
-            if x is None:
-                continue
-            found.update(zlib.crc32(x.data).to_bytes(4, "big"))  # CRC: the data are large, and SHA-256 is slower
+        for x in (data.train, data.test, *data.answers(real=False), *data.answers(real=True)):
+            if x is not None:  # CRC: the data are large, and SHA-256 is slower
+                found.update(zlib.crc32(x.data).to_bytes(4, "big"))
         return found.hexdigest()
 
     def snapshot(self) -> dict[str, np.ndarray]:
@@ -239,6 +238,10 @@ class Study:
             own = {name.removeprefix(prefix): a for name, a in snapshot.items() if name.startswith(prefix)}
             group.simulator.restore(own)
         self.watch.restore(snapshot["watch"])
+
+    def _answers(self, group: ReplicaGroup) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Return the classes, or the real-valued targets, of the training and test examples."""
+        return self.data.answers(real=group.design.circuit.real_targets)
 
     def _prepare(self) -> None:
         """Load the tensors that follow from a replica's settings and the data."""

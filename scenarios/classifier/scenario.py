@@ -81,6 +81,7 @@ def described(settings: ClassifierSettings) -> tuple[Circuit, Protocol]:
         deferred=settings.update_probability < 1,
         updates=UPDATES[settings.updates],
         window=settings.window,
+        real_targets=settings.REAL_TARGETS,
     )
 
 
@@ -186,10 +187,11 @@ def check(settings: ClassifierSettings, data: Dataset) -> None:
 
 def inspect(simulator: Simulator, settings: ClassifierSettings, data: Dataset) -> Figures:
     """Return angles of weights and of errors, norms, correlations, saturation, and distances of untied kernels."""
-    if data.train_labels is None:
+    known = data.answers(real=settings.REAL_TARGETS)[0]
+    if known is None:
         return {}
     first = slice(settings.angle_examples)
-    found = weight_alignment(simulator) | delta_alignment(simulator, data.train[first], data.train_labels[first])
+    found = weight_alignment(simulator) | delta_alignment(simulator, data.train[first], known[first])
     found |= saturated_fractions(simulator, data.train[first]) | kernel_distances(simulator)
     return dict(sorted(found.items(), key=lambda item: FIGURES.index(item[0].partition("/")[0])))
 

@@ -92,6 +92,8 @@ class ClassifierSettings(ImageSettings):
         *ImageSettings.FIXED, "angle_examples", "class_errors", "running_loss", "shifted_test", "norm", "noise",
     )  # fmt: skip
     SHAPING: ClassVar[tuple[str, ...]] = (*ImageSettings.SHAPING, "norm")
+    REAL_TARGETS: ClassVar[bool] = False
+    """Whether the targets are real numbers in place of classes."""
 
     def model_post_init(self, context: Any) -> None:
         """Check settings against each other; fill in those that follow from the kind of feedback."""

@@ -15,7 +15,7 @@ import requests
 from circuitsim.data import fetch, load, names, path, registry
 from circuitsim.errors import DataError
 
-KNOWN = "one of cifar10, cluttered-digits, digits, fashion-mnist, lowrank, mnist, or a path that ends in .npz"
+KNOWN = "one of cifar10, cluttered-digits, digits, fashion-mnist, lowrank, mnist, teacher, or a path that ends in .npz"
 
 
 @pytest.mark.parametrize("call", [load, path, fetch])
@@ -43,6 +43,7 @@ def test_list(small_mnist: Path) -> None:
         "digits": "embedded",
         "fashion-mnist": "not here: `circuitsim data fetch fashion-mnist`",
         "lowrank": "generated",
+        "teacher": "generated",
         "mnist": str(small_mnist),
     }
     assert path("mnist") == small_mnist

@@ -99,7 +99,7 @@ BAD[7, 1] = np.nan
         ({"x": X, "y": Y.astype(object)}, "array 'y': got an array of Python objects"),
         ({"x": X, "y": Y[:9]}, "array 'y': got 9 classes; expected 11, one for each row of 'x'"),
         ({"x": X, "y": Y[:, None]}, "array 'y': got 2 axes; expected 1: a class for each example"),
-        ({"x": X, "y": Y / 1.0}, "array 'y': got the type float64; expected whole numbers"),
+        ({"x": X, "y": Y + 0j}, "array 'y': got the type complex128; expected whole numbers"),
         ({"x": X, "y": Y > 3}, "array 'y': got the type bool; expected whole numbers"),
         ({"x": X, "y": Y - 1}, "array 'y': got classes from -1 to 9; expected classes that count from 0"),
         ({"x": X, "y": Y.astype("u8") + 2**63}, "array 'y': got classes from 9223372036854775808"),

@@ -56,6 +56,10 @@ def check_names(graph: Graph) -> None:
     for role in (*graph.clamped, graph.outputs):
         if role not in {p.name for p in graph.populations}:
             refuse(f"circuit {graph.name}", f"input or output {role!r}", "one of its populations", "Name one.")
+    if graph.real_targets and not graph.labels:
+        refuse(f"circuit {graph.name}", "real_targets without labels", "labels too", "Name the population in labels.")
+    if graph.real_targets and any(x.carries is Carries.MARGIN for x in graph.exchanges):
+        refuse(f"circuit {graph.name}", "margins with real_targets", "classes", "Compare the output with its target.")
     if graph.labels == graph.inputs:
         refuse(f"circuit {graph.name}", f"labels in the input {graph.labels}", "another one", "Add a population.")
 
