@@ -8,7 +8,7 @@ q times the other factors, in feedback neurons `error_q_W` that multiply.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from circuitsim.circuit.circuit import Circuit
@@ -22,7 +22,7 @@ from circuitsim.rules import delta
 FEEDBACK = ("bp", "fa", "kp", "ss")
 
 
-def through_time(circuit: Circuit, feedback: str = "bp") -> Circuit:
+def through_time(circuit: Circuit, feedback: str = "bp", taught: Sequence[str] | None = None) -> Circuit:
     """Return a circuit with error neurons, feedback synapses and rules for all synapses with weights of their own.
 
     Parameters
@@ -30,10 +30,12 @@ def through_time(circuit: Circuit, feedback: str = "bp") -> Circuit:
     circuit : the forward circuit, whose output neurons project to nothing; the labels have one neuron for each.
     feedback : bp (transposed weights: backpropagation through time), fa (fixed random weights: feedback alignment
         through time), kp (random weights that learn what the forward ones learn), ss (signs of the transposed weights).
+    taught : the populations that errors reach; synapses to others do not learn, and errors pass through no others.
+        None: all that have synapses to learn, and all that these lead to.
 
     Raises
     ------
-    CircuitError : output neurons with outgoing projections, or a circuit that learns already.
+    CircuitError : output neurons with outgoing projections, a circuit that learns already, or an unknown population.
 
     Source
     ------
@@ -48,7 +50,7 @@ def through_time(circuit: Circuit, feedback: str = "bp") -> Circuit:
             expected="a forward circuit without rules, whose output neurons project to nothing",
             remedy="Give the output neurons a population of their own.",
         )
-    taught = _taught(circuit)
+    taught = _taught(circuit) if taught is None else _known(circuit, taught)
     errors, gates = list(_errors(circuit, taught)), list(_gates(circuit, taught))
     top = circuit.population(circuit.outputs)
     labels = Population("labels", site=top.site, shape=top.shape)
@@ -87,6 +89,13 @@ def _taught(circuit: Circuit) -> list[str]:
             reached[name] = None
             waiting += [q.target for q in circuit.outgoing[name]]
     return [p.name for p in circuit.populations if p.name in reached]
+
+
+def _known(circuit: Circuit, taught: Sequence[str]) -> list[str]:
+    """Return the names of populations, or refuse one that does not exist."""
+    for name in taught:
+        require_choice("taught", "errors through time", name, [p.name for p in circuit.populations])
+    return list(taught)
 
 
 def _multiplies(circuit: Circuit, name: str) -> bool:
@@ -163,7 +172,7 @@ def _exchanges(circuit: Circuit, taught: list[str]) -> Iterator[Exchange]:
 
 
 def _rules(circuit: Circuit, feedback: str, taught: list[str]) -> Iterator[Plasticity]:
-    for q in learning(circuit):
+    for q in (q for q in learning(circuit) if q.target in taught):
         yield Plasticity(q.name, delta, post=_carrier(circuit, q), each_step=True)
         if feedback == "kp" and q.source in taught:
             yield Plasticity(f"B_{q.name}", delta, post=q.source, each_step=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from circuitsim.analysis.averages import MEANING
 from circuitsim.analysis.reports.maps import Matrix, draw_matrices
-from circuitsim.analysis.reports.page import number
+from circuitsim.analysis.reports.page import number, plural
 from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
 from circuitsim.analysis.reports.search_plots import Searched, draw_history
 from circuitsim.runs.tables import HELD_OUT
@@ -45,11 +45,11 @@ def finish(folder: Path, metrics: pd.DataFrame, config: Mapping[str, Any]) -> No
 def budget(config: Mapping[str, Any]) -> str:
     """Describe what each rule was given."""
     return (
-        f"Each rule had {config['trials']} trials on {config['network']} (TPE, {config['startup']} of them random) for "
-        f"the learning rate and its own coefficients; a trial is the mean error of {config['seeds']} circuit(s) on the "
-        f"last {100 * config['held_out']:.3g} % of the training examples, which they were not trained on. The best "
-        f"setting then trained each network on all training examples with {config['test_seeds']} other seeds. "
-        f"{config['epochs']} epoch(s)."
+        f"Each rule had {plural(config['trials'], 'trial')} on {config['network']} (TPE, {config['startup']} of them "
+        "random) for the learning rate and its own coefficients; a trial is the mean error of "
+        f"{plural(config['seeds'], 'circuit')} on the last {100 * config['held_out']:.3g} % of the training examples, "
+        "which are left out of its training. The best setting then trained each network on all training examples with "
+        f"{plural(config['test_seeds'], 'other seed')}. Every circuit learned for {plural(config['epochs'], 'epoch')}."
     )
 
 

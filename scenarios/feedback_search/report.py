@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from circuitsim.analysis.averages import MEANING
-from circuitsim.analysis.reports.page import number
+from circuitsim.analysis.reports.page import number, plural
 from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
 from circuitsim.analysis.reports.search_plots import Searched, draw_history
 from circuitsim.runs.tables import HELD_OUT
@@ -35,11 +35,12 @@ def finish(folder: Path, metrics: pd.DataFrame, config: Mapping[str, Any]) -> No
 def budget(config: Mapping[str, Any]) -> str:
     """Describe what each method was given."""
     return (
-        f"Each kind of feedback had {config['trials']} trials (TPE, {config['startup']} of them random) for the rates "
-        f"of {LAYERS[config['rates']]} and for its own coefficients; a trial is the mean error of "
-        f"{config['seeds']} circuits on the last {100 * config['held_out']:.3g} % of the training examples, which they "
-        "were not trained on. The best setting was then trained on all training examples with "
-        f"{config['test_seeds']} other seeds; the test split was used there alone. {config['epochs']} epoch(s)."
+        f"Each kind of feedback had {plural(config['trials'], 'trial')} (TPE, {config['startup']} of them random) for "
+        f"the rates of {LAYERS[config['rates']]} and for its own coefficients; a trial is the mean error of "
+        f"{plural(config['seeds'], 'circuit')} on the last {100 * config['held_out']:.3g} % of the training examples, "
+        "which are left out of its training. The best setting was then trained on all training examples with "
+        f"{plural(config['test_seeds'], 'other seed')}; the test split was used there alone. Every circuit learned "
+        f"for {plural(config['epochs'], 'epoch')}."
     )
 
 

@@ -28,7 +28,7 @@ from circuitsim.scenarios.figures import (
 )
 
 TITLE = "recurrence – recurrent cells against feedforward networks"
-PLAIN, CONTROL = "feedforward", "feedforward-as-"
+PLAIN, STEPS, CONTROL = "feedforward", "feedforward-steps", "feedforward-as-"
 
 
 class Trained(Measured):
@@ -42,7 +42,7 @@ class Trained(Measured):
     @property
     def label(self) -> str:
         """The name of its curve."""
-        return self.name.replace(CONTROL, "feedforward, weights as ")
+        return self.name.replace(CONTROL, "feedforward, weights as ").replace(STEPS, "feedforward, as many steps")
 
     @property
     def weights(self) -> int:
@@ -86,7 +86,7 @@ def _table(ran: Sequence[Trained], config: Mapping[str, Any]) -> Exhibit:
 
 def _epochs(ran: Sequence[Trained]) -> Exhibit:
     """Return test errors over epochs, a panel for each cell beside its controls."""
-    plain = [one for one in ran if one.name == PLAIN]
+    plain = [one for one in ran if one.name in (PLAIN, STEPS)]
     series = []
     for one in (one for one in ran if one.recurs):
         beside = [other for other in ran if other.name == f"{CONTROL}{one.name}"]

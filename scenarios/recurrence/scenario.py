@@ -13,6 +13,7 @@ from pydantic import Field
 
 from circuitsim.circuits.cells import CELLS
 from circuitsim.circuits.recurrent import recurrent_classifier, weights_of
+from circuitsim.runs.config import refuse
 from circuitsim.runs.scenario import Campaign, Member
 from circuitsim.scenarios.fields import (
     CLASSES,
@@ -27,7 +28,7 @@ from circuitsim.scenarios.fields import (
     expected_each_once,
     must,
 )
-from circuitsim.scenarios.recurrence.report import CONTROL, PLAIN, finish
+from circuitsim.scenarios.recurrence.report import CONTROL, PLAIN, STEPS, finish
 
 FEEDBACK = ("bp", "fa", "kp", "ss")
 
@@ -47,6 +48,7 @@ class RecurrenceSettings(CampaignSettings):
     judged: Count = 2
     lr: NonNegative = 0.003
     momentum: float = Field(0.9, ge=0, lt=1, description="a number from 0 to below 1")
+    rates: dict[str, NonNegative] = Field({}, description="a table of numbers >= 0 by network")
     threshold: float = Field(0.9, gt=0, description="a number above 0")
     seeds: Replicates = 2
     epochs: Count = 8
@@ -55,14 +57,20 @@ class RecurrenceSettings(CampaignSettings):
     test_limit: Limit = None
 
     def model_post_init(self, _: Any) -> None:
-        """Judge no more steps than there are."""
+        """Judge no more steps than there are; refuse rates of networks that are not trained."""
         if self.judged > self.steps:
             object.__setattr__(self, "judged", self.steps)
+        known = [PLAIN, STEPS, *(name for cell in self.cells for name in (cell, f"{CONTROL}{cell}"))]
+        for name in self.rates:
+            if name not in known:
+                refuse(
+                    "rates", dict(self.rates), f"a table of numbers >= 0 by network: {', '.join(known)}", "Correct it."
+                )
 
 
 def members(settings: RecurrenceSettings) -> list[Member]:
-    """Return the plain feedforward network, then each cell with the feedforward network of as many weights."""
-    made = [_member(settings, PLAIN, "none", settings.channels, ["bp"])]
+    """Return the feedforward network with one step and with all, then each cell with one of as many weights."""
+    made = [_member(settings, name, "none", settings.channels, ["bp"]) for name in (PLAIN, STEPS)]
     for cell in settings.cells:
         made.append(_member(settings, cell, cell, settings.channels, settings.feedback))
         made.append(_member(settings, f"{CONTROL}{cell}", "none", matched(settings, cell), ["bp"]))
@@ -95,12 +103,13 @@ def _weights(settings: RecurrenceSettings, cell: str, channels: list[int]) -> in
 
 
 def _member(settings: RecurrenceSettings, name: str, cell: str, channels: list[int], feedback: list[str]) -> Member:
-    recurs = cell != "none"
-    values: Mapping[str, Any] = settings.shared("dataset", "lr", "momentum", "threshold") | {
+    repeated = cell != "none" or name == STEPS
+    values: Mapping[str, Any] = settings.shared("dataset", "momentum", "threshold") | {
+        "lr": settings.rates.get(name, settings.lr),
         "cell": cell,
         "channels": channels,
-        "steps": settings.steps if recurs else 1,
-        "judged": settings.judged if recurs else 1,
+        "steps": settings.steps if repeated else 1,
+        "judged": settings.judged if repeated else 1,
         "readout": "confident",
     }
     return settings.member(name, "recurrent-classifier", values, {"feedback": feedback})

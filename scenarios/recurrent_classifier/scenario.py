@@ -11,7 +11,8 @@ from pydantic import Field
 from circuitsim.analysis.recurrence import errors_over_steps
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuits.cells import CELLS
-from circuitsim.circuits.errors_through_time import FEEDBACK, through_time
+from circuitsim.circuits.errors_through_time import FEEDBACK
+from circuitsim.circuits.long_range import ROUTES, errors_by
 from circuitsim.circuits.recurrent import recurrent_classifier
 from circuitsim.engine.decisions import Readout
 from circuitsim.errors import CircuitError
@@ -52,6 +53,7 @@ class RecurrentSettings(TrainingSettings):
     judged: Count = 2
     truncated: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
     feedback: Literal["bp", "fa", "kp", "ss"] = Field("bp", description=f"one of {', '.join(FEEDBACK)}")
+    errors: Literal["layers", "edges", "last"] = Field("layers", description=f"one of {', '.join(ROUTES)}")
     readout: Literal["last", "averaged", "confident"] = Field("last", description="last, averaged or confident")
     threshold: float = Field(0.9, gt=0, description="a number above 0")
     lr: NonNegative = 0.003
@@ -73,7 +75,7 @@ class RecurrentSettings(TrainingSettings):
                     key, getattr(self, key), f"{expectation(type(self), key)}, at most steps={self.steps}", "Lower it."
                 )
         try:
-            _ = self.forward
+            _ = self.circuit
         except CircuitError as error:
             refuse("channels", self.channels, error.expected, f"{error.remedy} Got {error.got}.")
         if self.lr_bias is None:
@@ -87,6 +89,11 @@ class RecurrentSettings(TrainingSettings):
             recurrent_kernel=self.recurrent_kernel, pool=self.pool, top_down=self.top_down, unroll=self.unroll,
             blank=self.blank,
         )  # fmt: skip
+
+    @property
+    def circuit(self) -> Circuit:
+        """The circuit that learns."""
+        return errors_by(self.forward[0], self.errors, self.feedback)
 
     @property
     def clock(self) -> Clock:
@@ -104,8 +111,7 @@ class RecurrentSettings(TrainingSettings):
 
 def design(settings: RecurrentSettings) -> Design:
     """Return the circuit, protocol and parameters of settings; errors of the judged steps count as their mean."""
-    forward, _ = settings.forward
-    circuit = through_time(forward, settings.feedback)
+    circuit = settings.circuit
     if settings.nesterov:
         circuit = replace(circuit, plasticity=tuple(replace(p, nesterov=True) for p in circuit.plasticity))
     parameters: dict[object, float] = {}

@@ -12,6 +12,7 @@ from running import circuitsim, metrics
 
 from circuitsim.analysis.error_signals import effective_rank
 from circuitsim.runs.config import build, spell
+from circuitsim.scenarios.alignment_depth.report import budget
 from circuitsim.scenarios.alignment_depth.runs import Runs, noisy, own_keys
 from circuitsim.scenarios.alignment_depth.settings import AlignmentDepthSettings
 from circuitsim.scenarios.classifier.ended import trained
@@ -85,3 +86,19 @@ def test_budgets_transfer_and_resumption(tmp_path: Path) -> None:
     table = pd.read_csv(out / "figures" / "transfer.csv")
     assert len(table) == 4 and (table["seeds"] == 2).all()
     assert (out / "report.html").exists()
+
+
+def test_the_budget_is_said_in_whole_words() -> None:
+    config = {
+        "trials": 1,
+        "network": "resnet8",
+        "startup": 1,
+        "seeds": 1,
+        "held_out": 0.25,
+        "test_seeds": 1,
+        "epochs": 1,
+    }
+    text = budget(config)
+    assert "1 trial on resnet8" in text and "1 circuit on the last 25 %" in text
+    assert "1 other seed. " in text and text.endswith("for 1 epoch.")
+    assert "16 trials" in budget({**config, "trials": 16}) and "5 epochs." in budget({**config, "epochs": 5})

@@ -14,7 +14,7 @@ from circuitsim import data
 from circuitsim.analysis.recurrence import errors_over_steps
 from circuitsim.circuits.recurrent import recurrent_classifier, weights_of
 from circuitsim.engine.decisions import Readout, decisions
-from circuitsim.errors import CircuitError
+from circuitsim.errors import CircuitError, CircuitsimError
 from circuitsim.runs.config import build
 from circuitsim.runs.training import make_study
 from circuitsim.scenarios.recurrence.scenario import RecurrenceSettings, matched, members
@@ -88,14 +88,38 @@ def test_errors_over_steps_are_those_of_the_decisions() -> None:
 def test_members_are_cells_each_with_a_feedforward_network_of_as_many_weights() -> None:
     settings = RecurrenceSettings(cells=["simple", "gru"], feedback=["bp", "kp"], seeds=3)
     found = members(settings)
-    assert [m.name for m in found] == ["feedforward", "simple", "feedforward-as-simple", "gru", "feedforward-as-gru"]
-    assert [m.vary["feedback"] for m in found] == [["bp"], ["bp", "kp"], ["bp"], ["bp", "kp"], ["bp"]]
+    names = ["feedforward", "feedforward-steps", "simple", "feedforward-as-simple", "gru", "feedforward-as-gru"]
+    assert [m.name for m in found] == names
+    assert [m.vary["feedback"] for m in found] == [["bp"], ["bp"], ["bp", "kp"], ["bp"], ["bp", "kp"], ["bp"]]
     built = [RecurrentSettings(**m.values) for m in found]
-    assert [one.steps for one in built] == [1, 4, 1, 4, 1]
+    assert [one.steps for one in built] == [1, 4, 4, 1, 4, 1]
     counts = [weights_of(one.forward[0]) for one in built]
-    for recurrent, control in ((1, 2), (3, 4)):
+    for recurrent, control in ((2, 3), (4, 5)):
         assert abs(counts[recurrent] - counts[control]) < 0.05 * counts[recurrent]
-    assert matched(settings, "simple") == built[2].channels
+    assert matched(settings, "simple") == built[3].channels
+
+
+def test_networks_may_have_rates_of_their_own() -> None:
+    settings = RecurrenceSettings(cells=["gru"], lr=0.03, rates={"gru": 0.1})
+    assert [m.values["lr"] for m in members(settings)] == [0.03, 0.03, 0.1, 0.03]
+    text = (
+        "key rates: got {'lstm': 0.1}; expected a table of numbers >= 0 by network: feedforward, feedforward-steps, gru"
+    )
+    with pytest.raises(CircuitsimError, match=re.escape(text)):
+        build(RecurrenceSettings, {"cells": ["gru"], "rates": {"lstm": 0.1}})
+
+
+def test_a_feedforward_network_gains_nothing_from_more_steps() -> None:
+    """The control of equal steps computes and learns what the network shown once does."""
+    plain, steps, *_ = members(RecurrenceSettings(cells=["gru"], train_limit=60, test_limit=40, epochs=1, batch=20))
+    found = []
+    for member in (plain, steps):
+        keys = {**member.values, "feedback": "bp", "dtype": "float64", "lr": 0.05}
+        study = make_study(SCENARIO, [build(RecurrentSettings, keys)], "numba")
+        study.groups[0].simulator.present(np.arange(20))
+        found.append(study.groups[0].simulator.tensors())
+    for name, tensor in found[0].items():
+        np.testing.assert_allclose(found[1][name], tensor, rtol=1e-9, atol=1e-12, err_msg=name)
 
 
 REFUSED = [
@@ -144,7 +168,13 @@ def test_figures_and_tables(ran: Path) -> None:
     drawn = {"networks.csv", "epochs.csv", "epochs.svg", "steps.csv", "steps.svg"}
     assert {path.name for path in (ran / "figures").iterdir()} == drawn
     table = pd.read_csv(ran / "figures" / "networks.csv").set_index("network")
-    assert list(table.index) == ["feedforward", "simple, bp", "simple, fa", "feedforward, weights as simple"]
+    assert list(table.index) == [
+        "feedforward",
+        "feedforward, as many steps",
+        "simple, bp",
+        "simple, fa",
+        "feedforward, weights as simple",
+    ]
     frame = metrics(ran)
     own = frame[(frame["member"] == "simple") & (frame["metric"] == "error") & (frame["split"] == "test")]
     last = own[(own["epoch"] == 1) & (own["feedback"] == "fa")]["value"]

@@ -1,0 +1,1 @@
+"""Experiment: do long-range feedback edges serve inference, learning, both or neither?"""
