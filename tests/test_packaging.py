@@ -47,6 +47,6 @@ def test_an_install_has_the_package_and_nothing_else(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         found = {Path(name) for name in archive.namelist()}
     assert {path.parts[0] for path in found} == {"circuitsim", f"circuitsim-{PROJECT['project']['version']}.dist-info"}
-    patterns = ("*.py", "*.cu", "*.cuh", "py.typed", "*.toml", "*.parquet")
+    patterns = ("*.py", "*.cu", "*.cuh", "py.typed", "*.toml", "*.parquet", "*.csv.gz")
     expected = set().union(*(sources(pattern) for pattern in patterns))
     assert {path for path in found if path.parts[0] == "circuitsim"} == expected

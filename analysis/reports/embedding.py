@@ -9,6 +9,7 @@ import numpy as np
 
 from circuitsim.analysis.reports.page import Image
 from circuitsim.analysis.reports.plots import COLOURS, axes_at, drawing, inline
+from circuitsim.errors import ConfigError
 
 if TYPE_CHECKING:
     from matplotlib.path import Path
@@ -24,9 +25,19 @@ def embedded(x: np.ndarray, seed: int) -> np.ndarray:
     Source
     ------
     Van der Maaten & Hinton 2008 (scikit-learn). The perplexity is 30, or less for fewer than 91 examples.
+
+    Raises
+    ------
+    ConfigError : scikit-learn is not installed.
     """
-    from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
+
+    try:
+        from sklearn.manifold import TSNE
+    except ImportError:
+        got, expected = "an environment without scikit-learn", "scikit-learn, which has t-SNE"
+        remedy = "pip install 'circuitsim[embedding]', then: circuitsim resume DIR writes the page anew."
+        raise ConfigError("embedding in two dimensions", got=got, expected=expected, remedy=remedy) from None
 
     perplexity = min(PERPLEXITY, (len(x) - 1) / 3)
     with threadpool_limits(1):  # several threads wait for each other longer than they work
@@ -40,12 +51,13 @@ def neighbours(x: np.ndarray, classes: np.ndarray, nearest: int = NEAREST) -> fl
     >>> neighbours(np.array([[0.0], [0.1], [5.0], [5.1]]), np.array([0, 0, 1, 0]), nearest=1)
     0.5
     """
-    from sklearn.neighbors import NearestNeighbors
-
-    places = NearestNeighbors(n_neighbors=nearest + 1).fit(x).kneighbors(x, return_distance=False)
-    own = np.arange(len(x))[:, None]
-    others = np.stack([row[row != k][:nearest] for row, (k,) in zip(places, own, strict=True)])
-    return float((classes[others] == classes[:, None]).mean())
+    x = np.asarray(x, np.float64)
+    found = []
+    for k, one in enumerate(x):
+        far = ((x - one) ** 2).sum(axis=1)
+        far[k] = np.inf  # not an example's own neighbour
+        found.append(np.argsort(far, kind="stable")[:nearest])
+    return float((classes[np.stack(found)] == classes[:, None]).mean())
 
 
 def _number(value: int) -> Path:

@@ -34,7 +34,7 @@ FOLDERS = (CHECKPOINTS, FIGURES, KEPT, MEMBERS)
 ANEW = "Put it back, or start the run anew in another folder."  # what this one still has stays
 S = TypeVar("S", bound=Settings)
 _DRAWN = (".svg", ".csv")  # what is in the folder of figures
-_VERSIONED = ("circuitsim", "numpy", "numba", "scipy", "sympy", "networkx", "pandas", "scikit-learn")
+_VERSIONED = ("circuitsim", "numpy", "numba", "scipy", "sympy", "networkx", "pandas")
 
 
 def check_free(folder: Path, overwrite: bool) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from circuitsim.analysis.reports.embedding import draw_embeddings, embedded, neighbours
 from circuitsim.analysis.reports.portfolio import Exhibit
+from circuitsim.errors import ConfigError
 from circuitsim.scenarios.figures import exhibit, image_rows
 from circuitsim.scenarios.tourbillon_figures.curves import OURS, PAPER, REC, SYMMETRIC, WHY, datasets, named
 from circuitsim.scenarios.tourbillon_figures.series import Developed, by_rule
@@ -73,22 +74,25 @@ def _mse(one: np.ndarray, other: np.ndarray) -> float:
 
 def figure_7(runs: Sequence[Developed], config: Mapping[str, Any]) -> list[Exhibit]:
     """Draw the top hinge in two dimensions, and count the neighbours of one class."""
-    drawn, rows = {}, []
+    drawn, rows, missing = {}, [], ""
     for one in runs:
         shown = one.data()
         assert shown.test_labels is not None
         chosen = np.random.default_rng(config["seed"]).permutation(len(shown.test))[: config["examples"]]
         classes = shown.test_labels[chosen]
         activity = upward(weights(one), shown.test[chosen])
-        flat = embedded(activity[-1], config["seed"])
-        drawn[one.dataset] = (flat, classes)
-        spaces = {"input": activity[0], **{f"hinge {b}": h for b, h in enumerate(activity[1:], 1)}, "t-SNE": flat}
+        spaces = {"input": activity[0], **{f"hinge {b}": h for b, h in enumerate(activity[1:], 1)}}
+        try:
+            spaces["t-SNE"] = embedded(activity[-1], config["seed"])
+            drawn[one.dataset] = (spaces["t-SNE"], classes)
+        except ConfigError as error:
+            missing = f" No picture: {error}"
         rows += [(one.dataset, name, x.shape[1], len(x), 100 * neighbours(x, classes)) for name, x in spaces.items()]
-    image = draw_embeddings(drawn)
+    image = draw_embeddings(drawn) if drawn else None
     caption = (
         "The highest hinge, before fine-tuning, by t-SNE. Colours are the classes of test images, which the circuit "
         "has not seen. The table has the percentage of an image's ten nearest neighbours that are of its own class."
-    )
+    ) + missing
     columns = ["data", "space", "dimensions", "examples", "neighbours of the same class (%)"]
     return [exhibit("figure-7", "Figure 7: hinges in two dimensions", caption, columns, rows, image)]
 

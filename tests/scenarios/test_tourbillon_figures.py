@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from running import circuitsim, final, metrics, skip_report
 from circuitsim import data
 from circuitsim.analysis.reports.embedding import draw_embeddings, embedded, neighbours
 from circuitsim.engine.simulator import Simulator
+from circuitsim.errors import ConfigError
 from circuitsim.runs.config import build
 from circuitsim.runs.lookup import load_scenario
 from circuitsim.runs.scenario import Member, expect_circuits
@@ -121,6 +123,13 @@ def test_activity_up_and_down_is_the_circuits() -> None:
     for one, other in zip((hinges[1], hinges[2], downward(own, hinges[1], 1), decoded), expected, strict=True):
         np.testing.assert_allclose(one, other[0], atol=1e-12)
     np.testing.assert_allclose(downward(own, hinges[2], 2), downward(own, decoded, 1))
+
+
+def test_an_environment_without_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
+    text = r"^embedding in two dimensions: got an environment without scikit-learn; expected scikit-learn, w"
+    with pytest.raises(ConfigError, match=text):
+        embedded(np.zeros((40, 3)), 0)
 
 
 def test_neighbours_and_maps_of_separate_classes() -> None:
