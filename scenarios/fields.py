@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from circuitsim.runs.config import Settings
+from circuitsim.runs.config import Settings, refuse
 from circuitsim.runs.scenario import Member
 
 IMAGES: Mapping[str, int] = {"digits": 64, "cluttered-digits": 144, "mnist": 784, "fashion-mnist": 784, "cifar10": 3072}
@@ -66,6 +66,17 @@ def distinct(values: Sequence[Any]) -> bool:
 def expected_each_once(known: Iterable[Any]) -> str:
     """Describe a list that `each_once` accepts."""
     return f"a list of at least one of {', '.join(map(str, known))}, each once"
+
+
+Rates = dict[str, NonNegative]
+"""Learning rates of single members of a campaign, by their names."""
+
+
+def check_rates(rates: Mapping[str, float], known: Sequence[str]) -> None:
+    """Refuse a rate of a network that a campaign does not train."""
+    if unknown := [name for name in rates if name not in known]:
+        expected = f"a table of numbers >= 0 by network: {', '.join(known)}"
+        refuse("rates", dict(rates), expected, f"Leave out {', '.join(unknown)}.")
 
 
 Sizes = Annotated[list[int], must(lambda sizes: bool(sizes) and min(sizes) >= 1)]

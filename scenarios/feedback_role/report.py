@@ -28,10 +28,9 @@ from circuitsim.scenarios.figures import (
 )
 
 TITLE = "feedback-role – the same feedback edges for inference, for learning, for both, for neither"
-CONTROL = "-wider"
 COSTS = ["weights", "window (ticks)", "memory (values)", "memory (most at a neuron)", "learning channels"]
-PANELS = {"errors through the edges or not at all": ("neither", "inference", "learning", "both", f"neither{CONTROL}"),
-          "errors through the layers": ("layers", "layers-inference", f"layers{CONTROL}")}  # fmt: skip
+PANELS = {"errors through the edges or not at all": ("neither", "inference", "learning", "both", "neither-wider"),
+          "errors through the layers": ("layers", "layers-inference", "layers-wider")}  # fmt: skip
 
 
 class Trained(Measured):

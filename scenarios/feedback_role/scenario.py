@@ -18,7 +18,7 @@ from pydantic import Field
 from circuitsim.circuits.long_range import errors_by
 from circuitsim.circuits.recurrent import recurrent_classifier, weights_of
 from circuitsim.runs.scenario import Campaign, Member
-from circuitsim.scenarios.feedback_role.report import CONTROL, finish
+from circuitsim.scenarios.feedback_role.report import finish
 from circuitsim.scenarios.fields import (
     CLASSES,
     IMAGES,
@@ -26,8 +26,10 @@ from circuitsim.scenarios.fields import (
     Count,
     Limit,
     NonNegative,
+    Rates,
     Replicates,
     among,
+    check_rates,
     must,
 )
 
@@ -48,19 +50,23 @@ ROLES: Mapping[str, Role] = {
 OTHERS: Mapping[str, Role] = {"layers": Role(False, "layers"), "layers-inference": Role(True, "layers")}
 """Errors pass back through every layer, by feedback synapses of their own; here edges for inference learn."""
 
+WIDER = {"neither-wider": ("neither", "both"), "layers-wider": ("layers", "layers-inference")}
+"""Controls: a network without edges, and the one that has as many weights."""
+
 
 class FeedbackRoleSettings(CampaignSettings):
     """The settings of `feedback-role`."""
 
     dataset: Annotated[str, among(IMAGES)] = Field("cluttered-digits", description=f"one of {', '.join(IMAGES)}")
-    feedback: Annotated[str, among(("bp", "fa", "kp", "ss"))] = Field("fa", description="one of bp, fa, kp, ss")
+    feedback: Annotated[str, among(("bp", "fa", "kp", "ss"))] = Field("bp", description="one of bp, fa, kp, ss")
     channels: Annotated[list[int], must(lambda n: len(n) == 2 and min(n) >= 1)] = Field(
         [8, 16], description="a list of two whole numbers >= 1, channels of each layer"
     )
     steps: Count = 4
     judged: Count = 2
-    lr: NonNegative = 0.02
+    lr: NonNegative = 0.03
     momentum: float = Field(0.9, ge=0, lt=1, description="a number from 0 to below 1")
+    rates: Rates = Field({}, description="a table of numbers >= 0 by network")
     seeds: Replicates = 5
     epochs: Count = 10
     batch: Count = 50
@@ -68,9 +74,10 @@ class FeedbackRoleSettings(CampaignSettings):
     test_limit: Limit = None
 
     def model_post_init(self, _: Any) -> None:
-        """Judge no more steps than there are."""
+        """Judge no more steps than there are; refuse rates of networks that are not trained."""
         if self.judged > self.steps:
             object.__setattr__(self, "judged", self.steps)
+        check_rates(self.rates, [*ROLES, *OTHERS, *WIDER])
 
 
 def members(settings: FeedbackRoleSettings) -> list[Member]:
@@ -81,9 +88,8 @@ def members(settings: FeedbackRoleSettings) -> list[Member]:
     """
     roles = {**ROLES, **OTHERS}
     made = [_member(settings, name, role, settings.channels) for name, role in roles.items()]
-    for name, like in (("neither", "both"), ("layers", "layers-inference")):
-        wider = matched(settings, roles[name], roles[like])
-        made.append(_member(settings, f"{name}{CONTROL}", roles[name], wider))
+    for wider, (name, like) in WIDER.items():
+        made.append(_member(settings, wider, roles[name], matched(settings, roles[name], roles[like])))
     return made
 
 
@@ -103,7 +109,8 @@ def weights(settings: FeedbackRoleSettings, role: Role, channels: list[int]) -> 
 
 
 def _member(settings: FeedbackRoleSettings, name: str, role: Role, channels: list[int]) -> Member:
-    values = settings.shared("dataset", "feedback", "lr", "momentum", "steps", "judged") | {
+    values = settings.shared("dataset", "feedback", "momentum", "steps", "judged") | {
+        "lr": settings.rates.get(name, settings.lr),
         "cell": "none",
         "channels": channels,
         "top_down": role.inference,

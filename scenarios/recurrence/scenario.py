@@ -13,7 +13,6 @@ from pydantic import Field
 
 from circuitsim.circuits.cells import CELLS
 from circuitsim.circuits.recurrent import recurrent_classifier, weights_of
-from circuitsim.runs.config import refuse
 from circuitsim.runs.scenario import Campaign, Member
 from circuitsim.scenarios.fields import (
     CLASSES,
@@ -22,8 +21,10 @@ from circuitsim.scenarios.fields import (
     Count,
     Limit,
     NonNegative,
+    Rates,
     Replicates,
     among,
+    check_rates,
     each_once,
     expected_each_once,
     must,
@@ -48,7 +49,7 @@ class RecurrenceSettings(CampaignSettings):
     judged: Count = 2
     lr: NonNegative = 0.003
     momentum: float = Field(0.9, ge=0, lt=1, description="a number from 0 to below 1")
-    rates: dict[str, NonNegative] = Field({}, description="a table of numbers >= 0 by network")
+    rates: Rates = Field({}, description="a table of numbers >= 0 by network")
     threshold: float = Field(0.9, gt=0, description="a number above 0")
     seeds: Replicates = 2
     epochs: Count = 8
@@ -61,11 +62,7 @@ class RecurrenceSettings(CampaignSettings):
         if self.judged > self.steps:
             object.__setattr__(self, "judged", self.steps)
         known = [PLAIN, STEPS, *(name for cell in self.cells for name in (cell, f"{CONTROL}{cell}"))]
-        for name in self.rates:
-            if name not in known:
-                refuse(
-                    "rates", dict(self.rates), f"a table of numbers >= 0 by network: {', '.join(known)}", "Correct it."
-                )
+        check_rates(self.rates, known)
 
 
 def members(settings: RecurrenceSettings) -> list[Member]:

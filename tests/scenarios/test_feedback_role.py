@@ -17,6 +17,7 @@ from circuitsim.runs.config import build, spell
 from circuitsim.scenarios.feedback_role.scenario import (
     OTHERS,
     ROLES,
+    WIDER,
     FeedbackRoleSettings,
     Role,
     matched,
@@ -26,12 +27,11 @@ from circuitsim.scenarios.feedback_role.scenario import (
 from circuitsim.scenarios.recurrent_classifier.scenario import SCENARIO, RecurrentSettings
 
 TINY: dict[str, Any] = {"channels": [2, 3], "steps": 3, "train_limit": 40, "test_limit": 40, "epochs": 1, "seeds": 2}
-FIXED = {"F.weight"}
 
 
 def test_four_uses_of_the_edges_differ_in_nothing_else() -> None:
     found = {m.name: m for m in members(FeedbackRoleSettings(seeds=3))}
-    assert list(found) == [*ROLES, *OTHERS, "neither-wider", "layers-wider"]
+    assert list(found) == [*ROLES, *OTHERS, *WIDER]
     apart = [{k: v for k, v in found[name].values.items() if k not in ("top_down", "errors")} for name in ROLES]
     assert all(one == apart[0] for one in apart)
     uses = {name: (found[name].values["top_down"], found[name].values["errors"]) for name in ROLES}
@@ -42,13 +42,15 @@ def test_four_uses_of_the_edges_differ_in_nothing_else() -> None:
         "both": (True, "edges"),
     }
     assert all(m.vary == {"seed": [0, 1, 2]} for m in found.values())
+    rates = [m.values["lr"] for m in members(FeedbackRoleSettings(rates={"both": 0.5})) if m.name in ROLES]
+    assert rates == [0.03, 0.03, 0.03, 0.5]
 
 
 def test_controls_have_as_many_weights() -> None:
     settings = FeedbackRoleSettings()
     count = {name: weights(settings, role, settings.channels) for name, role in {**ROLES, **OTHERS}.items()}
     assert count["inference"] == count["learning"] == count["both"] > count["neither"]
-    for name, like in (("neither", "both"), ("layers", "layers-inference")):
+    for name, like in WIDER.values():
         role = {**ROLES, **OTHERS}[name]
         wider = matched(settings, role, {**ROLES, **OTHERS}[like])
         assert wider != settings.channels
@@ -82,6 +84,10 @@ def test_recurrent_classifiers_without_such_edges_are_refused(keys: dict[str, An
     [
         ({"channels": [8]}, "key channels: got [8]; expected a list of two whole numbers >= 1"),
         ({"feedback": "dfa"}, "key feedback: got 'dfa'; expected one of bp, fa, kp, ss"),
+        (
+            {"rates": {"all": 0.1}},
+            "key rates: got {'all': 0.1}; expected a table of numbers >= 0 by network: neither, ",
+        ),
         ({"dataset": "lowrank"}, "key dataset: got 'lowrank'; expected one of digits, cluttered-digits"),
     ],
 )
