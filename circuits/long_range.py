@@ -18,7 +18,7 @@ from circuitsim.circuits.errors_through_time import error_of, through_time
 from circuitsim.errors import CircuitError
 from circuitsim.rules import delta
 
-ROUTES = ("layers", "edges", "last")
+ROUTES = ("layers", "edges", "plastic-edges", "last")
 FIRST, LAST, RAISED, EDGES = "drive1", "drive2", "raised", "F"
 
 
@@ -29,13 +29,14 @@ def errors_by(forward: Circuit, route: str, feedback: str = "bp") -> Circuit:
     ----------
     forward : a circuit of `recurrent_classifier`; for edges and last it has two layers and no cells.
     route : layers (back through every layer and step, through the edges too if there are any: `through_time`), edges
-        (from the last layer through the long-range edges, whose random weights do not change), last (the errors reach
-        the last layer alone; the first stays as it is).
+        (from the last layer through the long-range edges, whose random weights do not change), plastic-edges (likewise,
+        and the edges learn from the activity and the errors that they bring), last (the errors reach the last layer
+        alone; the first stays as it is).
     feedback : the weights of the feedback synapses beside the layers, as for `through_time`.
 
     Raises
     ------
-    CircuitError : an unknown route, or layers that have none.
+    CircuitError : an unknown route, layers that have none, or edges that shall learn and bring no activity.
 
     Source
     ------
@@ -45,23 +46,31 @@ def errors_by(forward: Circuit, route: str, feedback: str = "bp") -> Circuit:
     require_choice("errors", "a recurrent classifier", route, ROUTES)
     if route == "layers":
         return through_time(forward, feedback)
+    _check(forward, route)
+    last = [p.name for p in forward.populations if p.name in (LAST, "pool2", forward.outputs)]
+    circuit = replace(through_time(forward, feedback, last), name=f"{forward.name}, {feedback}, errors by {route}")
+    if route == "last":
+        return circuit
+    learning = ("W1", EDGES) if route == "plastic-edges" else ("W1",)
+    rules = [Plasticity(name, delta, post=error_of(FIRST), each_step=True) for name in learning]
+    return replace(_edges(circuit), plasticity=(*circuit.plasticity, *rules))
+
+
+def _check(forward: Circuit, route: str) -> None:
+    """Refuse layers without a first and a last, and edges that bring nothing from which they could learn."""
     names = {p.name for p in forward.populations}
-    if any(name.startswith("cell") or name == "drive3" for name in names) or LAST not in names:
+    layered = LAST in names and "drive3" not in names and not any(name.startswith("cell") for name in names)
+    if not layered or (route == "plastic-edges" and RAISED not in names):
         raise CircuitError(
             f"errors of {forward.name}",
             got=f"route {route!r}, populations {', '.join(sorted(names))}",
-            expected="two layers without cells, if errors do not pass back through the layers",
+            expected="two layers without cells, with top_down=True for plastic-edges",
             remedy='Give two channels and cell="none", or errors="layers".',
         )
-    last = [p.name for p in forward.populations if p.name in (LAST, "pool2", forward.outputs)]
-    circuit = through_time(forward, feedback, last)
-    return (
-        replace(circuit, name=f"{forward.name}, {feedback}, errors by {route}") if route == "last" else _edges(circuit)
-    )
 
 
 def _edges(circuit: Circuit) -> Circuit:
-    """Add the way of errors through the edges, and let the first layer learn from what arrives."""
+    """Add the way of errors through the edges to the first layer."""
     first, last = circuit.population(FIRST), circuit.population(LAST)
     carry = (last.shape[0], *first.shape[1:])
     active = RAISED in {p.name for p in circuit.populations}
@@ -76,9 +85,7 @@ def _edges(circuit: Circuit) -> Circuit:
     )  # fmt: skip
     return replace(
         circuit,
-        name=f"{circuit.name}, errors by edges",
         populations=(*circuit.populations, *errors),
         projections=(*circuit.projections, *edges),
         exchanges=(*circuit.exchanges, Exchange(FIRST, error_of(FIRST), Carries.SLOPE)),
-        plasticity=(*circuit.plasticity, Plasticity("W1", delta, post=error_of(FIRST), each_step=True)),
     )

@@ -36,7 +36,8 @@ SPLITS = ("train", "test")
 SUMMARY = ["mean", "SD", COLUMN, "least", "greatest", "seeds"]
 UNITS = {"mse": "test error per unit (mse)", "bce": "test cross-entropy (nats)"}
 MEANS = "mean ± half of its 95 % interval by Student's t (standard deviation, n − 1) over seeds"
-BANDS = "Lines are means over seeds; bands reach from the least to the greatest seed; epoch 0 is before training."
+OVER_SEEDS = "Lines are means over seeds; bands reach from the least to the greatest seed."
+BANDS = f"{OVER_SEEDS} Epoch 0 is before training."
 AT_END = f"After the last epoch. The column seeds counts those that have not diverged. {MEANING}"
 
 

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from circuitsim.analysis.averages import MEANING
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.panels import Panel, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit, notes_of, write_portfolio
 from circuitsim.runs.scenario import MemberRun
 from circuitsim.scenarios.figures import (
     BANDS,
+    OVER_SEEDS,
     SUMMARY,
     Measured,
     epoch_panel,
@@ -28,9 +30,7 @@ from circuitsim.scenarios.figures import (
 )
 
 TITLE = "feedback-role – the same feedback edges for inference, for learning, for both, for neither"
-COSTS = ["weights", "window (ticks)", "memory (values)", "memory (most at a neuron)", "learning channels"]
-PANELS = {"errors through the edges or not at all": ("neither", "inference", "learning", "both", "neither-wider"),
-          "errors through the layers": ("layers", "layers-inference", "layers-wider")}  # fmt: skip
+COSTS = ["weights", "window (ticks)", "memory (values)", "at a neuron", "error channels", "verdict"]
 
 
 class Trained(Measured):
@@ -66,28 +66,35 @@ class Trained(Measured):
 def finish(folder: Path, runs: Sequence[MemberRun], config: Mapping[str, Any]) -> None:
     """Write figures, tables and report."""
     ran: list[Trained] = measured(folder, runs, Trained)
-    exhibits = [_table(ran), _epochs(ran), _steps(ran)]
+    exhibits = [_errors(ran), _costs(ran), _epochs(ran), _steps(ran)]
     write_portfolio(folder, TITLE, _lead(ran), exhibits, config, notes=notes_of(runs), remarks=_remarks())
 
 
-def _table(ran: Sequence[Trained]) -> Exhibit:
-    """Return error, costs and verdict of each use."""
-    rows = [(one.name, *summary(one.errors[-1]), *one.costs, one.verdict) for one in ran]
+def _errors(ran: Sequence[Trained]) -> Exhibit:
+    """Return the error of each use."""
+    rows = [(one.name, *summary(one.errors[-1])) for one in ran]
+    caption = f"Test error in percent at the last step, after the last epoch. {MEANING}"
+    return exhibit("roles", "Uses of the edges", caption, ["use", *SUMMARY], rows)
+
+
+def _costs(ran: Sequence[Trained]) -> Exhibit:
+    """Return costs and verdict of each use."""
     caption = (
-        "Test error in percent at the last step, after the last epoch. Weights: all that are stored, feedback synapses "
-        "included. Window: how long a neuron must remember to learn. Memory: values that neurons hold from one tick to "
-        "a later one in a presentation, all together and at the neuron that holds most. Learning channels: projections "
-        "that carry errors. Verdict: projections with a finding of the audit, by kind."
+        "Weights: all that are stored, feedback synapses included. Window: how long a neuron must remember to learn. "
+        "Memory: values that neurons hold from one tick to a later one in a presentation, and the most that a neuron "
+        "holds. Error channels: projections that carry errors. Verdict: projections with a finding of the audit, by "
+        "kind; labels at the output are none."
     )
-    return exhibit("roles", "Uses of the edges", caption, ["use", *SUMMARY, *COSTS, "verdict"], rows)
+    rows = [(one.name, *one.costs, one.verdict) for one in ran]
+    return exhibit("costs", "Costs and verdicts", caption, ["use", *COSTS], rows)
 
 
 def _epochs(ran: Sequence[Trained]) -> Exhibit:
     """Return test errors over epochs, a panel for each way of the errors."""
-    series = [
-        (title, "test error (%)", {one.name: one.errors for one in ran if one.name in names})
-        for title, names in PANELS.items()
-    ]
+    layers = {one.name: one.errors for one in ran if one.values["errors"] == "layers"}
+    others = {one.name: one.errors for one in ran if one.name not in layers}
+    panels = {"errors through the edges or not at all": others, "errors through the layers": layers}
+    series = [(title, "test error (%)", curves) for title, curves in panels.items() if curves]
     image = draw_panels([epoch_panel(*row) for row in series], known_labels(series), what="test error by epoch")
     return Exhibit("epochs", "Error over epochs", BANDS, numbers(series, "use"), image)
 
@@ -101,24 +108,22 @@ def _steps(ran: Sequence[Trained]) -> Exhibit:
     rows = [(label, step + 1, *summary(v)) for label, vs in curves.items() for step, v in enumerate(vs)]
     title = "Error by the step at which the output is read"
     panel = Panel("edges for inference", "step at which the output is read", "test error (%)", x, curves, whole="x")
-    caption = f"After the last epoch. At the first step the edges have brought nothing yet. {BANDS}"
+    caption = f"After the last epoch. At the first step the edges have brought nothing yet. {OVER_SEEDS}"
     image = draw_panels([panel], list(curves), what=title)
     return exhibit("steps", title, caption, ["use", "step", *SUMMARY], rows, image)
 
 
 def _lead(ran: Sequence[Trained]) -> str:
-    """Name the error, the window and the memory of each use."""
-    parts = [
-        f"{one.name} {number(summary(one.errors[-1])[0])} % (window {one.costs[1]} ticks, {one.costs[2]} values)"
-        for one in ran
-    ]
-    return f"Test error after the last epoch: {'; '.join(parts)}."
+    """Name the error and the window of each use."""
+    parts = [f"{one.name} {number(summary(one.errors[-1])[0])} % (window {one.costs[1]} ticks)" for one in ran]
+    return f"Test error after the last epoch: {', '.join(parts)}."
 
 
 def _remarks() -> list[str]:
     return [
         "In the networks inference, learning and both the edges have the same random weights, which do not change. In "
-        "neither and inference the first layer stays random: no error reaches it.",
+        "neither and inference the first layer stays random: no error reaches it. In both-plastic the edges learn from "
+        "the activity and the errors that they bring.",
         "In layers and layers-inference errors pass back through every layer and step by feedback synapses of their "
         "own, and edges for inference learn.",
         "Nayebi 2020 asks whether feedback connections serve inference or learning; the slides have no number for it.",

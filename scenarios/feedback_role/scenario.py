@@ -47,8 +47,12 @@ ROLES: Mapping[str, Role] = {
     "learning": Role(False, "edges"),
     "both": Role(True, "edges"),
 }
-OTHERS: Mapping[str, Role] = {"layers": Role(False, "layers"), "layers-inference": Role(True, "layers")}
-"""Errors pass back through every layer, by feedback synapses of their own; here edges for inference learn."""
+OTHERS: Mapping[str, Role] = {
+    "both-plastic": Role(True, "plastic-edges"),
+    "layers": Role(False, "layers"),
+    "layers-inference": Role(True, "layers"),
+}
+"""Edges that learn from what they bring; errors back through every layer, by feedback synapses of their own."""
 
 WIDER = {"neither-wider": ("neither", "both"), "layers-wider": ("layers", "layers-inference")}
 """Controls: a network without edges, and the one that has as many weights."""
@@ -81,7 +85,7 @@ class FeedbackRoleSettings(CampaignSettings):
 
 
 def members(settings: FeedbackRoleSettings) -> list[Member]:
-    """Return the four roles, errors that pass through the layers, and wider networks without edges as controls.
+    """Return the four roles, edges that learn, errors through the layers, and wider networks as controls.
 
     The networks of the other three roles have the same weights. The control of `neither` has as many as they, that of
     `layers` as many as `layers-inference`.

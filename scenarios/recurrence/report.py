@@ -15,6 +15,7 @@ from circuitsim.analysis.reports.portfolio import Exhibit, notes_of, write_portf
 from circuitsim.runs.scenario import MemberRun
 from circuitsim.scenarios.figures import (
     BANDS,
+    OVER_SEEDS,
     SUMMARY,
     Curves,
     Measured,
@@ -110,7 +111,7 @@ def _steps(ran: Sequence[Trained]) -> list[Exhibit]:
         return []
     labels = list(dict.fromkeys(row[0] for row in rows))
     title = "Error by the step at which the output is read"
-    caption = f"After the last epoch. {BANDS}"
+    caption = f"After the last epoch. {OVER_SEEDS}"
     return [
         exhibit("steps", title, caption, ["network", "step", *SUMMARY], rows, draw_panels(panels, labels, what=title))
     ]

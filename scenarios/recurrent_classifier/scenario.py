@@ -53,7 +53,9 @@ class RecurrentSettings(TrainingSettings):
     judged: Count = 2
     truncated: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
     feedback: Literal["bp", "fa", "kp", "ss"] = Field("bp", description=f"one of {', '.join(FEEDBACK)}")
-    errors: Literal["layers", "edges", "last"] = Field("layers", description=f"one of {', '.join(ROUTES)}")
+    errors: Literal["layers", "edges", "plastic-edges", "last"] = Field(
+        "layers", description=f"one of {', '.join(ROUTES)}"
+    )
     readout: Literal["last", "averaged", "confident"] = Field("last", description="last, averaged or confident")
     threshold: float = Field(0.9, gt=0, description="a number above 0")
     lr: NonNegative = 0.003

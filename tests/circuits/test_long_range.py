@@ -13,7 +13,7 @@ import standin
 from circuitsim.analysis.audits.examine import examine
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuits.errors_through_time import through_time
-from circuitsim.circuits.long_range import ROUTES, errors_by
+from circuitsim.circuits.long_range import errors_by
 from circuitsim.circuits.recurrent import recurrent_classifier
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
@@ -27,7 +27,6 @@ Y = np.array([0, 2, 1, 2])
 Tensors = dict[str, np.ndarray]
 each_backend = pytest.mark.parametrize("backend", standin.each("numba", "numpy", "cupy"))
 each_route = pytest.mark.parametrize("route", ["edges", "last"])
-each_use = pytest.mark.parametrize("inference", [False, True])
 
 
 def circuit(route: str, *, inference: bool, feedback: str = "fa") -> Circuit:
@@ -75,6 +74,7 @@ def by_hand(t: Tensors, route: str, *, inference: bool) -> Tensors:
     change = {name: np.zeros_like(tensor) for name, tensor in t.items()}
     h2 = np.zeros((EXAMPLES, CHANNELS[1], SIDE // 2, SIDE // 2))
     for step in range(STEPS):
+        before = h2
         s1 = conv(X, t["W1.weight"], t["W1.bias"]) + (through(h2) if inference else 0)
         p1, _ = pooled(np.maximum(s1, 0))
         s2 = conv(p1, t["W2.weight"], t["W2.bias"])
@@ -87,8 +87,10 @@ def by_hand(t: Tensors, route: str, *, inference: bool) -> Tensors:
         arrived = (top @ t["B_readout.weight"].T).reshape(p2.shape)
         delta2 = (s2 > 0) * won * np.repeat(np.repeat(arrived, 2, axis=2), 2, axis=3)
         deltas = {"W2": (delta2, p1)}
-        if route == "edges":
+        if route != "last":
             deltas["W1"] = (s1 > 0) * through(delta2), X
+        if route == "plastic-edges":
+            change["F.weight"][:, :, 0, 0] += np.einsum("bopq,bipq->oi", deltas["W1"][0], enlarged(before))
         for name, (delta, below) in deltas.items():
             change[f"{name}.weight"] += np.einsum("bopq,bipquv->oiuv", delta, windows(below))
             change[f"{name}.bias"] += delta.sum(axis=(0, 2, 3))
@@ -98,19 +100,26 @@ def by_hand(t: Tensors, route: str, *, inference: bool) -> Tensors:
 
 
 @each_backend
-@each_use
-@each_route
+@pytest.mark.parametrize(
+    ("route", "inference"),
+    [("last", False), ("last", True), ("edges", False), ("edges", True), ("plastic-edges", True)],
+)
 def test_increments_by_hand(route: str, inference: bool, backend: str) -> None:
     made = learner(circuit(route, inference=inference), backend)
     t = {name: tensor[0].copy() for name, tensor in made.tensors().items()}
     assert ("F.weight" in t) == (inference or route == "edges")
+    parts = {"W2": ("weight", "bias"), "readout": ("weight", "bias")}
+    if route != "last":
+        parts["W1"] = ("weight", "bias")
+    if route == "plastic-edges":
+        parts["F"] = ("weight",)
     expected = by_hand(t, route, inference=inference)
     made.present(np.arange(EXAMPLES))
     found = made.state.increments()
-    learns = {"W2", "readout"} | ({"W1"} if route == "edges" else set())
-    assert {name.split(".")[0] for name in found} == learns
-    for name in learns:
-        for part, quantity in (("weight", "increment"), ("bias", "bias_increment")):
+    assert {name.split(".")[0] for name in found} == set(parts)
+    for name, own in parts.items():
+        for part in own:
+            quantity = "increment" if part == "weight" else "bias_increment"
             assert np.abs(expected[f"{name}.{part}"]).max() > 1e-3
             np.testing.assert_allclose(found[f"{name}.{quantity}"][0], expected[f"{name}.{part}"], rtol=1e-10,
                                        atol=1e-12, err_msg=name)  # fmt: skip
@@ -130,6 +139,7 @@ KNOWN = {
     ("last", True): ({"W1", "W2", "F"}, {"W2": 5, "readout": 1}),
     ("edges", False): ({"W1", "W2", "F"}, {"W1": 9, "W2": 5, "readout": 1}),
     ("edges", True): ({"W1", "W2", "F"}, {"W1": 18, "W2": 5, "readout": 1}),
+    ("plastic-edges", True): ({"W1", "W2", "F"}, {"W1": 18, "W2": 5, "F": 9, "readout": 1}),
     ("layers", False): ({"W1", "W2", "B_W2"}, {"W1": 9, "W2": 5, "readout": 1}),
     ("layers", True): ({"W1", "W2", "F", "B_W2", "B_F"}, {"W1": 33, "W2": 29, "F": 25, "readout": 1}),
 }
@@ -183,4 +193,5 @@ def test_unknown_names_are_refused() -> None:
         errors_by(forward, "top")
     with pytest.raises(CircuitError, match="taught of errors through time: got 'drive9'; expected one of layer0, "):
         through_time(forward, "bp", ["drive9"])
-    assert ROUTES == ("layers", "edges", "last")
+    with pytest.raises(CircuitError, match="with top_down=True for plastic-edges"):
+        errors_by(forward, "plastic-edges")

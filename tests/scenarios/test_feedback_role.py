@@ -58,18 +58,18 @@ def test_controls_have_as_many_weights() -> None:
     assert Role(True, "edges") == ROLES["both"]
 
 
-@pytest.mark.parametrize("errors", ["last", "edges", "layers"])
+@pytest.mark.parametrize("errors", ["last", "edges", "plastic-edges", "layers"])
 def test_what_learns(errors: str) -> None:
     keys = {"channels": [2, 3], "cell": "none", "top_down": True, "errors": errors, "feedback": "fa"}
     design = SCENARIO.design(build(RecurrentSettings, {**keys, "dataset": "cluttered-digits"}))
-    learns = {"last": {"W2", "readout"}, "edges": {"W1", "W2", "readout"}, "layers": {"W1", "W2", "F", "readout"}}
-    assert {p.projection for p in design.circuit.plasticity} == learns[errors]
+    own = {"last": set(), "edges": {"W1"}, "plastic-edges": {"W1", "F"}, "layers": {"W1", "F"}}
+    assert {p.projection for p in design.circuit.plasticity} == {"W2", "readout"} | own[errors]
 
 
 REFUSED = [
     ({"errors": "edges"}, "key channels: got [8, 16]; expected two layers without cells"),
     ({"errors": "last", "cell": "none", "channels": [4]}, "key channels: got [4]; expected two layers without cells"),
-    ({"errors": "top"}, "key errors: got 'top'; expected one of layers, edges, last"),
+    ({"errors": "top"}, "key errors: got 'top'; expected one of layers, edges, plastic-edges, last"),
 ]
 
 
@@ -103,17 +103,23 @@ def test_the_table_has_error_window_memory_and_verdict(tmp_path: Path) -> None:
     assert circuitsim("run", "feedback-role", "--out", out, *sets) == 0
     names = [m.name for m in members(FeedbackRoleSettings(**TINY))]
     table = pd.read_csv(out / "figures" / "roles.csv").set_index("use")
-    assert list(table.index) == names
+    costs = pd.read_csv(out / "figures" / "costs.csv").set_index("use")
+    assert list(table.index) == list(costs.index) == names
     rows = metrics(out)
     last = rows[(rows["metric"] == "error") & (rows["split"] == "test") & (rows["epoch"] == 1)]
     for name, own in last.groupby("member"):
         np.testing.assert_allclose(table.loc[name, "mean"], own["value"].mean())
         audit = json.loads((out / "members" / str(name) / "audit.json").read_text())
-        assert table.loc[name, "window (ticks)"] == max(audit["window"].values())
+        assert costs.loc[name, "window (ticks)"] == max(audit["window"].values())
         shared = [f for f in audit["findings"] if f["kind"] == "weight-sharing"]
-        assert f"weight-sharing {len(shared)}" in table.loc[name, "verdict"]
-    window, memory = table["window (ticks)"], table["memory (values)"]
+        assert f"weight-sharing {len(shared)}" in costs.loc[name, "verdict"]
+    window, memory = costs["window (ticks)"], costs["memory (values)"]
     assert window["neither"] == window["inference"] < window["learning"] < window["both"] < window["layers-inference"]
     assert memory["neither"] < memory["learning"] and memory["both"] < memory["layers-inference"]
-    assert set(pd.read_csv(out / "figures" / "steps.csv")["use"]) == {"inference", "both", "layers-inference"}
+    assert set(pd.read_csv(out / "figures" / "steps.csv")["use"]) == {
+        "inference",
+        "both",
+        "both-plastic",
+        "layers-inference",
+    }
     assert (out / "report.html").exists()
