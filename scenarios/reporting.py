@@ -42,6 +42,7 @@ def finish(folder: Path, study: Study, config: Mapping[str, Any], samples: Recon
         audit=audit,
         reconstructions=samples,
         notes=tuple(f"replica {r} diverged and was dropped" for r in lost) + _protocols(study),
+        periods=_periods(study),
     )
     write_report(folder / "report.html", data)
 
@@ -49,6 +50,19 @@ def finish(folder: Path, study: Study, config: Mapping[str, Any], samples: Recon
 def _protocols(study: Study) -> tuple[str, ...]:
     """Describe the stages of a development."""
     return tuple(dict.fromkeys(when for group in study.groups for when, _ in group.design.protocols() if when))
+
+
+def _periods(study: Study) -> tuple[tuple[int, str], ...]:
+    """Return the first epoch and the name of each period of a development, if all replicas have the same ones."""
+    each = set()
+    for group in study.groups:
+        begin, found = 1, list[tuple[int, str]]()
+        for stage in group.design.stages:
+            if stage.epochs and (not found or found[-1][1] != stage.name):
+                found.append((begin, stage.name))
+            begin += stage.epochs
+        each.add(tuple(found))
+    return each.pop() if len(each) == 1 else ()
 
 
 def reconstructions(study: Study, varied: tuple[str, ...]) -> Reconstructions:

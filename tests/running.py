@@ -37,6 +37,7 @@ ENTRIES = {
     "final.safetensors",
     "audit.json",
     "report.html",
+    "figures",
     "checkpoint",
 }
 
@@ -51,6 +52,7 @@ def skip_report(monkeypatch: pytest.MonkeyPatch, *, experiments: bool = False) -
 
     def write(path: Path, content: object) -> None:
         write_bytes(path, b"<html></html>")
+        (path.parent / "figures").mkdir(exist_ok=True)
 
     def declared(circuit: Circuit, protocol: Protocol, *_: object, **__: object) -> Audit:
         return audit(make_schedules(circuit, protocol))

@@ -44,6 +44,16 @@ PANEL = (4.7, 3.3)  # inches
 LEFT = 0.78  # inches beside the axes
 
 
+def all_curves(results: Results) -> dict[str, Image]:
+    """Draw all panels of a run: those of the data's metrics, then those of the circuit, by the names of their files."""
+    found: dict[str, Image] = {}
+    for metric in results.data_metrics:
+        splits = [split for split in ("test", "train") if (split, metric) in results.measured]
+        found |= dict(zip([f"{metric}-{split}" for split in splits], learning_curves(results, metric), strict=True))
+    names = [metric.replace("/", "-") for metric in results.drawn_metrics[:MOST_OTHERS]]
+    return found | dict(zip(names, other_curves(results), strict=True))
+
+
 def learning_curves(results: Results, metric: str) -> list[Image]:
     """Draw one panel for each split that was measured, test first, with equal axes."""
     groups = results.groups[:MOST_GROUPS]
@@ -56,7 +66,7 @@ def other_curves(results: Results) -> list[Image]:
     """Draw a panel for each metric of the circuit itself."""
     groups = results.groups[:MOST_GROUPS]
     found = []
-    for metric in results.other_metrics[:MOST_OTHERS]:
+    for metric in results.drawn_metrics[:MOST_OTHERS]:
         linear = metric.partition("/")[0] in BOUNDED
         limits = _limits([np.concatenate(g.curve("train", metric)) for g in groups], linear=linear)
         found.append(_panel(results, "train", metric, limits))
@@ -101,12 +111,23 @@ def _panel(results: Results, split: str, metric: str, limits: tuple[float, float
 def _axes(ax: Axes, results: Results, metric: str, title: str, limits: tuple[float, float, bool]) -> None:
     low, high, logarithmic = limits
     if logarithmic:
+        title += ", logarithmic"
         ax.set_yscale("log")
         label_decades(ax.yaxis, low, high)
     ax.set_ylim(low, high)
     ax.grid(axis="y")
     _whole_epochs(ax, results.epochs)
+    _mark_periods(ax, results.periods)
     ax.set(xlabel="epoch", ylabel=NAMES.get(metric, NAMES.get(metric.partition("/")[0], metric)), title=title)
+
+
+def _mark_periods(ax: Axes, periods: Sequence[tuple[int, str]]) -> None:
+    """Draw a line before the first epoch of each period of a development but the first, and name the period."""
+    for begin, name in periods:
+        if begin > 1:
+            ax.axvline(begin - 0.5, color="#8a8a8a", linewidth=0.8, linestyle=(0, (2, 2)))
+        ax.annotate(name, (begin - 0.5, 1), xycoords=("data", "axes fraction"), xytext=(2, -2),
+                    textcoords="offset points", va="top", fontsize=7.5, color="#5a5a5a")  # fmt: skip
 
 
 def _curve(ax: Axes, epochs: np.ndarray, curve: tuple[np.ndarray, ...], index: int, alpha: float) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import math
 from collections.abc import Iterable, Sequence
@@ -27,7 +28,11 @@ figcaption { color: #4a4a4a; font-size: .88rem; margin-top: .25rem; }
 img { display: block; height: auto; max-width: 100%; }
 .panels { display: flex; flex-wrap: wrap; gap: .25rem 2rem; align-items: flex-start; }
 .panels figure { margin: .5rem 0; }
-.scroll { overflow-x: auto; max-width: 100%; }
+.scroll { overflow-x: auto; max-width: 100%; background:
+  linear-gradient(to right, #fff 40%, #fff0) 0 0 / 2.5rem 100%,
+  linear-gradient(to left, #fff 40%, #fff0) 100% 0 / 2.5rem 100%,
+  linear-gradient(to right, #0003, #0000) 0 0 / .8rem 100%, linear-gradient(to left, #0003, #0000) 100% 0 / .8rem 100%;
+  background-repeat: no-repeat; background-attachment: local, local, scroll, scroll; }
 .wide { overflow-wrap: normal; }
 .wide td { overflow-wrap: break-word; }
 table { border-collapse: collapse; font-size: .88rem; margin: .5rem 0; font-variant-numeric: tabular-nums; }
@@ -57,6 +62,11 @@ class Image:
     width: int
     alt: str
 
+    @property
+    def content(self) -> bytes:
+        """The content of the picture's file."""
+        return base64.b64decode(self.uri.partition(",")[2])
+
 
 def escape(value: object) -> str:
     """Escape any value as text."""
@@ -68,6 +78,20 @@ def number(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "–"
     return f"{value:#.4g}".rstrip(".")
+
+
+def two_digits(value: float | None) -> str:
+    """Format a spread with two significant digits; a dash for missing or non-finite values.
+
+    >>> two_digits(0.0070711), two_digits(123.4), two_digits(9.96), two_digits(0.0)
+    ('0.0071', '120', '10', '0')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    rounded = float(f"{value:.1e}")
+    return f"{rounded:.0f}" if 10 <= abs(rounded) < 1e6 else f"{rounded:#.2g}"
 
 
 def plural(count: int, noun: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,8 +55,7 @@ def write_portfolio(
     for exhibit in exhibits:
         write_bytes(folder / FIGURES / f"{exhibit.name}.csv", exhibit.numbers.to_csv(index=False).encode())
         if exhibit.image is not None:
-            svg = base64.b64decode(exhibit.image.uri.partition(",")[2])
-            write_bytes(folder / FIGURES / f"{exhibit.name}.svg", svg)
+            write_bytes(folder / FIGURES / f"{exhibit.name}.svg", exhibit.image.content)
     shown = {key: value for key, value in config.items() if key not in ("given", "members")}
     content = page(
         title,

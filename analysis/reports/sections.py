@@ -11,14 +11,20 @@ import numpy as np
 from circuitsim.analysis.averages import COLUMN, MEANING
 from circuitsim.analysis.reports.groups import Group, Results
 from circuitsim.analysis.reports.images import Shape, reconstruction_figure
-from circuitsim.analysis.reports.learning_curves import (
-    MOST_GROUPS,
-    MOST_OTHERS,
-    learning_curves,
-    other_curves,
-    seconds_curve,
+from circuitsim.analysis.reports.learning_curves import MOST_GROUPS, MOST_OTHERS, seconds_curve
+from circuitsim.analysis.reports.page import (
+    Image,
+    figure,
+    heading,
+    number,
+    paragraph,
+    plural,
+    section,
+    side_by_side,
+    table,
+    two_digits,
 )
-from circuitsim.analysis.reports.page import figure, heading, number, paragraph, plural, section, side_by_side, table
+from circuitsim.runs.lookup import defaults_of
 
 MOST_TEXT = 2000  # characters of one setting
 
@@ -49,7 +55,7 @@ def headline(results: Results, verdict: str) -> str:
 def _spread(group: Group, metric: str) -> str:
     """Final value of a group as mean ± SD, with the number of finite replicas if some are lost."""
     final = group.final("test", metric)
-    spread = f" ± {number(final.sd)}" if final.n > 1 else ""
+    spread = f" ± {two_digits(final.sd)}" if final.n > 1 else ""
     lost = "" if final.n == group.replicas else f", n = {final.n} of {group.replicas}"
     return f"{number(final.mean)}{spread}{lost}"
 
@@ -63,15 +69,26 @@ def _replicas(results: Results) -> str:
     return f"Values are means ± SD of {many} replicas. "
 
 
-def curves(results: Results) -> str:
-    """Learning curves of the metrics of the data, then of the circuit."""
+def curves(results: Results, drawn: Mapping[str, Image]) -> str:
+    """Learning curves of the metrics of the data, then of the circuit.
+
+    Parameters
+    ----------
+    drawn : the panels, as `all_curves` names them.
+    """
     if not results.measured:
         return ""
-    parts = [side_by_side(*map(figure, learning_curves(results, metric))) for metric in results.data_metrics]
+    parts = []
+    for metric in results.data_metrics:
+        panels = [drawn[name] for name in (f"{metric}-test", f"{metric}-train") if name in drawn]
+        parts.append(side_by_side(*map(figure, panels)))
     if results.other_metrics:
-        parts += [heading("Metrics of the circuit"), side_by_side(*map(figure, other_curves(results)))]
-        left = results.other_metrics[MOST_OTHERS:]
+        own = [drawn[name] for m in results.drawn_metrics if (name := m.replace("/", "-")) in drawn]
+        parts += [heading("Metrics of the circuit"), side_by_side(*map(figure, own)) if own else ""]
+        left = results.drawn_metrics[MOST_OTHERS:]
         parts += [paragraph(f"Not drawn, but in metrics.parquet: {', '.join(left)}.")] if left else []
+        same = ", ".join(f"{name} {number(round(value, 4))}" for name, value in results.constants.items())
+        parts += [paragraph(f"Constant but for rounding: {same}.")] if same else []
     caption = "Epoch 0 is before training."
     if any(g.replicas > 1 for g in results.groups):
         caption = (
@@ -111,7 +128,7 @@ def _row(results: Results, group: Group, columns: list[tuple[str, str]]) -> list
     n = group.final("test", metric).n if metric else max(f.n for f in found)
     row = [group.label, str(n) if n == group.replicas else f"{n} of {group.replicas}"]
     for final in found:
-        row += [number(final.mean), number(final.sd), number(final.half)]
+        row += [number(final.mean), two_digits(final.sd), two_digits(final.half)]
     if metric:
         best, at = group.best("test", metric)
         row += [number(best), str(results.epochs[at]) if at >= 0 else "–"]
@@ -141,13 +158,20 @@ def seconds(results: Results) -> str:
 
 
 def settings(config: Mapping[str, Any]) -> str:
-    """Tables of every key with its value, marked if varied, and of package versions."""
+    """Tables of every key with its value, those first that are varied or not the default, and of package versions."""
     varied: Mapping[str, Any] = config.get("vary") or {}
-    rows = [
-        (key, _cut(", ".join(map(_spell, varied[key]))), "varied") if key in varied else (key, _spell(value), "")
-        for key, value in _flat(config)
-        if key.split(".")[0] not in ("vary", "versions")
-    ]
+    defaults = defaults_of(config)
+    changed: list[tuple[str, str, str]] = []
+    rest: list[tuple[str, str, str]] = []
+    for key, value in _flat({key: value for key, value in config.items() if key not in ("vary", "versions")}):
+        own = key.split(".")[0]
+        if own in varied:
+            changed.append((key, _cut(", ".join(map(_spell, varied[own]))), "varied"))
+        elif own in defaults and config[own] != defaults[own]:
+            changed.append((key, _spell(value), f"default {_spell(defaults[own])}"))
+        else:
+            rest.append((key, _spell(value), ""))
+    rows = [*changed, *rest]
     versions = [(name, _spell(value)) for name, value in dict(config.get("versions") or {}).items()]
     return section("Settings", table(("key", "value used", ""), rows) if rows else "") + section(
         "Versions", table(("package", "version"), versions) if versions else ""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from importlib.metadata import entry_points
+from typing import Any
 
 from circuitsim.errors import ConfigError
 from circuitsim.runs.base import AnyScenario
@@ -28,6 +30,19 @@ def circuit_descriptions() -> list[tuple[str, str]]:
     """Return the installed circuits: name, and the first line of the function's docstring."""
     found = {point.name: point.load() for point in entry_points(group=CIRCUITS)}
     return [(name, (function.__doc__ or "").strip().split("\n")[0]) for name, function in sorted(found.items())]
+
+
+def defaults_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults of the keys of the installed scenario that a run's configuration names; none for another."""
+    point = entry_point(SCENARIOS, str(config.get("scenario")))
+    if point is None:
+        return {}
+    found: AnyScenario = point.load()
+    return {
+        name: field.get_default(call_default_factory=True)
+        for name, field in found.settings.model_fields.items()
+        if not field.is_required()
+    }
 
 
 def load_scenario(name: str) -> AnyScenario:

@@ -73,7 +73,7 @@ def test_a_folder_with_a_run_is_refused(
             assert circuitsim("resume", folder) == 2
         else:
             assert run(folder, *["--overwrite"] * (command == "overwrite"), epochs=1, seed=1) == 2
-    text = GOING_ON.format(folder) if command != "run" else f"run folder {folder}: got a folder with 8 files"
+    text = GOING_ON.format(folder) if command != "run" else f"run folder {folder}: got a folder with 9 files"
     capfd.readouterr().err.index(text.replace("\\", "").partition(";")[0])
     assert {name: held for name, held in tree(folder).items() if name != LOCK} == before
     assert circuitsim("resume", folder) == 0  # the lock ended with its owner
