@@ -56,7 +56,11 @@ def blocks(runs: Sequence[Developed], config: Mapping[str, Any]) -> list[Exhibit
     ]
     title = "Figure 8, first row: a convolutional circular autoencoder by rule"
     image = draw_panels([fitted_panel(*one) for one in series], known_labels(series), what=title)
-    caption = f"Kernels of side {config['kernel']}, {config['maps']} maps, tanh hinge, logistic image. {BANDS}"
+    caption = (
+        f"Kernels of side {config['kernel']}, {config['maps']} maps, tanh hinge, logistic image. Seeds see the same "
+        "batches in the same order: what all of them do in one epoch may come from the last of its batches. Lines are "
+        "means over seeds; bands reach from the least to the greatest seed."
+    )
     rows = [
         (
             one.dataset,
@@ -95,7 +99,8 @@ def stack(runs: Sequence[Developed], config: Mapping[str, Any]) -> list[Exhibit]
             curves |= {f"{k} from the start": v for k, v in own["start"].curves("error", by_rule, split).items()}
             accuracy = {k: 100 - v for k, v in curves.items()}
             series.append((f"{dataset}, {split}", f"{split} accuracy (%)", accuracy))
-        others = {"untrained stack": own["untrained"].curve("error"), "pixels": own["pixels"].curve("error")}
+        labels = {"together": "stack by REC, asynchronous", "untrained": "untrained stack", "pixels": "pixels"}
+        others = {label: own[name].curve("error") for name, label in labels.items()}
         ended = curves | others
         rows += [(dataset, label, *summary(values[-1])) for label, values in ended.items()]
     title = "Figure 8, second row: classes from a stack of two blocks"
@@ -103,7 +108,10 @@ def stack(runs: Sequence[Developed], config: Mapping[str, Any]) -> list[Exhibit]
     stages = ", ".join(f"{name} to epoch {end}" for name, end in runs[0].ends().items())
     caption = f"Stacks grow in sequence, without labels: {stages}; a softmax learns above them. {BANDS}"
     columns = ["data", "circuit", *SUMMARY]
-    last = f"Test error (%). Blocks are frozen while the top layer learns for {config['top_epochs']} epochs."
+    last = (
+        f"Test error (%). Blocks are frozen while the top layer learns for {config['top_epochs']} epochs; where the "
+        "stack is asynchronous, both blocks and the top learn from the first epoch, for the same number each."
+    )
     return [
         Exhibit("figure-8-stack", title, caption, numbers(series, "circuit"), image),
         exhibit("stack-final", "A frozen stack below a softmax", last, columns, rows),

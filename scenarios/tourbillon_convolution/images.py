@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from circuitsim.analysis.reports.mosaics import Strip, draw_strips, filter_images
 from circuitsim.analysis.reports.portfolio import Exhibit
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Population, Projection
@@ -94,7 +95,7 @@ def interior(shape: tuple[int, ...], kernel: int) -> np.ndarray:
 
 def untied(runs: Sequence[Developed], config: Mapping[str, Any]) -> list[Exhibit]:
     """Compare untied blocks whose locations begin alike or not, with translated images or not."""
-    rows, drawn = [], {}
+    rows, drawn = [], []
     for one in runs:
         start, moved = one.name.split("-")[1:]
         begin, end = (one.tensors(initial=initial)["E1.weight"] for initial in (True, False))
@@ -102,23 +103,18 @@ def untied(runs: Sequence[Developed], config: Mapping[str, Any]) -> list[Exhibit
         alike = [similarity(values, used) for values in (begin, end, end - begin)]
         label = f"{start}, {'translated' if moved == 'moved' else 'as they are'}"
         rows.append((label, mean_and_sd(one.curve("mse/1")[-1]), *map(mean_and_sd, alike)))
-        drawn[label] = _filters(end[0, :, :, 0], used)
+        drawn.append(Strip(label, list(filter_images(_some(end[0, :, :, 0][used])))))
     columns = ["locations begin, images", "test error (mse)", "similarity at the start", "at the end", "of the change"]
     caption = (
         "Similarity is the mean cosine between a location's filter and the mean filter of its map, over windows that "
         f"lie whole in the image. Translations are of up to {config['shift']:g} of the side. The figure shows filters "
-        "of the first map, from the top of the image to the bottom, each row with its mean as error."
+        "of the first map after training, first seed, at locations from the top of the image to the bottom. Grey is "
+        "zero, each filter on its own scale."
     )
-    first = next(iter(drawn.values()))
-    image = image_rows(first, drawn, (1, config["kernel"], config["kernel"]))
     title = "Untied blocks: do neurons that see the same images become alike?"
-    return [exhibit("untied", title, caption, columns, rows, image)]
+    return [exhibit("untied", title, caption, columns, rows, draw_strips(drawn, title))]
 
 
-def _filters(filters: np.ndarray, used: np.ndarray) -> np.ndarray:
-    """Return filters (row, column, in, kernel, kernel) of some locations as grey images from 0 to 1."""
-    found = filters[used].mean(axis=1)
-    chosen = found[np.linspace(0, len(found) - 1, SHOWN).astype(int)]
-    low, high = chosen.min(), chosen.max()
-    flat: np.ndarray = ((chosen - low) / (high - low or 1.0)).reshape(SHOWN, -1)
-    return flat
+def _some(filters: np.ndarray) -> np.ndarray:
+    """Return some of the filters (location, in, row, column), evenly spaced."""
+    return filters[np.linspace(0, len(filters) - 1, SHOWN).astype(int)]

@@ -10,7 +10,7 @@ from circuitsim.runs.scenario import Member
 from circuitsim.scenarios.fields import CLASSES
 from circuitsim.scenarios.tourbillon_convolution.settings import PARTS, TourbillonConvolutionSettings
 
-BLOCK_RULES = ("rec", "rbp", "bp", "top")
+BLOCK_RULES = ("rec", "rec-symmetric", "rbp", "bp", "top")
 STACK_RULES = ("rec", "rbp", "bp")
 CHANNELS = ("decoders", "frozen", "equal", "winners", "random", "bp", "learning")
 UNTIED = {"alike": True, "independent": False}
@@ -65,7 +65,7 @@ def grown(settings: TourbillonConvolutionSettings, dataset: str, **own: Any) -> 
 
 
 def _stack(settings: TourbillonConvolutionSettings) -> list[Member]:
-    """Return stacks whose blocks have grown by each rule or not at all, pixels, and learning from the start."""
+    """Return stacks grown by each rule, all parts at once, or not at all; pixels; learning from the start."""
     found = []
     whole = 2 * settings.epochs + settings.top_epochs
     for dataset in settings.datasets:
@@ -74,6 +74,7 @@ def _stack(settings: TourbillonConvolutionSettings) -> list[Member]:
         start = pixels | {"layers": stack_layers(settings), "epochs": whole, "lr": settings.tuning_lr}
         found += [
             settings.member(f"stack-{dataset}", "tourbillon", grown(settings, dataset), {"block_rule": STACK_RULES}),
+            settings.member(f"together-{dataset}", "tourbillon", grown(settings, dataset, schedule="asynchronous")),
             settings.member(f"untrained-{dataset}", "tourbillon", grown(settings, dataset, epochs=0)),
             settings.member(f"pixels-{dataset}", "classifier", pixels, {"feedback": ["bp"]}),
             settings.member(f"start-{dataset}", "classifier", start, {"feedback": ["fa", "bp"]}),

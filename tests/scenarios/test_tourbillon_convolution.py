@@ -35,7 +35,7 @@ def test_blocks_are_those_of_the_paper() -> None:
     assert found["block-mnist"].values["layers"] == ["conv 6 5", "conv 1 5"]
     assert [found[f"block-{name}"].values["lr"] for name in ("mnist", "cifar10")] == [1e-3, 1e-4]
     assert {member.values["batch"] for member in found.values()} == {64}
-    assert found["block-mnist"].vary["rule"] == ("rec", "rbp", "bp", "top")
+    assert found["block-mnist"].vary["rule"] == ("rec", "rec-symmetric", "rbp", "bp", "top")
 
 
 def test_all_members_are_what_their_scenarios_take() -> None:
@@ -44,6 +44,12 @@ def test_all_members_are_what_their_scenarios_take() -> None:
         first = {key: values[0] for key, values in member.vary.items()}
         built = build(scenario.settings, {**member.values, **first})
         scenario.check(built, data.load("digits", "float32", 400, 200))
+
+
+def test_a_stack_whose_parts_learn_at_once_is_otherwise_the_same() -> None:
+    found = named(figures=["stack"], datasets=["mnist"])
+    usual, together = (dict(found[f"{name}-mnist"].values) for name in ("stack", "together"))
+    assert together.pop("schedule") == "asynchronous" and together == usual
 
 
 def test_ways_of_fine_tuning_differ_in_channel_and_rates_alone() -> None:
@@ -84,8 +90,9 @@ def test_a_run_of_all_parts(tmp_path: Path) -> None:
         "tuning-final", "table-1", "untied", "scorecard",
     }  # fmt: skip
     tables = {name: pd.read_csv(path) for name, path in figures.items()}
-    assert list(tables["blocks-final"]["rule"]) == ["REC", "FA", "BP", "top alone"]
+    assert list(tables["blocks-final"]["rule"]) == ["REC", "symmetric", "FA", "BP", "top alone"]
     assert tables["stability"]["loop/step"].notna().sum() == 4  # of recirculation; backpropagation has no such step
+    assert "stack by REC, asynchronous" in list(tables["stack-final"]["circuit"])
     score = tables["scorecard"].set_index("stack")
     assert "E1" in score.loc["convolutional", "channels"] and "weight-sharing" in score.loc["convolutional", "findings"]
     assert score.loc["untied", "channels"] == "none shares weights"
