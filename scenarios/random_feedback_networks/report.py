@@ -98,7 +98,7 @@ def finish(folder: Path, runs: Sequence[MemberRun], config: Mapping[str, Any]) -
     exhibits += in_turn([one for one in all_ if one.variant == IN_TURN])
     exhibits += _steps(ran, plain)
     exhibits += _layers(ran, "correlation/W", ("URFB", "FRFB"), "correlation", *CORRELATION)
-    exhibits += _layers(ran, "saturated/layer", ("BP-H", "URFB", "FRFB"), "saturation", *SATURATION)
+    exhibits += _layers(ran, "saturated/layer", ("BP", "BP-H", "URFB", "FRFB"), "saturation", *SATURATION)
     exhibits += [*filters(ran), *likeness(ran), *feature_maps(plain)]
     write_portfolio(folder, TITLE, _lead(plain), exhibits, config, notes=notes_of(runs))
 
