@@ -117,4 +117,5 @@ def untied(runs: Sequence[Developed], config: Mapping[str, Any]) -> list[Exhibit
 
 def _some(filters: np.ndarray) -> np.ndarray:
     """Return some of the filters (location, in, row, column), evenly spaced."""
-    return filters[np.linspace(0, len(filters) - 1, SHOWN).astype(int)]
+    found: np.ndarray = filters[np.linspace(0, len(filters) - 1, SHOWN).astype(int)]
+    return found
