@@ -49,9 +49,19 @@ def all_curves(results: Results) -> dict[str, Image]:
     found: dict[str, Image] = {}
     for metric in results.data_metrics:
         splits = [split for split in ("test", "train") if (split, metric) in results.measured]
-        found |= dict(zip([f"{metric}-{split}" for split in splits], learning_curves(results, metric), strict=True))
-    names = [metric.replace("/", "-") for metric in results.drawn_metrics[:MOST_OTHERS]]
+        names = [file_of(metric, split) for split in splits]
+        found |= dict(zip(names, learning_curves(results, metric), strict=True))
+    names = [file_of(metric) for metric in results.drawn_metrics[:MOST_OTHERS]]
     return found | dict(zip(names, other_curves(results), strict=True))
+
+
+def file_of(metric: str, split: str = "") -> str:
+    """Return the name of the file of a metric's panel, without its ending.
+
+    >>> file_of("mse/1", "test"), file_of("angle/W2")
+    ('mse-1-test', 'angle-W2')
+    """
+    return "-".join(filter(None, [metric.replace("/", "-"), split]))
 
 
 def learning_curves(results: Results, metric: str) -> list[Image]:

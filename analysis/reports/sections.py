@@ -11,7 +11,7 @@ import numpy as np
 from circuitsim.analysis.averages import COLUMN, MEANING
 from circuitsim.analysis.reports.groups import Group, Results
 from circuitsim.analysis.reports.images import Shape, reconstruction_figure
-from circuitsim.analysis.reports.learning_curves import MOST_GROUPS, MOST_OTHERS, seconds_curve
+from circuitsim.analysis.reports.learning_curves import MOST_GROUPS, MOST_OTHERS, file_of, seconds_curve
 from circuitsim.analysis.reports.page import (
     Image,
     figure,
@@ -80,10 +80,10 @@ def curves(results: Results, drawn: Mapping[str, Image]) -> str:
         return ""
     parts = []
     for metric in results.data_metrics:
-        panels = [drawn[name] for name in (f"{metric}-test", f"{metric}-train") if name in drawn]
+        panels = [drawn[name] for split in ("test", "train") if (name := file_of(metric, split)) in drawn]
         parts.append(side_by_side(*map(figure, panels)))
     if results.other_metrics:
-        own = [drawn[name] for m in results.drawn_metrics if (name := m.replace("/", "-")) in drawn]
+        own = [drawn[name] for m in results.drawn_metrics if (name := file_of(m)) in drawn]
         parts += [heading("Metrics of the circuit"), side_by_side(*map(figure, own)) if own else ""]
         left = results.drawn_metrics[MOST_OTHERS:]
         parts += [paragraph(f"Not drawn, but in metrics.parquet: {', '.join(left)}.")] if left else []

@@ -26,7 +26,7 @@ document.body.append(frame);
 function wide(view) {
   const inside = (e) => { for (let p = e.parentElement; p; p = p.parentElement)
     if (view.getComputedStyle(p).overflowX !== "visible" && p !== view.document.body) return true; return false; };
-  return [...view.document.querySelectorAll("article *")].filter((e) =>
+  return [...view.document.querySelectorAll("article *, main *")].filter((e) =>
     e.getBoundingClientRect().right > WIDTH + 1 && !inside(e)).slice(0, 3).map((e) => e.tagName + "." + e.className);
 }
 function next(k) {

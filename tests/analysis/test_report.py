@@ -338,6 +338,14 @@ def test_curves_are_files_too(tmp_path):
     )
 
 
+def test_a_curve_of_a_block_is_a_file_too(tmp_path):
+    frame = metrics()
+    frame["metric"] = frame["metric"].replace({"bce": "mse/1"})
+    write_report(tmp_path / "report.html", measured(frame))
+    assert (tmp_path / "figures/mse-1-test.svg").exists()
+    assert (tmp_path / "report.html").read_text().count("<figure") == 5
+
+
 def figures_of(frame, **changes):
     """Return the text that the figures of a report draw, by the names of their files."""
     found = all_curves(results_of(measured(frame, **changes)))
