@@ -9,6 +9,21 @@ COLUMN = "± 95 %"
 MEANING = f"{COLUMN}: half of the mean's 95 % confidence interval (Student's t)."
 
 
+SPREADS = ("SD", COLUMN)
+"""Columns of tables that have a spread, or end in it."""
+
+
+def summary(values: np.ndarray) -> tuple[float, float, float, float, float, int]:
+    """Return the mean, standard deviation (n - 1), half the 95 % interval, least, greatest, number of finite values."""
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return (np.nan, np.nan, np.nan, np.nan, np.nan, 0)
+    with np.errstate(over="ignore", invalid="ignore"):  # values that are about to diverge
+        deviation = float(known.std(ddof=1)) if known.size > 1 else np.nan
+        mean = float(known.mean())
+    return mean, deviation, half_width(known), float(known.min()), float(known.max()), int(known.size)
+
+
 def half_width(values: np.ndarray) -> float:
     """Return half the width of the 95 % confidence interval of the mean of the finite values, by Student's t.
 

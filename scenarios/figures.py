@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
-import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from circuitsim import data
-from circuitsim.analysis.averages import COLUMN, MEANING, half_width
-from circuitsim.analysis.reports.images import reconstruction_figure
-from circuitsim.analysis.reports.page import Image
+from circuitsim.analysis.averages import COLUMN, MEANING, summary
+from circuitsim.analysis.reports.page import Image, number, two_digits
 from circuitsim.analysis.reports.panels import Panel
 from circuitsim.analysis.reports.portfolio import Exhibit
 from circuitsim.data import Dataset
@@ -123,15 +120,6 @@ def pivoted(rows: pd.DataFrame, epochs: int, columns: str = "replica") -> np.nda
     return np.asarray(table.to_numpy(np.float64))
 
 
-def summary(values: np.ndarray) -> tuple[float, float, float, float, float, int]:
-    """Return the mean, standard deviation (n - 1), half the 95 % interval, least, greatest, number of finite values."""
-    known = values[np.isfinite(values)]
-    if not known.size:
-        return (np.nan, np.nan, np.nan, np.nan, np.nan, 0)
-    deviation = float(known.std(ddof=1)) if known.size > 1 else np.nan
-    return float(known.mean()), deviation, half_width(known), float(known.min()), float(known.max()), int(known.size)
-
-
 def mean(values: np.ndarray) -> float:
     """Return the mean of the finite values."""
     return summary(values)[0]
@@ -140,9 +128,11 @@ def mean(values: np.ndarray) -> float:
 def mean_and_sd(values: np.ndarray) -> str:
     """Write the mean, half its 95 % interval, and the standard deviation (n - 1) of the finite values."""
     average, deviation, half, *_ = summary(values)
-    if not np.isfinite(average):
-        return "–"
-    return f"{average:.4g} ± {half:.2g} ({deviation:.2g})" if np.isfinite(deviation) else f"{average:.4g}"
+    return (
+        f"{number(average)} ± {two_digits(half)} ({two_digits(deviation)})"
+        if np.isfinite(deviation)
+        else number(average)
+    )
 
 
 def exhibit(
@@ -210,18 +200,3 @@ def fitted_panel(title: str, ylabel: str, curves: Curves) -> Panel:
     margin = float(found.max() / found.min()) ** 0.05
     limits = (float(found.min()) / margin, float(found.max()) * margin)
     return epoch_panel(title, ylabel, curves, logarithmic=True, limits=limits)
-
-
-def image_rows(originals: np.ndarray, outputs: Mapping[str, np.ndarray], shape: Any) -> Image:
-    """Draw originals and a row of outputs for each label, as SVG; pixels are embedded in one."""
-    image = reconstruction_figure(originals, outputs, shape)
-    if image.uri.startswith("data:image/svg"):
-        return image
-    content = base64.b64decode(image.uri.partition(",")[2])
-    width, height = struct.unpack(">II", content[16:24])  # of a PNG's first chunk
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{image.width}" '
-        f'height="{image.width * height / width:.0f}">'
-        f'<image width="{width}" height="{height}" href="{image.uri}"/></svg>'
-    )
-    return Image(f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}", image.width, image.alt)

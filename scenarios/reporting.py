@@ -12,6 +12,7 @@ import numpy as np
 from circuitsim.analysis.reports.labels import label_of
 
 if TYPE_CHECKING:
+    from circuitsim.analysis.reports.periods import Period
     from circuitsim.analysis.reports.report import Reconstructions
     from circuitsim.runs.study import Study
 
@@ -33,36 +34,30 @@ def finish(folder: Path, study: Study, config: Mapping[str, Any], samples: Recon
     circuits = tuple((label_of(study, group.members, varied), group.simulator.schedule) for group in study.groups)
     audit = json.loads((folder / AUDIT).read_bytes())
     lost = sorted(set(range(len(study.settings))) - set(study.alive()))
+    periods, different = _periods(study, varied)
     data = ReportData(
         title=f"{study.scenario.name} – {study.scenario.description}",
-        config={key: value for key, value in config.items() if key != "given"},
+        config=config,
         metrics=study.metrics_frame(varied),
         varied=varied,
         circuits=circuits,
         audit=audit,
         reconstructions=samples,
-        notes=tuple(f"replica {r} diverged and was dropped" for r in lost) + _protocols(study),
-        periods=_periods(study),
+        notes=tuple(f"replica {r} diverged and was dropped" for r in lost) + different,
+        periods=periods,
     )
     write_report(folder / "report.html", data)
 
 
-def _protocols(study: Study) -> tuple[str, ...]:
-    """Describe the stages of a development."""
-    return tuple(dict.fromkeys(when for group in study.groups for when, _ in group.design.protocols() if when))
+def _periods(study: Study, varied: tuple[str, ...]) -> tuple[tuple[Period, ...], tuple[str, ...]]:
+    """Return the periods of the development; where groups differ in them none, and a sentence on each group."""
+    from circuitsim.analysis.reports.periods import periods_of
 
-
-def _periods(study: Study) -> tuple[tuple[int, str], ...]:
-    """Return the first epoch and the name of each period of a development, if all replicas have the same ones."""
-    each = set()
-    for group in study.groups:
-        begin, found = 1, list[tuple[int, str]]()
-        for stage in group.design.stages:
-            if stage.epochs and (not found or found[-1][1] != stage.name):
-                found.append((begin, stage.name))
-            begin += stage.epochs
-        each.add(tuple(found))
-    return each.pop() if len(each) == 1 else ()
+    each = {label_of(study, group.members, varied): periods_of(group.design.stages) for group in study.groups}
+    distinct = list(dict.fromkeys(each.values()))
+    if len(distinct) == 1:
+        return distinct[0], ()
+    return (), tuple(f"{label}: {', '.join(map(str, periods)) or 'one period'}" for label, periods in each.items())
 
 
 def reconstructions(study: Study, varied: tuple[str, ...]) -> Reconstructions:

@@ -9,28 +9,34 @@ from typing import TYPE_CHECKING, Any
 from circuitsim.analysis.reports.audit_text import said as audit_lines
 from circuitsim.analysis.reports.audit_text import scores
 from circuitsim.analysis.reports.drawing import circuit_figure
+from circuitsim.analysis.reports.figure_files import FigureFiles
 from circuitsim.analysis.reports.gantt import gantt_figure
 from circuitsim.analysis.reports.page import details, figure, heading, paragraph, plural, section, side_by_side, table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from circuitsim.circuit.circuit import Circuit
     from circuitsim.timetable.schedule import Schedule
 
 MOST_CIRCUITS = 8  # drawn; the audit lists all
 MOST_POPULATIONS = 80  # of a circuit that is drawn
 MOST_EVENTS = 400  # rows of a timetable
 OPEN_EVENTS = 30  # longer tables start folded
+EVENT = ("tick", "phase", "subject", "cycle", "reads", "changes")
+ACT = ("act", "of", "site", "count")
 FINDING = ("kind", "projection", "rule", "read", "place", "lag", "remedy")
 
 Audit = Mapping[str, Any]
 
 
-def circuits(labelled: Sequence[tuple[str, Schedule]]) -> str:
+def circuits(labelled: Sequence[tuple[str, Schedule]], files: FigureFiles) -> str:
     """Drawing and timetable of every circuit."""
     shown = labelled[:MOST_CIRCUITS]
     if len(labelled) == 1:
-        return section("Circuit and timetable", *_circuit(shown[0][1]))
+        return section("Circuit and timetable", *_circuit("circuit", shown[0][1], files))
     parts = [
-        details(f"{label}: {schedule.circuit.name}", *_circuit(schedule), opened=index == 0)
+        details(f"{label}: {schedule.circuit.name}", *_circuit(f"circuit-{label}", schedule, files), opened=index == 0)
         for index, (label, schedule) in enumerate(shown)
     ]
     left = ", ".join(label for label, _ in labelled[MOST_CIRCUITS:])
@@ -77,27 +83,37 @@ def locality(audit: Audit) -> str:
         "nothing older than neurons remember. The window of a projection is the age in ticks of the oldest quantity "
         "that its rules read."
     )
-    stated = [paragraph(line) for line in dict.fromkeys(line for one in each for line in audit_lines(one))]
+    stated = [paragraph(line) for line in _stated(each, several)]
     return section("Locality audit", paragraph(said, "good" if good else "note"), *stated, *found,
                    *_tried(each, several), *_acts(each, several),
                    heading("Readings of the rules"), explained, *reads, *_covered(each))  # fmt: skip
 
 
+def _stated(each: Sequence[Audit], several: bool) -> list[str]:
+    """Return the audit's sentences, each with the circuits of which it is true."""
+    of: dict[str, list[str]] = {}
+    for one in each:
+        for line in audit_lines(one):
+            of.setdefault(line, []).append(str(one.get("label", "")))
+    return [f"{', '.join(labels)}: {line}" if several else line for line, labels in of.items()]
+
+
 def _acts(each: Sequence[Audit], several: bool) -> list[str]:
     """Table of what changed the circuits from outside their phases."""
-    rows = [
-        ([str(one.get("label", ""))] if several else []) + [str(row[key]) for key in ("act", "of", "site", "count")]
-        for one in each
-        for row in one.get("acts") or ()
-    ]
-    if not rows:
+    of: dict[tuple[str, ...], list[str]] = {}
+    for one in each:
+        for row in one.get("acts") or ():
+            of.setdefault(tuple(str(row[key]) for key in ACT), []).append(str(one.get("label", "")))
+    if not of:
         return []
-    header = (["circuit"] if several else []) + ["act", "of", "call site", "count"]
+    header = (["circuits"] if several else []) + list(ACT)
+    header[-2] = "call site"
+    rows = [([", ".join(labels)] if several else []) + list(act) for act, labels in of.items()]
     explained = paragraph(
         "An act changes a circuit, or looks at it, from outside its events. Weights that changed by anything but an "
         "act would be a finding of the kind tampering."
     )
-    return [heading("Acts"), explained, table(header, rows)]
+    return [heading("Acts"), explained, table(header, rows, numbers=(len(header) - 1,))]
 
 
 def _tried(each: Sequence[Audit], several: bool) -> list[str]:
@@ -126,7 +142,7 @@ def _covered(each: Sequence[Audit]) -> list[str]:
     return [paragraph(f"SHA-256 of circuit and rules: {'; '.join(covers)}.")] if covers else []
 
 
-def _circuit(schedule: Schedule) -> list[str]:
+def _circuit(name: str, schedule: Schedule, files: FigureFiles) -> list[str]:
     circuit = schedule.circuit
     chart, note = gantt_figure(schedule)
     caption = "Boxes are populations (number of neurons, activation function)."
@@ -142,20 +158,36 @@ def _circuit(schedule: Schedule) -> list[str]:
     if len(circuit.populations) > MOST_POPULATIONS:
         drawn = paragraph(f"The circuit is too large to draw: {plural(len(circuit.populations), 'population')}.")
     else:
-        drawn = figure(circuit_figure(circuit), caption)
+        image = files.keep(name, circuit_figure(circuit), _projections(circuit))
+        drawn = figure(image, caption)
+    files.keep(f"{name}-timetable", chart, _events(schedule))
     return [side_by_side(drawn, figure(chart, timing)), _table(schedule)]
+
+
+def _projections(circuit: Circuit) -> pd.DataFrame:
+    """Return the projections of a circuit, a row each."""
+    import pandas as pd
+
+    rows = [(q.name, q.source, q.target, q.delay, type(q.connectivity).__name__) for q in circuit.projections]
+    return pd.DataFrame(rows, columns=["projection", "source", "target", "delay", "connectivity"])
+
+
+def _events(schedule: Schedule) -> pd.DataFrame:
+    """Return the events of a timetable, a row each."""
+    import pandas as pd
+
+    return pd.DataFrame(schedule.table(), columns=list(EVENT))
 
 
 def _table(schedule: Schedule) -> str:
     every = schedule.table()
-    header = ("tick", "phase", "subject", "cycle", "reads", "changes")
     title = f"Timetable as a table: {plural(len(every), 'event')}"
     cut = (
         f"The first {MOST_EVENTS} events are shown; `circuitsim schedule` prints all."
         if len(every) > MOST_EVENTS
         else ""
     )
-    rows = table(header, every[:MOST_EVENTS], numbers=(0,))
+    rows = table(EVENT, every[:MOST_EVENTS], numbers=(0,))
     return details(title, rows, paragraph(cut) if len(every) > MOST_EVENTS else "", opened=len(every) <= OPEN_EVENTS)
 
 

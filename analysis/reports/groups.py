@@ -20,7 +20,6 @@ TELLING = ("rule", "feedback")  # keys that name a run
 PLAIN = (*TELLING, "scenario", "run", "curve")  # keys whose values need no key beside them in a label
 RANKED_BY = ("mse", "error", "loss", "bce")  # the first of these that was measured ranks the groups
 SECONDS = "seconds"
-ROUNDING = 1e-4  # of a value, or of 1: curves of metrics that change by less show rounding alone
 
 
 @dataclass(frozen=True)
@@ -65,15 +64,11 @@ class Group:
 
 @dataclass(frozen=True)
 class Results:
-    """Metrics of a run by group, the best group first; `measured` holds the (split, metric) pairs in order.
-
-    `periods` are the first epochs and the names of the periods of a development.
-    """
+    """Metrics of a run by group, the best group first; `measured` holds the (split, metric) pairs in order."""
 
     epochs: np.ndarray
     groups: tuple[Group, ...]
     measured: tuple[tuple[str, str], ...]
-    periods: tuple[tuple[int, str], ...] = ()
 
     @cached_property
     def data_metrics(self) -> tuple[str, ...]:
@@ -84,22 +79,6 @@ class Results:
     def other_metrics(self) -> tuple[str, ...]:
         """Metrics of the circuit itself, without seconds."""
         return tuple(m for _, m in self.measured if m not in self.data_metrics and m != SECONDS)
-
-    @cached_property
-    def drawn_metrics(self) -> tuple[str, ...]:
-        """Metrics of the circuit itself that change by more than rounding."""
-        return tuple(metric for metric in self.other_metrics if metric not in self.constants)
-
-    @cached_property
-    def constants(self) -> dict[str, float]:
-        """Mean of each metric of the circuit itself that changes by no more than rounding."""
-        found = {}
-        for metric in self.other_metrics:
-            values = np.concatenate([group.series["train", metric].ravel() for group in self.groups])
-            values = values[np.isfinite(values)]
-            if values.size > 1 and np.ptp(values) <= ROUNDING * max(1.0, float(np.abs(values).max())):
-                found[metric] = float(values.mean())
-        return found
 
     @cached_property
     def ranked_by(self) -> str | None:
@@ -127,15 +106,13 @@ def spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return found[0], found[1], found[2]
 
 
-def group_results(
-    metrics: pd.DataFrame, varied: Sequence[str], label: str, periods: Sequence[tuple[int, str]] = ()
-) -> Results:
+def group_results(metrics: pd.DataFrame, varied: Sequence[str], label: str) -> Results:
     """Sort a metrics table into groups, best first; values that are not finite count as missing.
 
     Parameters
     ----------
     metrics : columns replica, epoch, split, metric, value and the varied keys. label : of the only group, if nothing
-        but seeds varies. periods : first epochs and names of the periods of a development.
+        but seeds varies.
     """
     keys = [key for key in varied if key not in SEEDS and key in metrics]
     epochs, replicas = np.unique(metrics["epoch"]), np.unique(metrics["replica"])
@@ -150,9 +127,7 @@ def group_results(
         for name, columns in members.items()
     ]
     results = Results(epochs, tuple(groups), tuple(series))
-    return Results(
-        epochs, tuple(sorted(groups, key=lambda g: _rank(g, results.ranked_by))), tuple(series), tuple(periods)
-    )
+    return Results(epochs, tuple(sorted(groups, key=lambda g: _rank(g, results.ranked_by))), tuple(series))
 
 
 def telling(settings: Mapping[str, Any]) -> str:
@@ -190,19 +165,3 @@ def _spell(value: Any) -> str:
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value)).lower()
     return f"{value:.6g}" if isinstance(value, (float, np.floating)) else str(value)
-
-
-def curve_table(results: Results) -> pd.DataFrame:
-    """Return all curves as rows: group, split, metric, epoch, n (finite replicas), mean, least, greatest."""
-    import pandas as pd
-
-    rows = []
-    for group in results.groups:
-        for (split, metric), values in group.series.items():
-            counts = np.isfinite(values).sum(axis=1)
-            rows += [
-                (group.label, split, metric, epoch, count, *numbers)
-                for epoch, count, *numbers in zip(results.epochs, counts, *spread(values), strict=True)
-                if count
-            ]
-    return pd.DataFrame(rows, columns=["group", "split", "metric", "epoch", "n", "mean", "least", "greatest"])

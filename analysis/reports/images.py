@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from circuitsim.analysis.reports.learning_curves import MOST_GROUPS
 from circuitsim.analysis.reports.page import Image, number
-from circuitsim.analysis.reports.plots import COLOURS, DASHES, axes_at, drawing, inline
+from circuitsim.analysis.reports.plots import COLOURS, DASHES, axes_at, drawing, inline, room
+from circuitsim.runs.themes import theme
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Shape = tuple[int, int, int]  # channels, rows, columns
 MOST_LINES = 6  # examples drawn as lines
@@ -20,12 +25,22 @@ def reconstruction_figure(originals: np.ndarray, outputs: Mapping[str, np.ndarra
     return drawn(originals, outputs, shape)
 
 
+def reconstruction_numbers(originals: np.ndarray, outputs: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Return originals and outputs, a row for each example and feature."""
+    import pandas as pd
+
+    examples, features = originals.shape
+    places = {"example": np.repeat(np.arange(examples), features), "feature": np.tile(np.arange(features), examples)}
+    values = {label: np.asarray(made).ravel() for label, made in {"original": originals, **outputs}.items()}
+    return pd.DataFrame(places | values)
+
+
 def _strips(originals: np.ndarray, outputs: Mapping[str, np.ndarray], shape: Shape | None) -> Image:
     """Draw one row of images for the originals and one for each label, below the label."""
     assert shape is not None
     rows = {"originals": originals, **{_scored(k, v, originals): v for k, v in outputs.items()}}
     low, high = _range(originals)
-    width = 6.8
+    width = room(0.95 * len(originals)) - 0.1
     tall, label = width * shape[1] / (shape[2] * len(originals)), 0.26
     height = len(rows) * (tall + label) + 0.08
     with drawing(width + 0.1, height) as figure:
@@ -56,11 +71,11 @@ def _mosaic(values: np.ndarray, shape: Shape, low: float, high: float) -> np.nda
 
 def _lines(originals: np.ndarray, outputs: Mapping[str, np.ndarray], shape: Shape | None) -> Image:
     """Draw each example's features as a line, the original thick and grey."""
-    shown, columns = min(MOST_LINES, len(originals)), 2
+    shown, columns = min(MOST_LINES, len(originals)), min(2, theme().columns)
     rows = -(-shown // columns)
     few = dict(list(outputs.items())[:MOST_GROUPS])
     legend = 0.2 * (1 + len(few)) + 0.1
-    size = 7.4, 1.45 * rows + legend + 0.35
+    size = room(), 1.45 * rows + legend + 0.35
     with drawing(*size) as figure:
         axes = figure.subplots(rows, columns, squeeze=False, sharex=True)
         handles = []

@@ -7,20 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from circuitsim.analysis.averages import COLUMN, summary
 from circuitsim.analysis.reports.groups import Group, Results
 from circuitsim.analysis.reports.page import Image, number, plural
+from circuitsim.analysis.reports.periods import HEAD, Period, mark
 from circuitsim.analysis.reports.plots import (
     COLOURS,
     INK,
+    LOGARITHMIC,
     axes_at,
     drawing,
     inline,
     label_decades,
     label_integers,
+    room,
     style,
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 MOST_GROUPS = len(COLOURS)
@@ -38,49 +43,51 @@ NAMES = {
     "norm_ratio": "norm of B over norm of W",
     "spread": "variance of images over that of sources",
 }
-BOUNDED = ("angle", "angle_spread", "correlation")  # always on a linear axis
+BOUNDED = {"angle": 180.0, "angle_spread": 180.0, "correlation": 1.0}  # always on a linear axis; their scales
+NOISE = 1e-5  # of a metric's scale: less than this comes from rounding
 DIRECT_LABEL = 16  # characters; longer labels go into a legend below
-PANEL = (4.7, 3.3)  # inches
+PANEL = (5.15, 3.4)  # inches: two fill the page
 LEFT = 0.78  # inches beside the axes
 
 
-def all_curves(results: Results) -> dict[str, Image]:
-    """Draw all panels of a run: those of the data's metrics, then those of the circuit, by the names of their files."""
-    found: dict[str, Image] = {}
-    for metric in results.data_metrics:
-        splits = [split for split in ("test", "train") if (split, metric) in results.measured]
-        names = [file_of(metric, split) for split in splits]
-        found |= dict(zip(names, learning_curves(results, metric), strict=True))
-    names = [file_of(metric) for metric in results.drawn_metrics[:MOST_OTHERS]]
-    return found | dict(zip(names, other_curves(results), strict=True))
-
-
-def file_of(metric: str, split: str = "") -> str:
-    """Return the name of the file of a metric's panel, without its ending.
-
-    >>> file_of("mse/1", "test"), file_of("angle/W2")
-    ('mse-1-test', 'angle-W2')
-    """
-    return "-".join(filter(None, [metric.replace("/", "-"), split]))
-
-
-def learning_curves(results: Results, metric: str) -> list[Image]:
-    """Draw one panel for each split that was measured, test first, with equal axes."""
+def learning_curves(results: Results, metric: str, periods: Sequence[Period] = ()) -> dict[str, Image]:
+    """Draw one panel for each split that was measured, test first, with equal axes; return them by split."""
     groups = results.groups[:MOST_GROUPS]
     splits = [split for split in ("test", "train") if (split, metric) in results.measured]
     limits = _limits([np.concatenate(g.curve(s, metric)) for g in groups for s in splits])
-    return [_panel(results, split, metric, limits) for split in splits]
+    return {split: _panel(results, split, metric, limits, periods) for split in splits}
 
 
-def other_curves(results: Results) -> list[Image]:
-    """Draw a panel for each metric of the circuit itself."""
-    groups = results.groups[:MOST_GROUPS]
-    found = []
-    for metric in results.drawn_metrics[:MOST_OTHERS]:
+def other_curves(results: Results, metrics: Sequence[str], periods: Sequence[Period] = ()) -> dict[str, Image]:
+    """Draw a panel for each of some metrics of the circuit itself; return them by metric."""
+    groups, found = results.groups[:MOST_GROUPS], {}
+    for metric in metrics:
         linear = metric.partition("/")[0] in BOUNDED
         limits = _limits([np.concatenate(g.curve("train", metric)) for g in groups], linear=linear)
-        found.append(_panel(results, "train", metric, limits))
+        found[metric] = _panel(results, "train", metric, limits, periods)
     return found
+
+
+def constant(results: Results, metric: str) -> float | None:
+    """Return the value of a metric of the circuit that is the same in all groups and epochs but for rounding."""
+    values = np.concatenate([group.series["train", metric].ravel() for group in results.groups])
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return None
+    scale = max(float(np.abs(values).max()), BOUNDED.get(metric.partition("/")[0], 0.0))
+    return float(np.median(values)) if np.ptp(values) <= NOISE * scale else None
+
+
+def curve_numbers(results: Results, split: str, metric: str) -> pd.DataFrame:
+    """Return what a panel shows, as rows: the summary over replicas of each group and epoch, drawn or not."""
+    import pandas as pd
+
+    rows = [
+        (group.label, int(epoch), *summary(values))
+        for group in results.groups
+        for epoch, values in zip(results.epochs, group.series[split, metric], strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["group", "epoch", "mean", "SD", COLUMN, "least", "greatest", "replicas"])
 
 
 def seconds_curve(results: Results) -> Image | None:
@@ -89,24 +96,39 @@ def seconds_curve(results: Results) -> Image | None:
     if not shown.any():
         return None
     epochs, seconds = results.epochs[shown], results.seconds[shown]
-    with drawing(PANEL[0], 2.3) as figure:
-        ax = axes_at(figure, LEFT, 0.52, PANEL[0] - LEFT - 0.25, 2.3 - 0.67)
+    width = room(PANEL[0])
+    with drawing(width, 2.3) as figure:
+        ax = axes_at(figure, LEFT, 0.52, width - LEFT - 0.25, 2.3 - 0.67)
         ax.plot(epochs, seconds, color=COLOURS[0], marker="o", markersize=3.5, linewidth=1.2)
         ax.set(xlabel="epoch", ylabel=NAMES["seconds"], ylim=(0, 1.15 * seconds.max() or 1))
         _whole_epochs(ax, epochs)
         return inline(figure, f"Seconds per epoch, median {number(float(np.median(seconds)))}")
 
 
-def _panel(results: Results, split: str, metric: str, limits: tuple[float, float, bool]) -> Image:
+def seconds_numbers(results: Results) -> pd.DataFrame:
+    """Return the training time of each epoch, as rows."""
+    import pandas as pd
+
+    shown = np.isfinite(results.seconds)
+    return pd.DataFrame({"epoch": results.epochs[shown], "seconds": results.seconds[shown]})
+
+
+def _panel(
+    results: Results, split: str, metric: str, limits: tuple[float, float, bool], periods: Sequence[Period]
+) -> Image:
     groups = results.groups[:MOST_GROUPS]
     labels = [g.label for g in groups]
     longest = max(map(len, labels))
     direct, single = longest <= DIRECT_LABEL, len(groups) == 1
     margin = 0.3 + 0.078 * longest if direct and not single else 0.2
     legend = 0.0 if direct or single else 0.18 * len(groups) + 0.1
-    with drawing(PANEL[0], PANEL[1] + legend) as figure:
-        ax = axes_at(figure, LEFT, 0.48 + legend, PANEL[0] - LEFT - margin, PANEL[1] - 0.78)
-        _axes(ax, results, metric, f"{metric} on {split} data" if metric in results.data_metrics else metric, limits)
+    width, head = room(PANEL[0]), HEAD if len(periods) > 1 else 0.0
+    with drawing(width, PANEL[1] + legend + head) as figure:
+        ax = axes_at(figure, LEFT, 0.48 + legend, width - LEFT - margin, PANEL[1] - 0.78)
+        _axes(
+            ax, results, metric, f"{metric} on {split} data" if metric in results.data_metrics else metric, limits, head
+        )
+        mark(ax, periods)
         curves = [g.curve(split, metric) for g in groups]
         alpha = 0.16 if len(groups) <= 4 else 0.09
         lines = [_curve(ax, results.epochs, c, i, alpha) for i, c in enumerate(curves)]
@@ -118,26 +140,16 @@ def _panel(results: Results, split: str, metric: str, limits: tuple[float, float
         return inline(figure, _alt(groups, split, metric, int(results.epochs[-1])))
 
 
-def _axes(ax: Axes, results: Results, metric: str, title: str, limits: tuple[float, float, bool]) -> None:
+def _axes(ax: Axes, results: Results, metric: str, title: str, limits: tuple[float, float, bool], head: float) -> None:
     low, high, logarithmic = limits
     if logarithmic:
-        title += ", logarithmic"
         ax.set_yscale("log")
         label_decades(ax.yaxis, low, high)
     ax.set_ylim(low, high)
     ax.grid(axis="y")
     _whole_epochs(ax, results.epochs)
-    _mark_periods(ax, results.periods)
-    ax.set(xlabel="epoch", ylabel=NAMES.get(metric, NAMES.get(metric.partition("/")[0], metric)), title=title)
-
-
-def _mark_periods(ax: Axes, periods: Sequence[tuple[int, str]]) -> None:
-    """Draw a line before the first epoch of each period of a development but the first, and name the period."""
-    for begin, name in periods:
-        if begin > 1:
-            ax.axvline(begin - 0.5, color="#8a8a8a", linewidth=0.8, linestyle=(0, (2, 2)))
-        ax.annotate(name, (begin - 0.5, 1), xycoords=("data", "axes fraction"), xytext=(2, -2),
-                    textcoords="offset points", va="top", fontsize=7.5, color="#5a5a5a")  # fmt: skip
+    ax.set(xlabel="epoch", ylabel=NAMES.get(metric, NAMES.get(metric.partition("/")[0], metric)))
+    ax.set_title(title + LOGARITHMIC * logarithmic, pad=6 + 72 * head)
 
 
 def _curve(ax: Axes, epochs: np.ndarray, curve: tuple[np.ndarray, ...], index: int, alpha: float) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import math
 from collections.abc import Iterable, Sequence
@@ -26,13 +25,13 @@ p, ul { margin: .5rem 0; max-width: 48rem; }
 figure { margin: .75rem 0 1rem; max-width: 100%; }
 figcaption { color: #4a4a4a; font-size: .88rem; margin-top: .25rem; }
 img { display: block; height: auto; max-width: 100%; }
-.panels { display: flex; flex-wrap: wrap; gap: .25rem 2rem; align-items: flex-start; }
+.panels { display: flex; flex-wrap: wrap; gap: .25rem 1rem; align-items: flex-start; }
 .panels figure { margin: .5rem 0; }
 .scroll { overflow-x: auto; max-width: 100%; background:
-  linear-gradient(to right, #fff 40%, #fff0) 0 0 / 2.5rem 100%,
-  linear-gradient(to left, #fff 40%, #fff0) 100% 0 / 2.5rem 100%,
-  linear-gradient(to right, #0003, #0000) 0 0 / .8rem 100%, linear-gradient(to left, #0003, #0000) 100% 0 / .8rem 100%;
-  background-repeat: no-repeat; background-attachment: local, local, scroll, scroll; }
+  linear-gradient(to right, #fff 40%, #fff0) local, linear-gradient(to left, #fff 40%, #fff0) 100% 0 local,
+  linear-gradient(to right, #0005, #0000) scroll, linear-gradient(to left, #0005, #0000) 100% 0 scroll;
+  background-size: 2.5rem 100%, 2.5rem 100%, .7rem 100%, .7rem 100%; background-repeat: no-repeat; }
+.scroll img { mix-blend-mode: multiply; } /* shadows at the edges show that there is more beside */
 .wide { overflow-wrap: normal; }
 .wide td { overflow-wrap: break-word; }
 table { border-collapse: collapse; font-size: .88rem; margin: .5rem 0; font-variant-numeric: tabular-nums; }
@@ -61,11 +60,6 @@ class Image:
     uri: str
     width: int
     alt: str
-
-    @property
-    def content(self) -> bytes:
-        """The content of the picture's file."""
-        return base64.b64decode(self.uri.partition(",")[2])
 
 
 def escape(value: object) -> str:

@@ -11,13 +11,24 @@ import numpy as np
 
 from circuitsim.analysis.reports.groups import spread
 from circuitsim.analysis.reports.page import Image, number, plural
-from circuitsim.analysis.reports.plots import drawing, inline, label_decades, label_integers, panel_axes, style
+from circuitsim.analysis.reports.plots import (
+    LOGARITHMIC,
+    drawing,
+    inline,
+    label_decades,
+    label_integers,
+    panel_axes,
+    room,
+    style,
+)
+from circuitsim.runs.themes import theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH, HEIGHT = 3.45, 2.65  # inches of a panel with its labels
+WIDTH, HEIGHT = 3.45, 2.65  # inches of a panel with its labels, at least
+WIDEST, RISE = 6.8, 0.4  # inches of a panel at most, and how much its height grows with its width
 MARGINS = 0.72, 0.12, 0.5, 0.32  # inches around its axes: left, right, bottom, top
 LINE = 0.2  # inches of a line of the legend
 MARKED = 7  # markers on a curve
@@ -46,30 +57,51 @@ class Panel:
     ticks: Mapping[float, str] = field(default_factory=dict)
 
 
-def draw_panels(panels: Sequence[Panel], labels: Sequence[str], *, columns: int = 2, what: str = "") -> Image:
+@dataclass(frozen=True)
+class Grid:
+    """Columns of panels, the width of a panel in inches, and the labels of the legend below them."""
+
+    columns: int
+    width: float
+    labels: Sequence[str]
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height in inches of a panel."""
+        return self.width, HEIGHT + RISE * max(0.0, self.width - WIDTH)
+
+    def extent(self, panels: int) -> tuple[float, float]:
+        """Return the width and height in inches of so many panels and the legend."""
+        lines = math.ceil(len(self.labels) / self.per_line)
+        return self.columns * self.width, math.ceil(panels / self.columns) * self.size[1] + LINE * lines + 0.1
+
+    @property
+    def per_line(self) -> int:
+        """Number of labels side by side."""
+        longest = max(map(len, self.labels))
+        return max(1, min(len(self.labels), int((self.columns * self.width - 0.2) / (0.7 + 0.07 * longest))))
+
+
+def draw_panels(panels: Sequence[Panel], labels: Sequence[str], *, columns: int = 0, what: str = "") -> Image:
     """Draw panels row by row above one legend; bands reach from the least to the greatest replica.
 
     Parameters
     ----------
-    labels : of all curves, in the order of the legend; its place decides a label's style. what : the figure in words.
+    labels : of all curves, in the order of the legend; its place decides a label's style.
+    columns : panels side by side, if the theme has so many; 0: as many as it has. what : the figure in words.
     """
-    columns = min(columns, len(panels))
-    with drawing(*extent(panels, labels, columns)) as figure:
-        draw_on(figure, panels, labels, columns)
+    columns = min(theme().columns, columns or (len(panels) if len(panels) != 4 else 2))
+    grid = Grid(columns, min(room() / columns, WIDEST), labels)
+    with drawing(*grid.extent(len(panels))) as figure:
+        draw_on(figure, panels, grid)
         return inline(figure, f"{what}: {plural(len(panels), 'panel')}. {' '.join(map(_ends, panels))}")
 
 
-def extent(panels: Sequence[Panel], labels: Sequence[str], columns: int) -> tuple[float, float]:
-    """Return the width and height in inches of panels in so many columns, with their legend."""
-    rows, lines = math.ceil(len(panels) / columns), math.ceil(len(labels) / _per_line(labels, columns))
-    return columns * WIDTH, rows * HEIGHT + LINE * lines + 0.1
-
-
-def draw_on(figure: Figure, panels: Sequence[Panel], labels: Sequence[str], columns: int) -> None:
+def draw_on(figure: Figure, panels: Sequence[Panel], grid: Grid) -> None:
     """Draw panels and their legend on an empty figure of their extent."""
     for index, panel in enumerate(panels):
-        _panel(panel_axes(figure, index, columns, (WIDTH, HEIGHT), MARGINS), panel, labels)
-    _legend(figure, labels, _per_line(labels, columns))
+        _panel(panel_axes(figure, index, grid.columns, grid.size, MARGINS), panel, grid.labels)
+    _legend(figure, grid)
 
 
 def _panel(ax: Axes, panel: Panel, labels: Sequence[str]) -> None:
@@ -87,7 +119,8 @@ def _panel(ax: Axes, panel: Panel, labels: Sequence[str]) -> None:
         label_integers(ax.xaxis if axis == "x" else ax.yaxis)
     ax.grid(axis="y")
     ax.set_axisbelow(True)
-    ax.set(xlabel=panel.xlabel, ylabel=panel.ylabel, title=panel.title)
+    ax.set(xlabel=panel.xlabel, ylabel=panel.ylabel)
+    ax.set_title(panel.title + LOGARITHMIC * panel.logarithmic)
 
 
 def _curve(ax: Axes, panel: Panel, values: np.ndarray, index: int) -> None:
@@ -100,18 +133,12 @@ def _curve(ax: Axes, panel: Panel, values: np.ndarray, index: int) -> None:
     ax.plot(panel.x, middle, markevery=places, markersize=4, linewidth=1.4, **style(index))
 
 
-def _legend(figure: Figure, labels: Sequence[str], columns: int) -> None:
+def _legend(figure: Figure, grid: Grid) -> None:
     from matplotlib.lines import Line2D
 
-    lines = [Line2D([], [], markersize=4, linewidth=1.4, **style(index)) for index in range(len(labels))]
-    figure.legend(lines, labels, loc="lower left", ncols=columns, handlelength=3.2,
+    lines = [Line2D([], [], markersize=4, linewidth=1.4, **style(index)) for index in range(len(grid.labels))]
+    figure.legend(lines, grid.labels, loc="lower left", ncols=grid.per_line, handlelength=3.2,
                   labelspacing=0.3, columnspacing=1.4, bbox_to_anchor=(0.02, 0.0), borderaxespad=0.2)  # fmt: skip
-
-
-def _per_line(labels: Sequence[str], columns: int) -> int:
-    """Number of labels that fit side by side."""
-    longest = max(map(len, labels))
-    return max(1, min(len(labels), int((columns * WIDTH - 0.2) / (0.7 + 0.07 * longest))))
 
 
 def _ends(panel: Panel) -> str:

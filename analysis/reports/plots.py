@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import io
+import math
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from circuitsim.analysis.reports.page import Image, number
+from circuitsim.runs.themes import theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +32,7 @@ DASHES: tuple[Any, ...] = (
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 INK = "#1b1b1b"
 SHORT_AXIS = ((8.0, (1, 2, 3, 5, 7)), (80.0, (1, 2, 5)))  # multiples labelled where max / min is below a ratio
+LOGARITHMIC = " (logarithmic)"  # in the title of a panel whose axis is
 MAP = "cividis"  # distinguishable in all kinds of colour vision, and in grey
 STYLE: Any = {
     "font.family": "sans-serif",
@@ -62,15 +66,36 @@ def drawing(width: float, height: float) -> Iterator[Figure]:
 
 
 def inline(figure: Figure, alt: str, *, form: str = "svg") -> Image:
-    """Encode a figure as a data URI: svg for drawings, png for photographs."""
+    """Encode a figure as a data URI, in the size of the theme: svg for drawings, png for photographs."""
     buffer = io.BytesIO()
     metadata = {"Date": None} if form == "svg" else {}
+    scale = scaled(figure.get_figwidth())
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a label in a script that the font lacks shows boxes
         figure.savefig(buffer, format=form, dpi=200, metadata=metadata)
+    content = _resized(buffer.getvalue(), scale) if form == "svg" else buffer.getvalue()
     kind = "image/svg+xml" if form == "svg" else "image/png"
-    uri = f"data:{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    return Image(uri, round(96 * figure.get_figwidth()), alt)
+    uri = f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    return Image(uri, round(96 * figure.get_figwidth() * scale), alt)
+
+
+def scaled(width: float) -> float:
+    """Return the ratio of a figure's size in the theme to its size as drawn; wider ones shrink where they must fit."""
+    now = theme()
+    return min(now.scale, now.width / width) if now.fits else now.scale
+
+
+def _resized(svg: bytes, scale: float) -> bytes:
+    """Return a drawing with its width and height scaled; what it shows scales along."""
+    first, tag, rest = svg.partition(b"<svg ")
+    head, end, content = rest.partition(b">")
+    head = re.sub(rb'(?<=\b)(width|height)="([0-9.]+)pt"', lambda m: b'%s="%.6gpt"' % (m[1], scale * float(m[2])), head)
+    return first + tag + head + end + content
+
+
+def room(most: float = math.inf) -> float:
+    """Return the width in inches that a figure may take as it is drawn."""
+    return min(theme().room, most)
 
 
 def style(index: int) -> dict[str, Any]:

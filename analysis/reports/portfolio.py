@@ -7,15 +7,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from circuitsim.analysis.averages import SPREADS
 from circuitsim.analysis.reports import sections
-from circuitsim.analysis.reports.page import Image, details, figure, number, page, paragraph, section, table
+from circuitsim.analysis.reports.figure_files import write_figure
+from circuitsim.analysis.reports.page import (
+    Image,
+    details,
+    figure,
+    number,
+    page,
+    paragraph,
+    section,
+    table,
+    two_digits,
+)
 from circuitsim.runs.files import write_bytes
-from circuitsim.runs.runfolder import FIGURES
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from circuitsim.runs.scenario import MemberRun
+
+MOST_ROWS = 300  # of a table on the page
 
 
 @dataclass(frozen=True)
@@ -51,19 +64,15 @@ def write_portfolio(
     folder : the run folder. lead : the result in a paragraph. config : as in config.json. notes : warnings shown
         first. remarks : comparisons with published numbers, a paragraph each.
     """
-    (folder / FIGURES).mkdir(exist_ok=True)
     for exhibit in exhibits:
-        write_bytes(folder / FIGURES / f"{exhibit.name}.csv", exhibit.numbers.to_csv(index=False).encode())
-        if exhibit.image is not None:
-            write_bytes(folder / FIGURES / f"{exhibit.name}.svg", exhibit.image.content)
-    shown = {key: value for key, value in config.items() if key not in ("given", "members")}
+        write_figure(folder, exhibit.name, exhibit.numbers, exhibit.image)
     content = page(
         title,
         paragraph(lead, "lead"),
         *(paragraph(note, "note") for note in notes),
         *(_shown(exhibit) for exhibit in exhibits),
         section("Comparison", *map(paragraph, remarks)),
-        sections.settings(shown),
+        sections.settings(config),
     )
     write_bytes(folder / "report.html", content.encode("utf-8", "backslashreplace"))
 
@@ -80,13 +89,18 @@ def notes_of(runs: Sequence[MemberRun]) -> list[str]:
 def _shown(exhibit: Exhibit) -> str:
     numbers = exhibit.numbers
     numeric = [index for index, kind in enumerate(numbers.dtypes) if kind.kind in "fiu"]
-    rows = [[_cell(value) for value in row] for row in numbers.itertuples(index=False, name=None)]
-    made = table([str(column) for column in numbers.columns], rows, numbers=numeric)
+    columns = [str(column) for column in numbers.columns]
+    shown = numbers.head(MOST_ROWS).itertuples(index=False, name=None)
+    made = table(columns, [list(map(_cell, columns, row)) for row in shown], numbers=numeric)
+    file = f"figures/{exhibit.name}.csv"
+    if len(numbers) > MOST_ROWS:
+        made += paragraph(f"The first {MOST_ROWS} of {len(numbers)} rows; {file} has all.", "caption")
     if exhibit.image is None:
         return section(exhibit.title, paragraph(exhibit.caption, "caption"), made)
-    below = details(f"Numbers (figures/{exhibit.name}.csv)", made)
-    return section(exhibit.title, figure(exhibit.image, exhibit.caption), below)
+    return section(exhibit.title, figure(exhibit.image, exhibit.caption), details(f"Numbers ({file})", made))
 
 
-def _cell(value: object) -> str:
-    return number(value) if isinstance(value, float) else str(value)
+def _cell(column: str, value: object) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return two_digits(value) if column.startswith(SPREADS) or column.endswith(SPREADS) else number(value)

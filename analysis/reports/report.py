@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from circuitsim.analysis.reports.figure_files import FigureFiles
+from circuitsim.analysis.reports.periods import Period
 from circuitsim.runs.files import write_bytes
-from circuitsim.runs.runfolder import FIGURES
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from circuitsim.analysis.reports.groups import Results
-    from circuitsim.analysis.reports.page import Image
     from circuitsim.timetable.schedule import Schedule
 
 
@@ -46,8 +45,7 @@ class ReportData:
     varied : the varied keys; replicas that differ only in `seed` and `data_seed` form one group.
     circuits : a label and the schedule of each distinct circuit in the run.
     audit : as in audit.json; for several circuits one such table each, with its label, under `circuits`.
-    notes : warnings, such as a replica that diverged.
-    periods : first epochs and names of the periods of a development.
+    notes : warnings, such as a replica that diverged. periods : of the development, marked on the curves.
     """
 
     title: str
@@ -58,61 +56,40 @@ class ReportData:
     audit: Mapping[str, Any] | None = None
     reconstructions: Reconstructions | None = None
     notes: tuple[str, ...] = ()
-    periods: tuple[tuple[int, str], ...] = ()
+    periods: tuple[Period, ...] = ()
 
 
 def write_report(path: Path, data: ReportData) -> None:
-    """Write the report as one HTML file, atomically; beside it figures/NAME.svg of its curves, and figures/curves.csv.
+    """Write figures/NAME.svg and NAME.csv of each figure, then the report as one HTML file, atomically.
 
     Parameters
     ----------
-    path : the file; an existing one is replaced in one step.
+    path : the file; an existing one is replaced in one step. Figures lie beside it.
     """
-    from circuitsim.analysis.reports.groups import curve_table
-    from circuitsim.analysis.reports.learning_curves import all_curves
-
-    results = results_of(data)
-    drawn = all_curves(results)
-    write_bytes(path, _page(data, results, drawn).encode("utf-8", "backslashreplace"))
-    place = path.parent / FIGURES
-    if drawn:
-        place.mkdir(exist_ok=True)
-        table = curve_table(results).to_csv(index=False)
-        write_bytes(place / "curves.csv", table.encode("utf-8", "backslashreplace"))
-    for name, image in drawn.items():
-        write_bytes(place / f"{name}.svg", image.content)
+    files = FigureFiles()
+    content = render(data, files).encode("utf-8", "backslashreplace")
+    files.write(path.parent)
+    write_bytes(path, content)
 
 
-def results_of(data: ReportData) -> Results:
-    """Return the metrics of a report by group."""
-    from circuitsim.analysis.reports.groups import group_results, telling
-
-    return group_results(data.metrics, data.varied, telling(data.config) or "this run", data.periods)
-
-
-def render(data: ReportData) -> str:
-    """Return the report as HTML with all images inline; nothing is loaded from elsewhere."""
-    from circuitsim.analysis.reports.learning_curves import all_curves
-
-    results = results_of(data)
-    return _page(data, results, all_curves(results))
-
-
-def _page(data: ReportData, results: Results, drawn: Mapping[str, Image]) -> str:
+def render(data: ReportData, files: FigureFiles) -> str:
+    """Return the report as HTML with all images inline, and keep its figures; nothing is loaded from elsewhere."""
     from circuitsim.analysis.reports import circuit_sections, sections
+    from circuitsim.analysis.reports.groups import group_results, telling
     from circuitsim.analysis.reports.page import page, paragraph
 
+    results = group_results(data.metrics, data.varied, telling(data.config) or "this run")
     audit = data.audit or {}
     samples = data.reconstructions
     return page(
         data.title,
         sections.headline(results, circuit_sections.verdict(audit)),
         *(paragraph(note, "note") for note in data.notes),
-        sections.curves(results, drawn),
+        sections.curves(results, data.periods, files),
         sections.finals(results),
-        circuit_sections.circuits(data.circuits) if data.circuits else "",
+        circuit_sections.circuits(data.circuits, files) if data.circuits else "",
         circuit_sections.locality(audit),
-        sections.samples(samples.originals, samples.outputs, samples.image_shape) if samples else "",
-        sections.seconds(results),
+        sections.samples(samples.originals, samples.outputs, samples.image_shape, files) if samples else "",
+        sections.seconds(results, files),
         sections.settings(data.config),
     )

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from circuitsim.analysis.reports.groups import Results
 from circuitsim.analysis.reports.learning_curves import NAMES
-from circuitsim.analysis.reports.panels import Panel, draw_on, extent
+from circuitsim.analysis.reports.panels import WIDTH, Grid, Panel, draw_on
 from circuitsim.analysis.reports.plots import STYLE
 
 COLUMNS = 2
@@ -40,11 +40,11 @@ def curves_figure(results: Results, chosen: Sequence[tuple[str, str]]) -> Curves
     """
     labels = [group.label for group in results.groups]
     panels = [_panel(results, split, metric) for split, metric in chosen]
-    columns = min(COLUMNS, len(panels))
+    grid = Grid(min(COLUMNS, len(panels)), WIDTH, labels)
     with matplotlib.rc_context(STYLE):
-        figure = CurvesFigure(figsize=extent(panels, labels, columns))
+        figure = CurvesFigure(figsize=grid.extent(len(panels)))
         FigureCanvasAgg(figure)
-        draw_on(figure, panels, labels, columns)
+        draw_on(figure, panels, grid)
     return figure
 
 

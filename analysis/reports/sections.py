@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from circuitsim.analysis.averages import COLUMN, MEANING
+from circuitsim.analysis.reports.figure_files import FigureFiles
 from circuitsim.analysis.reports.groups import Group, Results
-from circuitsim.analysis.reports.images import Shape, reconstruction_figure
-from circuitsim.analysis.reports.learning_curves import MOST_GROUPS, MOST_OTHERS, file_of, seconds_curve
+from circuitsim.analysis.reports.images import Shape, reconstruction_figure, reconstruction_numbers
+from circuitsim.analysis.reports.learning_curves import (
+    MOST_GROUPS,
+    MOST_OTHERS,
+    constant,
+    curve_numbers,
+    learning_curves,
+    other_curves,
+    seconds_curve,
+    seconds_numbers,
+)
 from circuitsim.analysis.reports.page import (
     Image,
+    details,
     figure,
     heading,
     number,
@@ -24,9 +34,12 @@ from circuitsim.analysis.reports.page import (
     table,
     two_digits,
 )
+from circuitsim.analysis.reports.periods import Period
 from circuitsim.runs.lookup import defaults_of
 
 MOST_TEXT = 2000  # characters of one setting
+MOST_COLUMNS = 6  # of the table of final values before it is turned
+NOT_SETTINGS = ("vary", "versions", "given", "members")  # of config.json
 
 
 def headline(results: Results, verdict: str) -> str:
@@ -37,16 +50,19 @@ def headline(results: Results, verdict: str) -> str:
     first, last = results.groups[0], int(results.epochs[-1])
     if not first.final("test", metric).n:
         return paragraph(f"No replica has a finite test {metric} at epoch {last}. {verdict}", "lead")
-    several = len(results.groups) > 1
-    claim = f"{first.label} has the lowest test {metric}," if several else f"the test {metric} is"
-    text = f"After {plural(last, 'epoch')}, {claim} {_spread(first, metric)}"
-    best, at = first.best("test", metric)
-    if at >= 0 and results.epochs[at] != last:
-        text += f" (minimum {number(best)} at epoch {results.epochs[at]})"
-    named = MOST_GROUPS if len(results.groups) <= MOST_GROUPS else 3
-    rest = [f"{g.label} ({_spread(g, metric)})" for g in results.groups[1:named]]
+    least = first.final("test", metric).mean
+    best = [g for g in results.groups if g.final("test", metric).mean == least]
+    named = ", ".join(g.label for g in best[:MOST_GROUPS])
+    claim = f"{named} {'have' if len(best) > 1 else 'has'} the lowest test {metric},"
+    text = f"After {plural(last, 'epoch')}, {claim if len(results.groups) > 1 else f'the test {metric} is'} "
+    text += _spread(first, metric)
+    lowest, at = first.best("test", metric)
+    if at >= 0 and results.epochs[at] != last and len(best) == 1:
+        text += f" (minimum {number(lowest)} at epoch {results.epochs[at]})"
+    shown = results.groups[len(best) : MOST_GROUPS if len(results.groups) <= MOST_GROUPS else 3]
+    rest = [f"{g.label} ({_spread(g, metric)})" for g in shown]
     if rest:
-        more = len(results.groups) - 1 - len(rest)
+        more = len(results.groups) - len(best) - len(rest)
         text += f". {'It is followed by' if more else 'The others:'} {', '.join(rest)}"
         text += f"; the table lists {plural(more, 'more group')}" if more else ""
     return paragraph(f"{text}. {_replicas(results)}{verdict}", "lead")
@@ -55,9 +71,9 @@ def headline(results: Results, verdict: str) -> str:
 def _spread(group: Group, metric: str) -> str:
     """Final value of a group as mean ± SD, with the number of finite replicas if some are lost."""
     final = group.final("test", metric)
-    spread = f" ± {two_digits(final.sd)}" if final.n > 1 else ""
+    sd = f" ± {two_digits(final.sd)}" if final.n > 1 else ""
     lost = "" if final.n == group.replicas else f", n = {final.n} of {group.replicas}"
-    return f"{number(final.mean)}{spread}{lost}"
+    return f"{number(final.mean)}{sd}{lost}"
 
 
 def _replicas(results: Results) -> str:
@@ -69,56 +85,76 @@ def _replicas(results: Results) -> str:
     return f"Values are means ± SD of {many} replicas. "
 
 
-def curves(results: Results, drawn: Mapping[str, Image]) -> str:
-    """Learning curves of the metrics of the data, then of the circuit.
-
-    Parameters
-    ----------
-    drawn : the panels, as `all_curves` names them.
-    """
+def curves(results: Results, periods: Sequence[Period], files: FigureFiles) -> str:
+    """Learning curves of the metrics of the data, then of the circuit."""
     if not results.measured:
         return ""
     parts = []
     for metric in results.data_metrics:
-        panels = [drawn[name] for split in ("test", "train") if (name := file_of(metric, split)) in drawn]
-        parts.append(side_by_side(*map(figure, panels)))
-    if results.other_metrics:
-        own = [drawn[name] for m in results.drawn_metrics if (name := file_of(m)) in drawn]
-        parts += [heading("Metrics of the circuit"), side_by_side(*map(figure, own)) if own else ""]
-        left = results.drawn_metrics[MOST_OTHERS:]
-        parts += [paragraph(f"Not drawn, but in metrics.parquet: {', '.join(left)}.")] if left else []
-        same = ", ".join(f"{name} {number(round(value, 4))}" for name, value in results.constants.items())
-        parts += [paragraph(f"Constant but for rounding: {same}.")] if same else []
+        drawn = learning_curves(results, metric, periods)
+        parts.append(_kept(results, {(split, metric): image for split, image in drawn.items()}, files))
+    fixed = {metric: constant(results, metric) for metric in results.other_metrics}
+    moving = [metric for metric, value in fixed.items() if value is None]
+    if moving:
+        drawn = other_curves(results, moving[:MOST_OTHERS], periods)
+        shown = {("train", metric): image for metric, image in drawn.items()}
+        parts += [heading("Metrics of the circuit"), _kept(results, shown, files)]
+    parts += _undrawn(fixed, moving[MOST_OTHERS:])
+    if len(periods) > 1:
+        parts.append(paragraph(f"Periods: {', '.join(map(str, periods))}.", "caption"))
+    return section("Learning curves", *parts, paragraph(_averaged(results), "caption"))
+
+
+def _kept(results: Results, drawn: Mapping[tuple[str, str], Image], files: FigureFiles) -> str:
+    """Keep panels and their numbers as files, and show them side by side."""
+    for (split, metric), image in drawn.items():
+        files.keep(f"{split}-{metric}", image, curve_numbers(results, split, metric))
+    return side_by_side(*map(figure, drawn.values()))
+
+
+def _undrawn(fixed: Mapping[str, float | None], left: Sequence[str]) -> list[str]:
+    """State the metrics of the circuit that are not drawn."""
+    same = [f"{metric} {number(0.0 + round(value, 9))}" for metric, value in fixed.items() if value is not None]
+    parts = [paragraph(f"The same in all epochs, but for rounding, and not drawn: {', '.join(same)}.")] if same else []
+    return parts + ([paragraph(f"Not drawn, but in metrics.parquet: {', '.join(left)}.")] if left else [])
+
+
+def _averaged(results: Results) -> str:
+    """State what lines and bands show."""
     caption = "Epoch 0 is before training."
     if any(g.replicas > 1 for g in results.groups):
+        counts = sorted({g.replicas for g in results.groups})
         caption = (
-            "Lines are means over the replicas of a group, which differ only in their seeds; bands span "
-            f"the least to the greatest replica. {caption}"
+            f"Lines are arithmetic means over the {' or '.join(map(str, counts))} replicas of a group, which differ "
+            f"only in their seeds; bands span the least to the greatest replica. {caption}"
         )
     if len(results.groups) > MOST_GROUPS:
         caption += (
             f" Only the best {MOST_GROUPS} of {len(results.groups)} groups by final test {results.ranked_by} are "
             "drawn; the table below lists all."
         )
-    return section("Learning curves", *parts, paragraph(caption, "caption"))
+    return caption
 
 
 def finals(results: Results) -> str:
-    """Table of the final values of every group."""
+    """Table of the final values of every group, the shorter way across."""
     columns = [(s, m) for m in results.data_metrics for s in ("test", "train") if (s, m) in results.measured]
     columns += [("train", m) for m in results.other_metrics]
     if not columns:
         return ""
-    header = ["group", "n"]
-    for split, metric in columns:
-        header += [f"{split} {metric}" if metric in results.data_metrics else metric, "SD", COLUMN]
+    header = ["group", "replicas", *(f"{s} {m}" if m in results.data_metrics else m for s, m in columns)]
     if results.ranked_by:
         header += [f"lowest test {results.ranked_by}", "at epoch"]
     rows = [_row(results, group, columns) for group in results.groups]
-    caption = (
-        f"Means at epoch {results.epochs[-1]} and sample standard deviations over replicas. {MEANING} "
-        "The column n has the number of replicas with a finite value."
-    )
+    if len(rows) + 1 < len(header) and len(header) > MOST_COLUMNS:
+        header, *rows = (list(one) for one in zip(header, *rows, strict=True))
+        header[0] = ""
+    caption = f"Means at epoch {results.epochs[-1]}."
+    if any(g.replicas > 1 for g in results.groups):
+        caption = (
+            f"Arithmetic means over replicas at epoch {results.epochs[-1]} ± half of the 95 % confidence interval "
+            "(Student's t), and in brackets the sample standard deviation. Lowest: of the curve of means."
+        )
     return section("Final values", table(header, rows, caption=caption, numbers=range(1, len(header))))
 
 
@@ -128,22 +164,25 @@ def _row(results: Results, group: Group, columns: list[tuple[str, str]]) -> list
     n = group.final("test", metric).n if metric else max(f.n for f in found)
     row = [group.label, str(n) if n == group.replicas else f"{n} of {group.replicas}"]
     for final in found:
-        row += [number(final.mean), two_digits(final.sd), two_digits(final.half)]
+        more = f" ± {two_digits(final.half)} ({two_digits(final.sd)})" if final.n > 1 else ""
+        row.append(number(final.mean) + more)
     if metric:
         best, at = group.best("test", metric)
         row += [number(best), str(results.epochs[at]) if at >= 0 else "–"]
     return row
 
 
-def samples(originals: np.ndarray, outputs: Mapping[str, np.ndarray], shape: Shape | None) -> str:
+def samples(originals: np.ndarray, outputs: Mapping[str, np.ndarray], shape: Shape | None, files: FigureFiles) -> str:
     """Reconstructions of a few examples."""
     if not len(originals) or not outputs:
         return ""
     caption = f"The first {len(originals)} test examples and their reconstructions by the first replica of each group."
-    return section("Sample reconstructions", figure(reconstruction_figure(originals, outputs, shape), caption))
+    image = reconstruction_figure(originals, outputs, shape)
+    files.keep("reconstructions", image, reconstruction_numbers(originals, outputs))
+    return section("Sample reconstructions", figure(image, caption))
 
 
-def seconds(results: Results) -> str:
+def seconds(results: Results, files: FigureFiles) -> str:
     """Training time of each epoch."""
     drawn = seconds_curve(results)
     if drawn is None:
@@ -154,28 +193,33 @@ def seconds(results: Results) -> str:
         f"Training time of each epoch for the whole run ({replicas}): median {number(float(np.median(known)))} s, "
         f"total {number(float(known.sum()))} s."
     )
+    files.keep("seconds", drawn, seconds_numbers(results))
     return section("Seconds per epoch", figure(drawn, caption))
 
 
 def settings(config: Mapping[str, Any]) -> str:
-    """Tables of every key with its value, those first that are varied or not the default, and of package versions."""
+    """Tables of the keys that were varied or set, of all others, and of package versions."""
     varied: Mapping[str, Any] = config.get("vary") or {}
+    given = tuple(dict(config.get("given") or {}).get("keys", ()))
     defaults = defaults_of(config)
-    changed: list[tuple[str, str, str]] = []
-    rest: list[tuple[str, str, str]] = []
-    for key, value in _flat({key: value for key, value in config.items() if key not in ("vary", "versions")}):
+    changed, others = [], []
+    for key, value in _flat({key: value for key, value in config.items() if key not in NOT_SETTINGS}):
         own = key.split(".")[0]
-        if own in varied:
-            changed.append((key, _cut(", ".join(map(_spell, varied[own]))), "varied"))
-        elif own in defaults and config[own] != defaults[own]:
-            changed.append((key, _spell(value), f"default {_spell(defaults[own])}"))
+        if key in varied:
+            changed.append((key, _cut(", ".join(map(_spell, varied[key]))), "varied"))
+        elif own in given:
+            usual = f"set; default {_spell(defaults[own])}" if own in defaults else "set"
+            changed.append((key, _spell(value), usual))
         else:
-            rest.append((key, _spell(value), ""))
-    rows = [*changed, *rest]
+            others.append((key, _spell(value)))
+    changed.sort(key=lambda row: row[2] != "varied")
     versions = [(name, _spell(value)) for name, value in dict(config.get("versions") or {}).items()]
-    return section("Settings", table(("key", "value used", ""), rows) if rows else "") + section(
-        "Versions", table(("package", "version"), versions) if versions else ""
-    )
+    rest = table(("key", "value used"), others) if others else ""
+    return section(
+        "Settings",
+        table(("key", "value used", ""), changed, caption="Changed for this run.") if changed else "",
+        details(f"{'All other' if changed else 'All'} settings: {len(others)}", rest, opened=not changed),
+    ) + section("Versions", details("Packages", table(("package", "version"), versions)) if versions else "")
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

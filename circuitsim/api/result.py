@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from circuitsim.analysis.reports.groups import Results
     from circuitsim.engine.simulator import Simulator
 
-NOT_KEYS = ("scenario", "backend")
+NOT_KEYS = ("scenario", "backend", "theme")
 
 
 def load_run(folder: str | Path, *, scenario: AnyScenario | None = None, trust: bool = False) -> Run:

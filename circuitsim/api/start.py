@@ -31,6 +31,7 @@ def run(
     config: str | Path | Mapping[str, Any] | None = None,
     initial: str | Path | None = None,
     overwrite: bool = False,
+    theme: str = "page",
     progress: bool = True,
     **keys: Any,
 ) -> Run:
@@ -44,6 +45,8 @@ def run(
     backend : numba, cupy (an NVIDIA GPU) or numpy (slow: the specification).
     quick : the scenario's short settings. config : keys, or a TOML file of them, which `quick` and `keys` override.
     initial : a .safetensors file of first weights. overwrite : replace an earlier run in `out`.
+    theme : size of the figures in the run folder: page; column (of a paper, 3.3 inches wide) or columns (two, 7
+        inches).
     progress : show a bar in terminals and notebooks.
     keys : the scenario's keys, with the values of `--set`; tuples, ranges and arrays count as lists.
 
@@ -73,9 +76,10 @@ def run(
     values = {key: value for key, value in defaults.items() if key not in varied} | given
     temporary = None if out is not None else Path(tempfile.mkdtemp(prefix="circuitsim-"))
     folder = Path(out) if out is not None else Path(str(temporary)) / found.name
-    options: dict[str, Any] = {"init": None if initial is None else Path(initial), "overwrite": overwrite}
+    options: dict[str, Any] = {"overwrite": overwrite, "theme": theme}
+    first = None if initial is None else Path(initial)
     try:
-        start_run(found, values, varied, backend, folder, console(progress), **options)
+        start_run(found, values, varied, backend, folder, console(progress), init=first, **options)
     except (Diverged, Interrupted) as error:
         error.add_note(f"What was done is in {folder}: circuitsim.load_run({str(folder)!r}) reads it.")
         raise
@@ -89,12 +93,13 @@ def run(
     return ended
 
 
-def resume(folder: str | Path, *, trust: bool = False, progress: bool = True) -> Run:
+def resume(folder: str | Path, *, trust: bool = False, theme: str | None = None, progress: bool = True) -> Run:
     """Go on where the run in a folder stopped, as `circuitsim resume` does.
 
     Parameters
     ----------
     folder : the run folder. trust : execute code from the files that the run names.
+    theme : size of the figures; None: as before.
     progress : show a bar in terminals and notebooks.
 
     Returns
@@ -105,7 +110,7 @@ def resume(folder: str | Path, *, trust: bool = False, progress: bool = True) ->
     ------
     RunFolderError : the folder holds no run, a run that is still going on, or code that nobody has trusted.
     """
-    ended = resume_run(Path(folder), console(progress), trusted=trust)
+    ended = resume_run(Path(folder), console(progress), trusted=trust, theme=theme)
     return Run(Path(folder), ended.scenario, trusted=trust)
 
 

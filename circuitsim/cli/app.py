@@ -17,8 +17,9 @@ from circuitsim.cli.console import error_console, show_rows, table_of, terminal
 from circuitsim.cli.designing import designed
 from circuitsim.cli.exporting import export
 from circuitsim.cli.keys import show_keys
-from circuitsim.cli.options import Backend, ConfigFile, Quick, ScenarioName, Seed, Sets, Varies
+from circuitsim.cli.options import Backend, ConfigFile, Quick, ScenarioName, Seed, Sets, ThemeOption, Varies
 from circuitsim.cli.sweeping import sweep
+from circuitsim.cli.timetables import following, show_timetable
 from circuitsim.cli.variables import check_variables
 from circuitsim.errors import ADVICE, CircuitsimError
 from circuitsim.runs.given import shortened
@@ -28,7 +29,6 @@ from circuitsim.runs.tools import load_tool
 
 if TYPE_CHECKING:
     from circuitsim.runs.run import Run
-    from circuitsim.timetable.schedule import Schedule
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -81,6 +81,7 @@ def run(
     noise: Annotated[Path | None, typer.Option("--noise", metavar="FILE", help="Noise of mirror mode.")] = None,
     backend: Backend = "numba",
     quick: Quick = False,
+    theme: ThemeOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in --out.")] = False,
 ) -> None:
     """Run a scenario and write its run folder."""
@@ -92,18 +93,20 @@ def run(
     defaults, given = values_of(found, sets, config_file, seed, quick)
     varied = vary_of(found, parse_vary(vary or []), defaults | given)
     values = {key: value for key, value in defaults.items() if key not in varied} | given
-    _conclude(start_run(found, values, varied, backend, out, terminal(GOES_ON), init=init, overwrite=overwrite))
+    options = {"init": init, "overwrite": overwrite, "theme": theme}
+    _conclude(start_run(found, values, varied, backend, out, terminal(GOES_ON), **options))
 
 
 @app.command()
 def resume(
     folder: Annotated[Path, typer.Argument(metavar="DIR")],
     trust: Annotated[bool, typer.Option("--trust", help="Execute the files with rules that the run names.")] = False,
+    theme: ThemeOption = None,
 ) -> None:
-    """Go on where a run in DIR stopped."""
+    """Go on where a run in DIR stopped; of a complete one, draw the figures anew."""
     from circuitsim.runs.launch import resume_run
 
-    _conclude(resume_run(folder, terminal(GOES_ON), trusted=trust))
+    _conclude(resume_run(folder, terminal(GOES_ON), trusted=trust, theme=theme))
 
 
 @app.command()
@@ -138,30 +141,9 @@ def schedule(scenario: ScenarioName, set_: Sets = None, config_file: ConfigFile 
         if when:
             terminal().print("\n" * (number > 0) + when)
         for plan in plans:
-            _show_timetable(plan, design.protocol.passes)
+            show_timetable(plan, design.protocol.passes)
         if when:
-            terminal().print(_following(plans[0]))
-
-
-def _show_timetable(plan: Schedule, passes: int) -> None:
-    mirror = plan.protocol.mirror
-    if mirror:
-        terminal().print(f"\nmirror mode of {mirror}, {passes} time(s) after each presentation")
-    table = table_of("tick", "phase", "of", "cycle", "reads", "changes")
-    for row in plan.table():
-        table.add_row(*row)
-    terminal().print(table)
-    windows = ", ".join(f"{name} {ticks}" for name, ticks in plan.windows.items())
-    what = "wave" if mirror else "presentation"
-    terminal().print(f"{plan.length} ticks a {what}; window of {plan.window} ticks, needed: {windows or 'none'}")
-
-
-def _following(plan: Schedule) -> str:
-    """Return a sentence on the interval between examples and the shortest possible one."""
-    alone, together = plan.shortest_interval(1), plan.shortest_interval()
-    more = f"; after {together} where they remember several" if together < alone else ""
-    now = f"the next example enters after {plan.duration} ticks"
-    return f"{now}; it could after {alone} where neurons remember one example at a time{more}"
+            terminal().print(following(plans[0]))
 
 
 @app.command()

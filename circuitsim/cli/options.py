@@ -19,6 +19,16 @@ Backend = Annotated[
 ]
 
 
+ThemeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--theme",
+        metavar="NAME",
+        help="Size of the figures: page; column (of a paper, 3.3 inches wide) or columns (two, 7 inches).",
+    ),
+]
+
+
 def _matching_scenarios(incomplete: str) -> list[str]:
     """Return the names that a shell offers for the beginning of a scenario's name."""
     return [name for name in scenario_names() if name.startswith(incomplete)]

@@ -172,7 +172,7 @@ class CampaignRun(Run[Campaign]):
     def _outcome(self, member: Member, interrupted: list[int]) -> MemberRun:
         """Start or resume a member, and return its outcome."""
         folder, scenario = self._folder(member), _scenario(member)
-        options: dict[str, Any] = {"interrupted": interrupted, "trusted": self.trusted}
+        options: dict[str, Any] = {"interrupted": interrupted, "trusted": self.trusted, "theme": self.config["theme"]}
         try:
             if (folder / runfolder.CONFIG).exists():
                 with owned(folder):
@@ -194,7 +194,7 @@ class CampaignRun(Run[Campaign]):
         ran = [run for run in runs if run.state != SKIPPED]
         frames = {run.member.name: tables.read_frame(run.folder / runfolder.METRICS) for run in ran}
         tables.write_frame(self.folder / runfolder.METRICS, tables.of_members(frames))
-        self.scenario.finish(self.folder, runs, self.config)
+        self.finish(self.scenario.finish, runs)
         diverged = [f"member {run.member.name}: {run.reason}" for run in runs if run.state == DIVERGED]
         if diverged:
             counted = f"{len(diverged)} of {len(runs)} members diverged"

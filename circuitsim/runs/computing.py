@@ -59,7 +59,7 @@ class ComputationRun(Run[Computation]):
         received: list[int] = []
         try:
             with signals.at_once() as received:
-                self.scenario.finish(self.folder, self._read_or_compute(), self.config)
+                self.finish(self.scenario.finish, self._read_or_compute())
         except (KeyboardInterrupt, Exception) as error:
             if not (received or isinstance(error, KeyboardInterrupt)):
                 raise

@@ -24,19 +24,26 @@ def start_run(scenario: AnyScenario, *arguments: Any, **options: Any) -> Run[Any
 
 
 def resume_run(
-    folder: Path, console: Console, *, trusted: bool = False, scenario: AnyScenario | None = None
+    folder: Path,
+    console: Console,
+    *,
+    trusted: bool = False,
+    scenario: AnyScenario | None = None,
+    theme: str | None = None,
 ) -> Run[Any]:
     """Continue the run in a folder, and own it meanwhile; only if `trusted`, execute code from files that it names.
 
     Parameters
     ----------
     scenario : that of the run, where the caller has it: then the run is the caller's own, and trusted.
+    theme : of the figures; None: as before.
     """
     runfolder.read_config(folder)  # refused before anything is written
     with owned(folder):
         config = runfolder.read_config(folder)
         found = scenario or scenario_of(folder, config, trusted)
-        return _kind(found).resume(found, folder, config, console, trusted=trusted or scenario is not None)
+        own = trusted or scenario is not None
+        return _kind(found).resume(found, folder, config, console, trusted=own, theme=theme)
 
 
 def _kind(scenario: AnyScenario) -> type[Run[Any]]:

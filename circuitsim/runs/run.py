@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from circuitsim.runs.base import AnyScenario
 from circuitsim.runs.config import Settings, based, replicas
 from circuitsim.runs.files import remove_partial
 from circuitsim.runs.ownership import check_unowned, make_new
+from circuitsim.runs.themes import PAGE, check_theme, themed
 from circuitsim.runs.trust import check_code, digests
 
 RUNS = Path("runs")  # where new run folders lie whose names nobody gave
@@ -65,6 +66,7 @@ class Run(ABC, Generic[K]):
         *,
         init: Path | None = None,
         overwrite: bool = False,
+        theme: str | None = None,
         **options: Any,
     ) -> Self:
         """Check the whole request, then start a run folder and carry the run out.
@@ -74,6 +76,7 @@ class Run(ABC, Generic[K]):
         values, vary : the keys that are set, and those that are crossed into replicas.
         folder : None: a new one, named after the scenario and the time.
         init : a file of first weights. overwrite : whether an earlier run in the folder may be replaced.
+        theme : of the figures.
         options : fields of the run.
         """
         if folder is None:
@@ -82,13 +85,14 @@ class Run(ABC, Generic[K]):
             runfolder.check_free(folder, overwrite)
             check_unowned(folder)
         cls.check_options(scenario, vary, backend, init)
+        check_theme(theme or PAGE)
         wanted = folder or RUNS / f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
         settings = replicas(scenario.settings, values, vary)
         made = cls(scenario, settings, vary, backend, wanted, console, **options)
         based(settings, made.base)
         made.check(init)
-        made.config = made.describe()
-        made.config["given"] |= {"folder": made.base, "code": made.code()}
+        made.config = made.describe() | {"theme": theme or PAGE}
+        made.config["given"] |= {"folder": made.base, "code": made.code(), "keys": sorted({*values, *vary})}
         made.folder = folder or make_new(wanted)
         with runfolder.claimed(made.folder, overwrite):
             made.write_first()
@@ -103,9 +107,18 @@ class Run(ABC, Generic[K]):
         folder: Path,
         config: dict[str, Any],
         console: Console,
+        *,
+        theme: str | None = None,
         **options: Any,
     ) -> Self:
-        """Continue where the run in a folder stopped; write only the report of a complete one."""
+        """Continue where the run in a folder stopped; write only the report of a complete one.
+
+        Parameters
+        ----------
+        theme : of the figures; None: as before.
+        """
+        if theme is not None:
+            check_theme(theme)
         for place in (folder, folder / runfolder.FIGURES, folder / runfolder.CHECKPOINTS):
             remove_partial(place)
         settings = runfolder.read_settings(folder, config, scenario.settings)
@@ -115,6 +128,9 @@ class Run(ABC, Generic[K]):
         made.config = config
         if not made.trusted:
             check_code(folder, made.code(), config["given"])
+        if theme not in (None, config["theme"]):
+            made.config["theme"] = theme
+            runfolder.write_json(folder / runfolder.CONFIG, config)
         made.restore()
         made.carry_on()
         return made
@@ -164,6 +180,11 @@ class Run(ABC, Generic[K]):
         except MemoryError as error:
             reason = f"not enough memory: {error}. What was done is in {self.folder}"
             raise CircuitsimError(f"{reason}; where there is more memory, go on with: circuitsim resume") from None
+
+    def finish(self, write: Callable[[Path, Any, Mapping[str, Any]], None], content: Any) -> None:
+        """Let a scenario write its files: figures in the run's theme, and the report."""
+        with themed(self.config["theme"]):
+            write(self.folder, content, self.config)
 
     def show(self, line: str, style: str = "") -> None:
         """Show the user a line."""

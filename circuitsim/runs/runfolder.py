@@ -22,6 +22,7 @@ from circuitsim.runs.config import Settings, build
 from circuitsim.runs.files import remove_partial, write_bytes
 from circuitsim.runs.ownership import LOCK, check_unowned, owned
 from circuitsim.runs.products import product_library
+from circuitsim.runs.themes import PAGE, ThemeName
 from circuitsim.runs.trust import check_kinds, check_links
 
 CONFIG, METRICS, INITIAL, FINAL = "config.json", "metrics.parquet", "initial.safetensors", "final.safetensors"
@@ -175,6 +176,7 @@ class _Config(BaseModel):
     given: _Given
     vary: dict[str, list[Any]]
     backend: str
+    theme: ThemeName = PAGE
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -184,7 +186,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     check_kinds(folder, FILES, FOLDERS)
     try:
         config = json.loads(path.read_text(encoding="utf-8-sig"))
-        _Config.model_validate(config)
+        config["theme"] = _Config.model_validate(config).theme
     except FileNotFoundError:
         raise refused(folder, f"no {CONFIG}", "a run folder", "Name the --out of an earlier run.") from None
     except ValidationError as error:

@@ -138,7 +138,7 @@ class TrainingRun(Run[Scenario]):
         runfolder.save_tensors(self.folder / runfolder.FINAL, study.tensors())
         found = self._written(audit) if ended else audit.end(tuple(self.vary))
         runfolder.write_json(self.folder / runfolder.AUDIT, found)
-        self.scenario.finish(self.folder, study, self.config)
+        self.finish(self.scenario.finish, study)
         runfolder.write_json(self.folder / runfolder.AUDIT, found)  # the run's, whatever a scenario writes there
         if diverged:
             raise diverged

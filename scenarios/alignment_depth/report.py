@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from circuitsim.analysis.averages import MEANING
+from circuitsim.analysis.averages import MEANING, summary
 from circuitsim.analysis.reports.maps import Matrix, draw_matrices
 from circuitsim.analysis.reports.page import number, plural
 from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
 from circuitsim.analysis.reports.search_plots import Searched, draw_history
 from circuitsim.runs.tables import HELD_OUT
-from circuitsim.scenarios.figures import SUMMARY, exhibit, frame, mean, summary
+from circuitsim.scenarios.figures import SUMMARY, exhibit, frame, mean
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from circuitsim.analysis.averages import MEANING
+from circuitsim.analysis.averages import MEANING, summary
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.panels import Panel, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
@@ -30,7 +30,7 @@ from circuitsim.scenarios.asynchrony.ladder import (
     TRACES,
     UPDATES,
 )
-from circuitsim.scenarios.figures import SUMMARY, exhibit, mean, summary
+from circuitsim.scenarios.figures import SUMMARY, exhibit, mean
 
 if TYPE_CHECKING:
     import pandas as pd

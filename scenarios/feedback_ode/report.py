@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from circuitsim.analysis.averages import COLUMN, MEANING
+from circuitsim.analysis.averages import COLUMN, MEANING, summary
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.panels import Panel, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
-from circuitsim.scenarios.figures import exhibit, pivoted, summary
+from circuitsim.scenarios.figures import exhibit, pivoted
 
 if TYPE_CHECKING:
     import pandas as pd

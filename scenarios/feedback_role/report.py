@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from circuitsim.analysis.averages import MEANING
+from circuitsim.analysis.averages import MEANING, summary
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.panels import Panel, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit, notes_of, write_portfolio
@@ -26,7 +26,6 @@ from circuitsim.scenarios.figures import (
     known_labels,
     measured,
     numbers,
-    summary,
 )
 
 TITLE = "feedback-role – the same feedback edges for inference, for learning, for both, for neither"

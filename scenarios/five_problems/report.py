@@ -47,7 +47,7 @@ def finish(folder: Path, metrics: pd.DataFrame, config: Mapping[str, Any]) -> No
     labels = list(dict.fromkeys(metrics["method"])) if "method" in metrics else [str(config["method"])]
     named = metrics.assign(method=labels[0]) if len(labels) == 1 else metrics
     panels = [_panel(named, *row) for row in PANELS if np.isfinite(named[named["metric"] == row[0]]["value"]).any()]
-    image = draw_panels(panels, labels, columns=3, what="The five problems against depth")
+    image = draw_panels(panels, labels, what="The five problems against depth")
     caption = (
         "Growth of a Tourbillon (blocks and top layer at once, each block by recirculation), its fine-tuning through "
         "the decoders, random feedback (fa) and backpropagation (bp) in circuits of the same layers. All numbers are "

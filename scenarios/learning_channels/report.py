@@ -8,22 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from circuitsim.analysis.averages import COLUMN, MEANING
+from circuitsim.analysis.averages import COLUMN, MEANING, summary
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.panels import draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit, notes_of, write_portfolio
 from circuitsim.runs.scenario import MemberRun
-from circuitsim.scenarios.figures import (
-    BANDS,
-    SPLITS,
-    Curves,
-    Measured,
-    by,
-    epoch_panel,
-    exhibit,
-    measured,
-    summary,
-)
+from circuitsim.scenarios.figures import BANDS, SPLITS, Curves, Measured, by, epoch_panel, exhibit, measured
 from circuitsim.scenarios.learning_channels.drawings import drawings
 from circuitsim.scenarios.learning_channels.verdicts import PAPER, Agreement, agreement, asymmetry, audited, changed
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from circuitsim.analysis.averages import COLUMN
+from circuitsim.analysis.averages import COLUMN, summary
 from circuitsim.analysis.reports.maps import Matrix, draw_matrices
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
 from circuitsim.analysis.reports.search_plots import Searched, draw_history, draw_slices
 from circuitsim.runs.tables import HELD_OUT
-from circuitsim.scenarios.figures import exhibit, frame, summary
+from circuitsim.scenarios.figures import exhibit, frame
 from circuitsim.scenarios.mirror_search.runs import COMPARED, MIRROR
 from circuitsim.scenarios.mirror_search.settings import SEARCHED
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from circuitsim.analysis.averages import MEANING
+from circuitsim.analysis.averages import MEANING, summary
 from circuitsim.analysis.reports.maps import Matrix, draw_matrices
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.panels import draw_panels
@@ -27,7 +27,6 @@ from circuitsim.scenarios.figures import (
     known_labels,
     measured,
     numbers,
-    summary,
 )
 from circuitsim.scenarios.random_feedback_networks.members import DESYNCHRONISED, FROZEN, HALF, IN_TURN, UNTIED
 from circuitsim.scenarios.random_feedback_networks.pictures import feature_maps, filters, likeness

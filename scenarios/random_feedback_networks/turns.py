@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from circuitsim.analysis.averages import summary
 from circuitsim.analysis.reports.panels import draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit
 from circuitsim.scenarios.fields import CLASSES
@@ -19,7 +20,6 @@ from circuitsim.scenarios.figures import (
     known_labels,
     mean_and_sd,
     numbers,
-    summary,
 )
 
 CLASS = "error_class/"

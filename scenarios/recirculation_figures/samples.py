@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from circuitsim.analysis.reports.images import reconstruction_figure
 from circuitsim.analysis.reports.portfolio import Exhibit
 from circuitsim.runs.config import replicas
 from circuitsim.scenarios.autoencoder import AutoencoderSettings, design
-from circuitsim.scenarios.figures import Measured, exhibit, image_rows
+from circuitsim.scenarios.figures import Measured, exhibit
 from circuitsim.scenarios.recirculation_figures.curves import by_rule
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def figure_7(measured: Sequence[Measured]) -> list[Exhibit]:
     loaded = one.data()
     originals = loaded.test[:EXAMPLES]
     outputs = reconstructions(one, originals)
-    image = image_rows(originals, outputs, loaded.image_shape)
+    image = reconstruction_figure(originals, outputs, loaded.image_shape)
     rows = [
         (label, k, float(np.mean((o - x) ** 2)))
         for label, out in outputs.items()

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from circuitsim.analysis.averages import COLUMN, MEANING
+from circuitsim.analysis.averages import COLUMN, MEANING, summary
 from circuitsim.analysis.optimum import principal_subspace
 from circuitsim.analysis.reports.portfolio import Exhibit
-from circuitsim.scenarios.figures import SPLITS, Measured, exhibit, mean, summary
+from circuitsim.scenarios.figures import SPLITS, Measured, exhibit, mean
 from circuitsim.scenarios.recirculation_figures.curves import NAMES, by_rule, linear, objective, panel_title, ran_away
 
 WITHIN = 2.0  # percent of the total variance

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from circuitsim.analysis.averages import summary
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.panels import Panel, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit, notes_of, write_portfolio
@@ -25,7 +26,6 @@ from circuitsim.scenarios.figures import (
     known_labels,
     measured,
     numbers,
-    summary,
 )
 
 TITLE = "recurrence – recurrent cells against feedforward networks"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from circuitsim.analysis.averages import summary
 from circuitsim.analysis.filters import RADII
 from circuitsim.analysis.reports.mosaics import Strip, draw_strips, filter_images
 from circuitsim.analysis.reports.page import number
@@ -25,7 +26,6 @@ from circuitsim.scenarios.figures import (
     known_labels,
     measured,
     numbers,
-    summary,
 )
 
 TITLE = "share – shared against untied weights"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from circuitsim.analysis.averages import MEANING
+from circuitsim.analysis.averages import MEANING, summary
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.panels import Panel, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit, notes_of, write_portfolio
@@ -17,7 +17,7 @@ from circuitsim.runs.runfolder import METRICS
 from circuitsim.runs.scenario import MemberRun
 from circuitsim.runs.tables import read_frame
 from circuitsim.scenarios.classifier.settings import NEVER
-from circuitsim.scenarios.figures import SUMMARY, Curves, exhibit, frame, summary
+from circuitsim.scenarios.figures import SUMMARY, Curves, exhibit, frame
 from circuitsim.scenarios.stale_feedback.settings import COPIES, DEFERRED, RANDOM
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from circuitsim.analysis.averages import summary
 from circuitsim.analysis.reports.panels import draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit
 from circuitsim.scenarios.figures import (
@@ -20,7 +21,6 @@ from circuitsim.scenarios.figures import (
     known_labels,
     mean_and_sd,
     numbers,
-    summary,
 )
 from circuitsim.scenarios.tourbillon_figures.series import Developed
 
@@ -130,7 +130,7 @@ def tuning(runs: Sequence[Developed], config: Mapping[str, Any]) -> list[Exhibit
         rows.append((label, rates, mean_and_sd(curves[label][0]), mean_and_sd(curves[label][-1]), *begins))
     series = [(runs[0].dataset, "test error (%)", curves)]
     title = "Fine-tuning through the decoders"
-    image = draw_panels([fitted_panel(*series[0])], known_labels(series), columns=1, what=title)
+    image = draw_panels([fitted_panel(*series[0])], known_labels(series), what=title)
     caption = (
         "All from the same start. Errors come from the output through the transposed weights of the top layer, except "
         f"where its feedback is learned (the paper leaves this step open), then hinge by hinge. {BANDS}"

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from circuitsim.analysis.reports.images import reconstruction_figure
 from circuitsim.analysis.reports.mosaics import Strip, draw_strips, filter_images
 from circuitsim.analysis.reports.portfolio import Exhibit
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Population, Projection
 from circuitsim.engine.simulator import Simulator
 from circuitsim.runs.config import build
-from circuitsim.scenarios.figures import exhibit, image_rows, mean_and_sd
+from circuitsim.scenarios.figures import exhibit, mean_and_sd
 from circuitsim.scenarios.tourbillon import TourbillonSettings, described
 from circuitsim.scenarios.tourbillon_figures.series import Developed
 from circuitsim.timetable.protocol import Protocol
@@ -62,7 +63,7 @@ def figure_9(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
         outputs = {"up to hinge 1 and down": first, "up to hinge 2 and down": down(made, "D1", second)}
         errors = [(label, float(np.square(out - x).mean())) for label, out in outputs.items()]
         errors.append(("hinge 1, as block 2 reconstructs it", float(np.square(second - hinge).mean())))
-        drawn = image_rows(x[:EXAMPLES], {k: v[:EXAMPLES] for k, v in outputs.items()}, data.image_shape)
+        drawn = reconstruction_figure(x[:EXAMPLES], {k: v[:EXAMPLES] for k, v in outputs.items()}, data.image_shape)
         title = f"Figure 9: through the stack, {one.dataset}"
         caption = f"Test images through both blocks, grown by recirculation; the numbers are of {len(x)} images."
         found.append(exhibit(f"figure-9-{one.dataset}", title, caption, ["path", "mse"], errors, drawn))

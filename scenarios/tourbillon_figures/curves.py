@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from circuitsim.analysis.averages import COLUMN, MEANING
+from circuitsim.analysis.averages import COLUMN, MEANING, summary
 from circuitsim.analysis.reports.panels import Panel, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit
 from circuitsim.scenarios.figures import (
@@ -24,7 +24,6 @@ from circuitsim.scenarios.figures import (
     known_labels,
     mean,
     numbers,
-    summary,
 )
 from circuitsim.scenarios.tourbillon_figures.series import LABELS, Developed, by_rule
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from circuitsim.analysis.reports.embedding import draw_embeddings, embedded, neighbours
+from circuitsim.analysis.reports.images import reconstruction_figure
 from circuitsim.analysis.reports.portfolio import Exhibit
 from circuitsim.errors import ConfigError
-from circuitsim.scenarios.figures import exhibit, image_rows
+from circuitsim.scenarios.figures import exhibit
 from circuitsim.scenarios.tourbillon_figures.curves import OURS, PAPER, REC, SYMMETRIC, WHY, datasets, named
 from circuitsim.scenarios.tourbillon_figures.series import Developed, by_rule
 
@@ -59,7 +60,7 @@ def figure_6(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
             spread = float(out.var(axis=0).mean() / x.var(axis=0).mean())
             rows.append((dataset, label, _mse(out, x), _mse(out, mean), spread))
         images = {label: out[:EXAMPLES] for label, out in outputs.items()}
-        image = image_rows(x[:EXAMPLES], images, shown.image_shape)
+        image = reconstruction_figure(x[:EXAMPLES], images, shown.image_shape)
         title = f"Figure 6: reconstructions, {dataset}"
         own = [row[1:] for row in rows if row[0] == dataset]
         columns = ["rule", "mse", "mean squared distance from the mean image", "variance over inputs / of inputs"]
@@ -111,7 +112,7 @@ def figure_9(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
         images = {label: out[:EXAMPLES] for label, out in outputs.items()}
         variance = float(activity[0].var(axis=0).mean())
         errors = [(label, e := _mse(out, activity[0]), e / variance) for label, out in outputs.items()]
-        image = image_rows(activity[0][:EXAMPLES], images, shown.image_shape)
+        image = reconstruction_figure(activity[0][:EXAMPLES], images, shown.image_shape)
         caption = "Test images through the stack before fine-tuning. The numbers are of the whole test split."
         columns = ["path", "mse", "mse / variance of the inputs"]
         title = f"Figure 9: through the stack, {dataset}"

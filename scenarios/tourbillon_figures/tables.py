@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from circuitsim.analysis.averages import COLUMN, MEANING
+from circuitsim.analysis.averages import COLUMN, MEANING, summary
 from circuitsim.analysis.reports.panels import draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit
 from circuitsim.scenarios.figures import (
@@ -22,7 +22,6 @@ from circuitsim.scenarios.figures import (
     known_labels,
     mean_and_sd,
     numbers,
-    summary,
 )
 from circuitsim.scenarios.tourbillon_figures.curves import later_panel
 from circuitsim.scenarios.tourbillon_figures.series import Developed

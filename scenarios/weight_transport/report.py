@@ -9,21 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from circuitsim.analysis.averages import COLUMN, MEANING
+from circuitsim.analysis.averages import COLUMN, MEANING, summary
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.panels import Panel, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit, notes_of, write_portfolio
 from circuitsim.runs.scenario import MemberRun
-from circuitsim.scenarios.figures import (
-    BANDS,
-    Curves,
-    Measured,
-    by,
-    epoch_panel,
-    exhibit,
-    measured,
-    summary,
-)
+from circuitsim.scenarios.figures import BANDS, Curves, Measured, by, epoch_panel, exhibit, measured
 from circuitsim.scenarios.figures import numbers as numbers_of
 
 TITLE = "weight-transport – feedback in place of transposed weights"

@@ -17,12 +17,13 @@ import pytest
 from circuitsim.analysis.audits.audit import audit, audit_all
 from circuitsim.analysis.audits.examine import examine
 from circuitsim.analysis.reports.drawing import circuit_figure
+from circuitsim.analysis.reports.figure_files import FigureFiles
 from circuitsim.analysis.reports.groups import group_results
 from circuitsim.analysis.reports.layout import arrange
-from circuitsim.analysis.reports.learning_curves import all_curves
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.plots import STYLE
-from circuitsim.analysis.reports.report import Reconstructions, ReportData, render, results_of, write_report
+from circuitsim.analysis.reports.report import Reconstructions, ReportData, write_report
+from circuitsim.analysis.reports.report import render as render_keeping
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Population, Projection
 from circuitsim.circuits.autoencoder import circular_autoencoder
@@ -55,6 +56,10 @@ class Checked(HTMLParser):
     def handle_data(self, data):
         if "style" not in self.open:
             self.text += data
+
+
+def render(data):
+    return render_keeping(data, FigureFiles())
 
 
 def scheduled(rule="rec", sizes=(8, 3, 8), **options):
@@ -325,73 +330,6 @@ def test_writing_replaces_the_file_whole(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["figures", "report.html"]
 
 
-def test_curves_are_files_too(tmp_path):
-    frame = metrics(4, rule=["rec", "rec", "bp", "bp"], seed=[1, 2, 1, 2])
-    write_report(tmp_path / "report.html", measured(frame, varied=("rule", "seed")))
-    names = {p.name for p in (tmp_path / "figures").iterdir()}
-    assert names == {"curves.csv", "mse-test.svg", "mse-train.svg", "bce-test.svg", "bce-train.svg"}
-    assert (tmp_path / "figures/mse-test.svg").read_text().startswith("<?xml")
-    table = pd.read_csv(tmp_path / "figures/curves.csv")
-    row = table.query("group == 'rec' and split == 'test' and metric == 'mse' and epoch == 1").iloc[0]
-    assert (row["n"], row["mean"], row["least"], row["greatest"]) == pytest.approx(
-        (2, (0.05 + 0.1 / 3) / 2, 0.1 / 3, 0.05)
-    )
-
-
-def test_a_curve_of_a_block_is_a_file_too(tmp_path):
-    frame = metrics()
-    frame["metric"] = frame["metric"].replace({"bce": "mse/1"})
-    write_report(tmp_path / "report.html", measured(frame))
-    assert (tmp_path / "figures/mse-1-test.svg").exists()
-    assert (tmp_path / "report.html").read_text().count("<figure") == 5
-
-
-def figures_of(frame, **changes):
-    """Return the text that the figures of a report draw, by the names of their files."""
-    found = all_curves(results_of(measured(frame, **changes)))
-    return {name: image.content.decode() for name, image in found.items()}
-
-
-def test_a_logarithmic_axis_is_named(monkeypatch):
-    titles = []
-    monkeypatch.setattr("matplotlib.axes.Axes.set_title", lambda self, text, **_: titles.append(text))
-    figures_of(metrics(value=lambda r, e: 10.0**-e))
-    assert "mse on test data, logarithmic" in titles
-    titles.clear()
-    figures_of(metrics(value=lambda r, e: 1 + e))
-    assert "mse on test data" in titles and not any("logarithmic" in title for title in titles)
-
-
-def test_rounding_is_no_panel():
-    known = ("angle/W2", 1e-6, 1e-7), ("norm_ratio/W2", 1.0, 1e-6), ("angle/W3", 80.0, -5.0)
-    rows = [(0, epoch, "train", name, value + epoch * step) for epoch in range(4) for name, value, step in known]
-    frame = pd.concat([metrics(), pd.DataFrame(rows, columns=COLUMNS)], ignore_index=True)
-    assert {name for name in figures_of(frame) if "W" in name} == {"angle-W3"}
-    text = Checked(render(measured(frame))).text
-    assert "Constant but for rounding: angle/W2 0" in text and "norm_ratio/W2 1.000." in text
-
-
-def test_periods_are_marked_on_the_curves(monkeypatch):
-    noted = []
-    monkeypatch.setattr("matplotlib.axes.Axes.annotate", lambda self, text, at, **_: noted.append((text, at[0])))
-    figures_of(metrics(), periods=((1, "block 1"), (3, "tuning")))
-    assert noted[:2] == [("block 1", 0.5), ("tuning", 2.5)]
-
-
-def test_changed_settings_come_first():
-    config = {
-        "scenario": "classifier",
-        "epochs": 10,
-        "lr": 0.5,
-        "feedback": ["bp", "fa"],
-        "vary": {"feedback": ["bp", "fa"]},
-    }
-    text = Checked(render(measured(metrics(), config=config))).text
-    text = text[text.rindex("Settings") :]
-    places = [text.index(word) for word in ("lr0.5default 0.01", "feedbackbp, favaried", "scenario", "epochs10")]
-    assert max(places[:2]) < min(places[2:])
-
-
 def test_names_that_are_not_utf_8_have_escapes(tmp_path):
     shown = measured(metrics(2, rule=["a", "b"]), title="r\udce9sultats")
     shown.config.update(dataset="r\udce8.npz", vary={"rule": ["a", "b"]})
@@ -412,7 +350,7 @@ def test_a_report_that_fails_leaves_the_old_one(tmp_path, monkeypatch):
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="no space"):
         write_report(path, report())
-    assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["report.html"]
+    assert path.read_text() == "old" and [p for p in tmp_path.rglob("*") if p.is_file()] == [path]
 
 
 def test_a_report_is_the_same_when_it_is_made_again():
