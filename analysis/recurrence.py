@@ -1,4 +1,4 @@
-"""Performance of a clocked classifier over its steps: error by readout, error at each step, time to decide."""
+"""A clocked classifier over its steps: error by readout, error at each step, time to decide, activity."""
 
 from __future__ import annotations
 
@@ -44,3 +44,27 @@ def errors_over_steps(
     count = len(x)
     steps = {f"error_at/{step + 1}": 100 * values / count for step, values in enumerate(at)}
     return {"error": 100 * wrong / count, "loss": lost / count, "steps": taken / count, **steps}
+
+
+def activity_over_steps(simulator: Simulator, x: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the mean absolute activity of populations at each step, each (replica,).
+
+    activity/NAME/T : of population NAME after step T, counted from 1; compartments of cells, whose names have "_", are
+    left out, as are input, labels and feedback neurons.
+
+    Parameters
+    ----------
+    simulator : of a clocked protocol. x : examples.
+    """
+    clock, circuit = simulator.protocol.clock, simulator.circuit
+    assert clock is not None
+    names = [
+        p.name
+        for p in circuit.populations
+        if not p.feedback and "_" not in p.name and p.name not in (circuit.inputs, circuit.labels)
+    ]
+    places = [(name, step) for name in names for step in range(clock.steps)]
+    sums = np.zeros((len(places), simulator.state.replicas))
+    for _, found in simulator.observe([(name, "O", step) for name, step in places], x):
+        sums += [np.abs(fired).mean(axis=2).sum(axis=1) for fired in found]
+    return {f"activity/{name}/{step + 1}": sums[k] / len(x) for k, (name, step) in enumerate(places)}

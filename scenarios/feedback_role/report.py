@@ -27,9 +27,10 @@ from circuitsim.scenarios.figures import (
     measured,
     numbers,
 )
+from circuitsim.scenarios.recurrence.raster import raster
 
 TITLE = "feedback-role – the same feedback edges for inference, for learning, for both, for neither"
-COSTS = ["weights", "window (ticks)", "memory (values)", "at a neuron", "error channels", "verdict"]
+COSTS = ["weights", "window (ticks)", "memory (values)", "most per neuron", "error channels", "verdict"]
 
 
 class Trained(Measured):
@@ -65,7 +66,7 @@ class Trained(Measured):
 def finish(folder: Path, runs: Sequence[MemberRun], config: Mapping[str, Any]) -> None:
     """Write figures, tables and report."""
     ran: list[Trained] = measured(folder, runs, Trained)
-    exhibits = [_errors(ran), _costs(ran), _epochs(ran), _steps(ran)]
+    exhibits = [_errors(ran), _costs(ran), _epochs(ran), *_over_steps(ran)]
     write_portfolio(folder, TITLE, _lead(ran), exhibits, config, notes=notes_of(runs), remarks=_remarks())
 
 
@@ -98,9 +99,14 @@ def _epochs(ran: Sequence[Trained]) -> Exhibit:
     return Exhibit("epochs", "Error over epochs", BANDS, numbers(series, "use"), image)
 
 
-def _steps(ran: Sequence[Trained]) -> Exhibit:
-    """Return the test error read after each step, at the end of training, of the networks with edges for inference."""
+def _over_steps(ran: Sequence[Trained]) -> list[Exhibit]:
+    """Return error and activity at each step, at the end of training, of the networks with edges for inference."""
     recurrent = [one for one in ran if one.values["top_down"]]
+    return [_steps(recurrent), raster(recurrent)] if recurrent else []
+
+
+def _steps(recurrent: Sequence[Trained]) -> Exhibit:
+    """Return the test error read after each step."""
     count = max(int(one.values["steps"]) for one in recurrent)
     x = np.arange(1, count + 1)
     curves = {one.name: np.stack([one.curve(f"error_at/{step}")[-1] for step in x]) for one in recurrent}

@@ -27,6 +27,7 @@ from circuitsim.scenarios.figures import (
     measured,
     numbers,
 )
+from circuitsim.scenarios.recurrence.raster import raster
 
 TITLE = "recurrence – recurrent cells against feedforward networks"
 PLAIN, STEPS, CONTROL = "feedforward", "feedforward-steps", "feedforward-as-"
@@ -64,7 +65,8 @@ class Trained(Measured):
 def finish(folder: Path, runs: Sequence[MemberRun], config: Mapping[str, Any]) -> None:
     """Write figures, tables and report."""
     ran: list[Trained] = measured(folder, runs, Trained)
-    exhibits = [_table(ran, config), _epochs(ran), *_steps(ran)]
+    recurrent = [one for one in ran if one.recurs]
+    exhibits = [_table(ran, config), _epochs(ran), *_steps(ran), *([raster(recurrent)] if recurrent else [])]
     write_portfolio(folder, TITLE, _lead(ran), exhibits, config, notes=notes_of(runs))
 
 

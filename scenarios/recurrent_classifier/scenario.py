@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from circuitsim.analysis.recurrence import errors_over_steps
+from circuitsim.analysis.recurrence import activity_over_steps, errors_over_steps
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuits.cells import CELLS
 from circuitsim.circuits.errors_through_time import FEEDBACK
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from circuitsim.data import Dataset
     from circuitsim.engine.simulator import Simulator
 
+SHOWN = 100  # examples of which activity is measured
 Odd = Annotated[int, Field(ge=1, le=99, description="a whole number from 1 to 99")]
 
 
@@ -159,6 +160,11 @@ def examine(simulator: Simulator, settings: RecurrentSettings, data: Dataset) ->
     return {"error_decided": found.pop("error"), **{key: v for key, v in found.items() if key != "loss"}}
 
 
+def inspect(simulator: Simulator, settings: RecurrentSettings, data: Dataset) -> Figures:
+    """Return the mean activity of populations at each step, of the first training examples."""
+    return activity_over_steps(simulator, data.train[:SHOWN])
+
+
 SCENARIO = Scenario(
     name="recurrent-classifier",
     description="a recurrent convolutional classifier learns through time, with seven kinds of cells",
@@ -168,6 +174,7 @@ SCENARIO = Scenario(
     prepare=prepare,
     evaluate=evaluate,
     examine=examine,
+    inspect=inspect,
     finish=finish,
     quick={**QUICK, "epochs": 1, "train_limit": 200, "test_limit": 100, "channels": [4, 4], "steps": 3},
 )

@@ -11,7 +11,7 @@ import pytest
 from running import circuitsim, metrics, skip_report
 
 from circuitsim import data
-from circuitsim.analysis.recurrence import errors_over_steps
+from circuitsim.analysis.recurrence import activity_over_steps, errors_over_steps
 from circuitsim.circuits.recurrent import recurrent_classifier, weights_of
 from circuitsim.engine.decisions import Readout, decisions
 from circuitsim.errors import CircuitError, CircuitsimError
@@ -83,6 +83,18 @@ def test_errors_over_steps_are_those_of_the_decisions() -> None:
     assert last["error"] == examined["error_at/3"]
     ((_, fired, _),) = simulator.outputs(x)
     np.testing.assert_allclose(last["loss"], -np.log(fired[:, np.arange(len(y)), y]).mean(axis=1), rtol=1e-5)
+
+
+def test_activity_over_steps_is_that_of_the_neurons() -> None:
+    """Means over examples and neurons; compartments of cells, labels and feedback neurons are left out."""
+    study = make_study(SCENARIO, [build(RecurrentSettings, {**TINY, "epochs": 0, "cell": "gru"})], "numba")
+    simulator, x = study.groups[0].simulator, study.data.train[:30]
+    found = activity_over_steps(simulator, x)
+    names = ["drive1", "cell1", "pool1", "drive2", "cell2", "pool2", "y"]
+    assert list(found) == [f"activity/{name}/{step}" for name in names for step in (1, 2, 3)]
+    ((_, whole),) = [(0, np.concatenate([part[0] for _, part in simulator.observe([("cell1", "O", 2)], x)], axis=1))]
+    np.testing.assert_allclose(found["activity/cell1/3"], np.abs(whole).mean(axis=(1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(found["activity/y/2"], 0.1, rtol=1e-6)  # a softmax of ten
 
 
 def test_members_are_cells_each_with_a_feedforward_network_of_as_many_weights() -> None:
@@ -165,7 +177,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.nightly
 def test_figures_and_tables(ran: Path) -> None:
-    drawn = {"networks.csv", "epochs.csv", "epochs.svg", "steps.csv", "steps.svg"}
+    drawn = {"networks.csv", "epochs.csv", "epochs.svg", "steps.csv", "steps.svg", "activity.csv", "activity.svg"}
     assert {path.name for path in (ran / "figures").iterdir()} == drawn
     table = pd.read_csv(ran / "figures" / "networks.csv").set_index("network")
     assert list(table.index) == [
