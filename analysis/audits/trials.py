@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -138,7 +137,7 @@ class StepTrial:
 
     def differs(self, group: Group, place: Place) -> Differs:
         """Return a function that tells if one element changes when only some forbidden memory does."""
-        expected, memory, tried = self._expected, self.recording.memory, set[tuple[Any, ...]]()
+        expected, memory, tried = self._expected, self.recording.memory, set[tuple[tuple[int, int, int], ...]]()
         scene, held, other = self.scene(isinstance(group, SynapseGroup)), self._held, self._trials.other
         permitted = by_block(self.recording, group.near(scene) | scene.parameters(group.replicas))
         key, index = place
@@ -150,13 +149,14 @@ class StepTrial:
                 memory.blocks[block][...] = held[block]
             stale.clear()
             stale.update(where, self.recording.makes[self.index])
+            places = ((b, -1, 0) if at is None else (b, int(at[0]), len(at)) for b, at in where.items())
+            name = tuple(places)
             for block, positions in where.items():
-                name = (block,) if positions is None else (block, int(positions[0]), len(positions))
-                if name in tried:  # a repetition gets other values
+                if name in tried:  # a repetition gets other values; those at first have made the difference
                     other[block] = memory.drawn(block, Draw.ORDINARY, held[block])
-                tried.add(name)
                 part = part_of(memory.blocks[block].shape, positions)
                 np.copyto(memory.blocks[block], other[block], where=part & ~permitted.get(block, NONE))
+            tried.add(name)
             self._step()
             return bool(differing(self.recording.arrays[key][index], expected[key][index]).any())
 

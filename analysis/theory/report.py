@@ -122,9 +122,9 @@ def _circuits(metrics: pd.DataFrame) -> Exhibit | None:
     """Make the table of counterexamples in the simulator."""
     import pandas as pd
 
-    found = metrics.set_index(["metric", "case"])["value"]
+    found = dict(zip(zip(metrics["metric"], metrics["case"], strict=True), metrics["value"], strict=True))
     rows = []
-    for one in (one for one in EXAMPLES if ("P of circuit", one.label) in found.index):
+    for one in (one for one in EXAMPLES if ("P of circuit", one.label) in found):
         p = [found[f"P {what}", one.label] for what in ("foretold", "of equations", "of circuit")]
         rows.append((one.label, f"{math.prod(one.weights):g}", *map(_spelled, p), f"{one.time:g}", f"{one.rate:g}"))
     columns = ["statement and start", "P(0)", "limit of P", "equations", "simulated circuit", "at time", "rate"]

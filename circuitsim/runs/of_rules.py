@@ -30,9 +30,13 @@ def designs_of(scenario: LearningScenario, settings: Sequence[TrainingSettings])
     for key, value in settings[0].of_rules.items():
         known = {name for design in found for name in _known(design.circuit)}
         if key not in known:
-            hint = did_you_mean(key, known) or "Correct the name."
-            expected = f"one of {', '.join(sorted(known))}" if known else "a parameter of a rule of the circuit"
-            refuse(key, value, expected, f"{hint} A rule's parameter can be set if its default has a decimal point.")
+            expected, remedy = (
+                "a key without a dot: no rule of the circuit has parameters",
+                "In files, write no tables.",
+            )
+            if known:
+                expected, remedy = f"one of {', '.join(sorted(known))}", did_you_mean(key, known) or "Correct the name."
+            refuse(key, value, expected, f"{remedy} A rule's parameter can be set if its default has a decimal point.")
     return [_with_numbers(design, one) for design, one in zip(found, settings, strict=True)]
 
 

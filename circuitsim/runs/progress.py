@@ -54,14 +54,16 @@ class RunProgress:
 
     def __enter__(self) -> Self:
         tell_of_compilation(self._compiling)
-        self._bar.start()
+        if not self._bar.disable:
+            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         tell_of_compilation(None)
-        self._bar.stop()
+        if not self._bar.disable:  # before Rich 15 a bar that is off prints an empty line when it stops
+            self._bar.stop()
 
     def presented(self) -> None:
         """One batch more is done."""

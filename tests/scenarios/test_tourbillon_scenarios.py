@@ -325,7 +325,7 @@ REFUSED: dict[tuple[str, str], str] = {
     (
         "tourbillon",
         "top=step",
-    ): r"top: got 'step'; expected identity, .*, saturated or saturated-half; or softmax",
+    ): r"top: got 'step'; expected identity, .*, saturated or saturated-half; or FILE\.py:FUNCTION, .*; or softmax",
     ("tourbillon", "loss=square"): r"loss: got 'square'; expected error or hinge",
     ("tourbillon", "block_rule=dfa"): r"block_rule: got 'dfa'; expected one of rec, rec-symmetric, bp, rbp",
     ("tourbillon", "channel=air"): r"channel: got 'air'; expected one of decoders, winners, bp, random, none",
