@@ -30,10 +30,7 @@ def designs_of(scenario: LearningScenario, settings: Sequence[TrainingSettings])
     for key, value in settings[0].of_rules.items():
         known = {name for design in found for name in _known(design.circuit)}
         if key not in known:
-            expected, remedy = (
-                "a key without a dot: no rule of the circuit has parameters",
-                "In files, write no tables.",
-            )
+            expected, remedy = "a key without a dot: no rule of the circuit has parameters", "Files have no tables."
             if known:
                 expected, remedy = f"one of {', '.join(sorted(known))}", did_you_mean(key, known) or "Correct the name."
             refuse(key, value, expected, f"{remedy} A rule's parameter can be set if its default has a decimal point.")

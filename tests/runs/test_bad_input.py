@@ -174,7 +174,7 @@ OPTIONS = {
     "run autoencoder --config twice.toml": r"--config twice\.toml: got Cannot overwrite a value",
     "run autoencoder --config binary.toml": r"--config binary\.toml: got .*can't decode byte 0xff",
     "run autoencoder --config unknown.toml": r"key learning_rate: got 0\.1; expected one of augment_shift,",
-    "run autoencoder --config table.toml": r"key autoencoder\.lr: got 0\.1; expected a key .* write no tables\.",
+    "run autoencoder --config table.toml": r"key autoencoder\.lr: got 0\.1; expected a key .* Files have no tables\.",
     "run autoencoder --config wrong.toml": r"key batch: got 'ten'; expected a whole number >= 1",
     # --init
     "run autoencoder --init none.safetensors": r"weights none\.safetensors: got .*No such file.*; expected a safeten",

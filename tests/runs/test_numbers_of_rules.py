@@ -176,10 +176,8 @@ def test_what_is_refused(text: str, rules: Path, capsys: pytest.CaptureFixture[s
 
 def test_a_circuit_whose_rules_have_no_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     assert circuitsim("audit", "autoencoder", "--set", "leaky.decay=1") == 2
-    assert (
-        "got 1.0; expected a key without a dot: no rule of the circuit has parameters."
-        in capsys.readouterr().err.replace("\n", " ")
-    )
+    told = capsys.readouterr().err.replace("\n", " ")
+    assert "got 1.0; expected a key without a dot: no rule of the circuit has parameters." in told
 
 
 def test_a_number_that_another_key_gives(capsys: pytest.CaptureFixture[str]) -> None:
