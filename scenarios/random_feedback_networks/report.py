@@ -111,13 +111,13 @@ def _errors(ran: Sequence[Trained]) -> Exhibit:
         found = summary(one.final())
         cells[networks.index(label), rules.index(rule)] = found[:2]
         rows.append((one.network, one.variant, rule, one.values["train_limit"], one.epochs, *found))
+    words = [f"{variant}: {text}" for variant, text in WORDS.items() if any(one.variant == variant for one in ran)]
     matrix = Matrix("Test error", "test error (%)", networks, rules, cells[..., 0], cells[..., 1])
     columns = ["network", "variant", "rule", "training images", "epochs", *SUMMARY]
     caption = (
         f"Test error in percent after the last epoch, mean and standard deviation (n − 1) over seeds. {MEANING} "
-        "BP: softmax and "
-        "cross-entropy; all others: hinge loss. URFB: feedback weights begin at random and get the forward increments; "
-        f"FRFB: they stay as they began. {'; '.join(f'{k}: {words}' for k, words in WORDS.items())}."
+        "BP: softmax and cross-entropy; all others: hinge loss. URFB: feedback weights begin at random and get the "
+        f"forward increments; FRFB: they stay as they began. {'; '.join(words)}."
     )
     return exhibit("errors", "Error by network and rule", caption, columns, rows, draw_matrices([matrix], "rule"))
 
