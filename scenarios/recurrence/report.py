@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from circuitsim.analysis.averages import summary
+from circuitsim.analysis.averages import MEANING, summary
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.panels import Panel, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit, notes_of, write_portfolio
@@ -61,30 +61,50 @@ class Trained(Measured):
         found: dict[str, Any] = json.loads((self.run.folder / "audit.json").read_text())
         return found
 
+    @property
+    def memory(self) -> int:
+        """The values that neurons hold in a presentation, of the circuit that holds most."""
+        circuits = self.audit()["circuits"]
+        return max(int(one["scorecard"]["costs"]["neurons"]["numbers"]) for one in circuits)
+
 
 def finish(folder: Path, runs: Sequence[MemberRun], config: Mapping[str, Any]) -> None:
     """Write figures, tables and report."""
     ran: list[Trained] = measured(folder, runs, Trained)
     recurrent = [one for one in ran if one.recurs]
-    exhibits = [_table(ran, config), _epochs(ran), *_steps(ran), *([raster(recurrent)] if recurrent else [])]
+    exhibits = [
+        _errors(ran),
+        _costs(ran, config),
+        _epochs(ran),
+        *_steps(ran),
+        *([raster(recurrent)] if recurrent else []),
+    ]
     write_portfolio(folder, TITLE, _lead(ran), exhibits, config, notes=notes_of(runs))
 
 
-def _table(ran: Sequence[Trained], config: Mapping[str, Any]) -> Exhibit:
-    """Return error, time to decide, weights and window of each network."""
+def _errors(ran: Sequence[Trained]) -> Exhibit:
+    """Return the error of each network."""
+    rows = [(label, *summary(v[-1])) for one in ran for label, v in one.curves_by_feedback("error").items()]
+    caption = f"Test error in percent at the last step, after the last epoch. {MEANING}"
+    return exhibit("networks", "Networks", caption, ["network", *SUMMARY], rows)
+
+
+def _costs(ran: Sequence[Trained], config: Mapping[str, Any]) -> Exhibit:
+    """Return time to decide, weights, window and memory of each network."""
     rows = []
     for one in ran:
-        window = max(one.audit()["window"].values())
         decided, steps = one.curves_by_feedback("error_decided"), one.curves_by_feedback("steps")
-        for label, errors in one.curves_by_feedback("error").items():
-            more = summary(decided[label][-1])[0], summary(steps[label][-1])[0], one.weights, window
-            rows.append((label, *summary(errors[-1]), *more))
-    columns = ["network", *SUMMARY, "error when confident", "steps to decide", "weights", "window (ticks)"]
+        for label in decided:
+            early = summary(decided[label][-1])[0], summary(steps[label][-1])[0]
+            rows.append((label, *early, one.weights, max(one.audit()["window"].values()), one.memory))
+    columns = ["network", "error when confident", "steps to decide", "weights", "window (ticks)", "memory (values)"]
     caption = (
-        "Test error in percent at the last step, after the last epoch. When confident: read at the first step at which "
-        f"the largest output reaches {config['threshold']:g}. The window is what neurons must remember to learn."
+        "When confident: read at the first step at which the largest output reaches "
+        f"{config['threshold']:g}; test error in percent, and the mean number of steps. Weights: forward weights and "
+        "biases. Window: how long a neuron must remember to learn. Memory: values that neurons hold from one tick to a "
+        "later one in a presentation."
     )
-    return exhibit("networks", "Networks", caption, columns, rows)
+    return exhibit("costs", "Time to decide, and costs", caption, columns, rows)
 
 
 def _epochs(ran: Sequence[Trained]) -> Exhibit:

@@ -177,7 +177,16 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.nightly
 def test_figures_and_tables(ran: Path) -> None:
-    drawn = {"networks.csv", "epochs.csv", "epochs.svg", "steps.csv", "steps.svg", "activity.csv", "activity.svg"}
+    drawn = {
+        "networks.csv",
+        "costs.csv",
+        "epochs.csv",
+        "epochs.svg",
+        "steps.csv",
+        "steps.svg",
+        "activity.csv",
+        "activity.svg",
+    }
     assert {path.name for path in (ran / "figures").iterdir()} == drawn
     table = pd.read_csv(ran / "figures" / "networks.csv").set_index("network")
     assert list(table.index) == [
@@ -192,8 +201,11 @@ def test_figures_and_tables(ran: Path) -> None:
     last = own[(own["epoch"] == 1) & (own["feedback"] == "fa")]["value"]
     np.testing.assert_allclose(table.loc["simple, fa", ["mean", "least", "greatest"]].astype(float),
                                [last.mean(), last.min(), last.max()])  # fmt: skip
-    assert table.loc["simple, bp", "window (ticks)"] > table.loc["feedforward", "window (ticks)"]
-    counts = table["weights"].astype(int)
+    costs = pd.read_csv(ran / "figures" / "costs.csv").set_index("network")
+    assert list(costs.index) == list(table.index)
+    for column in ("window (ticks)", "memory (values)"):
+        assert costs.loc["simple, bp", column] > costs.loc["feedforward", column]
+    counts = costs["weights"].astype(int)
     assert abs(counts["simple, bp"] - counts["feedforward, weights as simple"]) < 0.1 * counts["simple, bp"]
     steps = pd.read_csv(ran / "figures" / "steps.csv")
     assert set(steps["step"]) == {1, 2, 3} and set(steps["network"]) == {"simple, bp", "simple, fa"}
