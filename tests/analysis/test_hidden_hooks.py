@@ -20,7 +20,7 @@ from circuitsim.analysis.audits.hook_audit import HookAudit, audit_hooks, examin
 from circuitsim.circuits.classifier import layered_classifier
 
 DAILY = {
-    "by_a_thread_beside_it", "into_a_rate", "scaled_by_the_spread_over_the_batch", "annealed_rate", "logging",
+    "by_a_thread_beside_it", "scaled_by_the_spread_over_the_batch", "annealed_rate", "logging",
     "second_moment", "raising_on_odd_values", "an_array_of_its_past",
 }  # fmt: skip
 

@@ -209,6 +209,7 @@ def test_a_run_pickles_as_its_folder(folder: Path) -> None:
     assert again.folder == folder and again.settings == cs.load_run(folder).settings
 
 
+@pytest.mark.nightly
 def test_the_other_kinds_of_scenario() -> None:
     computed = cs.run("recirculation-theory", quick=True)
     assert computed.audit is None and len(computed.metrics) and computed.report.is_file()

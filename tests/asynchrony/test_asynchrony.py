@@ -312,6 +312,7 @@ def test_updates_that_wait_are_applied_once_and_whole() -> None:
         np.testing.assert_allclose(moved[name], expected[name], rtol=0, atol=1e-4 * np.abs(expected[name]).max())
 
 
+@pytest.mark.nightly
 def test_float32_is_close_to_float64() -> None:
     circuit, protocol = circular_autoencoder(DEEP, delay=4)
     found = []

@@ -168,7 +168,7 @@ def test_without_recurrent_synapses_local_learning_is_exact() -> None:
     np.testing.assert_allclose(proposed(made)["W.weight"], -expected["W.weight"], rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("make", [rflo_network, nightly(eprop_network)])
+@pytest.mark.parametrize("make", [nightly(rflo_network), nightly(eprop_network)])
 def test_the_window_is_the_traces_and_not_the_presentations(make: Callable[..., Any]) -> None:
     """Whatever the number of steps; and no finding but those of the output, as the audit's experiments confirm.
 
@@ -196,6 +196,7 @@ def test_disturbances_keep_to_their_light_cones() -> None:
         assert found.violations == () and len(found.observed) > 1
 
 
+@pytest.mark.nightly
 def test_a_broadcast_third_factor_is_a_finding() -> None:
     """One neuron adds up the error and sends it to all synapses."""
     circuit, protocol = rflo_network(3, 4, 2, 4)

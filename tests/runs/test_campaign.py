@@ -361,6 +361,7 @@ def test_what_is_altered_in_a_finished_member_is_written_again(
     assert tree(out) == tree(whole)
 
 
+@pytest.mark.nightly
 def test_overwrite_replaces_an_earlier_campaign(whole: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "run"
     assert circuitsim("run", "tour", "--quick", "--out", out) == 0

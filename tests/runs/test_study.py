@@ -71,6 +71,7 @@ def test_replicas_are_single_runs(backend: str, data_seed: str, tmp_path: Path) 
         np.testing.assert_allclose(measured(single)["value"].to_numpy(), expected, rtol=1e-10)
 
 
+@pytest.mark.nightly
 def test_backends_agree(tmp_path: Path) -> None:
     for backend in ("numba", "numpy"):
         varied = vary(rule="rec,error-rec,bp,rbp,srbp,arbp,top", seed="0,1")

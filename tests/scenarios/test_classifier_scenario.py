@@ -390,6 +390,7 @@ def test_kinds_of_feedback_in_one_run_are_single_runs(tmp_path: Path) -> None:
         np.testing.assert_allclose(own["value"], alone["value"], rtol=1e-9, atol=1e-5)
 
 
+@pytest.mark.nightly
 def test_replicas_of_one_circuit_may_differ_in_all_that_is_a_number(tmp_path: Path) -> None:
     """Mirrors of unlike scale are one simulator; unlike passes before training are two."""
     tables = [{"scale": 0.3}, {"scale": 0.6, "rate": 0.2}, {"passes_before": 4}]
@@ -423,6 +424,7 @@ def test_resume_ends_in_the_same_bits(every: int | None, keep: int, tmp_path: Pa
     assert outcome(tmp_path / "run") == before
 
 
+@pytest.mark.nightly
 def test_what_waits_and_what_is_copied_is_resumed(tmp_path: Path) -> None:
     options = vary(copy_interval="0,4,never", update_probability="1,0.3")
     run(tmp_path / "run", *options, lr=0.3, momentum=0.5, updates="either", checkpoint_every=4)
