@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 CONFIDENCE = 0.95
+ROUNDING = 1e-14  # of the greatest value: a smaller deviation comes from rounding, and is 0
 COLUMN = "± 95 %"
 MEANING = f"{COLUMN}: half of the mean's 95 % confidence interval (Student's t)."
 
@@ -21,6 +22,8 @@ def summary(values: np.ndarray) -> tuple[float, float, float, float, float, int]
     with np.errstate(over="ignore", invalid="ignore"):  # values that are about to diverge
         deviation = float(known.std(ddof=1)) if known.size > 1 else np.nan
         mean = float(known.mean())
+    if deviation <= ROUNDING * float(np.abs(known).max()):
+        return mean, 0.0, 0.0, float(known.min()), float(known.max()), int(known.size)
     return mean, deviation, half_width(known), float(known.min()), float(known.max()), int(known.size)
 
 

@@ -125,6 +125,11 @@ def mean(values: np.ndarray) -> float:
     return summary(values)[0]
 
 
+def without_rounding(value: float, noise: float = 1e-3) -> float:
+    """Return 0 for a value that is smaller than rounding makes it: an angle in degrees, or another `noise`."""
+    return 0.0 if abs(value) < noise else value
+
+
 def mean_and_sd(values: np.ndarray) -> str:
     """Write the mean, half its 95 % interval, and the standard deviation (n - 1) of the finite values."""
     average, deviation, half, *_ = summary(values)

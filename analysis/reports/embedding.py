@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from circuitsim.analysis.reports.page import Image
-from circuitsim.analysis.reports.plots import COLOURS, axes_at, drawing, inline
+from circuitsim.analysis.reports.plots import COLOURS, axes_at, drawing, inline, room
 from circuitsim.errors import ConfigError
 
 if TYPE_CHECKING:
     from matplotlib.path import Path
 
-SIDE, BETWEEN, HEAD = 3.6, 0.12, 0.3  # inches of a panel, between two, and above them
+SIDE, BETWEEN, HEAD = 3.3, 0.12, 0.3  # inches of a panel, between two, and above them
 PERPLEXITY = 30.0
 NEAREST = 10
 
@@ -72,10 +72,13 @@ def _number(value: int) -> Path:
 
 def draw_embeddings(maps: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Image:
     """Draw a square panel for each title: points (n, 2), each as the number of its class (n,)."""
-    width = len(maps) * (SIDE + BETWEEN) + BETWEEN
-    with drawing(width, SIDE + HEAD + BETWEEN) as figure:
+    columns = min(len(maps), max(1, int((room() - BETWEEN) / (SIDE + BETWEEN))))
+    lines, line = -(-len(maps) // columns), SIDE + HEAD + BETWEEN
+    with drawing(columns * (SIDE + BETWEEN) + BETWEEN, lines * line) as figure:
         for index, (title, (points, classes)) in enumerate(maps.items()):
-            ax = axes_at(figure, BETWEEN + index * (SIDE + BETWEEN), BETWEEN, SIDE, SIDE)
+            row, column = divmod(index, columns)
+            bottom = (lines - row - 1) * line + BETWEEN
+            ax = axes_at(figure, BETWEEN + column * (SIDE + BETWEEN), bottom, SIDE, SIDE)
             for one in map(int, np.unique(classes)):
                 chosen = points[classes == one]
                 colour = COLOURS[one % len(COLOURS)]

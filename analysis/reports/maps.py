@@ -11,6 +11,7 @@ import numpy as np
 
 from circuitsim.analysis.reports.page import Image, number
 from circuitsim.analysis.reports.plots import (
+    LOGARITHMIC,
     SHORT_AXIS,
     axes_at,
     cells_in_words,
@@ -18,13 +19,14 @@ from circuitsim.analysis.reports.plots import (
     drawing,
     inline,
     label_decades,
+    room,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CELL, WIDE = (0.74, 0.44), (1.3, 0.44)  # inches of a cell: with a mean; with a mean and its deviation
+CELL, WIDE = (0.74, 0.44), (1.15, 0.44)  # inches of a cell: with a mean; with a mean and its deviation
 LEFT, RIGHT, BOTTOM, TOP, BAR = 0.72, 0.2, 0.52, 0.36, 1.0  # inches around the cells, and for the colour bar
 NARROW = 2.3  # inches that a title needs
 DECADES = 30.0  # a greater ratio between the ends of the scale makes it logarithmic
@@ -64,9 +66,9 @@ class Matrix:
 
 def draw_maps(maps: Sequence[Map], unit: str, *, columns: int = 2) -> Image:
     """Draw maps row by row on one colour scale, logarithmic where its ends are far apart; rows ascend."""
-    columns = min(columns, len(maps))
     across, along = max(len(m.columns) for m in maps), max(len(m.rows) for m in maps)
     panel = (LEFT + max(across * CELL[0], NARROW) + RIGHT, BOTTOM + along * CELL[1] + TOP)
+    columns = min(columns, len(maps), max(1, int((room() - BAR) / panel[0])))
     width, height = columns * panel[0] + BAR, math.ceil(len(maps) / columns) * panel[1]
     finite = np.concatenate([m.means[np.isfinite(m.means)] for m in maps])
     ends = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
@@ -77,7 +79,8 @@ def draw_maps(maps: Sequence[Map], unit: str, *, columns: int = 2) -> Image:
             bottom = height - row * panel[1] - TOP - size[1]
             shown = _map(axes_at(figure, column * panel[0] + LEFT, bottom, *size), one, ends)
         bar = axes_at(figure, width - BAR + 0.1, BOTTOM, 0.12, height - BOTTOM - TOP)
-        figure.colorbar(shown, cax=bar, label=unit, format=lambda value, _: f"{value:.5g}")
+        said = unit + LOGARITHMIC * (shown.norm.__class__.__name__ == "LogNorm")
+        figure.colorbar(shown, cax=bar, label=said, format=lambda value, _: f"{value:.5g}")
         words = (
             f"{m.title}, {unit}, {m.ylabel} by {m.xlabel} at {', '.join(m.columns)}: {cells_in_words(m.rows, m.means)}."
             for m in maps
@@ -101,14 +104,18 @@ def _map(ax: Axes, one: Map, ends: tuple[float, float]) -> Any:
 
 
 def draw_matrices(matrices: Sequence[Matrix], xlabel: str) -> Image:
-    """Draw matrices below one another, each cell with its mean and standard deviation."""
+    """Draw matrices, as many side by side as fit, each cell with its mean and standard deviation."""
     longest = max(len(label) for matrix in matrices for label in matrix.rows)
     left, cells = 0.3 + 0.075 * longest, max(len(matrix.columns) for matrix in matrices)
-    heights = [0.75 + WIDE[1] * len(matrix.rows) + 0.15 for matrix in matrices]
-    with drawing(left + max(cells * WIDE[0], 2.6) + 1.0, sum(heights)) as figure:
+    width, rows = left + max(cells * WIDE[0], 2.4) + 1.0, max(len(matrix.rows) for matrix in matrices)
+    columns, height = min(len(matrices), max(1, int(room() / width))), 0.9 + WIDE[1] * rows
+    lines = math.ceil(len(matrices) / columns)
+    with drawing(columns * width, lines * height) as figure:
         for index, matrix in enumerate(matrices):
-            bottom = sum(heights[index + 1 :]) + 0.48
-            _matrix(figure, matrix, (left, bottom, cells * WIDE[0], WIDE[1] * len(matrix.rows)), xlabel)
+            line, column = divmod(index, columns)
+            size = cells * WIDE[0], WIDE[1] * len(matrix.rows)
+            bottom = (lines - line) * height - 0.42 - size[1]
+            _matrix(figure, matrix, (column * width + left, bottom, *size), xlabel)
         words = (f"{m.title}, {m.unit}, at {', '.join(m.columns)}: {cells_in_words(m.rows, m.mean)}." for m in matrices)
         return inline(figure, " ".join(words))
 
@@ -128,7 +135,7 @@ def _matrix(figure: Figure, matrix: Matrix, box: tuple[float, float, float, floa
         values = np.where(matrix.mean <= 0, positive.min(), matrix.mean)
     shown = draw_cells(ax, values, matrix.rows, matrix.columns, write, norm="log" if logarithmic else "linear")
     ax.tick_params(axis="y", labelsize=8.5)
-    ax.set(xlabel=xlabel, title=matrix.title)
+    ax.set(xlabel=xlabel, title=matrix.title + LOGARITHMIC * logarithmic)
     bar = axes_at(figure, box[0] + box[2] + 0.15, box[1], 0.12, box[3])
     figure.colorbar(shown, cax=bar, label=matrix.unit)
     if logarithmic:

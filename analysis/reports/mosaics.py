@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from circuitsim.analysis.reports.page import Image
-from circuitsim.analysis.reports.plots import axes_at, drawing, inline
+from circuitsim.analysis.reports.plots import axes_at, drawing, inline, room
 
-WIDTH = 7.0  # inches of the figure
-LARGEST = 0.62  # inches of an image
+LARGEST = 0.9  # inches of an image
+MIDDLE = 7.0  # inches of the figure at least, for labels
 LABEL, GAP = 0.24, 0.06  # inches above a strip, and between images
 
 
@@ -31,12 +31,13 @@ class Strip:
 def draw_strips(strips: Sequence[Strip], what: str) -> Image:
     """Draw strips below one another; `what` describes the figure in words."""
     most = max(len(strip.images) for strip in strips)
-    side = min(LARGEST, (WIDTH - GAP) / most - GAP)
+    side = min(LARGEST, (room() - GAP) / most - GAP)
+    width = max(min(room(), MIDDLE), most * (side + GAP) + GAP)
     height = len(strips) * (LABEL + side + GAP)
-    with drawing(WIDTH, height) as figure:
+    with drawing(width, height) as figure:
         for index, strip in enumerate(strips):
             bottom = height - (index + 1) * (LABEL + side + GAP) + GAP
-            figure.text(GAP / WIDTH, (bottom + side + 0.06) / height, strip.label, fontsize=9)
+            figure.text(GAP / width, (bottom + side + 0.06) / height, strip.label, fontsize=9)
             for place, image in enumerate(strip.images):
                 ax = axes_at(figure, GAP + place * (side + GAP), bottom, side, side)
                 ax.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")

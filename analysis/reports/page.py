@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-LONG = 24  # characters; columns with longer cells get a minimum width
+MIDDLING, LONG = 12, 24  # characters; columns with longer cells get a minimum width
 
 STYLE = """
 :root { color-scheme: light; }
@@ -22,11 +22,11 @@ p, ul { margin: .5rem 0; max-width: 48rem; }
 .lead { font-size: 1.05rem; }
 .note { border-left: 4px solid #d55e00; background: #fdf3ec; padding: .4rem .8rem; }
 .good { border-left: 4px solid #009e73; background: #eef8f4; padding: .4rem .8rem; }
-figure { margin: .75rem 0 1rem; max-width: 100%; }
+figure { margin: .75rem 0 1rem; width: max(var(--width), 44rem); max-width: 100%; }
 figcaption { color: #4a4a4a; font-size: .88rem; margin-top: .25rem; }
 img { display: block; height: auto; max-width: 100%; }
 .panels { display: flex; flex-wrap: wrap; gap: .25rem 1rem; align-items: flex-start; }
-.panels figure { margin: .5rem 0; }
+.panels figure { margin: .5rem 0; width: var(--width); }
 .scroll { overflow-x: auto; max-width: 100%; background:
   linear-gradient(to right, #fff 40%, #fff0) local, linear-gradient(to left, #fff 40%, #fff0) 100% 0 local,
   linear-gradient(to right, #0005, #0000) scroll, linear-gradient(to left, #0005, #0000) 100% 0 scroll;
@@ -39,7 +39,7 @@ table { border-collapse: collapse; font-size: .88rem; margin: .5rem 0; font-vari
 th, td { padding: .25rem 1rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #e2e2e2; }
 thead th { border-bottom: 2px solid #8a8a8a; vertical-align: bottom; }
 .number { text-align: right; white-space: nowrap; }
-.long { min-width: 14rem; }
+.middling { min-width: 10rem; } .long { min-width: 14rem; }
 code { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .92em; }
 details { margin: .75rem 0; }
 details > summary { cursor: pointer; font-weight: 600; padding: .3rem 0; }
@@ -120,7 +120,7 @@ def figure(image: Image, caption: str = "", *, shrink: float = 0.62) -> str:
     least = f"min-width: {round(image.width * shrink)}px"
     shown = f'<img src="{image.uri}" width="{image.width}" style="{least}" alt="{escape(image.alt)}">'
     below = f"\n<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return f'<figure style="width: {image.width}px">\n<div class="scroll">{shown}</div>{below}\n</figure>'
+    return f'<figure style="--width: {image.width}px">\n<div class="scroll">{shown}</div>{below}\n</figure>'
 
 
 def side_by_side(*figures: str) -> str:
@@ -136,8 +136,8 @@ def table(
     kinds = [' class="number"' if column in numbers else "" for column in range(len(header))]
     for column in range(len(header)):
         longest = max((len(row[column]) for row in rows), default=0)
-        if not kinds[column] and longest > LONG:
-            kinds[column] = ' class="long"'
+        if not kinds[column] and longest > MIDDLING:
+            kinds[column] = ' class="long"' if longest > LONG else ' class="middling"'
     head = "".join(f'<th scope="col"{kind}>{escape(h)}</th>' for h, kind in zip(header, kinds, strict=True))
     body = "\n".join(
         "<tr>" + "".join(f"<td{kind}>{escape(cell)}</td>" for cell, kind in zip(row, kinds, strict=True)) + "</tr>"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +32,8 @@ WIDEST, RISE = 6.8, 0.4  # inches of a panel at most, and how much its height gr
 MARGINS = 0.72, 0.12, 0.5, 0.32  # inches around its axes: left, right, bottom, top
 LINE = 0.2  # inches of a line of the legend
 MARKED = 7  # markers on a curve
+NARROW = 5.0  # figures whose values span no greater ratio have linear axes
+WIDE = 20.0  # numbers on the x axis that span a greater ratio are placed by their logarithms
 FAINT, FEW = 0.08, 4  # opacity of bands; twice that for so few curves
 
 
@@ -44,6 +46,7 @@ class Panel:
     title, xlabel, ylabel : with units. x : (points,). curves : values by label, (points, replicas), NaN where missing.
     logarithmic : scale of the y axis. limits : its range; None: as the values need. whole : axes that count something:
         "", "x" or "xy". ticks : places on the x axis and their labels; none: matplotlib's choice.
+    wide : whether the x axis is logarithmic above the least positive x, since the numbers span several decades.
     """
 
     title: str
@@ -55,6 +58,7 @@ class Panel:
     limits: tuple[float, float] | None = None
     whole: str = ""
     ticks: Mapping[float, str] = field(default_factory=dict)
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,9 +103,29 @@ def draw_panels(panels: Sequence[Panel], labels: Sequence[str], *, columns: int 
 
 def draw_on(figure: Figure, panels: Sequence[Panel], grid: Grid) -> None:
     """Draw panels and their legend on an empty figure of their extent."""
+    logarithmic = any(panel.logarithmic and _ratio(panel) > NARROW for panel in panels)
     for index, panel in enumerate(panels):
-        _panel(panel_axes(figure, index, grid.columns, grid.size, MARGINS), panel, grid.labels)
+        ax = panel_axes(figure, index, grid.columns, grid.size, MARGINS)
+        _panel(ax, replace(panel, logarithmic=panel.logarithmic and logarithmic), grid.labels)
     _legend(figure, grid)
+
+
+def by_number(x: np.ndarray) -> dict[str, Any]:
+    """Return the options of a panel whose x axis has numbers at their places, far apart or not."""
+    positive = x[x > 0]
+    wide = bool(positive.size and positive.max() / positive.min() > WIDE)
+    return {"x": x, "wide": wide, "ticks": {float(one): f"{one:g}" for one in x} if wide else {}}
+
+
+def _ratio(panel: Panel) -> float:
+    """Return the ratio of the ends of a panel's y axis."""
+    low, high = panel.limits or _ends_of([values[np.isfinite(values)] for values in panel.curves.values()])
+    return high / low if low > 0 else math.inf
+
+
+def _ends_of(values: Sequence[np.ndarray]) -> tuple[float, float]:
+    found = np.concatenate(values) if values else np.zeros(0)
+    return (float(found.min()), float(found.max())) if found.size else (1.0, 1.0)
 
 
 def _panel(ax: Axes, panel: Panel, labels: Sequence[str]) -> None:
@@ -113,13 +137,17 @@ def _panel(ax: Axes, panel: Panel, labels: Sequence[str]) -> None:
         ax.set_ylim(*panel.limits)
     if panel.logarithmic:
         label_decades(ax.yaxis, *ax.get_ylim(), ticks=8)
+    if panel.wide:
+        least = float(panel.x[panel.x > 0].min())
+        ax.set_xscale("symlog", linthresh=least, linscale=0.4)
+        ax.minorticks_off()
     if panel.ticks:
         ax.set_xticks(list(panel.ticks), list(panel.ticks.values()))
     for axis in panel.whole:
         label_integers(ax.xaxis if axis == "x" else ax.yaxis)
     ax.grid(axis="y")
     ax.set_axisbelow(True)
-    ax.set(xlabel=panel.xlabel, ylabel=panel.ylabel)
+    ax.set(xlabel=panel.xlabel + (f" (logarithmic from {least:g})" if panel.wide else ""), ylabel=panel.ylabel)
     ax.set_title(panel.title + LOGARITHMIC * panel.logarithmic)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from circuitsim.runs.scenario import MemberRun
 
 MOST_ROWS = 300  # of a table on the page
+WHOLE = 1e6  # columns of smaller whole numbers are written without a point
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,8 @@ def _shown(exhibit: Exhibit) -> str:
     numbers = exhibit.numbers
     numeric = [index for index, kind in enumerate(numbers.dtypes) if kind.kind in "fiu"]
     columns = [str(column) for column in numbers.columns]
-    shown = numbers.head(MOST_ROWS).itertuples(index=False, name=None)
-    made = table(columns, [list(map(_cell, columns, row)) for row in shown], numbers=numeric)
+    cells = [_cells(column, list(numbers.iloc[:MOST_ROWS, place])) for place, column in enumerate(columns)]
+    made = table(columns, list(zip(*cells, strict=True)), numbers=numeric)
     file = f"figures/{exhibit.name}.csv"
     if len(numbers) > MOST_ROWS:
         made += paragraph(f"The first {MOST_ROWS} of {len(numbers)} rows; {file} has all.", "caption")
@@ -100,7 +102,17 @@ def _shown(exhibit: Exhibit) -> str:
     return section(exhibit.title, figure(exhibit.image, exhibit.caption), details(f"Numbers ({file})", made))
 
 
-def _cell(column: str, value: object) -> str:
-    if not isinstance(value, float):
-        return str(value)
-    return two_digits(value) if column.startswith(SPREADS) or column.endswith(SPREADS) else number(value)
+def _cells(column: str, values: Sequence[object]) -> list[str]:
+    """Write a column: spreads with two digits, whole numbers without a point, others with four digits."""
+    known = [value for value in values if isinstance(value, float) and math.isfinite(value)]
+    if any(column == one or column.startswith(f"{one} of ") or column.endswith(f": {one}") for one in SPREADS):
+        write = two_digits
+    elif known and all(value == round(value) and abs(value) < WHOLE for value in known):
+        write = _whole
+    else:
+        write = number
+    return [write(value) if isinstance(value, float) else str(value) for value in values]
+
+
+def _whole(value: float | None) -> str:
+    return number(value) if value is None or not math.isfinite(value) else f"{value:.0f}"

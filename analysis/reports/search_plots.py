@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from circuitsim.analysis.reports.page import Image, number
+from circuitsim.analysis.reports.panels import NARROW, WIDEST
 from circuitsim.analysis.reports.plots import (
     COLOURS,
     INK,
+    LOGARITHMIC,
     MAP,
     SHORT_AXIS,
     drawing,
@@ -19,12 +22,14 @@ from circuitsim.analysis.reports.plots import (
     label_decades,
     label_integers,
     panel_axes,
+    room,
 )
+from circuitsim.runs.themes import theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PANEL, SLICE = (3.45, 2.65), (2.45, 2.2)  # inches of a panel with its labels
+HEIGHT, SLICE = 2.65, (2.45, 2.2)  # inches: of a panel with its labels, and of one of a parameter
 MARGINS = 0.62, 0.12, 0.5, 0.32  # inches around its axes: left, right, bottom, top
 LEGEND = 0.28  # inches below all panels
 
@@ -45,15 +50,15 @@ class Searched:
 
 def draw_history(searches: Sequence[Searched], ylabel: str) -> Image:
     """Draw the value of each trial and the lowest value so far."""
-    columns = min(2, len(searches))
-    rows = -(-len(searches) // columns)
+    columns = min(theme().columns, len(searches))
+    rows, width = -(-len(searches) // columns), min(room() / columns, WIDEST)
     low, high = _range([search.values for search in searches])
-    with drawing(columns * PANEL[0], rows * PANEL[1] + LEGEND) as figure:
+    with drawing(columns * width, rows * HEIGHT + LEGEND) as figure:
         for index, search in enumerate(searches):
-            ax = panel_axes(figure, index, columns, PANEL, MARGINS)
-            _value_axis(ax, low, high, ylabel)
+            ax = panel_axes(figure, index, columns, (width, HEIGHT), MARGINS)
+            said = _value_axis(ax, low, high, ylabel)
             _trials(ax, search, low)
-            ax.set(xlabel="trial", title=search.name)
+            ax.set(xlabel="trial", title=search.name + said)
         figure.legend(*ax.get_legend_handles_labels(), loc="lower left", ncols=2)
         ends = "; ".join(f"{s.name} {number(float(s.values.min()))} at trial {s.least + 1}" for s in searches)
         return inline(figure, f"{ylabel} of each trial and the least so far. Least: {ends}.")
@@ -66,16 +71,16 @@ def draw_slices(searches: Sequence[Searched], labels: Mapping[str, str], ylabel:
     ----------
     labels : axis labels, by parameter.
     """
-    columns = len(labels)
+    columns = min(len(labels), max(1, int(room() / SLICE[0])))
+    lines, width = -(-len(labels) // columns), min(room() / columns, WIDEST)
     low, high = _range([search.values for search in searches])
     ends = {key: _range([search.tried[key] for search in searches]) for key in labels}
-    with drawing(columns * SLICE[0], len(searches) * SLICE[1]) as figure:
-        for index, (search, key) in enumerate((search, key) for search in searches for key in labels):
-            ax = panel_axes(figure, index, columns, SLICE, MARGINS)
-            first = index % columns == 0
-            _value_axis(ax, low, high, ylabel if first else "")
+    with drawing(columns * width, len(searches) * lines * SLICE[1]) as figure:
+        for (row, search), (place, key) in product(enumerate(searches), enumerate(labels)):
+            ax = panel_axes(figure, row * lines * columns + place, columns, (width, SLICE[1]), MARGINS)
+            said = _value_axis(ax, low, high, ylabel if place % columns == 0 else "")
             _slice(ax, search.tried[key], np.maximum(search.values, low), search.least)
-            ax.set(xlim=ends[key], xlabel=labels[key], title=search.name if first else "")
+            ax.set(xlim=ends[key], xlabel=labels[key] + LOGARITHMIC, title="" if place else search.name + said)
             label_decades(ax.xaxis, *ends[key], ticks=5, subs=SHORT_AXIS)
         return inline(
             figure, f"{ylabel} against {', '.join(labels.values())}; a row for each of {len(searches)} depths."
@@ -108,9 +113,13 @@ def _range(values: Sequence[np.ndarray]) -> tuple[float, float]:
     return low / margin, max(high, 1.5 * low) * margin
 
 
-def _value_axis(ax: Axes, low: float, high: float, label: str) -> None:
-    ax.set_yscale("log")
+def _value_axis(ax: Axes, low: float, high: float, label: str) -> str:
+    """Prepare the axis of values; return the words that a title needs if it is logarithmic."""
+    logarithmic = high / low > NARROW
+    ax.set_yscale("log" if logarithmic else "linear")
     ax.set(ylim=(low, high), ylabel=label)
-    label_decades(ax.yaxis, low, high, ticks=5, subs=SHORT_AXIS)
+    if logarithmic:
+        label_decades(ax.yaxis, low, high, ticks=5, subs=SHORT_AXIS)
     ax.grid(axis="y")
     ax.set_axisbelow(True)
+    return LOGARITHMIC * logarithmic

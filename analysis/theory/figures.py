@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from circuitsim.analysis.reports.page import Image
-from circuitsim.analysis.reports.plots import drawing, inline, style
+from circuitsim.analysis.reports.plots import LOGARITHMIC, drawing, inline, room, style
+from circuitsim.runs.themes import theme
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SIZE = (7.0, 3.3)  # inches
+WIDEST, HEIGHT = 9.6, 3.6  # inches of two panels side by side; one above the other where a theme is narrow
 TIME = "time (1 / learning rate, β = 1)"
 NAMES = {"rec": "outputs (rec)", "error-rec": "errors (error-rec)", "bp": "backpropagation", "rbp": "random bp"}
 
 
-def two_axes(figure: Figure, bottom: float = 0.15) -> Any:
-    """Add two panels side by side."""
-    figure.subplots_adjust(left=0.115, right=0.985, bottom=bottom, top=0.9, wspace=0.32)
-    return figure.subplots(1, 2)
+def two_panels() -> AbstractContextManager[Figure]:
+    """Open a figure for two panels."""
+    return drawing(room(WIDEST), HEIGHT if theme().columns > 1 else 2 * HEIGHT)
+
+
+def two_axes(figure: Figure, below: float = 0.5) -> Any:
+    """Add two panels, side by side where there is room; `below` : inches below the last one."""
+    beside, (width, height) = theme().columns > 1, figure.get_size_inches()
+    left = 0.8 / width
+    figure.subplots_adjust(left, below / height, 0.985, 1 - 0.33 / height, wspace=0.28, hspace=0.4)
+    return figure.subplots(1, 2) if beside else figure.subplots(2, 1)
 
 
 def plain_ticks(ax: Axes) -> None:
@@ -38,8 +47,8 @@ def plain_ticks(ax: Axes) -> None:
 def gaps(rows: pd.DataFrame) -> Image:
     """Draw the gap between circuit and equations against the learning rate, a panel for each depth."""
     found = rows[rows["metric"] == "gap"]
-    with drawing(*SIZE) as figure:
-        for ax, depth in zip(two_axes(figure, 0.27), ("L = 2", "L = 3"), strict=True):
+    with two_panels() as figure:
+        for ax, depth in zip(two_axes(figure, 0.9), ("L = 2", "L = 3"), strict=True):
             for index, (rule, name) in enumerate(NAMES.items()):
                 one = found[found["case"] == f"{rule}, {depth}"].groupby("x")["value"].median()
                 size = 9 if rule == "rec" else 5  # the markers of what coincides with it fit within
@@ -47,50 +56,44 @@ def gaps(rows: pd.DataFrame) -> Image:
             x = np.array(sorted(found["x"].unique()))
             ax.loglog(x, 0.6 * found["value"].min() * x / x[0], color="#767676", linewidth=0.9, label="slope 1")
             ax.set_xticks(x)
-            ax.set(title=f"{depth}, at time 1", xlabel="learning rate (time of one presentation)",
+            ax.set(title=f"{depth}, at time 1{LOGARITHMIC}", xlabel="learning rate (time of one presentation)",
                    ylabel="largest difference of a weight")  # fmt: skip
             plain_ticks(ax)
-        figure.legend(*ax.get_legend_handles_labels(), loc="lower center", ncols=5, fontsize=8, handlelength=2.6)
+        figure.legend(
+            *ax.get_legend_handles_labels(),
+            loc="lower center",
+            ncols=5 if theme().columns > 1 else 2,
+            fontsize=8,
+            handlelength=2.6,
+        )
         return inline(figure, "Gap between simulated circuits and their equations against the learning rate, slope 1")
 
 
 def constants(rows: pd.DataFrame) -> Image:
-    """Draw the drift of the invariants over time, and orbits on the curves that the invariants define."""
-    with drawing(*SIZE) as figure:
-        left, right = two_axes(figure)
-        cases = sorted(rows.loc[rows["metric"] == "drift", "case"].unique())
-        for index, case in enumerate(cases):
+    """Draw orbits on the curves that the invariants define."""
+    with drawing(room(6.8), HEIGHT) as figure:
+        width, height = figure.get_size_inches()
+        ax = figure.add_axes((0.8 / width, 0.5 / height, 1 - 0.95 / width, 1 - 0.85 / height))
+        for index, case in enumerate(sorted(rows.loc[rows["metric"] == "orbit", "case"].unique())):
             one = rows[rows["case"] == case]
-            _drift(left, one[one["metric"] == "drift"], case.partition(", ")[2], index)
-            _orbit(right, one[one["metric"] == "orbit"], index)
-        left.axhline(1e-6, color="#767676", linestyle=(0, (6, 2)), linewidth=1)
-        left.text(0.98, 1.3e-6, "bound 10⁻⁶", ha="right", fontsize=8.5, transform=left.get_yaxis_transform())
-        left.set_ylim(1e-17, 1e-4)
-        left.set_yticks([1e-16, 1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4])
-        plain_ticks(left)
-        left.legend(loc="center right", handlelength=3)
-        left.set(title="drift of eq. 42's invariants, L = 5", xlabel=TIME, ylabel="largest |K − K(0)|")
-        right.set(title="orbits on |a₂| = K exp(a₁²/2)", xlabel="a₁ (weight)", ylabel="a₂ (weight)")
-        return inline(figure, "Drift of the invariants over time, below 10^-12; orbits of a1 and a2 on their curves")
+            _orbit(ax, one[one["metric"] == "orbit"], case.partition(", ")[2], index)
+        ax.legend(loc="best", handlelength=3)
+        ax.set(title="orbits on |a₂| = K exp(a₁²/2), L = 5", xlabel="a₁ (weight)", ylabel="a₂ (weight)")
+        return inline(figure, "Orbits of a1 and a2 on the curves of constant K")
 
 
-def _drift(ax: Axes, rows: pd.DataFrame, label: str, index: int) -> None:
-    looks = {**style(index), "markevery": (3 * index, 9)}
-    ax.semilogy(rows["x"], np.maximum(rows["value"], 1e-17), label=label, markersize=4, linewidth=1.2, **looks)
-
-
-def _orbit(ax: Axes, rows: pd.DataFrame, index: int) -> None:
+def _orbit(ax: Axes, rows: pd.DataFrame, label: str, index: int) -> None:
     u, v = rows["x"].to_numpy(), rows["y"].to_numpy()
     reach = 0.25 * np.ptp(u) + 0.05
     curve = np.linspace(u.min() - reach, u.max() + reach, 200)
     ax.plot(curve, v[0] * np.exp((curve**2 - u[0] ** 2) / 2), color="#b5b5b5", linewidth=0.9)
-    ax.plot(u, v, linewidth=2.2, color=style(index)["color"], linestyle=style(index)["linestyle"])
+    ax.plot(u, v, linewidth=2.2, color=style(index)["color"], linestyle=style(index)["linestyle"], label=label)
     ax.plot(u[:1], v[:1], color=style(index)["color"], marker=style(index)["marker"], markersize=6)
 
 
 def symmetry(rows: pd.DataFrame) -> Image:
     """Draw the loss of symmetry from a symmetric start, and the error over the least error where learning rests."""
-    with drawing(*SIZE) as figure:
+    with two_panels() as figure:
         left, right = two_axes(figure)
         for index, case in enumerate(rows.loc[rows["metric"] == "asymmetry", "case"].unique()):
             one = rows[rows["case"] == case]

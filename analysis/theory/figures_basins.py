@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from circuitsim.analysis.reports.page import Image
-from circuitsim.analysis.reports.plots import drawing, inline
+from circuitsim.analysis.reports.plots import drawing, inline, room
 from circuitsim.analysis.theory.basins import edge_of_two
 from circuitsim.analysis.theory.checks_chain import CHAIN_RULES
 from circuitsim.analysis.theory.hidden import global_rates
@@ -33,14 +33,16 @@ def basins(rows: pd.DataFrame) -> Image:
     """Draw random starts of A*[1, 1, 1] by their limit, a panel for each theorem that was checked."""
     found = rows[rows["metric"] == "limit"]
     names = [name for name in SHOWN if (found["case"] == name).any()]
-    columns = min(3, len(names))
+    columns = min(3, len(names), max(1, int(room() / 2.45)))
     lines = -(-len(names) // columns)
-    with drawing(2.45 * columns, 2.5 * lines + 0.35) as figure:
+    side = min(room() / columns, 3.4)
+    legend = 0.35 if columns > 1 else 0.8
+    with drawing(side * columns, (side + 0.05) * lines + legend) as figure:
         for index, name in enumerate(names):
             ax = figure.add_subplot(lines, columns, index + 1)
             _basin(ax, found[found["case"] == name], name)
-        figure.tight_layout(rect=(0, 0.35 / (2.5 * lines + 0.35), 1, 1))
-        _legend(figure)
+        figure.tight_layout(rect=(0, legend / figure.get_figheight(), 1, 1))
+        _legend(figure, 7 if columns > 1 else 3)
         return inline(figure, "Starts of A*[1, 1, 1] in the plane of a1 and a2, by what P came to from each")
 
 
@@ -64,18 +66,18 @@ def _basin(ax: Axes, rows: pd.DataFrame, name: str) -> None:
     ax.set_title(SHOWN[name], fontsize=8.5)
 
 
-def _legend(figure: Figure) -> None:
+def _legend(figure: Figure, columns: int) -> None:
     from matplotlib.lines import Line2D
 
     marks = [Line2D([], [], color=c, marker=m, linewidth=0, markersize=5, label=t) for t, c, m in ENDS.values()]
     kinds: tuple[tuple[str, Any], ...] = (("P = 1", "-"), ("P = −1", (0, (4, 2))), ("edge of P → −1", (0, (1, 1))))
     marks += [Line2D([], [], color="#000000", linestyle=dash, label=text) for text, dash in kinds]
-    figure.legend(handles=marks, loc="lower center", ncols=7, fontsize=8, columnspacing=1.1, handletextpad=0.4)
+    figure.legend(handles=marks, loc="lower center", ncols=columns, fontsize=8, columnspacing=1.1, handletextpad=0.4)
 
 
 def flow() -> Image:
     """Draw the paper's Figure 3: directions of dP/dt and dB/dt, orbits and rest points; beta = 1."""
-    with drawing(5.2, 4.0) as figure:
+    with drawing(room(6.8), 4.4) as figure:
         ax = figure.add_axes((0.11, 0.2, 0.86, 0.73))
         _orbits(ax)
         p, b = np.meshgrid(np.linspace(-3.75, 3.75, 16), np.linspace(0.2, 3.8, 10))

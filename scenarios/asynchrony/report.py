@@ -10,7 +10,7 @@ import numpy as np
 
 from circuitsim.analysis.averages import MEANING, summary
 from circuitsim.analysis.reports.page import number
-from circuitsim.analysis.reports.panels import Panel, draw_panels
+from circuitsim.analysis.reports.panels import Panel, by_number, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
 from circuitsim.scenarios.asynchrony.ladder import (
     BRIEFLY,
@@ -30,7 +30,7 @@ from circuitsim.scenarios.asynchrony.ladder import (
     TRACES,
     UPDATES,
 )
-from circuitsim.scenarios.figures import SUMMARY, exhibit, mean
+from circuitsim.scenarios.figures import SUMMARY, exhibit, mean, without_rounding
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +51,7 @@ AXES = {
 TITLES = {JITTER: "jitter", DELAYS: "random delays", MEMORY: "slow neurons", UPDATES: "updates at random times"}
 DRAWN = ("mse", "angle/delta1", "disturbance/delta1", "repeated/delta1")
 NEVER = "not on this ladder"
+NOISE = 1e-4  # relative disturbances below come from rounding to 32 bits
 CLEARLY = 0.1  # fraction by which the mean error must exceed that of regular time; every seed must exceed its own
 CAPTION = (
     "Left: squared error of the test split after training, a mean over examples and units, measured in regular time "
@@ -98,17 +99,15 @@ def _figure(name: str, title: str, ladders: Sequence[str], values: Values, confi
     panels = []
     for ladder in ladders:
         amounts = config[ladder]
-        places, ticks = np.arange(len(amounts)), {float(k): f"{amount:g}" for k, amount in enumerate(amounts)}
+        axis = by_number(np.array(amounts, float))
         curves = {kind: _curve(values, config, ladder, kind, "mse") for kind in KINDS[ladder]}
         curves[TOP] = np.repeat(values["", TOP, 0.0, "mse"][None], len(amounts), axis=0)
         panels.append(
-            Panel(
-                f"{TITLES[ladder]}: error", AXES[ladder], "squared error", places, curves, logarithmic=True, ticks=ticks
-            )
+            Panel(f"{TITLES[ladder]}: error", AXES[ladder], "squared error", curves=curves, logarithmic=True, **axis)
         )
         angles = {kind: _curve(values, config, ladder, kind, "angle/delta1") for kind in KINDS[ladder]}
         panels.append(
-            Panel(f"{TITLES[ladder]}: angle", AXES[ladder], "degrees", places, angles, limits=(0.0, 135.0), ticks=ticks)
+            Panel(f"{TITLES[ladder]}: angle", AXES[ladder], "degrees", curves=angles, limits=(0.0, 135.0), **axis)
         )
     labels = [TOP, *dict.fromkeys(kind for ladder in ladders for kind in KINDS[ladder])]
     image = draw_panels(panels, labels, what=title)
@@ -155,7 +154,11 @@ def _breaks(values: Values, config: Mapping[str, Any]) -> Exhibit:
     for ladder, kinds in KINDS.items():
         for kind in kinds if len(config[ladder]) > 1 else ():
             curves = [_curve(values, config, ladder, kind, metric) for metric in DRAWN]
-            means = [mean(curve[place]) for place in (1, -1) for curve in curves]
+            noises = [NOISE if metric.startswith(("disturbance", "repeated")) else 0.0 for metric in DRAWN]
+            ends = [
+                (mean(curve[place]), noise) for place in (1, -1) for curve, noise in zip(curves, noises, strict=True)
+            ]
+            means = [without_rounding(*one) for one in ends]
             rows.append((TITLES[ladder], kind, *_first(values, config, ladder, kind), *means))
     parts = [
         f"{rung}: {what}"

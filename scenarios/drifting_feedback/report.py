@@ -10,9 +10,9 @@ import numpy as np
 
 from circuitsim.analysis.averages import COLUMN, MEANING, summary
 from circuitsim.analysis.reports.page import number
-from circuitsim.analysis.reports.panels import Panel, draw_panels
+from circuitsim.analysis.reports.panels import Panel, by_number, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
-from circuitsim.scenarios.figures import SUMMARY, UNITS, epoch_panel, exhibit, frame, mean, pivoted
+from circuitsim.scenarios.figures import SUMMARY, UNITS, epoch_panel, exhibit, frame, mean, pivoted, without_rounding
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,13 +81,12 @@ def _figure(rows: pd.DataFrame, objective: str, epochs: int) -> Exhibit:
 
 
 def _by_speed(rows: pd.DataFrame, objective: str, epochs: int, speeds: list[str]) -> Panel:
-    """Return the errors at the end by speed, at even distances."""
+    """Return the errors at the end by speed."""
     end = {name: _curve(rows, name, objective, "test", epochs)[-1] for name in (*speeds, *_known(rows))}
     curves = {NAMES[name]: np.tile(end[name], (len(speeds), 1)) for name in _known(rows)}
     curves[ROTATING] = np.stack([end[name] for name in speeds])
-    ticks = {float(place): f"{float(name):g}" for place, name in enumerate(speeds)}
-    places = np.arange(len(speeds), dtype=float)
-    return Panel("error by speed", "degrees an epoch", UNITS[objective], places, curves, ticks=ticks)
+    places = np.array(speeds, float)
+    return Panel("error by speed", "degrees an epoch", UNITS[objective], curves=curves, **by_number(places))
 
 
 def _table(rows: pd.DataFrame, metrics: tuple[str, ...], epochs: int) -> pd.DataFrame:
@@ -112,7 +111,7 @@ def _numbers(rows: pd.DataFrame, objective: str, epochs: int) -> Exhibit:
         for layer in layers:
             angle = _curve(rows, name, f"angle/map{layer}", "train", epochs)
             turn = _curve(rows, name, f"turn/map{layer}", "train", epochs)
-            row += [mean(angle[-1:]), mean(turn[1:2]), mean(turn[-1:])]
+            row += [without_rounding(mean(angle[-1:])), mean(turn[1:2]), mean(turn[-1:])]
         found.append(row)
     columns = ["feedback", UNITS[objective], "SD", COLUMN, "seeds"]
     for layer in layers:

@@ -92,7 +92,7 @@ def _times(groups: Groups) -> Exhibit:
     """Return the time at which the error first was at each level."""
     levels = [m for m in dict.fromkeys(next(iter(groups.values()))["metric"]) if m.startswith("time_to/")]
     rows = [
-        (label, level.removeprefix("time_to/"), *summary(rows[rows["metric"] == level]["value"].to_numpy()))
+        (label, float(level.removeprefix("time_to/")), *summary(rows[rows["metric"] == level]["value"].to_numpy()))
         for label, rows in groups.items()
         for level in levels
     ]
@@ -121,8 +121,14 @@ def _lead(groups: Groups, layers: list[str]) -> str:
     levels = [m for m in dict.fromkeys(next(iter(groups.values()))["metric"]) if m.startswith("time_to/")]
     if not levels:
         return "No error level was reached in the time given: set a longer duration."
-    times = [f"{label} {number(_mean(rows, levels[-1]))}" for label, rows in groups.items()]
+    times = [f"{label} {_reached(rows, levels[-1])}" for label, rows in groups.items()]
     return f"The error first is at {levels[-1].removeprefix('time_to/')} at time: {'; '.join(times)}."
+
+
+def _reached(rows: pd.DataFrame, level: str) -> str:
+    """Write the mean time of a level, and how many seeds reached it where some did not."""
+    known, seeds = int(rows[rows["metric"] == level]["value"].notna().sum()), rows["replica"].nunique()
+    return f"{number(_mean(rows, level))}{'' if known == seeds else f' ({known} of {seeds} seeds)'}"
 
 
 def _mean(rows: pd.DataFrame, metric: str) -> float:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from circuitsim.analysis.averages import MEANING, summary
-from circuitsim.analysis.reports.page import number, plural
+from circuitsim.analysis.reports.page import number, plural, two_digits
 from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
 from circuitsim.analysis.reports.search_plots import Searched, draw_history
 from circuitsim.runs.tables import HELD_OUT
-from circuitsim.scenarios.figures import SUMMARY, exhibit, frame, mean
+from circuitsim.scenarios.figures import SUMMARY, exhibit, frame, mean, without_rounding
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ def finish(folder: Path, metrics: pd.DataFrame, config: Mapping[str, Any]) -> No
     methods = list(dict.fromkeys(metrics["feedback"]))
     searches = [_searched(metrics, method) for method in methods]
     final = _final(metrics, searches, config)
-    write_portfolio(folder, TITLE, _lead(final.numbers), [final, _history(searches, config)], config)
+    write_portfolio(folder, TITLE, _lead(final.numbers), [final, _history(searches)], config)
 
 
 def budget(config: Mapping[str, Any]) -> str:
@@ -59,7 +59,7 @@ def _final(metrics: pd.DataFrame, searches: Sequence[Searched], config: Mapping[
     for search in searches:
         own = metrics[(metrics["stage"] == "test") & (metrics["feedback"] == search.name)]
         errors = own[(own["metric"] == "error") & (own["split"] == "test")]["value"].to_numpy()
-        angle = mean(own[own["metric"] == "angle/delta1"]["value"].to_numpy())
+        angle = without_rounding(mean(own[own["metric"] == "angle/delta1"]["value"].to_numpy()))
         setting = ", ".join(f"{key} {number(values[search.least])}" for key, values in search.tried.items())
         rows.append((search.name, *summary(errors), angle, float(search.values.min()), setting))
     rows.sort(key=lambda row: row[1])
@@ -67,14 +67,14 @@ def _final(metrics: pd.DataFrame, searches: Sequence[Searched], config: Mapping[
     return exhibit("final", "Test error (%)", f"{budget(config)} {MEANING}", columns, rows)
 
 
-def _history(searches: Sequence[Searched], config: Mapping[str, Any]) -> Exhibit:
+def _history(searches: Sequence[Searched]) -> Exhibit:
     columns = ["feedback", "trial", ERROR]
     rows = [(search.name, k + 1, float(value)) for search in searches for k, value in enumerate(search.values)]
-    return Exhibit("history", "Trials", budget(config), frame(columns, rows), draw_history(searches, ERROR))
+    caption = "Each trial of each kind of feedback in order, and the least error so far."
+    return Exhibit("history", "Trials", caption, frame(columns, rows), draw_history(searches, ERROR))
 
 
 def _lead(final: pd.DataFrame) -> str:
-    ranked = [
-        f"{row['feedback']} {number(row['mean'])} ± {number(row['± 95 %'])}" for row in final.to_dict(orient="records")
-    ]
+    rows = final.to_dict(orient="records")
+    ranked = [f"{row['feedback']} {number(row['mean'])} ± {two_digits(row['± 95 %'])}" for row in rows]
     return f"Test error in percent (± 95 %), least first: {', '.join(ranked)}."

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TRAINED = (
-    "Test error: digits, {epochs} epochs with labels, mean over {seeds} seeds; each method at each depth has the best "
+    "Test error: digits, {epochs} with labels, mean over {seeds}; each method at each depth has the best "
     "of the rates {rates}, chosen on a fifth of the training examples that is held out. Growth trains its blocks and "
     "its top at once; fine-tuning follows as many epochs of growth without labels."
 )
@@ -48,13 +48,14 @@ def finish(folder: Path, metrics: pd.DataFrame, config: Mapping[str, Any]) -> No
     named = metrics.assign(method=labels[0]) if len(labels) == 1 else metrics
     panels = [_panel(named, *row) for row in PANELS if np.isfinite(named[named["metric"] == row[0]]["value"]).any()]
     image = draw_panels(panels, labels, what="The five problems against depth")
+    counted = {"epochs": plural(config["epochs"], "epoch"), "seeds": plural(config["seeds"], "seed")}
     caption = (
         "Growth of a Tourbillon (blocks and top layer at once, each block by recirculation), its fine-tuning through "
         "the decoders, random feedback (fa) and backpropagation (bp) in circuits of the same layers. All numbers are "
         "measured in running circuits. Throughput: each neuron remembers one example at a time. The table also has the "
         "number of values that a neuron holds at once (snapshots). Symmetry: the smallest angle between feedback and "
         "forward weights that the circuit requires; 90 degrees: none is required. "
-        + (TRAINED.format(**config) if config["epochs"] else "")
+        + (TRAINED.format(**{**config, **counted}) if config["epochs"] else "")
     )
     exhibit = Exhibit("five-problems", "Five problems against depth", caption, table, image)
     write_portfolio(

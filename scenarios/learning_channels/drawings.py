@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from circuitsim.analysis.reports.page import Image
-from circuitsim.analysis.reports.plots import drawing, inline
+from circuitsim.analysis.reports.plots import drawing, inline, room
 from circuitsim.analysis.reports.portfolio import Exhibit
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Projection
@@ -33,7 +33,7 @@ STANDARD = {
     "row7-shared": "row 7: outputs to hidden",
     "row8-identity": "row 8: outputs to input",
 }
-PANEL = (2.2, 1.75)  # inches
+PANEL = (2.55, 2.03)  # inches
 RADIUS = 0.28  # of a layer, in units of the distance between two
 INK, CHANNEL = "#1b1b1b", "#D55E00"
 
@@ -60,7 +60,7 @@ def _circuit(layout: str) -> Circuit:
 
 
 def _figure(titles: Mapping[str, str], what: str) -> Image:
-    columns = min(4, len(titles))
+    columns = min(4, len(titles), max(1, int(room() / PANEL[0])))
     rows = -(-len(titles) // columns)
     with drawing(columns * PANEL[0], rows * PANEL[1]) as figure:
         for index, (layout, title) in enumerate(titles.items()):

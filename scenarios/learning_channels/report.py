@@ -109,7 +109,7 @@ def _course(ran: Runs, group: str) -> Exhibit:
             beside = _errors(ran, dataset, "references", split)
             curves = {name: beside[name] for name in BESIDE} | _errors(ran, dataset, group, split)
             labels += [label for label in curves if label not in labels]
-            panels.append(epoch_panel(dataset, f"{split} error (mse per unit)", curves, logarithmic=True))
+            panels.append(epoch_panel(f"{dataset}, {split}", f"{split} error (mse per unit)", curves, logarithmic=True))
             rows += [(dataset, split, *row) for row in _rows(curves)]
     image = draw_panels(panels, labels, what=f"Error against the epoch, {SHOWN[group]}")
     columns = ["dataset", "split", "layout", "epoch", "mean", "least", "greatest", "seeds"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from circuitsim.analysis.averages import COLUMN, summary
 from circuitsim.analysis.reports.maps import Matrix, draw_matrices
-from circuitsim.analysis.reports.page import number
+from circuitsim.analysis.reports.page import number, plural, two_digits
 from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
 from circuitsim.analysis.reports.search_plots import Searched, draw_history, draw_slices
 from circuitsim.runs.tables import HELD_OUT
@@ -64,9 +64,9 @@ def _trials(searches: Sequence[Searched]) -> list[tuple[Any, ...]]:
 
 def _history(searches: Sequence[Searched], config: Mapping[str, Any]) -> Exhibit:
     caption = (
-        f"Mean over {config['seeds']} seeds after {config['epochs']} epochs without the examples held out, "
-        f"{100 * config['held_out']:g} % of the training examples; a seed that diverged counts as 100 %. The first "
-        f"{config['startup']} trials are drawn at random, later ones proposed by a tree-structured Parzen estimator."
+        f"Mean over {plural(config['seeds'], 'seed')} after {plural(config['epochs'], 'epoch')} without the examples "
+        f"held out, {100 * config['held_out']:g} % of the training examples; a seed that diverged counts as 100 %. The "
+        f"first {config['startup']} trials are drawn at random, later ones proposed by a tree-structured Parzen estimator."
     )
     image = draw_history(searches, ERROR)
     return exhibit("history", "Held-out error by trial", caption, COLUMNS, _trials(searches), image)
@@ -185,7 +185,7 @@ def _remarks(metrics: pd.DataFrame, searches: Sequence[Searched], config: Mappin
             mean, error = paired(metrics, search.name, other)
             found.append(
                 f"At {search.name} the test error with the setting of {other} differs from that with its own by "
-                f"{mean:+.3g} points, with a standard error of {number(error)} over paired seeds."
+                f"{mean:+.3g} points, with a standard error of {two_digits(error)} over paired seeds."
             )
     found.append(f"To train the first depth with its best setting: {command(searches[0], config)}")
     return found

@@ -12,12 +12,13 @@ import numpy as np
 from circuitsim.analysis.averages import MEANING, summary
 from circuitsim.analysis.reports.page import number
 from circuitsim.analysis.reports.panels import Panel, draw_panels
+from circuitsim.analysis.reports.plots import LOGARITHMIC
 from circuitsim.analysis.reports.portfolio import Exhibit, notes_of, write_portfolio
 from circuitsim.runs.runfolder import METRICS
 from circuitsim.runs.scenario import MemberRun
 from circuitsim.runs.tables import read_frame
 from circuitsim.scenarios.classifier.settings import NEVER
-from circuitsim.scenarios.figures import SUMMARY, Curves, exhibit, frame
+from circuitsim.scenarios.figures import SUMMARY, Curves, exhibit, frame, without_rounding
 from circuitsim.scenarios.stale_feedback.settings import COPIES, DEFERRED, RANDOM
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _panel(name: str, sweep: Sweep, metric: str, values: Values, title: str, **o
     curves = {LABELS[name]: values[name][metric]}
     curves[LABELS[RANDOM]] = np.repeat(values[RANDOM][metric], len(sweep.stale), axis=0)
     places, ticks = _places(sweep.stale)
-    return Panel(title, AXES[name], x=places, curves=curves, ticks=ticks, **options)
+    return Panel(title, AXES[name] + LOGARITHMIC, x=places, curves=curves, ticks=ticks, **options)
 
 
 def _places(stale: np.ndarray) -> tuple[np.ndarray, dict[float, str]]:
@@ -158,7 +159,7 @@ def _numbers(table: pd.DataFrame, values: Values) -> Exhibit:
     angles, rows = _angles(values), []
     for (label, stale), part in table.groupby(["feedback", STALENESS], sort=False):
         by = part.set_index("metric")
-        means = [float(by["mean"][angle]) for angle in angles]
+        means = [without_rounding(float(by["mean"][angle])) for angle in angles]
         errors = [float(by[column]["error"]) for column in SUMMARY[:3]]
         rows.append((label, stale, *errors, *means, by["seeds"]["error"]))
     header = [f"angle at layer {_layer(angle)} (degrees)" for angle in angles]
@@ -173,8 +174,8 @@ def _breaks(sweeps: Mapping[str, Sweep]) -> Exhibit:
             LABELS[name],
             float(sweep.errors[0].mean()),
             float(sweep.random.mean()),
-            _spell(sweep.first("broken")),
-            _spell(sweep.first("useless")),
+            _since(sweep.first("broken")),
+            _since(sweep.first("useless")),
         )
         for name, sweep in sweeps.items()
     ]
@@ -185,6 +186,10 @@ def _breaks(sweeps: Mapping[str, Sweep]) -> Exhibit:
         "less than that of fixed random feedback. A seed that diverges counts as both."
     )
     return exhibit("breaks", "Where learning breaks", caption, columns, rows)
+
+
+def _since(stale: float | None) -> str:
+    return "copied once, at the start" if stale is not None and np.isinf(stale) else _spell(stale)
 
 
 def _lead(sweeps: Mapping[str, Sweep]) -> str:

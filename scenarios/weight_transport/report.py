@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from circuitsim.analysis.averages import COLUMN, MEANING, summary
-from circuitsim.analysis.reports.page import number
+from circuitsim.analysis.reports.page import number, plural
 from circuitsim.analysis.reports.panels import Panel, draw_panels
 from circuitsim.analysis.reports.portfolio import Exhibit, notes_of, write_portfolio
 from circuitsim.runs.scenario import MemberRun
@@ -143,8 +143,8 @@ def _final(circuits: Circuits, methods: Sequence[str], config: Mapping[str, Any]
             rows.append((circuit, method, ends[0][-1], *(value for end in ends for value in end[:3])))
     header = [column for title in _FINALS for column in (title, f"SD of {title}", f"{COLUMN} of {title}")]
     caption = (
-        f"Means and standard deviations between seeds (n − 1) after {config['epochs']} epochs. The column seeds counts "
-        f"those of {config['seeds']} that have not diverged. The angle is that of arriving errors to "
+        f"Means and standard deviations between seeds (n − 1) after {plural(config['epochs'], 'epoch')}. The column "
+        f"seeds counts those of {config['seeds']} that have not diverged. The angle is that of arriving errors to "
         f"backpropagation's. {MEANING}"
     )
     return exhibit("final", "Final numbers", caption, ["circuit", "feedback", "seeds", *header], rows)
