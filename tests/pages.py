@@ -96,8 +96,8 @@ def figures_checked(faults: list[str]) -> Iterator[None]:
         Figure.savefig = save  # type: ignore[method-assign]
 
 
-def carry_out(scenario: str, folder: Path) -> list[str]:
-    """Run a scenario, or draw its run again; return the faults of its figures."""
+def carry_out(scenario: str, folder: Path, *options: str) -> list[str]:
+    """Run a scenario, or draw its run again, with options of both commands; return the faults of its figures."""
     faults: list[str] = []
     asked = (
         ["resume", str(folder)]
@@ -106,7 +106,7 @@ def carry_out(scenario: str, folder: Path) -> list[str]:
     )
     said = io.StringIO()
     with figures_checked(faults), contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
-        command(asked)
+        command([*asked, *options])
     if not (folder / "report.html").exists():
         faults.append(f"no report: {said.getvalue()[-300:]}")
     return [f"{scenario}: {fault}" for fault in faults]

@@ -66,7 +66,8 @@ def _history(searches: Sequence[Searched], config: Mapping[str, Any]) -> Exhibit
     caption = (
         f"Mean over {plural(config['seeds'], 'seed')} after {plural(config['epochs'], 'epoch')} without the examples "
         f"held out, {100 * config['held_out']:g} % of the training examples; a seed that diverged counts as 100 %. The "
-        f"first {config['startup']} trials are drawn at random, later ones proposed by a tree-structured Parzen estimator."
+        f"first {config['startup']} trials are drawn at random, later ones proposed by a tree-structured Parzen "
+        "estimator."
     )
     image = draw_history(searches, ERROR)
     return exhibit("history", "Held-out error by trial", caption, COLUMNS, _trials(searches), image)

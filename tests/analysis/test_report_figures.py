@@ -10,16 +10,18 @@ import pandas as pd
 import pytest
 from test_report import COLUMNS, REC, Checked, measured, metrics, render, report
 
-from circuitsim.analysis.averages import COLUMN, half_width
+from circuitsim.analysis.averages import COLUMN, half_width, summary
 from circuitsim.analysis.reports.page import two_digits
-from circuitsim.analysis.reports.panels import Panel, draw_panels
+from circuitsim.analysis.reports.panels import Panel, by_number, draw_panels
 from circuitsim.analysis.reports.periods import Period, periods_of
 from circuitsim.analysis.reports.plots import LOGARITHMIC, drawing, inline
+from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
 from circuitsim.analysis.reports.report import Reconstructions, write_report
 from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.errors import ConfigError
 from circuitsim.runs.design import Stage
 from circuitsim.runs.themes import THEMES, theme, themed
+from circuitsim.scenarios.figures import without_rounding
 
 POINTS = 72.0  # an inch
 
@@ -194,3 +196,55 @@ def test_a_development_is_marked_on_the_curves(monkeypatch):
     text = Checked(render(measured(metrics(), periods=two))).text
     assert found[:4] == [["block 1", "fine-tuning"]] * 4
     assert "Periods: block 1 (epochs 1 to 2), fine-tuning (epoch 3)." in text
+
+
+def axes_of(monkeypatch, panel):
+    """Return the axes of a panel as it is drawn."""
+    found = []
+
+    def kept(figure, *arguments, **options):
+        found.extend(figure.axes)
+        return inline(figure, *arguments, **options)
+
+    monkeypatch.setattr("circuitsim.analysis.reports.panels.inline", kept)
+    draw_panels([panel], list(panel.curves))
+    return found[0]
+
+
+def test_numbers_lie_at_their_places(monkeypatch):
+    curves = {"a": np.ones((4, 1))}
+    near, far = np.array([0.0, 0.5, 1.0, 4.0]), np.array([0.0, 3.0, 30.0, 3600.0])
+    ax = axes_of(monkeypatch, Panel("p", "cycles", "y", curves=curves, **by_number(near)))
+    assert ax.get_xscale() == "linear" and ax.get_xlabel() == "cycles"
+    assert list(ax.lines[0].get_xdata()) == list(near)
+    ax = axes_of(monkeypatch, Panel("p", "degrees", "y", curves=curves, **by_number(far)))
+    assert ax.get_xlabel() == "degrees (logarithmic from 3)"
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0", "3", "30", "3600"]
+    places = ax.transData.transform([(one, 1.0) for one in far])[:, 0]
+    steps = np.diff(places)
+    assert steps[2] / steps[1] == pytest.approx(np.log10(3600 / 30) / np.log10(30 / 3), rel=1e-6)
+
+
+def test_values_within_a_factor_of_five_have_a_linear_axis(monkeypatch):
+    for last, scale in ((0.3, "linear"), (0.1, "log")):
+        curves = {"a": np.array([[1.0], [last]])}
+        ax = axes_of(monkeypatch, Panel("p", "x", "y", np.arange(2), curves, logarithmic=True))
+        assert ax.get_yscale() == scale and ax.get_title(loc="left").endswith(LOGARITHMIC) == (scale == "log")
+
+
+def test_a_deviation_of_rounding_is_none():
+    assert summary(np.array([1.0, 1.0 + 2e-16, 1.0]))[1:3] == (0.0, 0.0)
+    assert summary(np.array([1.0, 1.0 + 1e-6, 1.0]))[1] == pytest.approx(1e-6 / np.sqrt(3), rel=1e-6)
+    assert without_rounding(4e-6) == 0.0 and without_rounding(-0.5) == -0.5 and without_rounding(4e-6, 1e-9) == 4e-6
+
+
+def test_columns_of_a_table_are_written_by_their_kind(tmp_path):
+    numbers = pd.DataFrame({"depth": [2.0, 4.0], "mean": [0.5, 12.3456], "SD": [0.123, 4.567], "SD of x": [1.234, 0]})
+    long = pd.DataFrame({"row": range(400)})
+    shown = [Exhibit("a", "A", "", numbers), Exhibit("b", "B", "", long)]
+    write_portfolio(tmp_path, "title", "lead", shown, {})
+    page = (tmp_path / "report.html").read_text()
+    rows = [re.findall("<td[^>]*>(.*?)</td>", row) for row in re.findall("<tr>(.*?)</tr>", page)[1:3]]
+    assert rows == [["2", "0.5000", "0.12", "1.2"], ["4", "12.35", "4.6", "0"]]
+    assert "The first 300 of 400 rows; figures/b.csv has all." in page
+    assert len(pd.read_csv(tmp_path / "figures/b.csv")) == 400
