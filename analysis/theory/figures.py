@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from circuitsim.analysis.reports.page import Image
-from circuitsim.analysis.reports.plots import LOGARITHMIC, drawing, inline, room, style
+from circuitsim.analysis.reports.plots import LOGARITHMIC, drawing, inline, label_integers, room, style
 from circuitsim.runs.themes import theme
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def gaps(rows: pd.DataFrame) -> Image:
     """Draw the gap between circuit and equations against the learning rate, a panel for each depth."""
     found = rows[rows["metric"] == "gap"]
     with two_panels() as figure:
-        for ax, depth in zip(two_axes(figure, 0.9), ("L = 2", "L = 3"), strict=True):
+        for ax, depth in zip(two_axes(figure, 0.9 if theme().columns > 1 else 1.3), ("L = 2", "L = 3"), strict=True):
             for index, (rule, name) in enumerate(NAMES.items()):
                 one = found[found["case"] == f"{rule}, {depth}"].groupby("x")["value"].median()
                 size = 9 if rule == "rec" else 5  # the markers of what coincides with it fit within
@@ -114,4 +114,5 @@ def _excess(ax: Axes, rows: pd.DataFrame) -> None:
         ax.plot(np.arange(1, len(values) + 1), values, label=NAMES[rule], markersize=5, linewidth=1.2, **style(index))
     ax.legend(loc="upper left", handlelength=3)
     ax.set_xlim(0, len(rows) // 2 + 1)
+    label_integers(ax.xaxis)
     ax.set(title="A*[4,2,4] at time 50", xlabel="system, sorted by error", ylabel="error / least error of rank 2")

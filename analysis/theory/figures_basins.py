@@ -77,8 +77,9 @@ def _legend(figure: Figure, columns: int) -> None:
 
 def flow() -> Image:
     """Draw the paper's Figure 3: directions of dP/dt and dB/dt, orbits and rest points; beta = 1."""
-    with drawing(room(6.8), 4.4) as figure:
-        ax = figure.add_axes((0.11, 0.2, 0.86, 0.73))
+    width, height = room(6.8), 4.4
+    with drawing(width, height) as figure:
+        ax = figure.add_axes((0.6 / width, 0.9 / height, 1 - 0.85 / width, 1 - 1.2 / height))
         _orbits(ax)
         p, b = np.meshgrid(np.linspace(-3.75, 3.75, 16), np.linspace(0.2, 3.8, 10))
         dp, _, db = global_rates(p, b)
@@ -88,7 +89,7 @@ def flow() -> Image:
         ax.plot([-4, 0], [4, 0], **_TURN, label="P = −B: dP/dt = 0")
         ax.set(xlim=(-4, 4), ylim=(0, 4))
         ax.set(title="eqs. 53 and 55, β = 1", xlabel="P = Σ aᵢbᵢ (output / input)", ylabel="B = Σ bᵢ² (weight²)")
-        figure.legend(loc="lower center", ncols=3)
+        figure.legend(loc="lower center", ncols=3, columnspacing=1.2, handlelength=1.5)
         return inline(figure, "Vector flow in the plane of P and B: all orbits with B > 0 end on the line P = 1")
 
 

@@ -33,7 +33,7 @@ STANDARD = {
     "row7-shared": "row 7: outputs to hidden",
     "row8-identity": "row 8: outputs to input",
 }
-PANEL = (2.55, 2.03)  # inches
+PANEL, LEAST = (2.55, 2.03), 2.05  # inches, and the least width
 RADIUS = 0.28  # of a layer, in units of the distance between two
 INK, CHANNEL = "#1b1b1b", "#D55E00"
 
@@ -60,9 +60,10 @@ def _circuit(layout: str) -> Circuit:
 
 
 def _figure(titles: Mapping[str, str], what: str) -> Image:
-    columns = min(4, len(titles), max(1, int(room() / PANEL[0])))
+    columns = min(4, len(titles), max(1, int(room() / LEAST)))
+    scale = min(1.0, room() / columns / PANEL[0])
     rows = -(-len(titles) // columns)
-    with drawing(columns * PANEL[0], rows * PANEL[1]) as figure:
+    with drawing(columns * PANEL[0] * scale, rows * PANEL[1] * scale) as figure:
         for index, (layout, title) in enumerate(titles.items()):
             left, low = index % columns / columns, 1 - (index // columns + 1) / rows
             ax = figure.add_axes((left, low, 1 / columns, 1 / rows))
@@ -113,9 +114,9 @@ def _arrow(ax: Axes, start: float, end: float, height: float, style: str, label:
     colour = CHANNEL if channel else INK
     # arc3 displaces its control point by rad times the length: the arc rises half as high
     bend = 2 * height / (start - end)
-    room = RADIUS * 72 * PANEL[0] / 3.1 + 1  # points
+    gap = RADIUS * 72 * PANEL[0] / 3.1 + 1  # points
     ax.add_patch(FancyArrowPatch((start, 0), (end, 0), connectionstyle=f"arc3,rad={bend}", arrowstyle=style,
-                                 shrinkA=room, shrinkB=room, mutation_scale=9, color=colour, linewidth=1.3,
+                                 shrinkA=gap, shrinkB=gap, mutation_scale=9, color=colour, linewidth=1.3,
                                  linestyle=(0, (4, 2)) if channel else "-", zorder=2))  # fmt: skip
     above = height >= 0 and not channel
     ax.text((start + end) / 2, height + (0.07 if above else -0.07 if height < 0 else 0.0), label, ha="center",

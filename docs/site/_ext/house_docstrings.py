@@ -93,7 +93,17 @@ def process(app: Any, what: str, name: str, thing: Any, options: Any, lines: lis
     lines[:] = prepared(inherited(thing, lines))
 
 
+def plain_aliases(app: Any, what: str, name: str, thing: Any, options: Any, signature: str, back: str) -> Any:
+    """Write names of types as themselves: Sphinx shows the object that stands for an alias within a union."""
+
+    def plain(text: str | None) -> str | None:
+        return re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", text) if text else text
+
+    return plain(signature), plain(back)
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Connect to Sphinx, before numpydoc."""
     app.connect("autodoc-process-docstring", process, priority=100)
+    app.connect("autodoc-process-signature", plain_aliases)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
