@@ -38,6 +38,7 @@ LABELLED = (
 )  # of a label along its arrow
 ALONG = tuple(t / 24 for t in range(1, 24))
 BENDS = (-0.12, 0.12, -0.25, 0.25, -0.4, 0.4)  # tried in turn if an arrow would cross a box
+BESIDE_ARROW = (0.2, -0.2, 0.4, -0.4)  # inches above an arrow for a label that fits nowhere along it
 TRIALS = 60  # stretches without overlap that are tried
 _SIZES = [1.2**n for n in range(24)]
 STRETCHES = sorted(product(_SIZES, _SIZES), key=lambda s: s[0] * s[1] * max(s[0] / s[1], s[1] / s[0]))
@@ -55,6 +56,12 @@ class Box:
     def moved(self, x: float, y: float) -> Box:
         """Return the rectangle, shifted."""
         return replace(self, x=self.x + x, y=self.y + y)
+
+    def shared(self, other: Box) -> float:
+        """Return the area that two rectangles have in common."""
+        across = (self.width + other.width) / 2 - abs(self.x - other.x)
+        up = (self.height + other.height) / 2 - abs(self.y - other.y)
+        return max(0.0, min(across, self.width, other.width)) * max(0.0, min(up, self.height, other.height))
 
     def meets(self, other: Box, room: float = 0.0) -> bool:
         """Tell if two rectangles come closer than `room`."""
@@ -199,8 +206,20 @@ def _arrows(circuit: Circuit, boxes: dict[str, Box], frames: dict[str, Box], rin
         tried = [Box(x, y, width, LABEL_HEIGHT) for x, y in _arc(source, target, bend)]
         free = [box for box in tried if not any(box.meets(o, 0.03) for o in obstacles)]
         clear = clear and bool(free)
-        found.append(Arrow(q, bend, free[0] if free else tried[0]))
+        if not free:  # where the label hides least of the names in boxes and of other labels
+            beside = [box.moved(0, y) for y in (0.0, *BESIDE_ARROW) for box in tried]
+            hidden = [*boxes.values(), *(a.label for a in found), *_exchanged(circuit, boxes)]
+            free = [min(beside, key=lambda box: sum(box.shared(o) for o in hidden))]
+        found.append(Arrow(q, bend, free[0]))
     return found, clear
+
+
+def _exchanged(circuit: Circuit, boxes: dict[str, Box]) -> Iterator[Box]:
+    """Yield the places of the labels of exchanges, between two boxes."""
+    for exchange in circuit.exchanges:
+        a, b = boxes[exchange.source], boxes[exchange.target]
+        up = 0.1 if abs(a.y - b.y) < 1e-9 else 0.0
+        yield Box((a.x + b.x) / 2, (a.y + b.y) / 2 + up, len(exchange.carries.value) * TEXT, LABEL_HEIGHT)
 
 
 def _bend(circuit: Circuit, q: Projection, boxes: dict[str, Box], depth: dict[str, int], ring: bool) -> float:

@@ -18,6 +18,7 @@ from circuitsim.analysis.reports.plots import (
     axes_at,
     drawing,
     inline,
+    keep_labels,
     label_decades,
     label_integers,
     room,
@@ -41,6 +42,7 @@ NAMES = {
     "angle_spread": "SD over examples (degrees)",
     "correlation": "correlation of B and W",
     "norm_ratio": "norm of B over norm of W",
+    "activity": "mean absolute activity",
     "spread": "variance of images over that of sources",
 }
 BOUNDED = {"angle": 180.0, "angle_spread": 180.0, "correlation": 1.0}  # always on a linear axis; their scales
@@ -132,6 +134,7 @@ def _panel(
         curves = [g.curve(split, metric) for g in groups]
         alpha = 0.16 if len(groups) <= 4 else 0.09
         lines = [_curve(ax, results.epochs, c, i, alpha) for i, c in enumerate(curves)]
+        keep_labels(figure, [0.0])
         if direct and not single:
             _label_ends(ax, results.epochs, [curve[0] for curve in curves], labels)
         elif not single:

@@ -15,6 +15,7 @@ from circuitsim.analysis.reports.plots import (
     LOGARITHMIC,
     drawing,
     inline,
+    keep_labels,
     label_decades,
     label_integers,
     panel_axes,
@@ -107,6 +108,7 @@ def draw_on(figure: Figure, panels: Sequence[Panel], grid: Grid) -> None:
     for index, panel in enumerate(panels):
         ax = panel_axes(figure, index, grid.columns, grid.size, MARGINS)
         _panel(ax, replace(panel, logarithmic=panel.logarithmic and logarithmic), grid.labels)
+    keep_labels(figure, [grid.width * (index % grid.columns) for index in range(len(panels))])
     _legend(figure, grid)
 
 

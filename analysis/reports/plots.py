@@ -115,6 +115,22 @@ def axes_at(figure: Figure, left: float, bottom: float, width: float, height: fl
     return figure.add_axes((left / across, bottom / up, width / across, height / up))
 
 
+def keep_labels(figure: Figure, lefts: Sequence[float]) -> None:
+    """Make panels narrower where long numbers push the label of their y axis across the left edge.
+
+    Parameters
+    ----------
+    lefts : the left edge of each of the figure's panels, in inches.
+    """
+    figure.draw_without_rendering()
+    width = figure.bbox.width
+    for ax, left in zip(figure.axes, lefts, strict=True):
+        over = left * figure.dpi + 1 - ax.yaxis.label.get_window_extent().x0
+        if over > 0:
+            place = ax.get_position()
+            ax.set_position((place.x0 + over / width, place.y0, place.width - over / width, place.height))
+
+
 def panel_axes(
     figure: Figure, index: int, columns: int, size: tuple[float, float], margins: tuple[float, float, float, float]
 ) -> Axes:
