@@ -13,8 +13,10 @@ def lowest(requirement: str) -> str:
 
     >>> lowest("numpy>=2.0")
     'numpy==2.0'
+    >>> lowest("scipy>=1.13; sys_platform != 'linux'")
+    'scipy==1.13'
     """
-    found = re.fullmatch(r"([A-Za-z0-9_.-]+)>=([0-9.]+)", requirement)
+    found = re.fullmatch(r"([A-Za-z0-9_.-]+)>=([0-9.]+)(?:;.*)?", requirement)
     if found is None:
         raise ValueError(f"{requirement}: expected a name, >= and a version")
     return f"{found[1]}=={found[2]}"

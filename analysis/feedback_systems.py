@@ -18,6 +18,8 @@ from typing import Protocol
 
 import numpy as np
 
+from circuitsim.analysis.solving import initial_value_solver
+
 Matrices = tuple[np.ndarray, ...]
 
 
@@ -106,7 +108,7 @@ def integrate(
     ------
     Dormand & Prince's method of order 8 (scipy's DOP853).
     """
-    from scipy.integrate import solve_ivp
+    solve_ivp = initial_value_solver()
 
     ends = np.cumsum([w.size for w in system.weights])[:-1]
 

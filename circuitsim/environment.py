@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,3 +32,16 @@ def readable(name: str) -> str:
     'r\\xe9sultats'
     """
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def versions_of(names: Iterable[str]) -> dict[str, str]:
+    """Return the versions of those packages that are installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from circuitsim.analysis.solving import initial_value_solver
 from circuitsim.runs.config import Settings, refuse
 from circuitsim.runs.scenario import Computation
 
@@ -130,5 +131,6 @@ SCENARIO = Computation(
     settings=TheorySettings,
     compute=compute,
     finish=finish,
+    check=lambda _: initial_value_solver(),
     quick=QUICK,
 )

@@ -7,7 +7,6 @@ import json
 import zlib
 from collections.abc import Iterable
 from functools import partial
-from importlib.metadata import version
 from types import CodeType
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from circuitsim.engine.parameters import readable
 from circuitsim.engine.simulator import Simulator
+from circuitsim.environment import versions_of
 from circuitsim.kernels.cpu.providers import provider
 from circuitsim.kernels.cpu.threads import thread_count
 from circuitsim.runs.groups import ReplicaGroup
@@ -65,7 +65,7 @@ def of_simulator(simulator: Simulator) -> dict[str, str]:
         "seeds": _digest([repr(state.seeds.tolist()), *(str(zlib.crc32(noise.data)) for noise in given)]),
         "backend": _digest([simulator.backend, str(state.dtype), str(simulator.batch), str(thread_count())]),
         "products": _digest([str(provider()) if simulator.backend == "numba" else simulator.backend]),
-        "versions": _digest(f"{name} {version(name)}" for name in VERSIONED),
+        "versions": _digest(" ".join(row) for row in versions_of(VERSIONED).items()),
     }
 
 

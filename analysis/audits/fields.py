@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from circuitsim.analysis.audits.cuts import cuts
 from circuitsim.analysis.audits.memory import Array
@@ -34,13 +32,25 @@ def channel_cuts(table: SynapseTable, ends: Array, size: int, random: np.random.
     ----------
     ends : the postsynaptic or the presynaptic neuron of each synapse. size : number of these neurons.
     """
-    slots = int(np.prod(table.shape))
-    joined = coo_array((np.ones(len(ends), bool), (table.slot, slots + ends)), shape=(slots + size, slots + size))
-    _, labels = connected_components(joined, directed=False)
-    _, channel = np.unique(labels[slots:], return_inverse=True)
+    labels = _joined(table.slot, ends, int(np.prod(table.shape)), size)
+    _, channel = np.unique(labels, return_inverse=True)
     count = int(channel.max()) + 1
     for chosen in cuts(count, random) if count > 1 else ():
         yield chosen[channel]
+
+
+def _joined(slot: Array, ends: Array, slots: int, size: int) -> Array:
+    """Return the least neuron of the set of each neuron; neurons whose synapses share a slot are in one set."""
+    least = np.arange(size)
+    while True:
+        of_slot = np.full(slots, size)
+        np.minimum.at(of_slot, slot, least[ends])
+        now = least.copy()
+        np.minimum.at(now, ends, of_slot[slot])
+        now = now[now]  # the least neuron may have found a smaller one
+        if np.array_equal(now, least):
+            return least
+        least = now
 
 
 @lru_cache(64)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from circuitsim.analysis.solving import initial_value_solver
 from circuitsim.analysis.theory import basins
 from circuitsim.analysis.theory.chain import ChainRule, fixed_points, invariants, stability
 from circuitsim.analysis.theory.flow import follow
@@ -100,7 +101,7 @@ def constants(seed: int, depth: int, spread: float, time: float, *, rule: ChainR
 
 def solution(rule: ChainRule, start: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Integrate the weights, (time, L), with beta = 1; stop when a weight passes 10^6."""
-    from scipy.integrate import solve_ivp
+    solve_ivp = initial_value_solver()
 
     def far(_: float, a: np.ndarray) -> float:
         return float(np.abs(a).max() - 1e6)

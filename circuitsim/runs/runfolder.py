@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import platform
 import shutil
@@ -17,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError
 from safetensors import SafetensorError
 from threadpoolctl import threadpool_info
 
+from circuitsim.environment import versions_of
 from circuitsim.errors import RunFolderError, TensorError
 from circuitsim.runs.config import Settings, build
 from circuitsim.runs.files import remove_partial, write_bytes
@@ -142,7 +142,7 @@ def describe(
         **product_library(backend),
         "versions": {
             "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in _VERSIONED},
+            **versions_of(_VERSIONED),
             "blas": "; ".join(sorted(set(blas))),
             "machine": platform.machine(),
         },

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from circuitsim.analysis.feedback_systems import FeedbackSystem, correlations, integrate
+from circuitsim.analysis.solving import initial_value_solver
 from circuitsim.randomness import generator
 from circuitsim.runs.config import Settings, refuse
 from circuitsim.runs.scenario import Computation
@@ -108,6 +109,7 @@ SCENARIO = Computation(
     settings=FeedbackSettings,
     compute=compute,
     finish=finish,
+    check=lambda _: initial_value_solver(),
     vary={"feedback": ("bp", 0.0, 0.25, 0.5, 1.0), "seed": (0, 1, 2, 3, 4)},
     quick=QUICK,
 )

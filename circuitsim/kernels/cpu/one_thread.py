@@ -13,12 +13,13 @@ from circuitsim.kernels.cpu.providers import openblas_library
 
 @cache
 def setter() -> Callable[[int], int]:
-    """Return the function that sets how many threads SciPy's OpenBLAS uses and returns how many there were.
+    """Return the function that sets how many threads OpenBLAS uses and returns how many there were.
 
     Where there is none it does nothing: then the library decides by itself.
     """
     library = openblas_library()
-    for name in ("scipy_openblas_set_num_threads_local", "openblas_set_num_threads_local"):
+    plain = "openblas_set_num_threads_local"
+    for name in (f"scipy_{plain}", plain, f"scipy_{plain}64_", f"{plain}64_"):
         function = getattr(ctypes.CDLL(library.filepath), name, None) if library else None
         if function is not None:
             found: Callable[[int], int] = function
@@ -27,7 +28,7 @@ def setter() -> Callable[[int], int]:
 
 
 class OneThread:
-    """Hold SciPy's OpenBLAS to one thread a product for as long as any program runs.
+    """Hold OpenBLAS to one thread a product for as long as any program runs.
 
     The number of threads decides the last bits of a product. It is set before the first part of a program may begin,
     and given back after the last part of the last program has ended.

@@ -1,4 +1,4 @@
-"""Libraries of matrix products: SciPy's OpenBLAS, which is always there, and MKL where it is installed.
+"""Libraries of matrix products: SciPy's OpenBLAS where SciPy is installed, else NumPy's, and MKL where it is installed.
 
 Bits depend on the library, so the choice follows from what is installed and from the processor alone, and a run folder
 names it. The environment variable CIRCUITSIM_BLAS forces one.
@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from numba.extending import get_cython_function_address
@@ -27,6 +28,8 @@ NAMES = {"float32": "sgemm", "float64": "dgemm"}
 # OpenBLAS multiplies small products without repacking them where it has AVX-512. Off elsewhere: forced on an AMD EPYC
 # with AVX2 alone it takes up to 1.56 times the CPU time of a presentation.
 UNPACKED = ("SkylakeX", "Cooperlake", "SapphireRapids")
+_FORMS = ("scipy_{}_64_", "{}_64_", "scipy_{}_", "{}_")
+"""Names of Fortran's gemm in the OpenBLAS of NumPy's wheels, and in others."""
 _SEQUENTIAL = 1  # MKL_THREADING_SEQUENTIAL: the engine has threads of its own, and no OpenMP is loaded
 _SAME_BITS = 0x10002  # MKL_CBWR_AUTO | MKL_CBWR_STRICT: bits that do not depend on where arrays lie in memory
 
@@ -75,18 +78,48 @@ def provider() -> Provider:
 
 @cache
 def openblas() -> Provider:
-    """Return the BLAS that SciPy brings, OpenBLAS in its wheels."""
+    """Return the BLAS that SciPy brings, OpenBLAS in its wheels; without SciPy, the OpenBLAS of NumPy's wheels.
+
+    Raises
+    ------
+    ConfigError : there is neither.
+    """
     library = openblas_library()
+    if not has_scipy():
+        return _of_numpy(library)
     addresses = {dtype: get_cython_function_address("scipy.linalg.cython_blas", name) for dtype, name in NAMES.items()}
     name, version = ("openblas", library.version) if library else ("scipy's blas", importlib.metadata.version("scipy"))
     return Provider(name, str(version), addresses)
 
 
+def _of_numpy(library: LibController | None) -> Provider:
+    if library is not None:
+        loaded = ctypes.CDLL(library.filepath)
+        for form in _FORMS:
+            if all(hasattr(loaded, form.format(name)) for name in NAMES.values()):
+                addresses = {dtype: _address(loaded, form.format(name)) for dtype, name in NAMES.items()}
+                return Provider("openblas", str(library.version), addresses)
+    raise ConfigError(
+        "matrix products",
+        got="a NumPy without OpenBLAS, and no SciPy",
+        expected="one of the two",
+        remedy="Install SciPy: pip install 'circuitsim[scipy]'.",
+    )
+
+
+def has_scipy() -> bool:
+    """Return whether SciPy is installed."""
+    return find_spec("scipy") is not None
+
+
 @cache
 def openblas_library() -> LibController | None:
-    """Return SciPy's OpenBLAS, if that is what it multiplies with."""
-    importlib.import_module("scipy.linalg")
+    """Return the OpenBLAS of SciPy, or without SciPy that of NumPy, if that is what they multiply with."""
+    scipy = has_scipy()
+    importlib.import_module("scipy.linalg" if scipy else "numpy")
     found = ThreadpoolController().select(internal_api="openblas").lib_controllers
+    if not scipy:
+        return next(iter(found), None)
     return next((library for library in found if "scipy" in Path(library.filepath).parent.name), None)
 
 
