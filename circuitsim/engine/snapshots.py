@@ -15,6 +15,7 @@ from circuitsim.errors import CircuitError
 from circuitsim.timetable.protocol import Protocol
 
 Arrays = dict[str, np.ndarray]
+ALIVE = "state/circuit.alive"  # replicas that have not diverged
 
 
 def take(state: State, protocol: Protocol, memory: Arrays) -> Arrays:
@@ -67,17 +68,24 @@ def _check(name: str, snapshot: Mapping[str, Any], kept: Arrays, same: Arrays) -
             short = what in ("circuit", "protocol")
             got = f"another {what}" if short else f"{what} {_values(given)}"
             _refuse(name, got, "that of this simulator" if short else f"{what} {_values(same[key])}")
+    alive = as_array(snapshot.get(ALIVE))
     for key, array in kept.items():
         given = as_array(snapshot.get(key))
         if given.shape != array.shape or given.dtype != array.dtype:
             got = f"{key} as {given.dtype} of shape {given.shape}" if key in snapshot else f"no {key}"
             _refuse(name, got, f"{key} as {array.dtype} of shape {array.shape}")
-        if key.startswith("state/") and given.dtype.kind == "f" and not np.isfinite(given).all():
+        if key.startswith("state/") and given.dtype.kind == "f" and not _finite(given, alive):
             _refuse(name, f"{key} with values that are not finite", "finite values")
         if key.startswith("rates/") and not _usable(key, given):
             _refuse(name, f"{key} of {_values(given)}", "numbers >= 0, infinite ones only of rates and bounds")
     for key in sorted(snapshot.keys() - kept.keys() - same.keys()):
         _refuse(name, key, "nothing that this simulator lacks")
+
+
+def _finite(given: np.ndarray, alive: np.ndarray) -> bool:
+    """Return whether replicas that have not diverged have finite values; statistics of others go on without bounds."""
+    lasting = alive.dtype == bool and alive.shape == given.shape[:1]
+    return bool(np.isfinite(given[alive] if lasting else given).all())
 
 
 def _usable(key: str, rates: np.ndarray) -> bool:

@@ -15,7 +15,7 @@ from circuitsim.runs.config import build, spell
 from circuitsim.scenarios.alignment_depth.report import budget
 from circuitsim.scenarios.alignment_depth.runs import Runs, noisy, own_keys
 from circuitsim.scenarios.alignment_depth.settings import AlignmentDepthSettings
-from circuitsim.scenarios.classifier.ended import trained
+from circuitsim.scenarios.classifier.ended import ended, trained
 
 pytest.importorskip("optuna")
 
@@ -86,6 +86,17 @@ def test_budgets_transfer_and_resumption(tmp_path: Path) -> None:
     table = pd.read_csv(out / "figures" / "transfer.csv")
     assert len(table) == 4 and (table["seeds"] == 2).all()
     assert (out / "report.html").exists()
+
+
+@pytest.mark.parametrize("rates", [[1e12], [0.01, 1e12]])
+def test_a_trial_that_diverges_counts_as_the_worst(rates: list[float]) -> None:
+    """The statistics of neurons that normalise overflow where a replica has diverged; the others go on."""
+    runs = Runs(build(AlignmentDepthSettings, {**TINY, "epochs": 2}), "numba")
+    trained = [runs.settings_of("resnet8", "sa", {"lr": lr, "rate": 1.0, "decay": 10.0}, [0])[0] for lr in rates]
+    found = ended(trained, runs.data, "numba", noisy(0.0, 0))
+    errors = {replica: value for replica, split, metric, value in found if (split, metric) == ("test", "error")}
+    assert errors.pop(len(rates) - 1) == 100.0
+    assert all(0 < value <= 100 for value in errors.values())
 
 
 def test_the_budget_is_said_in_whole_words() -> None:
