@@ -37,6 +37,7 @@ NAMES = {
     "error": "error (%)",
     "loss": "loss per example",
     "seconds": "seconds per epoch",
+    "r2": "R² (1: all of the variance)",
     "running_loss": "loss per example, before its update",
     "angle": "angle (degrees)",
     "angle_spread": "SD over examples (degrees)",
@@ -77,7 +78,12 @@ def constant(results: Results, metric: str) -> float | None:
     if not values.size:
         return None
     scale = max(float(np.abs(values).max()), BOUNDED.get(metric.partition("/")[0], 0.0))
-    return float(np.median(values)) if np.ptp(values) <= NOISE * scale else None
+    return without_noise(metric, float(np.median(values))) if np.ptp(values) <= NOISE * scale else None
+
+
+def without_noise(metric: str, value: float) -> float:
+    """Return 0 for a value of an angle or a correlation that is smaller than rounding makes it."""
+    return 0.0 if abs(value) < NOISE * BOUNDED.get(metric.partition("/")[0], 0.0) else value
 
 
 def curve_numbers(results: Results, split: str, metric: str) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from circuitsim.analysis.reports.learning_curves import (
     other_curves,
     seconds_curve,
     seconds_numbers,
+    without_noise,
 )
 from circuitsim.analysis.reports.page import (
     Image,
@@ -90,9 +91,15 @@ def curves(results: Results, periods: Sequence[Period], files: FigureFiles) -> s
     if not results.measured:
         return ""
     parts = []
+    alone: dict[tuple[str, str], Image] = {}
     for metric in results.data_metrics:
-        drawn = learning_curves(results, metric, periods)
-        parts.append(_kept(results, {(split, metric): image for split, image in drawn.items()}, files))
+        both = {(split, metric): image for split, image in learning_curves(results, metric, periods).items()}
+        if len(both) > 1:
+            parts.append(_kept(results, both, files))
+        else:
+            alone |= both
+    if alone:
+        parts.append(_kept(results, alone, files))
     fixed = {metric: constant(results, metric) for metric in results.other_metrics}
     moving = [metric for metric, value in fixed.items() if value is None]
     if moving:
@@ -114,7 +121,7 @@ def _kept(results: Results, drawn: Mapping[tuple[str, str], Image], files: Figur
 
 def _undrawn(fixed: Mapping[str, float | None], left: Sequence[str]) -> list[str]:
     """State the metrics of the circuit that are not drawn."""
-    same = [f"{metric} {number(0.0 + round(value, 9))}" for metric, value in fixed.items() if value is not None]
+    same = [f"{metric} {number(value)}" for metric, value in fixed.items() if value is not None]
     parts = [paragraph(f"The same in all epochs, but for rounding, and not drawn: {', '.join(same)}.")] if same else []
     return parts + ([paragraph(f"Not drawn, but in metrics.parquet: {', '.join(left)}.")] if left else [])
 
@@ -163,9 +170,9 @@ def _row(results: Results, group: Group, columns: list[tuple[str, str]]) -> list
     found = [group.final(*column) for column in columns]
     n = group.final("test", metric).n if metric else max(f.n for f in found)
     row = [group.label, str(n) if n == group.replicas else f"{n} of {group.replicas}"]
-    for final in found:
+    for (_, name), final in zip(columns, found, strict=True):
         more = f" ± {two_digits(final.half)} ({two_digits(final.sd)})" if final.n > 1 else ""
-        row.append(number(final.mean) + more)
+        row.append(number(without_noise(name, final.mean)) + more)
     if metric:
         best, at = group.best("test", metric)
         row += [number(best), str(results.epochs[at]) if at >= 0 else "–"]
