@@ -199,9 +199,9 @@ def falling_panel(title: str, ylabel: str, curves: Curves) -> Panel:
     return epoch_panel(title, ylabel, curves, logarithmic=True, limits=(low / 1.06, high * 1.06))
 
 
-def fitted_panel(title: str, ylabel: str, curves: Curves) -> Panel:
+def fitted_panel(title: str, ylabel: str, curves: Curves, **options: Any) -> Panel:
     """Return a panel with a logarithmic axis that holds all curves."""
     found = np.concatenate([values[np.isfinite(values)] for values in curves.values()])
     margin = float(found.max() / found.min()) ** 0.05
     limits = (float(found.min()) / margin, float(found.max()) * margin)
-    return epoch_panel(title, ylabel, curves, logarithmic=True, limits=limits)
+    return epoch_panel(title, ylabel, curves, logarithmic=True, limits=limits, **options)

@@ -11,6 +11,7 @@ import numpy as np
 
 from circuitsim.analysis.reports.groups import spread
 from circuitsim.analysis.reports.page import Image, number, plural
+from circuitsim.analysis.reports.periods import HEAD, Period, mark
 from circuitsim.analysis.reports.plots import (
     LOGARITHMIC,
     drawing,
@@ -48,6 +49,7 @@ class Panel:
     logarithmic : scale of the y axis. limits : its range; None: as the values need. whole : axes that count something:
         "", "x" or "xy". ticks : places on the x axis and their labels; none: matplotlib's choice.
     wide : whether the x axis is logarithmic above the least positive x, since the numbers span several decades.
+    periods : of a development, marked on an axis of epochs.
     """
 
     title: str
@@ -60,20 +62,25 @@ class Panel:
     whole: str = ""
     ticks: Mapping[float, str] = field(default_factory=dict)
     wide: bool = False
+    periods: Sequence[Period] = ()
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Columns of panels, the width of a panel in inches, and the labels of the legend below them."""
+    """Columns of panels, the width of a panel in inches, the labels of the legend below them.
+
+    `head` : inches above the axes of each panel for the names of periods.
+    """
 
     columns: int
     width: float
     labels: Sequence[str]
+    head: float = 0.0
 
     @property
     def size(self) -> tuple[float, float]:
         """Width and height in inches of a panel."""
-        return self.width, HEIGHT + RISE * max(0.0, self.width - WIDTH)
+        return self.width, HEIGHT + self.head + RISE * max(0.0, self.width - WIDTH)
 
     def extent(self, panels: int) -> tuple[float, float]:
         """Return the width and height in inches of so many panels and the legend."""
@@ -96,7 +103,8 @@ def draw_panels(panels: Sequence[Panel], labels: Sequence[str], *, columns: int 
     columns : panels side by side, if the theme has so many; 0: as many as it has. what : the figure in words.
     """
     columns = min(theme().columns, columns or (len(panels) if len(panels) != 4 else 2))
-    grid = Grid(columns, min(room() / columns, WIDEST), labels)
+    head = HEAD if any(len(panel.periods) > 1 for panel in panels) else 0.0
+    grid = Grid(columns, min(room() / columns, WIDEST), labels, head)
     with drawing(*grid.extent(len(panels))) as figure:
         draw_on(figure, panels, grid)
         return inline(figure, f"{what}: {plural(len(panels), 'panel')}. {' '.join(map(_ends, panels))}")
@@ -106,8 +114,10 @@ def draw_on(figure: Figure, panels: Sequence[Panel], grid: Grid) -> None:
     """Draw panels and their legend on an empty figure of their extent."""
     logarithmic = any(panel.logarithmic and _ratio(panel) > NARROW for panel in panels)
     for index, panel in enumerate(panels):
-        ax = panel_axes(figure, index, grid.columns, grid.size, MARGINS)
+        ax = panel_axes(figure, index, grid.columns, grid.size, (*MARGINS[:3], MARGINS[3] + grid.head))
         _panel(ax, replace(panel, logarithmic=panel.logarithmic and logarithmic), grid.labels)
+        mark(ax, panel.periods)
+        ax.set_title(ax.get_title(loc="left"), pad=6 + 72 * grid.head)
     keep_labels(figure, [grid.width * (index % grid.columns) for index in range(len(panels))])
     _legend(figure, grid)
 

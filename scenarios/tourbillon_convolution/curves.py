@@ -40,6 +40,8 @@ WAYS = {
     "bp": "true backpropagation",
 }
 
+NOISE = 1e-3  # degrees: smaller angles come from rounding
+
 
 def by_rule(replica: Mapping[str, Any]) -> str:
     """Return the short name of a rule or of a classifier's feedback."""
@@ -104,7 +106,8 @@ def stack(runs: Sequence[Developed], config: Mapping[str, Any]) -> list[Exhibit]
         ended = curves | others
         rows += [(dataset, label, *summary(values[-1])) for label, values in ended.items()]
     title = "Figure 8, second row: classes from a stack of two blocks"
-    image = draw_panels([fitted_panel(*one) for one in series], known_labels(series), what=title)
+    periods = next(one for one in runs if one.name.startswith("stack-")).periods
+    image = draw_panels([fitted_panel(*one, periods=periods) for one in series], known_labels(series), what=title)
     stages = ", ".join(f"{name} to epoch {end}" for name, end in runs[0].ends().items())
     caption = f"Stacks grow in sequence, without labels: {stages}; a softmax learns above them. {BANDS}"
     columns = ["data", "circuit", *SUMMARY]
@@ -125,6 +128,7 @@ def tuning(runs: Sequence[Developed], config: Mapping[str, Any]) -> list[Exhibit
         label = WAYS[one.name.removeprefix("tuning-")]
         curves[label] = one.curve("error")[-epochs - 1 :]
         measures = [one.curve(f"{kind}/error{b}", "train") for b in (1, 2) for kind in ("angle", "norm_ratio")]
+        measures = [np.where(np.abs(values) < NOISE, 0.0, values) for values in measures]
         begins = [mean_and_sd(values[-epochs - 1]) for values in measures]
         rates = ", ".join(f"{rate:g}" for rate in one.values["tuning_lr"])
         rows.append((label, rates, mean_and_sd(curves[label][0]), mean_and_sd(curves[label][-1]), *begins))

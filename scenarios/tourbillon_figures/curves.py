@@ -85,7 +85,7 @@ def figure_4(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
         for split in SPLITS:
             curves = {"Tourbillon": 100 - grown.curve("error", split)}
             curves |= {k: 100 - v for k, v in others.curves("error", lambda r: _SHORT[r["feedback"]], split).items()}
-            panels.append(_accuracy(f"{dataset}, {split}", split, curves, stages))
+            panels.append(_accuracy(f"{dataset}, {split}", split, curves, grown))
             series.append((f"{dataset}, {split}", "accuracy (%)", curves))
             before = stages.get("top")
             if before is not None and "fine-tuning" in stages:
@@ -94,7 +94,10 @@ def figure_4(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
     title = "Figure 4: accuracy of a Tourbillon, feedback alignment and backpropagation"
     image = draw_panels(panels, known_labels(series), what=title)
     until = ", ".join(f"{name} to epoch {end}" for name, end in stages.items())
-    caption = f"A Tourbillon grows in sequence: {until}. Its blocks need no labels. Below the axis it is untrained."
+    caption = (
+        f"A Tourbillon grows in sequence: {until}, as marked. Its blocks need no labels. Below the axis it is "
+        "untrained."
+    )
     columns = ["data", "split", "circuit", "accuracy (%)", *SUMMARY[1:]]
     last = f"After the last epoch, and where fine-tuning begins. {MEANING}"
     return [
@@ -103,14 +106,15 @@ def figure_4(runs: Sequence[Developed], _: Any) -> list[Exhibit]:
     ]
 
 
-def _accuracy(title: str, split: str, curves: Curves, stages: dict[str, int]) -> Panel:
+def _accuracy(title: str, split: str, curves: Curves, grown: Developed) -> Panel:
     """Return a panel whose axis begins below what has been trained for at least one epoch."""
-    grows = stages.get("block 2", 0)
+    grows = grown.ends().get("block 2", 0)
     trained = [values[grows + 1 if label == "Tourbillon" else 1 :] for label, values in curves.items()]
     low = min(float(np.nanmin(values)) for values in trained)
     high = max(float(np.nanmax(values)) for values in trained)
     margin = 0.05 * (high - low)
-    return epoch_panel(title, f"{split} accuracy (%)", curves, limits=(low - margin, high + margin))
+    limits = (low - margin, high + margin)
+    return epoch_panel(title, f"{split} accuracy (%)", curves, limits=limits, periods=grown.periods)
 
 
 def figure_5(runs: Sequence[Developed], _: Any) -> list[Exhibit]:

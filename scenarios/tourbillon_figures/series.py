@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
+from circuitsim.analysis.reports.periods import Period, periods_of
 from circuitsim.runs.config import build
+from circuitsim.runs.design import Stage
 from circuitsim.runs.lookup import load_scenario
 from circuitsim.runs.scenario import expect_circuits
 from circuitsim.scenarios.figures import Measured
@@ -29,12 +32,20 @@ class Developed(Measured):
 
     def ends(self) -> dict[str, int]:
         """Return the last epoch of each stage of a development by what learns in it; 0 epochs are no stage."""
+        passed = accumulate(stage.epochs for stage in self._stages)
+        return {stage.name: end for stage, end in zip(self._stages, passed, strict=True)}
+
+    @property
+    def periods(self) -> tuple[Period, ...]:
+        """The periods of the development."""
+        return periods_of(self._stages)
+
+    @cached_property
+    def _stages(self) -> tuple[Stage, ...]:
         member = self.run.member
         scenario = expect_circuits(load_scenario(member.scenario), "member")
         first = {key: values[0] for key, values in member.vary.items()}
-        stages = scenario.design(build(scenario.settings, {**member.values, **first})).stages
-        passed = accumulate(stage.epochs for stage in stages)
-        return {stage.name: end for stage, end in zip(stages, passed, strict=True)}
+        return scenario.design(build(scenario.settings, {**member.values, **first})).stages
 
 
 def by_rule(replica: Mapping[str, Any]) -> str:
