@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from circuitsim.arrays import as_array
+from circuitsim.circuit.norms import STATE
 from circuitsim.engine.parameters import may_change, readable
 from circuitsim.engine.state import State
 from circuitsim.errors import CircuitError
 from circuitsim.timetable.protocol import Protocol
 
 Arrays = dict[str, np.ndarray]
-ALIVE = "state/circuit.alive"  # replicas that have not diverged
 
 
 def take(state: State, protocol: Protocol, memory: Arrays) -> Arrays:
@@ -68,13 +68,12 @@ def _check(name: str, snapshot: Mapping[str, Any], kept: Arrays, same: Arrays) -
             short = what in ("circuit", "protocol")
             got = f"another {what}" if short else f"{what} {_values(given)}"
             _refuse(name, got, "that of this simulator" if short else f"{what} {_values(same[key])}")
-    alive = as_array(snapshot.get(ALIVE))
     for key, array in kept.items():
         given = as_array(snapshot.get(key))
         if given.shape != array.shape or given.dtype != array.dtype:
             got = f"{key} as {given.dtype} of shape {given.shape}" if key in snapshot else f"no {key}"
             _refuse(name, got, f"{key} as {array.dtype} of shape {array.shape}")
-        if key.startswith("state/") and given.dtype.kind == "f" and not _finite(given, alive):
+        if key.startswith("state/") and given.dtype.kind == "f" and not _finite(key, given):
             _refuse(name, f"{key} with values that are not finite", "finite values")
         if key.startswith("rates/") and not _usable(key, given):
             _refuse(name, f"{key} of {_values(given)}", "numbers >= 0, infinite ones only of rates and bounds")
@@ -82,10 +81,9 @@ def _check(name: str, snapshot: Mapping[str, Any], kept: Arrays, same: Arrays) -
         _refuse(name, key, "nothing that this simulator lacks")
 
 
-def _finite(given: np.ndarray, alive: np.ndarray) -> bool:
-    """Return whether replicas that have not diverged have finite values; statistics of others go on without bounds."""
-    lasting = alive.dtype == bool and alive.shape == given.shape[:1]
-    return bool(np.isfinite(given[alive] if lasting else given).all())
+def _finite(key: str, given: np.ndarray) -> bool:
+    """Return whether values are finite, or statistics of neurons, which overflow before any weight does."""
+    return key.rpartition(".")[2] in STATE or bool(np.isfinite(given).all())
 
 
 def _usable(key: str, rates: np.ndarray) -> bool:

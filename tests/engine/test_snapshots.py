@@ -12,6 +12,7 @@ import pytest
 
 from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.circuits.classifier import layered_classifier
+from circuitsim.circuits.layers import parse_layers
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
 
@@ -144,3 +145,15 @@ def test_a_snapshot_that_is_not_as_it_was_taken_is_refused(damage: str) -> None:
     with pytest.raises(CircuitError, match="^" + re.escape(f"snapshot for circuit circular autoencoder: got {got}")):
         one.restore(snapshot)
     assert bits(one) == before
+
+
+def test_statistics_that_overflowed_are_restored_as_they_are() -> None:
+    """The variance of a neuron that normalises is infinite before any weight is: nothing has diverged yet."""
+    circuit, protocol = layered_classifier(parse_layers(["conv 2 3", "norm online", "dense 3"], (1, 4, 4)))
+    one = Simulator(circuit, protocol, batch=2)
+    (name,) = (name for name in one.snapshot() if name.endswith(".variance"))
+    snapshot = one.snapshot() | {name: np.full_like(one.snapshot()[name], np.inf)}
+    one.restore(snapshot)
+    assert {key: array.tobytes() for key, array in one.snapshot().items()} == {
+        key: array.tobytes() for key, array in snapshot.items()
+    }

@@ -90,7 +90,7 @@ def test_budgets_transfer_and_resumption(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rates", [[1e12], [0.01, 1e12]])
 def test_a_trial_that_diverges_counts_as_the_worst(rates: list[float]) -> None:
-    """The statistics of neurons that normalise overflow where a replica has diverged; the others go on."""
+    """The statistics of neurons that normalise overflow before weights do; the others go on."""
     runs = Runs(build(AlignmentDepthSettings, {**TINY, "epochs": 2}), "numba")
     trained = [runs.settings_of("resnet8", "sa", {"lr": lr, "rate": 1.0, "decay": 10.0}, [0])[0] for lr in rates]
     found = ended(trained, runs.data, "numba", noisy(0.0, 0))
