@@ -84,7 +84,7 @@ class TourbillonConvolutionSettings(CampaignSettings):
     bounds: Two = Field([0.0, 0.5], description=f"{_TWO}, 0 for none")
     tuning_lr: Three = Field([0.05, 0.05, 0.05], description=_THREE)
     slow_lr: NonNegative = Field(0.01, description="a number >= 0, of encoder 1 where decoders tune it")
-    unet_lr: NonNegative = Field(0.0003, description="a number >= 0, all rates of the U-Net")
+    unet_lr: NonNegative = Field(0.0001, description="a number >= 0, all rates of the U-Net")
     untied_lr: NonNegative = Field(0.1, description="a number >= 0, rates of untied blocks, for each location")
     spread: NonNegative = Field(0.1, description="a number >= 0, of locations that begin alike, relative")
     shift: Annotated[float, Field(ge=0, lt=1, description="a number from 0 to below 1, of translations")] = 0.1
