@@ -67,6 +67,12 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [  # parts; what, got, exp
     (populations(replace(IN, name="")), "population of circuit c", "''", "a name. Name it."),
     (populations(replace(IN, name=3)), "population of circuit c", "3", "a name. Name it."),
     (projections(replace(UP, name="")), "projection of circuit c", "''", "a name. Name it."),
+    (
+        populations(replace(HID, name="data")),
+        "population data",
+        "'data'",
+        "another name than data and circuit, which the",
+    ),
     ({"populations": (IN, HID, OUT, IN)}, "circuit c", "two parts called 'in'", "unique names. Rename one"),
     (projections(Projection("in", "in", "hid")), "circuit c", "two parts called 'in'", "unique names. Rename"),
     (populations(replace(HID, size=0)), "population hid", "size 0", "a whole number >= 1. Give it at least one"),

@@ -11,6 +11,7 @@ import pytest
 from building import Built, Setting, digits, distance, presentations, simulator, train, weights_of
 from tensors import logistic
 
+import circuitsim as cs
 from circuitsim.analysis.audits.examine import examine
 from circuitsim.circuits.layouts import bidirectional_autoencoder, conjoined_autoencoder
 from circuitsim.errors import CircuitError
@@ -142,3 +143,22 @@ def test_refusals(name: str) -> None:
     make, message = REFUSED[name]
     with pytest.raises(CircuitError, match="^" + re.escape(message) + "$"):
         make()
+
+
+def test_parts_of_the_input_are_inputs_of_their_own() -> None:
+    """Fixed synapses of a table hand parts of the data to populations at other sites."""
+
+    def part(begin: int, size: int) -> cs.Table:
+        return cs.Table(range(size), range(begin, begin + size), [0] * size)
+
+    see = cs.Projection("see", "senses", "image", connectivity=part(0, 6), weights=cs.Fixed(1.0))
+    hear = cs.Projection("hear", "senses", "sound", connectivity=part(6, 3), weights=cs.Fixed(1.0), delay=2)
+    populations = cs.Population("senses", 9), cs.Population("image", 6), cs.Population("sound", 3)
+    joined = cs.Projection("W1", "image", "joined"), cs.Projection("V1", "sound", "joined")
+    circuit = cs.Circuit("two", (*populations, cs.Population("joined", 4, "tanh")), (see, hear, *joined),
+                         inputs="senses", outputs="joined")  # fmt: skip
+    one = cs.Simulator(circuit, cs.Protocol(), batch=5, dtype="float64")
+    x = np.random.default_rng(0).random((5, 9))
+    ((_, fired, _),) = one.outputs(x)
+    w, v = (one.tensors()[name][0] for name in ("W1.weight", "V1.weight"))
+    np.testing.assert_allclose(fired[0], np.tanh(x[:, :6] @ w.T + x[:, 6:] @ v.T), rtol=1e-12)

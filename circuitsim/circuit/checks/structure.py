@@ -24,6 +24,9 @@ from circuitsim.circuit.parts import (
 )
 from circuitsim.circuit.weights import Copied, Fixed, Own, Signs, Tied, Transposed, origin
 
+RESERVED = ("data", "circuit")
+"""Owners of arrays that belong to no part of a circuit."""
+
 
 def check_names(graph: Graph) -> None:
     """Raise CircuitError for missing or duplicate names, and for unknown sizes and activations."""
@@ -32,6 +35,9 @@ def check_names(graph: Graph) -> None:
     for part in parts:
         if not isinstance(part.name, str) or not part.name:
             refuse(f"{type(part).__name__.lower()} of circuit {graph.name}", repr(part.name), "a name", "Name it.")
+        if part.name in RESERVED:
+            expected = f"another name than {' and '.join(RESERVED)}, which the engine's own arrays have"
+            refuse(f"{type(part).__name__.lower()} {part.name}", repr(part.name), expected, "Rename it.")
         if part.name in seen:
             refuse(f"circuit {graph.name}", f"two parts called {part.name!r}", "unique names", "Rename one of them.")
         seen.add(part.name)
