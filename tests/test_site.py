@@ -112,9 +112,8 @@ def test_a_wide_page_is_found(tmp_path: Path) -> None:
         pytest.skip("no Chromium")
     (tmp_path / "a.html").write_text('<!doctype html><article><div style="width: 600px">x</div></article>')
     (tmp_path / "b.html").write_text("<!doctype html><article>short</article>")
-    on_top = (
-        '<div style="overflow: hidden; width: 50px"><p style="width: 90px">cut</p></div><h2 style="margin: -9px">x</h2>'
-    )
+    on_top = '<div style="overflow: hidden; width: 50px"><p style="width: 90px">cut</p></div>'
+    on_top += '<h2 style="margin-top: -40px">x</h2>'
     (tmp_path / "c.html").write_text(f"<!doctype html><main>{on_top}<img src='no.png'></main>")
     wide, narrow, covered = check.measured(tmp_path)
     assert wide[:1] == ("a.html",) and wide[1] >= 600 and wide[2] == ["DIV."] and narrow == ("b.html", 390, [], [], [])

@@ -31,7 +31,8 @@ function wide(view, all) {
   return all.filter((e) => box(e).right > WIDTH + 1 && !inside(e)).slice(0, 3).map(named);
 }
 function cut(view, all) {
-  const hidden = (e) => ["hidden", "clip"].includes(view.getComputedStyle(e).overflowX);
+  const style = (e) => view.getComputedStyle(e);  // an ellipsis says that there is more
+  const hidden = (e) => ["hidden", "clip"].includes(style(e).overflowX) && style(e).textOverflow !== "ellipsis";
   return all.filter((e) => hidden(e) && box(e).width > 2 && e.scrollWidth > e.clientWidth + 1).slice(0, 3).map(named);
 }
 function overlapping(all) {

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TITLE = "stale-feedback – backpropagation through old copies of the weights, or with deferred updates"
 LABELS = {COPIES: "copied feedback weights", DEFERRED: "deferred updates", RANDOM: "fixed random feedback"}
-AXES = {COPIES: "presentations between two copies", DEFERRED: "presentations between two updates, mean"}
+AXES = {COPIES: "presentations between copies", DEFERRED: "presentations between updates, mean"}
 TICKS = 6  # labels on an axis, about
 CLEARLY = 2.0  # spreads between seeds by which an error must exceed that of fresh feedback
 STALENESS = "presentations between"

@@ -89,9 +89,7 @@ def test_what_is_written(ran: Path) -> None:
     page = (ran / "report.html").read_text()
     assert "Where learning breaks" in page and "clearly worse from" in page
     svg = (ran / "figures" / "staleness.svg").read_text()
-    assert all(
-        text in svg for text in ("test error (%)", "presentations between two copies", "never", "angle (degrees)")
-    )
+    assert all(text in svg for text in ("test error (%)", "presentations between copies", "never", "angle (degrees)"))
     assert not re.search(r"\bnan\b", page)
 
 
