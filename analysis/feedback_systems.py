@@ -19,6 +19,7 @@ from typing import Protocol
 import numpy as np
 
 from circuitsim.analysis.solving import initial_value_solver
+from circuitsim.errors import Diverged
 
 Matrices = tuple[np.ndarray, ...]
 
@@ -104,6 +105,10 @@ def integrate(
     system : with a method `error` of the weights if there are levels. times : of the results, ascending from 0.
     levels : errors whose first time is wanted. rtol, atol : of each weight.
 
+    Raises
+    ------
+    Diverged : a step would have to be smaller than the numbers allow.
+
     Source
     ------
     Dormand & Prince's method of order 8 (scipy's DOP853).
@@ -118,18 +123,23 @@ def integrate(
     def level(value: float):  # type: ignore[no-untyped-def]
         return lambda _, vector: np.log(system.error(shaped(vector)) / value)  # type: ignore[attr-defined]
 
-    found = solve_ivp(
-        lambda _, vector: flat(system.rates(shaped(vector))),
-        (0.0, float(times[-1])),
-        flat(system.weights),
-        method="DOP853",
-        t_eval=times,
-        events=[level(value) for value in levels] or None,
-        rtol=rtol,
-        atol=atol,
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # where it cannot go on, it says so
+        found = solve_ivp(
+            lambda _, vector: flat(system.rates(shaped(vector))),
+            (0.0, float(times[-1])),
+            flat(system.weights),
+            method="DOP853",
+            t_eval=times,
+            events=[level(value) for value in levels] or None,
+            rtol=rtol,
+            atol=atol,
+        )
     if not found.success:
-        raise ArithmeticError(f"the integration stopped at time {found.t[-1]:.4g}: {found.message}")
+        last = found.t[-1] if len(found.t) else 0.0
+        raise Diverged(
+            f"feedback in continuous time: the integration stopped at time {last:.4g} of {times[-1]:.4g} "
+            f"({found.message}). Lower the scales of weights, or the duration."
+        )
     first = [crossed[0] if len(crossed) else np.nan for crossed in found.t_events or ()]
     return Trajectory(times, tuple(shaped(vector) for vector in found.y.T), np.array(first))
 

@@ -199,6 +199,14 @@ def test_more_learning_feedback_is_faster() -> None:
         assert (np.diff(np.array(ends), axis=0) > 0).all(), (seed, ends)
 
 
+def test_an_integration_that_cannot_go_on_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    keys = ("--set", "sizes=[64,3,64]", "--set", "scale_feedback=1e200")
+    assert circuitsim("run", "feedback-ode", "--out", tmp_path / "run", *keys) == 3
+    told = capfd.readouterr().err
+    assert told.startswith("circuitsim: feedback in continuous time: the integration stopped at time 0 of ")
+    assert told.endswith("Lower the scales of weights, or the duration.\n")
+
+
 def test_the_scenario_in_a_folder(tmp_path: Path) -> None:
     out = tmp_path / "run"
     options = ["--quick", "--set", "sizes=[8,12,4]", "--set", "samples=11", "--vary", "seed=0,1"]
