@@ -44,10 +44,15 @@ class Row(NamedTuple):
     why: str
 
 
+SHOWN = ("source", "row", "item", "verdict", "printed", "ours", "why", "setting", "command")
+"""Columns of the page: what matters first, since a narrow window shows the first ones."""
+
+
 def finish(folder: Path, metrics: pd.DataFrame, chosen: Sequence[Item], config: Mapping[str, Any]) -> None:
     """Write the table and the report."""
     rows = table(chosen, _numbers(metrics))
-    made = exhibit("items", "All items", CAPTION, Row._fields, rows)
+    cells = [tuple(getattr(row, name) for name in SHOWN) for row in rows]
+    made = exhibit("items", "All items", CAPTION, SHOWN, cells)
     write_portfolio(folder, TITLE, lead(rows), [made], config)
     write_bytes(folder / "table.md", markdown(rows).encode())
 
