@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.connectivity import size_of
@@ -96,20 +97,19 @@ def layered_classifier(
     row, chosen = _checked(layers, feedback, primitives, loss, reads)
     back = delay if feedback_delay is None else feedback_delay
     down = _feedback(row, feedback, back, normalise=normalise, copied=copied, redrawn=redrawn)
-    answering = tuple(replace(mirror or Mirror(""), projection=f"W{h}") for h in row.plain if h > 1)
+    mirrors = tuple(replace(mirror or Mirror(""), projection=f"W{h}") for h in row.plain if h > 1 and feedback == "wm")
     extra, carriers = _echoes(row, chosen, delay, back, reads)
+    clamped: dict[str, Any] = {"inputs": row.places[0].name, "labels": "labels", "real_targets": real_targets}
     return Circuit(
         f"{'regression' if real_targets else 'classifier'} with {feedback}",
         (*_populations(row, feedback, hidden, output, bounded), *extra),
         (*(_with_options(q, masked, masks, deferred) for q in row.upwards("W", delay, bias) + down), *carriers),
-        inputs=row.places[0].name,
         outputs=row.top.name,
         exchanges=_exchanges(row, feedback, loss),
         plasticity=_rules(row, feedback, chosen, reads),
-        mirrors=answering if feedback == "wm" else (),
-        labels="labels",
-        real_targets=real_targets,
-    ), Protocol(window=window, passes=passes if feedback == "wm" and answering else 0, updates=updates)
+        mirrors=mirrors,
+        **clamped,
+    ), Protocol(window=window, passes=passes if mirrors else 0, updates=updates)
 
 
 def _with_options(q: Projection, masked: bool, masks: Masks, deferred: bool) -> Projection:
