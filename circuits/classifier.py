@@ -99,16 +99,15 @@ def layered_classifier(
     down = _feedback(row, feedback, back, normalise=normalise, copied=copied, redrawn=redrawn)
     mirrors = tuple(replace(mirror or Mirror(""), projection=f"W{h}") for h in row.plain if h > 1 and feedback == "wm")
     extra, carriers = _echoes(row, chosen, delay, back, reads)
-    clamped: dict[str, Any] = {"inputs": row.places[0].name, "labels": "labels", "real_targets": real_targets}
+    ends = dict[str, Any](inputs=row.places[0].name, outputs=row.top.name, labels="labels", real_targets=real_targets)
     return Circuit(
         f"{'regression' if real_targets else 'classifier'} with {feedback}",
         (*_populations(row, feedback, hidden, output, bounded), *extra),
         (*(_with_options(q, masked, masks, deferred) for q in row.upwards("W", delay, bias) + down), *carriers),
-        outputs=row.top.name,
         exchanges=_exchanges(row, feedback, loss),
         plasticity=_rules(row, feedback, chosen, reads),
         mirrors=mirrors,
-        **clamped,
+        **ends,
     ), Protocol(window=window, passes=passes if mirrors else 0, updates=updates)
 
 

@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from circuitsim.runs.config import spell
 from circuitsim.runs.files import write_bytes
 from circuitsim.runs.lookup import SCENARIOS
 from circuitsim.runs.runfolder import read_tensors
+from circuitsim.runs.study import Study
 from circuitsim.timetable.protocol import Protocol
 from circuitsim.timetable.schedule import make_schedules
 
@@ -152,3 +154,18 @@ def installed(monkeypatch: pytest.MonkeyPatch, *scenarios: AnyScenario) -> None:
 
     monkeypatch.setattr("circuitsim.runs.lookup.entry_points", points)
     monkeypatch.setattr("circuitsim.runs.tools.entry_points", points)
+
+
+@contextmanager
+def stopped_after(epoch: int) -> Iterator[None]:
+    """End every run with an error after an epoch, which leaves what there is to resume."""
+    ended = Study.end_epoch
+
+    def end_epoch(self: Study) -> None:
+        ended(self)
+        if self.epoch == epoch:
+            raise MemoryError("stopped here")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Study, "end_epoch", end_epoch)
+        yield

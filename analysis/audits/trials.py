@@ -50,7 +50,7 @@ class Trials:
 
     @cached_property
     def results(self) -> list[dict[Key, Array]]:
-        """What the undisturbed steps make."""
+        """The results of the undisturbed steps."""
         recording = self.recording
         if self._held is None:
             pairs = zip(recording.made, recording.at[1:], strict=True)

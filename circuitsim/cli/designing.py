@@ -1,4 +1,4 @@
-"""What the commands that look at a circuit show: a scenario's settings and its one design."""
+"""The settings and the one design of a scenario, for commands that look at its circuit."""
 
 from __future__ import annotations
 

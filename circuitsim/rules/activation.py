@@ -9,32 +9,31 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from types import CodeType, FunctionType, MappingProxyType
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from circuitsim.display import as_html
 from circuitsim.errors import RuleError
+from circuitsim.rules.checked import Checked
 from circuitsim.rules.functions import VOCABULARY
-from circuitsim.rules.inspection import ACTIVATION, check_code
-from circuitsim.rules.pickling import Packed, packed, unpacked
+from circuitsim.rules.inspection import ACTIVATION
 from circuitsim.rules.signature import bare, check_number, label, refuse_unreal
 from circuitsim.rules.slopes import slope_of
-from circuitsim.rules.whole import Whole, bounded
+from circuitsim.rules.whole import Whole
 
 if TYPE_CHECKING:
     import sympy
 
 INPUT = "s"
 WIDEST = 100.0  # summed inputs from minus this to this must give finite activities and slopes in single precision
-_WORDS = MappingProxyType(dict(VOCABULARY))  # as it is now: what is done to it later has no effect
 _WITHIN = np.linspace(-WIDEST, WIDEST, 4001, dtype=np.float32)
 _COPIES: dict[tuple[object, ...], Activation] = {}
 
 
-@dataclass(frozen=True)
-class Activation:
+@dataclass(frozen=True, eq=False)
+class Activation(Checked):
     """A checked scalar function f of a neuron's summed input, with values for its parameters; call it with numbers.
 
     Parameters are constants of the function, the same for all replicas.
@@ -44,39 +43,7 @@ class Activation:
     parameters: tuple[tuple[str, float | int], ...]
 
     def __post_init__(self) -> None:
-        if type(self.function) is not FunctionType:
-            _refuse("without a name", f"a {type(self.function).__name__}", "a plain function", "Use local_activation.")
-        check_code(self.function, VOCABULARY, ACTIVATION)  # however it was made
-        for key, value in self.parameters:
-            check_number(self.function.__name__, key, value, ACTIVATION.word)
-        # what was checked; the function may get other code and another name later
-        vars(self).update(_code=self.function.__code__, _name=self.function.__name__)
-
-    @property
-    def name(self) -> str:
-        """The function's name."""
-        return str(vars(self)["_name"])
-
-    @property
-    def identity(self) -> tuple[object, ...]:
-        """Identity that equal activations share: the code that was checked, the name and the parameters."""
-        return vars(self)["_code"], self.name, self.parameters
-
-    def copied(self) -> Activation:
-        """Return an activation of the checked code and the parameters, checked and traced anew."""
-        code: CodeType = vars(self)["_code"]
-        return Activation(FunctionType(code, {"__builtins__": {}}, self.name), self.parameters)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Activation) and self.identity == other.identity
-
-    def __hash__(self) -> int:
-        return hash(self.identity)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        function = self.copied().function
-        assert isinstance(function, FunctionType)
-        return _restored, (packed(function), self.parameters)
+        self._check(ACTIVATION, "local_activation")
 
     def __str__(self) -> str:
         return self.name
@@ -111,8 +78,7 @@ class Activation:
     @cached_property
     def _confined(self) -> Callable[..., Any]:
         """The function with the vocabulary as its only globals."""
-        names: dict[str, Any] = {"__builtins__": {}, **_WORDS}
-        return FunctionType(bounded(vars(self)["_code"]), names, self.name)
+        return self._alone()
 
     def slope(self, s: Any) -> Any:
         """Evaluate f', the derivative of the traced function; 0 at a step, and 0 or 1 where two pieces meet in a kink.
@@ -241,7 +207,7 @@ def sealed_activation(activation: object) -> Activation:
     ------
     RuleError : it is none that `local_activation` made, or what is known of it is not what its code gives.
     """
-    if type(activation) is not Activation or "_code" not in vars(activation):
+    if type(activation) is not Activation or not activation.made:
         remedy = "Write a function of s, and decorate it with @local_activation."
         _refuse("without a name", f"an object of type {type(activation).__name__}", "an activation", remedy)
     copy = _COPIES.get(activation.identity)
@@ -274,11 +240,6 @@ def _parameters_of(function: FunctionType) -> tuple[tuple[str, float | int], ...
             _refuse(label(function), f"parameter {name!r} without a value", "a number as default", remedy)
         found[name] = check_number(label(function), name, argument.default, ACTIVATION.word)
     return tuple(found.items())
-
-
-def _restored(function: Packed, parameters: tuple[tuple[str, float | int], ...]) -> Activation:
-    """Return a pickled activation; it is checked again."""
-    return Activation(unpacked(*function), parameters)
 
 
 def _refuse(name: str, got: str, expected: str, remedy: str) -> NoReturn:

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from types import CodeType, FunctionType, MappingProxyType
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +18,10 @@ import numpy as np
 from circuitsim.display import as_html
 from circuitsim.errors import RuleError
 from circuitsim.locality import Certificate, Place, Reading
+from circuitsim.rules.checked import Checked
 from circuitsim.rules.equation import equation_of
 from circuitsim.rules.functions import VOCABULARY
-from circuitsim.rules.inspection import check_code
-from circuitsim.rules.pickling import Packed, packed, unpacked
+from circuitsim.rules.inspection import RULE
 from circuitsim.rules.remembered import Remembered
 from circuitsim.rules.signature import (
     READ,
@@ -31,16 +31,14 @@ from circuitsim.rules.signature import (
     refuse_rule,
     refuse_unreal,
 )
-from circuitsim.rules.whole import Whole, bounded
+from circuitsim.rules.whole import Whole
 
 if TYPE_CHECKING:
     import sympy
 
-_WORDS = MappingProxyType(dict(VOCABULARY))  # as it is now: what is done to it later has no effect
 
-
-@dataclass(frozen=True)
-class Rule:
+@dataclass(frozen=True, eq=False)
+class Rule(Checked):
     """A checked scalar function with values for its parameters; call it with two neurons and a weight.
 
     Whole-number parameters are part of the rule's structure (they may select cycles); others are numbers that can
@@ -51,49 +49,7 @@ class Rule:
     parameters: tuple[tuple[str, float | int], ...]
 
     def __post_init__(self) -> None:
-        if type(self.function) is not FunctionType:
-            refuse_rule("without a name", f"a {type(self.function).__name__}", "a plain function", "Use local_rule.")
-        check_code(self.function, VOCABULARY)  # however it was made
-        for key, value in self.parameters:
-            check_number(self.function.__name__, key, value)
-        # what was checked; the function may get other code and another name later
-        vars(self).update(_code=self.function.__code__, _name=self.function.__name__)
-
-    @property
-    def name(self) -> str:
-        """The function's name."""
-        return str(vars(self)["_name"])
-
-    @property
-    def identity(self) -> tuple[object, ...]:
-        """Identity that equal rules share: the code that was checked, the name and the parameters."""
-        return self._checked, self.name, self.parameters
-
-    @property
-    def _checked(self) -> CodeType:
-        """The code that was checked."""
-        return vars(self)["_code"]  # type: ignore[no-any-return]
-
-    @property
-    def made(self) -> bool:
-        """True if its code has been checked."""
-        return "_code" in vars(self)
-
-    def copied(self) -> Rule:
-        """Return a rule of the checked code and the parameters, checked and traced anew."""
-        function = FunctionType(self._checked, {"__builtins__": {}}, self.name)
-        return Rule(function, self.parameters)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Rule) and self.identity == other.identity
-
-    def __hash__(self) -> int:
-        return hash(self.identity)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        function = self.copied().function
-        assert isinstance(function, FunctionType)
-        return _restored, (packed(function), self.parameters)
+        self._check(RULE, "local_rule")
 
     def __repr__(self) -> str:
         return f"<Rule {self.name}: {self.equation}>"
@@ -131,9 +87,7 @@ class Rule:
     @cached_property
     def _confined(self) -> tuple[Callable[..., Any], list[str]]:
         """The function with the vocabulary as its only globals, and the arguments that it takes."""
-        assert isinstance(self.function, FunctionType)
-        names: dict[str, Any] = {"__builtins__": {}, **_WORDS}
-        confined = FunctionType(bounded(self._checked), names, self.name)  # without defaults: all are given
+        confined = self._alone()
         return confined, [a for a in inspect.signature(confined).parameters if a in READ]
 
     @cached_property
@@ -219,11 +173,6 @@ class Rule:
         expression = sympy.sympify(result)
         refuse_unreal(label(self.function), expression)
         return expression
-
-
-def _restored(function: Packed, parameters: tuple[tuple[str, float | int], ...]) -> Rule:
-    """Return a pickled rule; it is checked again."""
-    return Rule(unpacked(*function), parameters)
 
 
 def local_rule(function: Callable[..., Any]) -> Rule:

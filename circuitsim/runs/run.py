@@ -182,7 +182,7 @@ class Run(ABC, Generic[K]):
             raise CircuitsimError(f"{reason}; where there is more memory, go on with: circuitsim resume") from None
 
     def finish(self, write: Callable[[Path, Any, Mapping[str, Any]], None], content: Any) -> None:
-        """Let a scenario write its files: figures in the run's theme, and the report."""
+        """Have the scenario write its files: figures in the run's theme, and the report."""
         with themed(self.config["theme"]):
             write(self.folder, content, self.config)
 

@@ -49,7 +49,7 @@ class Trained(Measured):
 
     @property
     def costs(self) -> tuple[int, int, int, int, int]:
-        """What the columns of costs say."""
+        """The numbers of the columns of costs."""
         found = self.audit["scorecard"]["costs"]
         weights = sum(tensor[0].size for tensor in self.tensors().values())
         held = found["neurons"]

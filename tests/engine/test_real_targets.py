@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import standin
-from running import circuitsim, measured, outcome
+from running import circuitsim, measured, outcome, stopped_after
 
 import circuitsim as cs
 from circuitsim.analysis.regression import regression_errors
 from circuitsim.errors import CircuitError, DataError
-from circuitsim.runs.study import Study
 
 each_backend = pytest.mark.parametrize("backend", standin.each("numba", "numpy", "cupy"))
 SIZES = [5, 4, 3]
@@ -177,15 +176,7 @@ def test_a_run_measures_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     frame = measured(Path("whole"))
     assert {"mse", "r2", "angle/delta1", "angle/W2"} <= set(frame["metric"])
     assert "error" not in set(frame["metric"])
-    ended = Study.end_epoch
-
-    def end_epoch(self: Study) -> None:
-        ended(self)
-        if self.epoch == 2:
-            raise MemoryError("stopped here")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Study, "end_epoch", end_epoch)
+    with stopped_after(2):
         assert circuitsim(*command, "--out", "stopped") == 1
     assert circuitsim("resume", "stopped") == 0
     assert outcome(Path("stopped")) == outcome(Path("whole"))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import standin
-from running import circuitsim, outcome
+from running import circuitsim, outcome, stopped_after
 
 import circuitsim as cs
 from circuitsim.analysis.reports.layout import lines_of
@@ -19,7 +19,6 @@ from circuitsim.errors import CircuitError, RuleError
 from circuitsim.kernels import backend as backend_module
 from circuitsim.lowering.activations import lower_activation
 from circuitsim.rules.activation import sealed_activation
-from circuitsim.runs.study import Study
 
 each_backend = pytest.mark.parametrize("backend", standin.each("numba", "numpy", "cupy"))
 
@@ -279,15 +278,7 @@ def test_the_command_line_resumes_it_to_the_same_bits(tmp_path: Path, monkeypatc
     command = ["run", "classifier", *SETS, "--set", "hidden=own.py:swish"]
     assert circuitsim(*command, "--out", "whole") == 0
     assert "own.py" in json.loads(Path("whole/config.json").read_text())["given"]["code"]
-    ended = Study.end_epoch
-
-    def end_epoch(self: Study) -> None:
-        ended(self)
-        if self.epoch == 2:
-            raise MemoryError("stopped here")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Study, "end_epoch", end_epoch)
+    with stopped_after(2):
         assert circuitsim(*command, "--out", "stopped") == 1
     assert circuitsim("resume", "stopped") == 2  # its code needs consent
     assert circuitsim("resume", "stopped", "--trust") == 0

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import standin
-from running import circuitsim, final, metrics, outcome
+from running import circuitsim, final, metrics, outcome, stopped_after
 
 import circuitsim as cs
 from circuitsim.runs.study import Study
@@ -128,17 +128,8 @@ def test_a_number_changes_over_the_epochs(rules: Path, monkeypatch: pytest.Monke
 def test_a_run_whose_numbers_change_resumes_to_the_same_bits(rules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"rule": "rules.py:leaky", "leaky.decay": TABLE}
     cs.run("autoencoder", out="whole", **KEYS, **given)
-    ended = Study.end_epoch
-
-    def end_epoch(self: Study) -> None:
-        ended(self)
-        if self.epoch == 2:
-            raise MemoryError("stopped here")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Study, "end_epoch", end_epoch)
-        with pytest.raises(cs.CircuitsimError):
-            cs.run("autoencoder", out="stopped", **KEYS, **given)
+    with stopped_after(2), pytest.raises(cs.CircuitsimError):
+        cs.run("autoencoder", out="stopped", **KEYS, **given)
     cs.resume("stopped", trust=True)
     assert outcome(Path("stopped")) == outcome(Path("whole"))
     assert len(metrics(Path("stopped"))) == len(metrics(Path("whole")))
