@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -154,11 +154,12 @@ class Comparison:
             begin = self._place[number]
             self._bytes[begin : begin + value.nbytes] = _bytes_of(value)
 
-    def differing(self) -> list[int]:
-        """Return the blocks that hold other bits than expected, in order."""
+    def differing(self, large: Collection[int] | None = None) -> list[int]:
+        """Return the blocks that hold other bits than expected, in order; `large`: of large blocks look at these."""
         places = np.flatnonzero(_joined(self._views) != self._bytes)
         found = [self._small[k] for k in np.unique(np.searchsorted(self._ends, places, side="right"))]
-        return sorted([*found, *(k for k in self._large if not same_bits(self._blocks[k], self._values[k]))])
+        chosen = self._large if large is None else [k for k in self._large if k in large]
+        return sorted([*found, *(k for k in chosen if not same_bits(self._blocks[k], self._values[k]))])
 
 
 def _bytes_of(array: Array) -> Array:

@@ -115,21 +115,10 @@ class Search:
     def test_repeated(self, recording: Recording, part: BoundPlan) -> None:
         """Test that a presentation after a different one repeats the recording."""
         self.trials += 1
-        memory = recording.memory
-        memory.load(memory.draw(Draw.ORDINARY))
-        for step in part.bare:
-            step()
-        memory.load(recording.at[0])
-        comparison = Comparison(memory, recording.at[0])
-        for k, step in enumerate(part.bare):
-            step()
-            for block in recording.changed[k]:
-                comparison.expect(block, recording.at[k + 1][block])
-            if comparison.differing():
-                if part is not recording.part and self._has(recording.subject(k)):
-                    return  # an earlier trial explains it
-                self._note(recording, k, self._some(recording, k), Leak(None))
-                return
+        k = _unlike(recording, part)
+        if k is None or (part is not recording.part and self._has(recording.subject(k))):
+            return  # an earlier trial explains it
+        self._note(recording, k, self._some(recording, k), Leak(None))
 
     def counts(self) -> tuple[dict[str, int], dict[str, int]]:
         """Return the number of synapses tested, and of all, for each projection."""
@@ -204,3 +193,26 @@ def _described(recording: Recording, k: int, group: Group, key: Key, index: tupl
 
 def _count(guilty: Masks) -> int:
     return sum(int(mask.sum()) for mask in guilty.values())
+
+
+def _unlike(recording: Recording, part: BoundPlan, *, everywhere: bool = False) -> int | None:
+    """Return the first event that does not repeat the recording, after a presentation that began in other memory.
+
+    Large blocks are compared where the event changes them, and all at the end; if only the end differs, `everywhere`
+    compares all of them after every event to find which one it was.
+    """
+    memory = recording.memory
+    memory.load(memory.draw(Draw.ORDINARY))
+    for step in part.bare:
+        step()
+    memory.load(recording.at[0])
+    comparison = Comparison(memory, recording.at[0])
+    for k, step in enumerate(part.bare):
+        step()
+        for block in recording.changed[k]:
+            comparison.expect(block, recording.at[k + 1][block])
+        if comparison.differing(None if everywhere else recording.changed[k]):
+            return k
+    if not comparison.differing():
+        return None
+    return len(part.bare) - 1 if everywhere else _unlike(recording, part, everywhere=True)

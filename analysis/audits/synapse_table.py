@@ -62,10 +62,20 @@ class SynapseTable:
         inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         return np.asarray(order[np.repeat(begins[chosen], counts) + inside])
 
+    @cached_property
+    def _whole(self) -> tuple[Array, Array]:
+        """Slots of all synapses, and all presynaptic neurons: most groups of a large circuit hold whole projections."""
+        slots, sources = np.zeros(int(np.prod(self.shape)), bool), np.zeros(self.sizes[1], bool)
+        slots[self.slot] = True
+        sources[self.pre] = True
+        return slots.reshape(self.shape), sources
+
     def among(self, posts: Array, pres: Array) -> Array:
         """Return the slots all of whose synapses join neurons of these masks, (*shape) of bool."""
         if self.dense:
             return np.asarray(posts[:, None] & pres)
+        if posts.all() and pres.all():
+            return np.ones(self.shape, bool)
         found = np.ones(int(np.prod(self.shape)), bool)
         found[self.slot[~(posts[self.post] & pres[self.pre])]] = False
         return found.reshape(self.shape)
@@ -74,6 +84,8 @@ class SynapseTable:
         """Return the slots of the synapses into these neurons, broadcastable to the tensor."""
         if self.dense:
             return posts[:, None]
+        if posts.all():
+            return self._whole[0].copy()
         found = np.zeros(int(np.prod(self.shape)), bool)
         found[self.slot[self._rows_into(posts)]] = True
         return found.reshape(self.shape)
@@ -82,6 +94,8 @@ class SynapseTable:
         """Return the presynaptic neurons of these neurons, (presynaptic neuron,) of bool."""
         if self.dense:
             return np.full(self.sizes[1], bool(posts.any()))
+        if posts.all():
+            return self._whole[1].copy()
         found = np.zeros(self.sizes[1], bool)
         found[self.pre[self._rows_into(posts)]] = True
         return found
