@@ -146,12 +146,11 @@ class Convolution:
     def synapses(self, pre: Shape, post: Shape) -> Synapses:
         """Return the synapses by channel, window, source channel and tap."""
         down, across = self.axes(pre)
-        o, i, py, px, u, v, y, x = _over_channels(post[0], pre[0], taps_of(down, across))
-        return Synapses(
-            np.ravel_multi_index((o, py, px), post),
-            np.ravel_multi_index((i, y, x), pre),
-            self._slots(pre, post, o, i, py, px, u, v),
-        )
+        py, px, u, v, y, x = taps_of(down, across)
+        o, i, _ = np.indices((post[0], pre[0], len(py)), sparse=True)
+        ends = np.ravel_multi_index((o, py, px), post), np.ravel_multi_index((i, y, x), pre)
+        slots = self._slots(pre, post, o, i, py, px, u, v)
+        return Synapses(*(np.ravel(each) for each in np.broadcast_arrays(*ends, slots)))
 
     def used(self, pre: Shape, post: Shape) -> np.ndarray:
         """Return which slots have a synapse, bool of the tensor's shape: taps may never meet a cell of the image."""
@@ -202,9 +201,3 @@ class LocallyConnected(Convolution):
     def _slots(self, pre: Shape, post: Shape, *places: np.ndarray) -> np.ndarray:
         o, i, py, px, u, v = places
         return np.ravel_multi_index((py, px, o, i, u, v), self.tensor_shape(pre, post))
-
-
-def _over_channels(out: int, into: int, taps: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-    """Return the taps for all pairs of channels: out channel, in channel, and what `taps_of` returns."""
-    o, i, t = np.indices((out, into, len(taps[0]))).reshape(3, -1)
-    return o, i, *(found[t] for found in taps)
