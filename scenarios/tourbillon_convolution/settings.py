@@ -11,6 +11,7 @@ from circuitsim.scenarios.fields import (
     CampaignSettings,
     Count,
     CountOrZero,
+    Flag,
     Limit,
     NonNegative,
     Replicates,
@@ -90,7 +91,12 @@ class TourbillonConvolutionSettings(CampaignSettings):
     shift: Annotated[float, Field(ge=0, lt=1, description="a number from 0 to below 1, of translations")] = 0.1
     map_encoder: Grid = Field([1e-4, 2e-4, 3e-4, 5e-4], description=_GRID)
     map_decoder: Grid = Field([1e-4, 2e-4, 3e-4], description=_GRID)
+    drop_last: Flag = Field(True, description="true or false: the mean over a short batch would count as much as one")
     error_examples: CountOrZero = Field(200, description="a whole number >= 0, training images of angles of errors")
+
+    def shared(self, *keys: str) -> dict[str, Any]:
+        """Return the settings that all members have, with the values of further keys."""
+        return super().shared("drop_last", *keys)
 
     def model_post_init(self, _: Any) -> None:
         """Fill in from the level what is not given."""
