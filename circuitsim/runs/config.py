@@ -62,6 +62,7 @@ class TrainingSettings(Settings):
     epochs: int = Field(10, ge=0, description="a whole number >= 0")
     train_limit: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
     test_limit: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
+    train_measured: int | None = Field(None, ge=1, description="none, or a whole number >= 1")
     held_out: float = Field(0.0, ge=0, lt=1, description="a number from 0 to below 1")
     dtype: Literal["float32", "float64"] = Field("float32", description="float32 or float64")
     seed: int = Field(0, ge=0, lt=2**63, description="a whole number from 0 to 2^63 - 1")
@@ -71,8 +72,8 @@ class TrainingSettings(Settings):
 
     FIXED: ClassVar[tuple[str, ...]] = (
         "dataset", "downsample", "scale", "standardise", "augment_shift",
-        "batch", "drop_last", "epochs", "train_limit", "test_limit", "held_out", "dtype", "on_divergence",
-        "checkpoint_every",
+        "batch", "drop_last", "epochs", "train_limit", "test_limit", "train_measured", "held_out", "dtype",
+        "on_divergence", "checkpoint_every",
     )  # fmt: skip
     SHAPING: ClassVar[tuple[str, ...]] = ()
     """Keys that decide the shapes of tensors."""

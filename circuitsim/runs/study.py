@@ -135,8 +135,11 @@ class Study:
         """
         data, scenario = self.data, self.scenario
         for group, watch in zip(self.groups, self.watch.of, strict=True):
-            for split, x, y in zip(("train", "test"), (data.train, data.test), self._answers(group), strict=True):
-                measured = watch.look("evaluate", scenario.evaluate, group.simulator, x, y)
+            splits = zip(("train", "test"), (data.train, data.test), self._answers(group), strict=True)
+            for split, x, y in splits:
+                first = slice(self.common.train_measured if split == "train" else None)
+                answers = None if y is None else y[first]
+                measured = watch.look("evaluate", scenario.evaluate, group.simulator, x[first], answers)
                 self._check_finite(group, measured, epoch, split)
                 self._add(group, epoch, split, measured)
             seen = group.simulator, group.settings[0], data

@@ -14,7 +14,7 @@ from circuitsim import data
 from circuitsim.errors import Diverged, Interrupted, RunFolderError, TensorError
 from circuitsim.runs import checkpoint, noise, runfolder, signals, tables
 from circuitsim.runs.base import LearningScenario
-from circuitsim.runs.config import TrainingSettings, spell
+from circuitsim.runs.config import TrainingSettings, refuse, spell
 from circuitsim.runs.metrics_log import MetricsLog
 from circuitsim.runs.orders import check_order
 from circuitsim.runs.products import check_products
@@ -37,6 +37,9 @@ def make_study(scenario: LearningScenario, settings: Sequence[TrainingSettings],
     stored = data.holding_out(stored, first.held_out)
     scale = None if first.scale is None else (first.scale[0], first.scale[1])
     loaded = data.preprocessed(stored, downsample=first.downsample, scale=scale, standardise=first.standardise)
+    if (first.train_measured or 0) > len(loaded.train):
+        expected = f"at most the {len(loaded.train)} training examples"
+        refuse("train_measured", first.train_measured, expected, "Lower it, or leave it out to measure all.")
     check_translations(settings, loaded)
     check_order(settings, loaded)
     for one in settings:

@@ -92,6 +92,7 @@ KEYS = {
     "reference_cycle=1": r"key reference_cycle: got 1; expected a whole number below cycles = 1",
     "window=2": r"window of 2 ticks .* Set the window to 3 or more",
     "train_limit=1438": r"train_limit of data set 'digits': got 1438; expected .* at most 1437",
+    "train_measured=1438": r"key train_measured: got 1438; expected at most the 1437 training examples\. Lower it, or",
     "test_limit=361": r"test_limit of data set 'digits': got 361; expected .* at most 360",
     "output=softmax": r"key output_bias: got 'data'; expected a training mean that softmax outputs can have",
     "dataset=minst": r"name of a data set: got 'minst'; expected one of cifar10, .*\. Did you mean 'mnist'\?",

@@ -143,7 +143,7 @@ def test_defaults_are_those_of_the_interface() -> None:
         "output_bias": "data",
     }
     beside = {"checkpoint_every": None, "emits": None, "remembers": None, "compensate": False, "loop_examples": None}
-    beside |= {"layers": None, "network": None, "held_out": 0}
+    beside |= {"layers": None, "network": None, "held_out": 0, "train_measured": None}
     beside |= {"augment_shift": 0, "downsample": 1, "scale": None, "standardise": "none"}
     beside |= {"classes": "mixed", "revisited": 0}
     assert made == expected | beside

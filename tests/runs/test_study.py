@@ -161,6 +161,21 @@ def test_the_mean_is_over_the_batch_as_it_is(tmp_path: Path) -> None:
         np.testing.assert_allclose(values, w[name], rtol=0, atol=1e-12)
 
 
+def test_the_training_error_of_some_examples(tmp_path: Path) -> None:
+    """`train_measured` measures the first rows, and changes nothing else."""
+    keys = {"train_limit": 90, "batch": 30, "epochs": 1, "output_bias": "zero"}  # else it follows from all examples
+    for name, more in {"all": {}, "some": {"train_measured": 40}, "fewer": {"train_limit": 40, "epochs": 0}}.items():
+        assert run(tmp_path / name, **{**keys, **more}) == 0
+    every, some, fewer = (
+        metrics(tmp_path / name).query("split == 'train' and metric == 'mse'").set_index("epoch")["value"]
+        for name in ("all", "some", "fewer")
+    )
+    assert some[0] == fewer[0] != every[0]
+    assert some[1] != every[1]
+    ended = final(tmp_path / "some")
+    assert all(values.tobytes() == ended[name].tobytes() for name, values in final(tmp_path / "all").items())
+
+
 def test_rates_by_layer(tmp_path: Path) -> None:
     assert run(tmp_path / "run", lr=[0.0, 0.1], lr_bias=[0.2, 0.0], epochs=1) == 0
     before = read_tensors(tmp_path / "run" / "initial.safetensors")
