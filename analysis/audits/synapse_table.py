@@ -52,7 +52,7 @@ class SynapseTable:
     def by_post(self) -> tuple[Array, Array]:
         """Synapses sorted by postsynaptic neuron, and where each neuron's begin, with the end of the last."""
         counts = np.bincount(self.post, minlength=self.sizes[0])
-        return np.argsort(self.post, kind="stable"), np.concatenate([[0], np.cumsum(counts)])
+        return _narrow(np.argsort(self.post, kind="stable")), np.concatenate([[0], np.cumsum(counts)])
 
     def _rows_into(self, posts: Array) -> Array:
         """Return the synapses into these neurons."""
@@ -143,5 +143,10 @@ def _dense(posts: int, pres: int) -> SynapseTable:
 @lru_cache(64)
 def _listed(connectivity: Any, pre: Shape, post: Shape) -> SynapseTable:
     sizes = size_of(post), size_of(pre)
-    found = connectivity.synapses(pre, post)
-    return SynapseTable(found.post, found.pre, found.slot, sizes, connectivity.tensor_shape(pre, post))
+    found = (_narrow(numbers) for numbers in connectivity.synapses(pre, post))
+    return SynapseTable(*found, sizes, connectivity.tensor_shape(pre, post))
+
+
+def _narrow(numbers: Array) -> Array:
+    """Return whole numbers >= 0 in half of the memory, where they fit: tables of large circuits take most of it."""
+    return numbers.astype(np.int32) if not numbers.size or numbers.max() < 2**31 else numbers
