@@ -143,8 +143,8 @@ def _dense(posts: int, pres: int) -> SynapseTable:
 @lru_cache(64)
 def _listed(connectivity: Any, pre: Shape, post: Shape) -> SynapseTable:
     sizes = size_of(post), size_of(pre)
-    found = (_narrow(numbers) for numbers in connectivity.synapses(pre, post))
-    return SynapseTable(*found, sizes, connectivity.tensor_shape(pre, post))
+    into, out, slots = (_narrow(numbers) for numbers in connectivity.synapses(pre, post))
+    return SynapseTable(into, out, slots, sizes, connectivity.tensor_shape(pre, post))
 
 
 def _narrow(numbers: Array) -> Array:
