@@ -27,6 +27,7 @@ class _Row:
 
     shape: Shape
     lag: int
+    activation: str
     populations: list[Population] = field(default_factory=list)
     projections: list[Projection] = field(default_factory=list)
     starts: dict[str, float] = field(default_factory=dict)
@@ -45,6 +46,7 @@ def recurrent_classifier(
     top_down: bool = False,
     unroll: str = "sweep",
     blank: float = 0.0,
+    activation: str = "elu",
 ) -> tuple[Circuit, dict[str, float]]:
     """Build the forward circuit of a recurrent classifier; `through_time` adds what it needs to learn.
 
@@ -58,6 +60,7 @@ def recurrent_classifier(
         layer's, bilinear) and a 1 x 1 convolution `F`.
     unroll : edge (each layer takes a step, as in the sources) or sweep (all layers within each step).
     blank : activity of the image's neurons when nothing is shown.
+    activation : of the output of simple and reciprocal cells; other cells have their own.
 
     Returns
     -------
@@ -80,7 +83,7 @@ def recurrent_classifier(
             expected=f"sides that pools divide without rest{', and two layers' if top_down else ''}",
             remedy="Change channels or pool.",
         )
-    row = _Row(tuple(shape), 1 if unroll == "edge" else 0)
+    row = _Row(tuple(shape), 1 if unroll == "edge" else 0, activation)
     row.populations.append(Population("layer0", shape=row.shape))
     for k, count in enumerate(channels, start=1):
         _layer(row, k, count, cell, Convolution(kernel), Convolution(recurrent_kernel), pool)
@@ -99,7 +102,8 @@ def _layer(row: _Row, k: int, count: int, cell: str, drive: Convolution, recurre
     row.projections.append(Projection(f"W{k}", row.source, f"drive{k}", **windows))
     top = f"drive{k}"
     if cell != "none":
-        made = make_cell(cell, f"cell{k}", top, shape, inputs=recurrent, recurrent=recurrent)
+        made = make_cell(cell, f"cell{k}", top, shape, inputs=recurrent, recurrent=recurrent,
+                         activation=row.activation)  # fmt: skip
         row.populations += made.populations
         row.projections += made.projections
         row.starts |= made.starts

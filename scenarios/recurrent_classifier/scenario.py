@@ -10,6 +10,7 @@ from pydantic import Field
 
 from circuitsim.analysis.recurrence import activity_over_steps, errors_over_steps
 from circuitsim.circuit.circuit import Circuit
+from circuitsim.circuit.parts import ACTIVATIONS
 from circuitsim.circuits.cells import CELLS
 from circuitsim.circuits.errors_through_time import FEEDBACK
 from circuitsim.circuits.long_range import ROUTES, errors_by
@@ -20,7 +21,7 @@ from circuitsim.runs.base import Figures
 from circuitsim.runs.config import TrainingSettings, expectation, refuse
 from circuitsim.runs.design import Design
 from circuitsim.runs.scenario import Scenario
-from circuitsim.scenarios.fields import CLASSES, Count, Flag, NonNegative, must
+from circuitsim.scenarios.fields import CLASSES, Count, Flag, NonNegative, among, must
 from circuitsim.scenarios.networks import QUICK, which_are_read
 from circuitsim.scenarios.reporting import finish
 from circuitsim.timetable.protocol import Clock, Protocol
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from circuitsim.engine.simulator import Simulator
 
 SHOWN = 100  # examples of which activity is measured
+NEURONWISE = tuple(name for name in ACTIVATIONS if name != "softmax")
 Odd = Annotated[int, Field(ge=1, le=99, description="a whole number from 1 to 99")]
 
 
@@ -40,6 +42,7 @@ class RecurrentSettings(TrainingSettings):
     cell: Literal["none", "decay", "simple", "gru", "lstm", "ugrnn", "intersection", "reciprocal"] = Field(
         "simple", description=f"none, {', '.join(CELLS)}"
     )
+    activation: Annotated[str, among(NEURONWISE)] = Field("elu", description=f"one of {', '.join(NEURONWISE)}")
     channels: Annotated[list[int], must(lambda n: bool(n) and min(n) >= 1)] = Field(
         [8, 16], description="a list of at least one whole number >= 1, channels of each layer"
     )
@@ -90,7 +93,7 @@ class RecurrentSettings(TrainingSettings):
         return recurrent_classifier(
             self._shape(), self.channels, CLASSES, self.cell, kernel=self.kernel,
             recurrent_kernel=self.recurrent_kernel, pool=self.pool, top_down=self.top_down, unroll=self.unroll,
-            blank=self.blank,
+            blank=self.blank, activation=self.activation,
         )  # fmt: skip
 
     @property

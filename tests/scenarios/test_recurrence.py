@@ -134,7 +134,33 @@ def test_a_feedforward_network_gains_nothing_from_more_steps() -> None:
         np.testing.assert_allclose(found[1][name], tensor, rtol=1e-9, atol=1e-12, err_msg=name)
 
 
+@pytest.mark.parametrize("cell", ["simple", "reciprocal", "gru"])
+def test_the_activation_is_that_of_simple_and_reciprocal_cells(cell: str) -> None:
+    """The output, and of a reciprocal cell the state; drives, gates and other cells keep theirs."""
+    circuits = [build(RecurrentSettings, {"cell": cell, **keys}).circuit for keys in ({}, {"activation": "relu"})]
+    usual, chosen = ({p.name: p.activation for p in one.populations} for one in circuits)
+    states = ("cell1_state", "cell2_state") if cell == "reciprocal" else ()
+    own = () if cell == "gru" else ("cell1", "cell2", *states)
+    assert {name: chosen[name] for name in chosen if chosen[name] != usual[name]} == dict.fromkeys(own, "relu")
+    assert {usual[name] for name in own} <= {"elu"}
+
+
+def test_a_cell_of_relu_has_no_negative_activity() -> None:
+    found = []
+    for keys in ({}, {"activation": "relu"}):
+        study = make_study(SCENARIO, [build(RecurrentSettings, {**TINY, "epochs": 0, **keys})], "numba")
+        ((_, (fired,)),) = study.groups[0].simulator.observe([("cell1", "O", 2)], study.data.test)
+        found.append(fired.copy())
+    assert found[0].min() < 0 and found[1].min() == 0
+    assert not np.array_equal(np.maximum(found[0], 0), found[1])  # what passes between the steps differs too
+
+
 REFUSED = [
+    (
+        {"activation": "softmax"},
+        "key activation: got 'softmax'; expected one of identity, tanh, logistic, relu, saturated, saturated-half, "
+        "elu.",
+    ),
     ({"judged": 5}, "key judged: got 5; expected a whole number >= 1, at most steps=4"),
     ({"shown": 9}, "key shown: got 9; expected none, or a whole number >= 1, at most steps=4"),
     ({"pool": 5}, "key channels: got [8, 16]; expected sides that pools divide without rest."),
