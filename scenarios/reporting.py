@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from circuitsim.analysis.reports.labels import label_of
+from circuitsim.runs.periods import Period, periods_of, shared_periods
 
 if TYPE_CHECKING:
-    from circuitsim.analysis.reports.periods import Period
     from circuitsim.analysis.reports.report import Reconstructions
     from circuitsim.runs.study import Study
 
@@ -51,12 +51,9 @@ def finish(folder: Path, study: Study, config: Mapping[str, Any], samples: Recon
 
 def _periods(study: Study, varied: tuple[str, ...]) -> tuple[tuple[Period, ...], tuple[str, ...]]:
     """Return the periods of the development; where groups differ in them none, and a sentence on each group."""
-    from circuitsim.analysis.reports.periods import periods_of
-
     each = {label_of(study, group.members, varied): periods_of(group.design.stages) for group in study.groups}
-    distinct = list(dict.fromkeys(each.values()))
-    if len(distinct) == 1:
-        return distinct[0], ()
+    if len(set(each.values())) == 1:
+        return shared_periods(each.values()), ()
     return (), tuple(f"{label}: {', '.join(map(str, periods)) or 'one period'}" for label, periods in each.items())
 
 

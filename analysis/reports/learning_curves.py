@@ -10,7 +10,7 @@ import numpy as np
 from circuitsim.analysis.averages import COLUMN, summary
 from circuitsim.analysis.reports.groups import Group, Results
 from circuitsim.analysis.reports.page import Image, number, plural
-from circuitsim.analysis.reports.periods import HEAD, Period, mark
+from circuitsim.analysis.reports.periods import head_for, mark
 from circuitsim.analysis.reports.plots import (
     COLOURS,
     INK,
@@ -24,6 +24,7 @@ from circuitsim.analysis.reports.plots import (
     room,
     style,
 )
+from circuitsim.runs.periods import Period
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,7 +131,7 @@ def _panel(
     direct, single = longest <= DIRECT_LABEL, len(groups) == 1
     margin = 0.3 + 0.078 * longest if direct and not single else 0.2
     legend = 0.0 if direct or single else 0.18 * len(groups) + 0.1
-    width, head = room(PANEL[0]), HEAD if len(periods) > 1 else 0.0
+    width, head = room(PANEL[0]), head_for(periods)
     with drawing(width, PANEL[1] + legend + head) as figure:
         ax = axes_at(figure, LEFT, 0.48 + legend, width - LEFT - margin, PANEL[1] - 0.78)
         _axes(

@@ -16,6 +16,7 @@ from circuitsim.analysis.reports.run_figure import CurvesFigure, curves_figure
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.rules.activation import Activation
 from circuitsim.rules.rule import Rule
+from circuitsim.runs.periods import Period
 from circuitsim.timetable.protocol import Protocol
 from circuitsim.timetable.schedule import Schedule
 
@@ -77,11 +78,13 @@ def audit_html(audit: Mapping[str, Any]) -> str:
     return locality(audit)
 
 
-def run_html(title: str, results: Results, audit: Mapping[str, Any] | None, report: Path) -> str:
+def run_html(
+    title: str, results: Results, audit: Mapping[str, Any] | None, report: Path, periods: Sequence[Period] = ()
+) -> str:
     """Return a run's curves, its final values, the verdict of its audit, and a link to its report."""
     parts = [
         f"<p><b>{escape(title)}</b></p>",
-        _curves(results),
+        _curves(results, periods),
         sections.finals(results),
         paragraph(verdict(audit)) if audit else "",
         f'<p>Report: <a href="{escape(report.absolute().as_uri())}">{escape(report)}</a></p>',
@@ -102,10 +105,10 @@ def sweep_html(title: str, points: pd.DataFrame, drawn: CurvesFigure) -> str:
     return f"<p><b>{escape(title)}</b></p>" + drawn._repr_html_() + table(list(points), rows)
 
 
-def _curves(results: Results) -> str:
+def _curves(results: Results, periods: Sequence[Period] = ()) -> str:
     """Return the curves of the metric that ranks the groups, or nothing if none was measured."""
     pairs = sorted(pair for pair in results.measured if pair[1] == results.ranked_by)
-    return curves_figure(results, pairs)._repr_html_() if pairs else ""
+    return curves_figure(results, pairs, periods)._repr_html_() if pairs else ""
 
 
 def _picture(image: Image) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from circuitsim.analysis.reports.groups import spread
 from circuitsim.analysis.reports.page import Image, number, plural
-from circuitsim.analysis.reports.periods import HEAD, Period, mark
+from circuitsim.analysis.reports.periods import head_for, mark
 from circuitsim.analysis.reports.plots import (
     LOGARITHMIC,
     drawing,
@@ -23,6 +23,7 @@ from circuitsim.analysis.reports.plots import (
     room,
     style,
 )
+from circuitsim.runs.periods import Period
 from circuitsim.runs.themes import theme
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def draw_panels(panels: Sequence[Panel], labels: Sequence[str], *, columns: int 
     columns : panels side by side, if the theme has so many; 0: as many as it has. what : the figure in words.
     """
     columns = min(theme().columns, columns or (len(panels) if len(panels) != 4 else 2))
-    head = HEAD if any(len(panel.periods) > 1 for panel in panels) else 0.0
+    head = max(head_for(panel.periods) for panel in panels)
     grid = Grid(columns, min(room() / columns, WIDEST), labels, head)
     with drawing(*grid.extent(len(panels))) as figure:
         draw_on(figure, panels, grid)

@@ -1,14 +1,12 @@
-"""Periods of a development: epochs in which some parts of a circuit learn, marked on curves."""
+"""Periods of a development, marked on curves."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from circuitsim.analysis.reports.plots import INK
-from circuitsim.runs.design import Stage
+from circuitsim.runs.periods import Period
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,27 +16,9 @@ CHARACTER = 0.062  # inches of a letter of a label
 SHADE = "#f1f1f1"
 
 
-@dataclass(frozen=True)
-class Period:
-    """Training from the end of one epoch (0: the start) to the end of another, and what learns in it."""
-
-    begin: int
-    end: int
-    name: str
-
-    def __str__(self) -> str:
-        """Return the period in words."""
-        epochs = f"epoch {self.end}" if self.end == self.begin + 1 else f"epochs {self.begin + 1} to {self.end}"
-        return f"{self.name} ({epochs})"
-
-
-def periods_of(stages: Iterable[Stage]) -> tuple[Period, ...]:
-    """Return the periods of a development: neighbouring stages of one name together."""
-    found: list[Period] = []
-    for name, same in groupby((stage for stage in stages if stage.epochs), key=lambda stage: stage.name):
-        begin = found[-1].end if found else 0
-        found.append(Period(begin, begin + sum(stage.epochs for stage in same), name))
-    return tuple(found)
+def head_for(periods: Sequence[Period]) -> float:
+    """Return the inches above the axes that the names of periods need."""
+    return HEAD if len(periods) > 1 else 0.0
 
 
 def mark(ax: Axes, periods: Sequence[Period]) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from circuitsim.analysis.reports.figure_files import FigureFiles
-from circuitsim.analysis.reports.periods import Period
 from circuitsim.runs.files import write_bytes
+from circuitsim.runs.periods import Period
 
 if TYPE_CHECKING:
     import numpy as np

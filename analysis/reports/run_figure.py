@@ -14,7 +14,9 @@ from matplotlib.figure import Figure
 from circuitsim.analysis.reports.groups import Results
 from circuitsim.analysis.reports.learning_curves import NAMES
 from circuitsim.analysis.reports.panels import WIDTH, Grid, Panel, draw_on
+from circuitsim.analysis.reports.periods import head_for
 from circuitsim.analysis.reports.plots import STYLE
+from circuitsim.runs.periods import Period, periods_until
 
 COLUMNS = 2
 
@@ -31,16 +33,18 @@ class CurvesFigure(Figure):
         return buffer.getvalue()[buffer.getvalue().index("<svg") :]
 
 
-def curves_figure(results: Results, chosen: Sequence[tuple[str, str]]) -> CurvesFigure:
+def curves_figure(results: Results, chosen: Sequence[tuple[str, str]], periods: Sequence[Period] = ()) -> CurvesFigure:
     """Draw a panel for each (split, metric): mean over seeds, and a band from the least to the greatest.
 
     Parameters
     ----------
     results : metrics by group. chosen : the pairs to draw, at least one.
+    periods : of a development, marked on the curves.
     """
     labels = [group.label for group in results.groups]
-    panels = [_panel(results, split, metric) for split, metric in chosen]
-    grid = Grid(min(COLUMNS, len(panels)), WIDTH, labels)
+    marked = periods_until(periods, int(results.epochs[-1]))
+    panels = [_panel(results, split, metric, marked) for split, metric in chosen]
+    grid = Grid(min(COLUMNS, len(panels)), WIDTH, labels, head_for(marked))
     with matplotlib.rc_context(STYLE):
         figure = CurvesFigure(figsize=grid.extent(len(panels)))
         FigureCanvasAgg(figure)
@@ -48,9 +52,9 @@ def curves_figure(results: Results, chosen: Sequence[tuple[str, str]]) -> Curves
     return figure
 
 
-def _panel(results: Results, split: str, metric: str) -> Panel:
+def _panel(results: Results, split: str, metric: str, periods: Sequence[Period]) -> Panel:
     absent = np.full((len(results.epochs), 1), np.nan)
     curves = {group.label: group.series.get((split, metric), absent) for group in results.groups}
     title = f"{metric} on {split} data" if metric in results.data_metrics else metric
     unit = NAMES.get(metric, NAMES.get(metric.partition("/")[0], metric))
-    return Panel(title, "epoch", unit, results.epochs, curves, whole="x")
+    return Panel(title, "epoch", unit, results.epochs, curves, whole="x", periods=periods)

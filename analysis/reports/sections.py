@@ -35,8 +35,8 @@ from circuitsim.analysis.reports.page import (
     table,
     two_digits,
 )
-from circuitsim.analysis.reports.periods import Period
 from circuitsim.runs.lookup import defaults_of
+from circuitsim.runs.periods import Period, periods_until
 
 MOST_TEXT = 2000  # characters of one setting
 MOST_COLUMNS = 6  # of the table of final values before it is turned
@@ -91,9 +91,10 @@ def curves(results: Results, periods: Sequence[Period], files: FigureFiles) -> s
     if not results.measured:
         return ""
     parts = []
+    marked = periods_until(periods, int(results.epochs[-1]))
     alone: dict[tuple[str, str], Image] = {}
     for metric in results.data_metrics:
-        both = {(split, metric): image for split, image in learning_curves(results, metric, periods).items()}
+        both = {(split, metric): image for split, image in learning_curves(results, metric, marked).items()}
         if len(both) > 1:
             parts.append(_kept(results, both, files))
         else:
@@ -103,7 +104,7 @@ def curves(results: Results, periods: Sequence[Period], files: FigureFiles) -> s
     fixed = {metric: constant(results, metric) for metric in results.other_metrics}
     moving = [metric for metric, value in fixed.items() if value is None]
     if moving:
-        drawn = other_curves(results, moving[:MOST_OTHERS], periods)
+        drawn = other_curves(results, moving[:MOST_OTHERS], marked)
         shown = {("train", metric): image for metric, image in drawn.items()}
         parts += [heading("Metrics of the circuit"), _kept(results, shown, files)]
     parts += _undrawn(fixed, moving[MOST_OTHERS:])

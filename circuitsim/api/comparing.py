@@ -15,6 +15,7 @@ from circuitsim.api.result import NOT_KEYS, Run, figure_of, load_run
 from circuitsim.environment import readable
 from circuitsim.errors import ConfigError
 from circuitsim.runs.config import spell
+from circuitsim.runs.periods import shared_periods
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,8 +114,8 @@ class Comparison:
         return group_results(self.metrics.assign(curve=curves), ("curve",), self.names[0])
 
     def plot(self, metric: str | None = None, split: str | None = None) -> Figure:
-        """Return one matplotlib figure with the curves of all runs; see `Run.plot`."""
-        return figure_of(self.results, metric, split)
+        """Return one matplotlib figure with the curves of all runs, and the periods that they share; see `Run.plot`."""
+        return figure_of(self.results, metric, split, shared_periods(run.periods for run in self.runs))
 
     def rows(self) -> list[dict[str, str]]:
         """Return the table as texts, for a terminal: means with their standard deviations over seeds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from circuitsim.errors import ConfigError
 from circuitsim.runs import runfolder, tables
 from circuitsim.runs.base import AnyScenario
 from circuitsim.runs.config import based
+from circuitsim.runs.periods import Period
 from circuitsim.runs.trust import check_code, digests, scenario_of
 
 if TYPE_CHECKING:
@@ -74,6 +75,11 @@ class Run:
     def varied(self) -> dict[str, list[Any]]:
         """The varied keys and their values."""
         return dict(self._config["vary"])
+
+    @property
+    def periods(self) -> tuple[Period, ...]:
+        """The periods of a development; none if there is no development, or if replicas develop differently."""
+        return tuple(Period(**one) for one in self._config["given"].get("periods", ()))
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
@@ -161,6 +167,8 @@ class Run:
     def plot(self, metric: str | None = None, split: str | None = None) -> Figure:
         """Return a matplotlib figure of metrics against the epoch: means over seeds, bands from least to greatest.
 
+        The periods of a development are marked on the curves.
+
         Parameters
         ----------
         metric : a metric's name; None: the one that ranks the groups. split : train or test; None: both.
@@ -169,7 +177,7 @@ class Run:
         ------
         ConfigError : a metric or split that was not measured.
         """
-        return figure_of(self.results, metric, split)
+        return figure_of(self.results, metric, split, self.periods)
 
     @property
     def _label(self) -> str:
@@ -182,7 +190,7 @@ class Run:
     def _repr_html_(self) -> str:
         from circuitsim.analysis.reports.notebook import run_html
 
-        return run_html(self._label, self.results, self.audit, self.report)
+        return run_html(self._label, self.results, self.audit, self.report, self.periods)
 
     def _check_replica(self, replica: int) -> None:
         count = len(self.replicas)
@@ -191,7 +199,7 @@ class Run:
             raise ConfigError(f"replica of {self!r}", got=str(replica), expected=expected, remedy="Choose one of them.")
 
 
-def figure_of(results: Results, metric: str | None, split: str | None) -> Figure:
+def figure_of(results: Results, metric: str | None, split: str | None, periods: Sequence[Period] = ()) -> Figure:
     """Draw a metric, or the one that ranks the groups, on one split or both; ConfigError if it was not measured."""
     from circuitsim.analysis.reports.run_figure import curves_figure
 
@@ -203,7 +211,7 @@ def figure_of(results: Results, metric: str | None, split: str | None) -> Figure
         raise ConfigError(
             "plot", got=f"metric {chosen}{where}", expected=f"one that was measured: {known}", remedy="Choose another."
         )
-    return curves_figure(results, sorted(pairs))
+    return curves_figure(results, sorted(pairs), periods)
 
 
 def _column(values: list[Any]) -> list[Any]:

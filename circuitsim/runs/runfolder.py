@@ -21,6 +21,7 @@ from circuitsim.errors import RunFolderError, TensorError
 from circuitsim.runs.config import Settings, build
 from circuitsim.runs.files import remove_partial, write_bytes
 from circuitsim.runs.ownership import LOCK, check_unowned, owned
+from circuitsim.runs.periods import Period
 from circuitsim.runs.products import product_library
 from circuitsim.runs.themes import PAGE, ThemeName
 from circuitsim.runs.trust import check_kinds, check_links
@@ -167,6 +168,7 @@ class _Given(BaseModel):
     settings: list[dict[str, Any]] = Field(min_length=1)
     folder: str = ""
     code: dict[str, str] = {}
+    periods: list[Period] = []
 
 
 class _Config(BaseModel):

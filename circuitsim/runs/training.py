@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from circuitsim.runs.base import LearningScenario
 from circuitsim.runs.config import TrainingSettings, refuse, spell
 from circuitsim.runs.metrics_log import MetricsLog
 from circuitsim.runs.orders import check_order
+from circuitsim.runs.periods import periods_of, shared_periods
 from circuitsim.runs.products import check_products
 from circuitsim.runs.progress import RunProgress
 from circuitsim.runs.run import Run
@@ -76,12 +78,15 @@ class TrainingRun(Run[Scenario]):
             load_initial(self.study, init)
 
     def describe(self) -> dict[str, Any]:
-        """Return the content of config.json, with the window of each replica's schedule."""
+        """Return the content of config.json, with the window of each replica's schedule and periods that all share."""
         windows = {index: group.simulator.schedule.window for group in self.study.groups for index in group.members}
         used = [{"window": windows[index]} for index in range(len(self.settings))]
         found = runfolder.describe(self.scenario.reference, self.settings, self.vary, self.backend, used)
         if told := noise.described(self.settings[0]):
             found["given"]["noise"] = told
+        periods = shared_periods(periods_of(group.design.stages) for group in self.study.groups)
+        if periods:
+            found["given"]["periods"] = [asdict(one) for one in periods]
         return found
 
     def write_first(self) -> None:

@@ -8,10 +8,10 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
-from circuitsim.analysis.reports.periods import Period, periods_of
 from circuitsim.runs.config import build
 from circuitsim.runs.design import Stage
 from circuitsim.runs.lookup import load_scenario
+from circuitsim.runs.periods import Period, periods_of
 from circuitsim.runs.scenario import expect_circuits
 from circuitsim.scenarios.figures import Measured
 

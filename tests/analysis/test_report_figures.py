@@ -13,13 +13,13 @@ from test_report import COLUMNS, REC, Checked, measured, metrics, render, report
 from circuitsim.analysis.averages import COLUMN, half_width, summary
 from circuitsim.analysis.reports.page import two_digits
 from circuitsim.analysis.reports.panels import Panel, by_number, draw_panels
-from circuitsim.analysis.reports.periods import Period, periods_of
 from circuitsim.analysis.reports.plots import LOGARITHMIC, drawing, inline
 from circuitsim.analysis.reports.portfolio import Exhibit, write_portfolio
 from circuitsim.analysis.reports.report import Reconstructions, write_report
 from circuitsim.circuits.autoencoder import circular_autoencoder
 from circuitsim.errors import ConfigError
 from circuitsim.runs.design import Stage
+from circuitsim.runs.periods import Period, periods_of
 from circuitsim.runs.themes import THEMES, theme, themed
 from circuitsim.scenarios.figures import without_rounding
 
