@@ -14,6 +14,8 @@ from circuitsim.errors import CircuitError
 
 Key = tuple[str, str, int | None]
 """The address of an array: owner, quantity, cycle (None: it outlives the cycle)."""
+BEFORE = -1
+"""In the place of a cycle: the neurons' last activity of the presentation before."""
 
 
 class Place(str, Enum):

@@ -112,9 +112,24 @@ def far_bound(pre: Any, post: Any, w: Any, w_remote: Any) -> Any:
     return where(abs(w_remote) < abs(w), w_remote * post.at(0), tanh(w * pre.at(1)))
 
 
+@local_rule
+def sequence(pre: Any, post: Any) -> Any:
+    return post.at(0) * pre.at(-1)
+
+
+@local_rule
+def differential(pre: Any, post: Any, w: Any, *, decay: float = 0.3) -> Any:
+    return (post.at(0) - post.at(-1)) * (pre.at(0) - pre.at(-1)) - decay * w
+
+
+@local_rule
+def inseparable(pre: Any, post: Any, w: Any, *, decay: float = 0.3) -> Any:
+    return tanh(post.at(-1) * pre.at(0) + pre.at(-1)) - decay * w * post.at(-1) ** 2
+
+
 OWN = [oja, weight_decay, thresholded, clipped, soft_bound, saturating, quotient, pure_pre, pure_post, constant,
        nothing, cancelling, three_products, powers, powers.bind(k=0, gain=0.25), rooted, covariance, coincidence,
-       stepped, attracted, far_bound]  # fmt: skip
+       stepped, attracted, far_bound, sequence, differential, inseparable]  # fmt: skip
 ENGINE = [rule for rule in vars(rules).values() if isinstance(rule, Rule)]
 ALL = [*ENGINE, rules.recirculation.bind(n=1, m=2), rules.recirculation_symmetric.bind(n=0, m=2), *OWN]
 
@@ -125,5 +140,5 @@ PRODUCTS = {  # of weights; 0 where a kernel over every synapse is generated
     "oja": 2, "weight_decay": 1, "thresholded": 1, "clipped": 0, "soft_bound": 1,
     "saturating": 0, "quotient": 0, "pure_pre": 1, "pure_post": 1, "constant": 1, "nothing": 0, "cancelling": 1,
     "three_products": 3, "powers": 3, "rooted": 2, "covariance": 1, "coincidence": 0, "stepped": 2,
-    "attracted": 1, "far_bound": 0,
+    "attracted": 1, "far_bound": 0, "sequence": 1, "differential": 2, "inseparable": 0,
 }  # fmt: skip

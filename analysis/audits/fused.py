@@ -11,7 +11,7 @@ from circuitsim.analysis.audits.memory import same_bits
 from circuitsim.analysis.sandbox import laid_open, sandbox
 from circuitsim.engine.plan import BoundPlan
 from circuitsim.engine.simulator import Simulator
-from circuitsim.locality import REMEDIES, Finding, Key
+from circuitsim.locality import BEFORE, REMEDIES, Finding, Key
 
 
 def fused_findings(simulator: Simulator, rows: Any) -> tuple[str, list[Finding]]:
@@ -58,9 +58,10 @@ def _differing(simulator: Simulator, index: int, numbers: np.ndarray) -> list[Ke
 
 
 def _lasting(simulator: Simulator, batch: int, index: int) -> dict[Key, np.ndarray]:
-    """Return the arrays that are read after a presentation: weights and what is waiting, and the readouts."""
+    """Return the arrays that are read after a presentation: weights, what waits or is retained, and the readouts."""
     part: BoundPlan = laid_open(simulator, batch)[index]
-    kept = {key: array for key, array in part.arrays.items() if key[2] is None and key[0] not in ("data", "circuit")}
+    lasting = {key: array for key, array in part.arrays.items() if key[2] in (None, BEFORE)}
+    kept = {key: array for key, array in lasting.items() if key[0] not in ("data", "circuit")}
     increments = [key for key in kept if key[1].endswith("increment")]  # scratch between rules and update
     readouts = simulator.protocol.readouts if index == 0 else ()
     return {k: a for k, a in kept.items() if k not in increments} | {key: part.arrays[key] for key in readouts}

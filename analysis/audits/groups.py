@@ -43,7 +43,7 @@ def groups_of(recording: Recording, entry: Entry, random: np.random.Generator) -
     subject = phases.subject(recording.circuit, entry.event)
     if entry.event.phase == phases.DELIVERY:
         yield from _of_arrivals(extent, subject, entry.event.detail)
-    elif entry.event.phase in FIRING or entry.event.phase == phases.BOUND:
+    elif entry.event.phase in (*FIRING, phases.BOUND, phases.RETENTION):
         yield from _of_neurons(extent, subject, owners=entry.event.phase == phases.BOUND)
     else:
         yield from _of_synapses(extent, subject)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from circuitsim import phases
 from circuitsim.analysis.audits.memory import Array, Comparison, differences
 from circuitsim.analysis.audits.propagation import Propagation, Spread
 from circuitsim.analysis.audits.recording import Recording, firing, recordings
@@ -21,7 +22,7 @@ from circuitsim.circuit.parts import Carries
 from circuitsim.circuit.weights import Own
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
-from circuitsim.locality import Key
+from circuitsim.locality import BEFORE, Key
 from circuitsim.timetable.protocol import Updates, active
 
 Where = tuple[str, int | None]  # a population and the cycle of its activity, or a projection's increments
@@ -115,9 +116,12 @@ class _Comparison:
         self.cones: dict[Where, Spread] = {}
         for (name, _, cycle), spread in self.propagation.signals.items():
             known = self.cones.get((name, cycle))
-            wider = known is not None and None in (known.neurons, spread.neurons)
-            neurons = None if wider else spread.neurons
+            neurons = None if known is not None and known.neurons is None else spread.neurons
             self.cones[name, cycle] = Spread(min(spread.tick, known.tick if known else spread.tick), neurons)
+        for event in (entry.event for entry in self.recording.entries):
+            name = phases.subject(self.recording.circuit, event)
+            if event.phase == phases.RETENTION and (name, event.detail) in self.cones:
+                self.cones[name, BEFORE] = Spread(event.tick, self.cones[name, event.detail].neurons)
         self.rules = {
             learning: cone
             for learning in active(self.recording.circuit, self.propagation.protocol).values()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,7 @@ from circuitsim.engine.plan import BoundPlan
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import CircuitError
 from circuitsim.events import Event
-from circuitsim.locality import Key, Mode
+from circuitsim.locality import BEFORE, Key, Mode
 from circuitsim.lowering.links import links
 from circuitsim.phases import FIRING
 from circuitsim.timetable.entry import Entry
@@ -55,8 +55,8 @@ class Recording:
 
     @cached_property
     def written(self) -> list[dict[Key, int]]:
-        """Ticks at which this presentation wrote each activity, before each entry and after the last."""
-        return written(self.circuit, self.arrays, self.entries)
+        """Ticks at which each activity was written, before each entry and after the last; below 0 if it is retained."""
+        return written(self.circuit, self.arrays, self.entries, self.schedule.retained)
 
     @cached_property
     def replicas(self) -> int:
@@ -205,9 +205,16 @@ def _paired(
         yield from zip(recordings, (part for part in parts if part.entries), strict=True)
 
 
-def written(circuit: Circuit, arrays: Arrays, entries: Sequence[Entry]) -> list[dict[Key, int]]:
-    """Return when each activity of this presentation was written, before each entry and after the last."""
-    ticks: list[dict[Key, int]] = [{}]
+def written(
+    circuit: Circuit, arrays: Arrays, entries: Sequence[Entry], retained: Mapping[Key, int]
+) -> list[dict[Key, int]]:
+    """Return when each activity was written, before each entry and after the last.
+
+    Parameters
+    ----------
+    retained : when that of the presentation before was.
+    """
+    ticks = [dict(retained)]
     for entry in entries:
         fresh = {key: entry.event.tick for key in _written_by(circuit, entry.event) if key in arrays}
         ticks.append({**ticks[-1], **fresh})
@@ -217,6 +224,8 @@ def written(circuit: Circuit, arrays: Arrays, entries: Sequence[Entry]) -> list[
 def _written_by(circuit: Circuit, event: Event) -> list[Key]:
     if event.phase == phases.DELIVERY:
         return [(circuit.projections[event.which].target, "S", event.detail)]
+    if event.phase == phases.RETENTION:
+        return [(circuit.populations[event.which].name, "O", BEFORE)]
     if event.phase not in FIRING:
         return []
     cycle = 0 if event.phase == phases.MIRROR else event.detail

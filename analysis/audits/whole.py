@@ -88,6 +88,7 @@ class _Presentation:
         self._memory.load(recording.at[0])
         self._change(where)
         self._hold(by_block(recording, self._constant()), 0)
+        self._hold(self._held({self._memory.of[key] for key in recording.written[0]}, 0), 0)  # what is retained
         stale = set[int]()  # blocks that do not hold what they were changed to
         for k, (entry, step) in enumerate(zip(recording.entries, recording.part.bare, strict=True)):
             if entry.event.phase >= phases.PLASTICITY:

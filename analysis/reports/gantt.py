@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST_TICKS, MOST_ROWS, MOST_ARROWS = 48, 60, 250
 ROW = 0.3  # inches
 SLOTS = {phases.REFRESH: 0, phases.DELIVERY: 0, **dict.fromkeys(FIRING, 1), phases.REPLACEMENT: 2}
-SLOTS |= {phases.PLASTICITY: 2, phases.UPDATE: 3, phases.BOUND: 4}
+SLOTS |= {phases.PLASTICITY: 2, phases.UPDATE: 3, phases.BOUND: 4, phases.RETENTION: 4}
 COLOURS = {
     phases.REFRESH: "#8A8A8A",
     phases.DELIVERY: "#C9C9C9",
@@ -32,6 +32,7 @@ COLOURS = {
     phases.PLASTICITY: "#009E73",
     phases.UPDATE: "#000000",
     phases.BOUND: "#CC79A7",
+    phases.RETENTION: "#999933",
 }
 DARK = (phases.FORWARD, phases.UPDATE, phases.PLASTICITY)
 

@@ -11,7 +11,7 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.connectivity import size_of
 from circuitsim.circuit.parts import Carries, Projection
 from circuitsim.engine.simulator import Simulator
-from circuitsim.locality import Access, Key, Mode
+from circuitsim.locality import BEFORE, Access, Key, Mode
 from circuitsim.lowering.links import links, used
 from circuitsim.timetable.entry import Entry
 from circuitsim.timetable.schedule import Schedule
@@ -131,10 +131,12 @@ def _stored(circuit: Circuit, q: Projection) -> int:
 
 def _spans(simulator: Simulator, schedule: Schedule) -> dict[Key, tuple[int, int]]:
     """Return the tick of each signal's first writing and of its last use other than its emission."""
-    found: dict[Key, tuple[int, int]] = {}
+    found = {key: (fired, fired) for key, fired in schedule.retained.items()}
     for entry in schedule.entries:
         now = entry.event.tick
         for a in entry.accesses:
+            if a.cycle == BEFORE and a.mode is not Mode.READ:
+                continue  # the same memory, handed on to the next presentation
             if a.cycle is not None and a.mode is not Mode.READ:
                 found.setdefault(a.key, (now, now))
                 if a.mode is Mode.ADD:  # a sum is held until its last contribution

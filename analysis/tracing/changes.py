@@ -16,7 +16,7 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Plasticity
 from circuitsim.circuit.weights import Own
 from circuitsim.errors import CircuitError
-from circuitsim.locality import Key, Place, Reading
+from circuitsim.locality import BEFORE, Key, Place, Reading
 from circuitsim.lowering.links import across, links
 from circuitsim.phases.reading import cycle_read, learning_of, step_of
 from circuitsim.rules import Rule
@@ -88,7 +88,7 @@ class Changes:
             for reading in plasticity.rule.certificate.readings:
                 if reading.place in (Place.PRE, Place.POST):
                     key, neuron = self._address(index, plasticity, reading)
-                    if key[2] is None or key[2] >= 0:
+                    if key[2] is None or key[2] >= 0 or reading.cycle == BEFORE:
                         yield index, key, neuron
 
     def events(self) -> Iterator[tuple[int, ExplainedEvent]]:
@@ -148,7 +148,7 @@ class Changes:
                 key, _ = self._address(index, plasticity, reading)
                 neuron = j if reading.place is Place.PRE else i
                 name = f"{reading.place.value}.at({reading.cycle})"
-                silent = key[2] is not None and key[2] < 0
+                silent = key[2] is not None and key[2] < 0 and reading.cycle != BEFORE
                 width = self._history.circuit.population(key[0]).size
                 activity = np.zeros((self._batch, width)) if silent else self._seen(index, key)
                 neurons[name] = activity[:, neuron].astype(np.float64)

@@ -12,7 +12,8 @@ from circuitsim.circuit.parts import Carries, Combine, Population, Projection
 from circuitsim.circuit.weights import Own
 from circuitsim.engine.state import State
 from circuitsim.errors import CircuitError, ScheduleError
-from circuitsim.phases.reading import readings
+from circuitsim.locality import BEFORE
+from circuitsim.phases.reading import readings, retained
 from circuitsim.timetable.protocol import Protocol, Updates
 
 ELSEWHERE = "Run it on a Simulator."
@@ -33,6 +34,9 @@ def refuse_uncovered(circuit: Circuit, protocol: Protocol, timing: Timing, state
         _refuse(f"protocol of circuit {circuit.name}", "mirror mode or updates at other times", "presentations alone")
     if protocol.clock:
         _refuse(f"protocol of circuit {circuit.name}", "a clock", "neurons that fire at no common steps")
+    for name in retained(circuit):
+        what = f"a rule that reads it at cycle {BEFORE}, the presentation before"
+        _refuse(f"population {name}", what, "memories of the present example")
     for name, rules in circuit.rules.items():
         if any(rule.transposed_from for rule in rules):
             _refuse(f"rule of projection {name}", "a weight elsewhere", "a rule of what its own synapses hold")

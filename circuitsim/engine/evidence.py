@@ -13,7 +13,7 @@ from time import perf_counter_ns
 import numpy as np
 
 from circuitsim.events import Event
-from circuitsim.locality import Access, Key, Mode
+from circuitsim.locality import BEFORE, Access, Key, Mode
 
 Step = Callable[[], None]
 
@@ -76,6 +76,9 @@ class Evidence:
             ended = perf_counter_ns()
             made = {key: views[key].copy() for key in changed}
             self._written.update(dict.fromkeys(changed, now))
+            if retained := [key for key in changed if key[2] == BEFORE]:  # as old as the activity that it is
+                source = next(a.key for a in accesses if a.mode is Mode.READ and a.cycle is not None)
+                self._written.update(dict.fromkeys(retained, self._written.get(source, now)))
             self.records.append(Record(event, subject, phase, read, before, made, began, ended))
 
         return observed

@@ -19,6 +19,7 @@ from circuitsim.engine.state import State
 from circuitsim.engine.timeline import Timeline
 from circuitsim.errors import CircuitError
 from circuitsim.timetable.protocol import Protocol
+from circuitsim.timetable.schedule import Schedule
 
 
 class Persistent:
@@ -27,6 +28,8 @@ class Persistent:
     state: State
     monitor: DivergenceMonitor
     protocol: Protocol
+    schedule: Schedule
+    _shown: Schedule | None = None  # the timetable of the last presentation
     batch: int
     _row_sets: int
     _presenter: Replay
@@ -108,6 +111,11 @@ class Persistent:
             snapshots.put(snapshot, self.state, self.protocol, memory)
             self._time.go_to(memory)
             self.monitor.update_limits()
+
+    def pass_time(self) -> None:
+        """Advance the clock by one presentation without any event; audits alone use it."""
+        self._time.presentations, self._time.tick = self.presentations + 1, self.tick + self.schedule.duration
+        self.state.set_clock(self.tick, self.presentations)
 
     def _check_open(self, what: str) -> None:
         """Raise CircuitError for a change by a function that may only look, and for an array that was exchanged."""

@@ -17,7 +17,7 @@ from circuitsim.engine.state import State
 from circuitsim.engine.views import guarded
 from circuitsim.errors import CircuitError
 from circuitsim.kernels import in_turn
-from circuitsim.locality import Access, Key, Mode
+from circuitsim.locality import BEFORE, Access, Key, Mode
 from circuitsim.phases.mirror import NOISE_OF
 from circuitsim.timetable.entry import Entry
 from circuitsim.timetable.schedule import Schedule
@@ -69,7 +69,7 @@ class Plan:
     ) -> None:
         self.schedule, self._state, self._kernels, self._monitor = schedule, state, kernels, monitor
         self._hooks, self._evidence = hooks_by_entry(hooks, schedule), evidence
-        keys = [a.key for e in schedule.entries for a in e.accesses if a.cycle is not None]
+        keys = [a.key for e in schedule.entries for a in e.accesses if a.cycle not in (None, BEFORE)]
         keys += list(schedule.protocol.readouts)
         steps = schedule.protocol.last + 1 if shared and not schedule.protocol.mirror else 0
         clamped: list[Key] = [(n, "O", step) for n in schedule.circuit.clamped for step in range(steps)]
@@ -132,7 +132,9 @@ class Plan:
         mirrored = self.schedule.protocol.mirror
         shown = f"{NOISE_OF}{self.schedule.circuit.projection(mirrored).source}" if mirrored else "x"
         data = {("data", n, None): a for n, a in ((shown, self.x), ("y", self.y)) if a is not None}
-        return replace(bound, arrays=self._state.arrays() | self.activity.arrays(batch) | data)
+        lasting = self._state.arrays()
+        lasting |= {key: array[:, :batch] for key, array in lasting.items() if key[2] == BEFORE}
+        return replace(bound, arrays=lasting | self.activity.arrays(batch) | data)
 
     def readout(self, key: Key, batch: int) -> np.ndarray:
         """Return a quantity that the schedule keeps, as the last presentation left it; CircuitError for others."""
@@ -199,6 +201,7 @@ class Plan:
             data = {"rows": rows, "y": self.y}.get(access.quantity, self.x)  # else examples, or noise from outside
             assert data is not None, "use() comes before the first presentation"
             return guarded(data, Mode.READ)
-        if access.cycle is not None:
+        if access.cycle not in (None, BEFORE):
             return self.activity.view(access, rows.shape[-1])
-        return self._state.view(access)
+        found = self._state.view(access)
+        return found[:, : rows.shape[-1]] if found is not None and access.cycle == BEFORE else found

@@ -29,7 +29,7 @@ from circuitsim.errors import CircuitsimError
 from circuitsim.kernels import backend as backend_module
 from circuitsim.locality import Key
 from circuitsim.timetable.protocol import Protocol
-from circuitsim.timetable.schedule import Schedule, make_schedules
+from circuitsim.timetable.schedule import Schedule, check_handover, make_schedules
 
 
 class Simulator(Persistent):
@@ -90,7 +90,9 @@ class Simulator(Persistent):
         self.evidence = Evidence() if evidence else None
         kernels = backend_module(backend)
         self.backend = str(kernels.NAME)
-        self.state = State(circuit, seeds=seeds, dtype=dtype, parameters=parameters, to_host=kernels.to_host)
+        self.state = State(
+            circuit, seeds=seeds, dtype=dtype, batch=self.batch, parameters=parameters, to_host=kernels.to_host
+        )
         self._probes, self._order, self._row_sets = tuple(probes), order, 1 if shared else self.state.replicas
         self.monitor = DivergenceMonitor(
             self.state,
@@ -116,6 +118,8 @@ class Simulator(Persistent):
         """Go on with another protocol once presentations under way have ended; weights and velocities stay."""
         if self._with_probes(protocol) != self.protocol:
             schedules = self._make_schedules(protocol)  # refused before anything changes
+            if self._shown is not None:
+                check_handover(self._shown, schedules[0])
             self.acts.note("change_protocol", repr(protocol))
             self.drain()
             self._set_schedules(schedules)
@@ -238,6 +242,7 @@ class Simulator(Persistent):
     def _ended(self, first: int, start: int, batch: int, number: int) -> None:
         """Count the presentations that have ended since the first, let their time pass, and run mirror mode."""
         self._time.presentations, self._time.tick = first + number, start + number * self.schedule.duration
+        self._shown = self.schedule
         self._time.mirror(self.mirror_plans, batch, self.protocol.passes, first)
 
     def _undo(self) -> Callable[[], None] | None:
@@ -288,11 +293,6 @@ class Simulator(Persistent):
     def bound_plan(self, batch: int, mirror: int | None = None) -> BoundPlan:
         """Return the timetable, steps and memory of a presentation, or of a wave of mirror mode, for audits."""
         return (self.plans[0] if mirror is None else self.mirror_plans[mirror]).opened(batch)
-
-    def pass_time(self) -> None:
-        """Advance the clock by one presentation without any event; audits alone use it."""
-        self._time.presentations, self._time.tick = self.presentations + 1, self.tick + self.schedule.duration
-        self.state.set_clock(self.tick, self.presentations)
 
     def unbind(self) -> None:
         """Forget all bound steps, for audits: they are bound anew when next needed, and must do the same."""

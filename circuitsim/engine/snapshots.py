@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from circuitsim.arrays import as_array
-from circuitsim.circuit.norms import STATE
+from circuitsim.engine.neurons import LASTING
 from circuitsim.engine.parameters import may_change, readable
 from circuitsim.engine.state import State
 from circuitsim.errors import CircuitError
@@ -82,8 +82,8 @@ def _check(name: str, snapshot: Mapping[str, Any], kept: Arrays, same: Arrays) -
 
 
 def _finite(key: str, given: np.ndarray) -> bool:
-    """Return whether values are finite, or statistics of neurons, which overflow before any weight does."""
-    return key.rpartition(".")[2] in STATE or bool(np.isfinite(given).all())
+    """Return whether values are finite, or memory of neurons, which overflows before any weight does."""
+    return key.rpartition(".")[2] in LASTING or bool(np.isfinite(given).all())
 
 
 def _usable(key: str, rates: np.ndarray) -> bool:

@@ -14,7 +14,6 @@ import numpy as np
 
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.connectivity import exchanged
-from circuitsim.circuit.norms import STATE
 from circuitsim.circuit.parts import Projection
 from circuitsim.circuit.weights import Copied, Fixed, Own
 from circuitsim.engine.acts import Acts
@@ -22,7 +21,7 @@ from circuitsim.engine.initial import glorot
 from circuitsim.engine.inputs import taken_dtype, taken_seeds
 from circuitsim.engine.loading import refuse_exchanged, taken_tensor
 from circuitsim.engine.masks import drawn_mask
-from circuitsim.engine.norms import norm_memory
+from circuitsim.engine.neurons import LASTING, neuron_memory
 from circuitsim.engine.parameters import (
     CHANGING,
     DEFAULTS,
@@ -50,7 +49,7 @@ class State:
     ----------
     circuit : the circuit that the arrays belong to.
     seeds : one whole number from 0 to 2^64 - 1 for each replica, the seed of its weights.
-    dtype : float32 or float64.
+    dtype : float32 or float64. batch : the most examples shown together.
     parameters : numbers, one or one for each replica, keyed by (owner, quantity) or by quantity for all owners:
         lr, lr_bias (default lr), momentum, weight_decay, noise_scale, density, copy_interval, update_probability of
         projections; emits, remembers, max_norm, margin of populations; and `rule.parameter` of a rule.
@@ -63,6 +62,7 @@ class State:
         *,
         seeds: Sequence[int],
         dtype: Any = np.float32,
+        batch: int = 1,
         parameters: Parameters | None = None,
         to_host: ToHost = lambda arrays: None,
     ) -> None:
@@ -80,7 +80,7 @@ class State:
             ("circuit", "tick", None): np.zeros(1, np.int64),
             ("circuit", "presentation", None): np.zeros(1, np.int64),
         }
-        self._arrays |= norm_memory(circuit, self.replicas, self.dtype)
+        self._arrays |= neuron_memory(circuit, self.replicas, batch, self.dtype)
         for q in circuit.projections:
             if q.has_tensor:
                 self._allocate(q, seeds)
@@ -252,8 +252,8 @@ class State:
             refuse_exchanged(self.circuit.name, self._arrays, self._made)
 
     def persistent(self) -> dict[str, np.ndarray]:
-        """Return the arrays of a checkpoint by name: weights, velocities, pending increments, statistics of neurons."""
-        return self._named("weight", "bias", "velocity", "bias_velocity", "pending", "bias_pending", "alive", *STATE)
+        """Return the arrays of a checkpoint by name: weights, velocities, pending increments, memory of neurons."""
+        return self._named("weight", "bias", "velocity", "bias_velocity", "pending", "bias_pending", "alive", *LASTING)
 
     @property
     def seeds(self) -> np.ndarray:

@@ -235,6 +235,11 @@ def multiply(first: Array, second: Array, out: Array) -> Step:
     return lambda: np.multiply(first, second, out=out)
 
 
+def retain(fired: Array, alive: Array, retained: Array) -> Step:
+    """retained[r] = fired[r], for the replicas that are alive."""
+    return lambda: np.copyto(retained, fired, where=alive[:, None, None])
+
+
 def add(more: Array, out: Array) -> Step:
     """out += more."""
     return lambda: np.add(out, more, out=out)

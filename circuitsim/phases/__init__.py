@@ -22,6 +22,7 @@ from circuitsim.phases import (
     recirculation,
     refresh,
     replacement,
+    retention,
     trace,
     update,
 )
@@ -40,9 +41,10 @@ PHASES: tuple[ModuleType, ...] = (
     plasticity,
     update,
     bound,
+    retention,
 )
 REFRESH, DELIVERY, FORWARD, BLANK, RECIRCULATION, MIRROR = range(6)
-REPLACEMENT, FEEDBACK, TRACE, PLASTICITY, UPDATE, BOUND = range(6, len(PHASES))
+REPLACEMENT, FEEDBACK, TRACE, PLASTICITY, UPDATE, BOUND, RETENTION = range(6, len(PHASES))
 FIRING = (FORWARD, BLANK, RECIRCULATION, MIRROR, REPLACEMENT, FEEDBACK)
 OF_PROJECTIONS = (REFRESH, DELIVERY, TRACE, PLASTICITY, UPDATE)
 
@@ -60,6 +62,7 @@ __all__ = [
     "RECIRCULATION",
     "REFRESH",
     "REPLACEMENT",
+    "RETENTION",
     "TRACE",
     "UPDATE",
     "Binding",

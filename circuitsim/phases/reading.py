@@ -9,7 +9,7 @@ import numpy as np
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import Plasticity
 from circuitsim.events import Event
-from circuitsim.locality import Key, Place, Reading
+from circuitsim.locality import BEFORE, Key, Place, Reading
 from circuitsim.lowering.links import across
 from circuitsim.lowering.mapped import RuleInputs
 from circuitsim.phases.base import Binding
@@ -61,6 +61,18 @@ def owner(circuit: Circuit, learning: Plasticity, place: Place) -> str:
     return ends[place]
 
 
+def retained(circuit: Circuit) -> list[str]:
+    """Return the populations whose last activity of the presentation before some rule reads, in the circuit's order."""
+    read = {
+        key[0]
+        for rules in circuit.rules.values()
+        for learning in rules
+        for _, reading, key in _all_readings(circuit, learning, 0)
+        if reading.cycle == BEFORE
+    }
+    return [p.name for p in circuit.populations if p.name in read]
+
+
 def cycle_read(circuit: Circuit, learning: Plasticity, reading: Reading, step: int) -> int | None:
     """Return the cycle, or the step, of the activity that a reading names."""
     if not learning.each_step or reading.cycle is None:
@@ -76,7 +88,7 @@ def readings(circuit: Circuit, learning: Plasticity, step: int = 0, rules: Rules
     are meant.
     """
     rows = _all_readings(circuit, learning, step, rules)
-    return [row for row in rows if row[2][2] is None or row[2][2] >= 0]
+    return [row for row in rows if row[2][2] is None or row[2][2] >= 0 or row[1].cycle == BEFORE]
 
 
 def missed(circuit: Circuit, learning: Plasticity, step: int) -> bool:
@@ -142,7 +154,7 @@ def _memories(b: Binding, learning: Plasticity, rule: Rule, place: Place) -> dic
     for reading in rule.certificate.readings:
         if reading.place is place:
             cycle, name = cycle_read(b.circuit, learning, reading, step), owner(b.circuit, learning, place)
-            silent = cycle is not None and cycle < 0
+            silent = cycle is not None and cycle < 0 and reading.cycle != BEFORE
             found[reading.cycle] = _silence(b, name) if silent else b.view(name, "O", cycle)
     return found
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from circuitsim.display import as_html
 from circuitsim.errors import RuleError
-from circuitsim.locality import Certificate, Place, Reading
+from circuitsim.locality import BEFORE, Certificate, Place, Reading
 from circuitsim.rules.checked import Checked
 from circuitsim.rules.equation import equation_of
 from circuitsim.rules.functions import VOCABULARY
@@ -136,12 +136,12 @@ class Rule(Checked):
             return made
 
         traced = self._evaluate(
-            lambda k: symbol(f"pre{k}", Reading(Place.PRE, k)),
-            lambda k: symbol(f"post{k}", Reading(Place.POST, k)),
+            lambda k: symbol(_name(Place.PRE, k), Reading(Place.PRE, k)),
+            lambda k: symbol(_name(Place.POST, k), Reading(Place.POST, k)),
             symbol("w", Reading(Place.SYNAPSE)),
             symbol("w_remote", Reading(Place.REMOTE)),
             {
-                "third": lambda k: symbol(f"third{k}", Reading(Place.THIRD, k)),
+                "third": lambda k: symbol(_name(Place.THIRD, k), Reading(Place.THIRD, k)),
                 "trace": symbol("trace", Reading(Place.TRACE)),
                 **{key: symbol(f"parameter_{key}", key) for key in self.free},
             },
@@ -175,13 +175,19 @@ class Rule(Checked):
         return expression
 
 
+def _name(place: Place, cycle: int) -> str:
+    """Return the name of the symbol of a neuron's activity."""
+    return f"{place.value}_before" if cycle == BEFORE else f"{place.value}{cycle}"
+
+
 def local_rule(function: Callable[..., Any]) -> Rule:
     """Make a scalar function of one synapse a local rule.
 
     Parameters
     ----------
     function : takes `pre`, `post`, `w` (those it needs) and parameters with numeric defaults; returns dw, before
-        the learning rate. `pre.at(k)` and `post.at(k)` are what the two neurons remember of cycle k. It may also take
+        the learning rate. `pre.at(k)` and `post.at(k)` are what the two neurons remember of cycle k; `at(-1)` is their
+        last activity of the presentation before, and 0 in the first one. It may also take
         `w_remote`, the weight of a synapse elsewhere; then only a circuit that declares its source
         (`Plasticity(transposed_from=...)`) takes it, and the audit reports weight transport.
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
 from circuitsim.engine.simulator import Simulator
 from circuitsim.errors import ConfigError, Diverged
+from circuitsim.phases.reading import retained
 from circuitsim.runs.base import LearningScenario
 from circuitsim.runs.config import TrainingSettings
 from circuitsim.runs.design import Design
 from circuitsim.runs.of_rules import designs_of
 from circuitsim.runs.orders import OrderKey, order_key
+from circuitsim.timetable.schedule import check_handover, make_schedule
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def _group(
         )
         for i, stage in enumerate(first.stages)
     )
+    _check_handovers(first)
     shared = len({order_key(s) for s in own}) == 1
     simulator = make(
         first.circuit,
@@ -91,6 +95,13 @@ def _group(
         hooks=first.hooks,
     )
     return ReplicaGroup(tuple(i for i, _ in members), own, replace(first, stages=stages), simulator, shared)
+
+
+def _check_handovers(design: Design) -> None:
+    """Refuse before training what a simulator would refuse as one stage follows another."""
+    if len(protocols := design.protocols()) > 1 and retained(design.circuit):
+        for old, new in pairwise(make_schedule(design.circuit, protocol) for _, protocol in protocols):
+            check_handover(old, new)
 
 
 def common_epochs(groups: Sequence[ReplicaGroup], common: TrainingSettings) -> int:

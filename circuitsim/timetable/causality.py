@@ -12,6 +12,7 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.circuit.parts import RECIRCULATES, TAKEN, Carries, Exchange, Population
 from circuitsim.errors import ScheduleError
 from circuitsim.events import Event, EventQueue
+from circuitsim.locality import BEFORE
 from circuitsim.phases import FIRING, mirror, update
 from circuitsim.phases.reading import readings
 from circuitsim.timetable.clocked import ClockedEvents, check_clock, check_complete
@@ -26,7 +27,7 @@ class EventGenerator:
         self._waiting: dict[tuple[str, int], set[tuple[str, str, int]]] = {}
         self._proposing = list(active(circuit, protocol))  # rules still to run
         self._learning = {
-            learning: {(key[0], key[2]) for _, _, key in readings(circuit, p) if key[1] == "O"}
+            learning: {(key[0], key[2]) for _, _, key in readings(circuit, p) if key[1] == "O" and key[2] != BEFORE}
             for learning, p in active(circuit, protocol).items()
         }
 

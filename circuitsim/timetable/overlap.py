@@ -15,7 +15,7 @@ from circuitsim.circuit.checks.common import whole
 from circuitsim.circuit.circuit import Circuit
 from circuitsim.errors import ScheduleError
 from circuitsim.events import Event
-from circuitsim.locality import Access, Key, Mode
+from circuitsim.locality import BEFORE, Access, Key, Mode
 from circuitsim.phases import FIRING
 from circuitsim.timetable.protocol import Protocol
 
@@ -99,6 +99,10 @@ def shortest_interval(circuit: Circuit, entries: Entries, most: int | None = Non
 def _obstacles(circuit: Circuit, entries: Entries, interval: int, most: int | None) -> Iterator[tuple[str, str]]:
     """Yield each obstacle to an interval, with what is expected in its place."""
     yield from _firing_together(circuit, entries, interval)
+    read = [access for _, accesses in entries for access in accesses if access.cycle == BEFORE]
+    if read and interval < length(entries):
+        what = f"a rule that reads {read[0].owner} at cycle {BEFORE}, the presentation before, which has not ended"
+        yield what, f"at least {length(entries)} ticks, a presentation"
     for life in lives(entries):
         held = life.live_examples(interval)
         owner, quantity, cycle = life.key

@@ -6,6 +6,7 @@ dropped, and the age of every reading is compared with the window. Pure: no arra
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,7 +15,7 @@ from circuitsim.circuit.circuit import Circuit
 from circuitsim.display import as_html
 from circuitsim.errors import ScheduleError
 from circuitsim.events import Event
-from circuitsim.locality import Access, Finding, Key, Mode, Reading, verdict
+from circuitsim.locality import BEFORE, Access, Finding, Key, Mode, Reading, verdict
 from circuitsim.phases import update
 from circuitsim.phases.reading import NEURONS, learning_of, readings, step_of, traces_of
 from circuitsim.timetable import overlap
@@ -22,6 +23,7 @@ from circuitsim.timetable.causality import unroll
 from circuitsim.timetable.crossing import crossings
 from circuitsim.timetable.entry import Entry
 from circuitsim.timetable.protocol import Protocol, Updates, active
+from circuitsim.timetable.retention import check_retention, fired_before, last_firings, retentions
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,11 @@ class Schedule:
     @cached_property
     def _lines(self) -> list[tuple[Event, tuple[Access, ...]]]:
         return [(e.event, e.accesses) for e in self.entries]
+
+    @cached_property
+    def retained(self) -> dict[Key, int]:
+        """Ticks, below zero, at which neurons fired the activity of the presentation before that they retain."""
+        return fired_before(self.circuit, self.entries, self.duration)
 
     @cached_property
     def windows(self) -> dict[str, int]:
@@ -145,17 +152,40 @@ def make_schedule(circuit: Circuit, protocol: Protocol) -> Schedule:
     """
     Circuit.check_untouched(circuit)
     _check_groups(circuit, protocol)
+    check_retention(circuit, protocol)
     happened = unroll(circuit, protocol)
     _check_readouts(circuit, protocol, happened)
-    entries = _needed(circuit, protocol, happened)
+    last = last_firings(circuit, happened) if protocol.learn else []
+    entries = _needed(circuit, {*protocol.readouts, *last}, happened)
     if protocol.learn:
         entries = _with_updates(circuit, protocol, entries)
-    rows = _ages(circuit, entries)
+        entries += retentions(circuit, last, entries[-1].event.tick if entries else 0)
+    lines = [(e.event, e.accesses) for e in entries]
+    overlap.hold_interval(circuit, protocol, lines)
+    rows = _ages(circuit, entries, fired_before(circuit, entries, protocol.interval or overlap.length(lines)))
     needed = max((row.age for row in rows), default=0)
     window = needed if protocol.window is None else protocol.window
     _hold_window(circuit, rows, window)
-    overlap.hold_interval(circuit, protocol, [(e.event, e.accesses) for e in entries])
     return Schedule(circuit, protocol, tuple(entries), window, tuple(rows))
+
+
+def check_handover(old: Schedule, new: Schedule) -> None:
+    """Raise ScheduleError if a rule would read the last activity under another protocol later than the window allows.
+
+    Parameters
+    ----------
+    old, new : the timetables of the presentation before, and of those that follow.
+    """
+    retained = {key[0]: tick for key, tick in old.retained.items()}
+    rows = [row for row in new.rows if row.reading.cycle == BEFORE]
+    if rows and not old.protocol.learn:
+        raise ScheduleError(
+            f"rule {rows[0].rule} of projection {rows[0].projection}",
+            got=f"{rows[0].reading.place.value}.at({BEFORE}) after a presentation that does not teach",
+            expected="presentations that teach, in which neurons retain their activity",
+            remedy="Show examples without learning by `observe`, which takes no time.",
+        )
+    _hold_window(new.circuit, [replace(r, age=r.used - retained[r.owner]) for r in rows], new.window)
 
 
 def _check_groups(circuit: Circuit, protocol: Protocol) -> None:
@@ -182,9 +212,8 @@ def _check_readouts(circuit: Circuit, protocol: Protocol, happened: list[Event])
             )
 
 
-def _needed(circuit: Circuit, protocol: Protocol, happened: list[Event]) -> list[Entry]:
-    """Drop the events whose results no later event, rule or readout needs."""
-    needed: set[Key] = set(protocol.readouts)
+def _needed(circuit: Circuit, needed: set[Key], happened: list[Event]) -> list[Entry]:
+    """Drop the events whose results no later event, rule, or reader after the presentation needs."""
     kept: list[Entry] = []
     for event in reversed(happened):
         touched = phases.accesses(circuit, event)
@@ -210,9 +239,8 @@ def _with_updates(circuit: Circuit, protocol: Protocol, entries: list[Entry]) ->
     return entries + [Entry(event, phases.accesses(circuit, event)) for event in events]
 
 
-def _ages(circuit: Circuit, entries: list[Entry]) -> list[Row]:
-    written: dict[Key, int] = {}
-    rows = []
+def _ages(circuit: Circuit, entries: list[Entry], retained: Mapping[Key, int]) -> list[Row]:
+    written, rows = dict(retained), []
     for entry in entries:
         now = entry.event.tick
         if entry.event.phase in (phases.TRACE, phases.PLASTICITY):

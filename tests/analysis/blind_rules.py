@@ -275,7 +275,7 @@ def plain_text_for_sympy():
 
 @case(REFUSED, "")
 def future_cycle():
-    return used(local_rule(lambda pre, post, w: pre.at(-1) * post.at(0)))
+    return used(local_rule(lambda pre, post, w: pre.at(-2) * post.at(0)))
 
 
 @case(REFUSED, "")

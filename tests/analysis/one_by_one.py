@@ -50,7 +50,7 @@ def elements(recording: Recording, k: int) -> Iterator[Element]:
         q = circuit.projection(subject)
         for r, b, i in np.ndindex(*shape, circuit.population(q.target).size):
             yield Element("arrival", subject, r, (i,), (), b)
-    elif event.phase in phases.FIRING:
+    elif event.phase in (*phases.FIRING, phases.RETENTION):
         for r, b, i in np.ndindex(*shape, circuit.population(subject).size):
             yield Element("neuron", subject, r, (i,), (), b)
     elif event.phase == phases.BOUND:

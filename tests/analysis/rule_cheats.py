@@ -113,9 +113,9 @@ def a_cycle_that_never_happens(pre, post, w):
     return (post.at(0) - post.at(2)) * pre.at(0)
 
 
-@refused(r"got post.at\(-1\).*a rule cannot read the future")
-def the_future(pre, post, w):
-    return (post.at(0) - post.at(-1)) * pre.at(0)
+@refused(r"got post.at\(-2\).*a rule cannot read the future, nor further back")
+def further_back_than_the_presentation_before(pre, post, w):
+    return (post.at(0) - post.at(-2)) * pre.at(0)
 
 
 @refused(r"got post.at\(0.5\)")

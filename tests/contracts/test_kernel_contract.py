@@ -99,7 +99,7 @@ def test_every_backend_has_the_same_functions(kernels: ModuleType) -> None:
     assert sorted(functions(reference)) == [
         "accumulate", "activate", "add", "apply", "bound", "centre", "clear", "deliver", "deliver_signed", "fuse",
         "gather", "guard", "hinge", "magnitudes", "mask", "mix", "mix_error", "multiply", "noise", "normalise",
-        "on_host", "one_hot", "outer", "refresh", "silence", "subtract", "to_host",
+        "on_host", "one_hot", "outer", "refresh", "retain", "silence", "subtract", "to_host",
     ]  # fmt: skip
     assert kernels.COMPILED and not reference.COMPILED and kernels.NAME in BACKENDS
 
@@ -284,6 +284,23 @@ def test_accumulate(kernels: ModuleType, dtype: str, seed: int, replicas: int, s
     same(kernels, "accumulate", arrays | {"alive": draw.flags(replicas)}, dtype)
     same(kernels, "add", {"more": arrays["increment"], "out": arrays["pending"]}, dtype)
     same(kernels, "clear", {"pending": arrays["pending"], "due": draw.flags(replicas)}, dtype)
+
+
+@each_backend
+@each_dtype
+@modest
+@given(seed=seeds, shape=st.sampled_from(SHAPES), batch=st.sampled_from([1, 3, 5]))
+def test_retain(kernels: ModuleType, dtype: str, seed: int, shape: tuple[int, int], batch: int) -> None:
+    """Also the places of a short batch, which do not follow each other in memory; others stay as they are."""
+    draw, (replicas, leading) = Draw(seed, dtype), shape
+    fired, alive, kept = draw(leading, batch, 4), draw.flags(replicas), draw(replicas, 5, 4)
+    found = [kept.copy(), kept.copy()]
+    for module, memory in zip((reference, kernels), found, strict=True):
+        module.retain(fired, alive, memory[:, :batch])()
+        module.to_host([memory])
+    assert np.array_equal(*found)
+    expected = np.where(alive[:, None, None], fired, kept[:, :batch])
+    assert np.array_equal(found[0][:, :batch], expected) and np.array_equal(found[0][:, batch:], kept[:, batch:])
 
 
 @all_backends

@@ -27,7 +27,7 @@ from building import (
     traced,
     train,
 )
-from sample_rules import oja
+from sample_rules import differential, oja
 
 from circuitsim import phases
 from circuitsim.circuit.circuit import Circuit
@@ -89,9 +89,10 @@ FAMILY = [
     Built("online", lambda sizes: normalising(sizes, Online(0.8, 0.7)), NARROW),
     Built("batch", lambda sizes: normalising(sizes, Batch(0.8)), NARROW),
     Built("divisive", lambda sizes: normalising(sizes, Divisive()), NARROW),
+    replace(PLAIN, variant="rwcc", rule=differential),
 ]
 SOME = [
-    FAMILY[k] for k in (0, 6, 11, 12, 14, 16, 18, 20, 23, 24, 28, 30, 36, 37)
+    FAMILY[k] for k in (0, 6, 11, 12, 14, 16, 18, 20, 23, 24, 28, 30, 36, 37, 42)
 ]  # all phases; without a device it takes longer
 SHOWN = {"numba": FAMILY, "numpy": FAMILY, "cupy": SOME}
 each_backend = pytest.mark.parametrize("backend", standin.each(*SHOWN))

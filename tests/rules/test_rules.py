@@ -25,8 +25,11 @@ SYNAPSE = "A synapse sees its two neurons and itself: pass constants as paramete
 CHOOSE = "Use where(condition, a, b) with <, <=, > or >=, or minimum or maximum."
 ARITHMETIC = f"arithmetic on pre.at(k), post.at(k), w and parameters, and {WORDS}"
 NUMBER = "Each of these stands for one number."
-CYCLE = "a cycle that is a whole number from 0 to 1000, known when the rule is built"
-FUTURE = "Use a literal or a whole-number parameter; a rule cannot read the future."
+CYCLE = (
+    "a cycle that is a whole number from 0 to 1000, or -1 for the last activity of the presentation before, known when "
+    "the rule is built"
+)
+FUTURE = "Use a literal or a whole-number parameter; a rule cannot read the future, nor further back."
 RESULT = "one number, the increment dw"
 RETURN = "Return an expression of pre.at(k), post.at(k) and w."
 FINITE = "Avoid dividing by zero, and numbers too large for a float."
@@ -110,7 +113,7 @@ NO_NUMBERS = [  # the constant or the operation, refused before any of it runs
     ("return pre[0]", "a subscript: a number object is not subscriptable"),
     ("return maximum(*pre)", "a call with stars"),
 ]
-CYCLES = ["-1", "1.5", "None", "10**30", "1001"]
+CYCLES = ["-2", "1.5", "None", "10**30", "1001"]
 RAISES = [  # what Python or the vocabulary refuses; the rest of its sentence is Python's
     ("return 1 / 0", 2, "ZeroDivisionError: division by zero"),
     ("x = w\nreturn x.at(0)", 3, "AttributeError: 'Symbol' object has no attribute 'at'"),
@@ -328,8 +331,8 @@ def test_parameters_are_bound_by_name() -> None:
         oja.bind(rate=0.1)
     with pytest.raises(RuleError, match=r"rule oja: got decay=inf; expected a finite number\."):
         oja.bind(decay=np.inf)
-    with pytest.raises(RuleError, match=r"rule recirculation, line \d+: got pre\.at|post\.at\(-1\)"):
-        _ = recirculation.bind(n=-1).certificate
+    with pytest.raises(RuleError, match=r"rule recirculation, line \d+: got pre\.at|post\.at\(-2\)"):
+        _ = recirculation.bind(n=-2).certificate
 
 
 def test_parameters_may_be_any_python_number() -> None:

@@ -313,7 +313,7 @@ def imports(pre, post, w):
     import os
     return w
 def future(pre, post, w):
-    return post.at(-1)
+    return post.at(-2)
 def target(pre, post, target):
     return target - post.at(0)
 def later(pre, post, w):

@@ -111,6 +111,24 @@ def copy_kernel(source, out, first, last, low, high, begin, end):
                 o[i] = s[i]
 
 
+def retain(fired: Array, alive: Array, retained: Array) -> Step:
+    """retained[r] = fired[r], for the replicas that are alive."""
+    if retained.flags.c_contiguous:
+        return bind(_retain, read_part(fired), read_all(alive), write_part(retained), keeps=True)
+    parts = [slice(r, r + 1) for r in range(len(retained))]  # the places of a short batch: in one piece by replica
+    return in_turn([retain(fired[p] if len(fired) > 1 else fired, alive[p], retained[p]) for p in parts])
+
+
+@kernel
+def _retain(fired, alive, retained, first, last, low, high, begin, end):
+    for r in range(first, last):
+        if alive[r]:
+            for b in range(begin, end):
+                o, f = line(retained, r, b, low, high), line(fired, min(r, fired.shape[0] - 1), b, low, high)
+                for i in range(o.shape[0]):
+                    o[i] = f[i]
+
+
 def centre(out: Array) -> Step:
     """out less its mean over the batch."""
     return bind(_centre, write_part(out, examples=None))

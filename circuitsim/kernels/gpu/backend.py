@@ -144,6 +144,11 @@ def multiply(first: Array, second: Array, out: Array) -> Step:
     return launch("multiply", reads(first), reads(second), writes(out))
 
 
+def retain(fired: Array, alive: Array, retained: Array) -> Step:
+    """retained[r] = fired[r], for the replicas that are alive."""
+    return _keeping("retain", reads(fired), reads(alive), writes(retained))
+
+
 def add(more: Array, out: Array) -> Step:
     """out += more."""
     return launch("add", reads(more), writes(out))

@@ -218,6 +218,14 @@ KERNEL(accumulate) {
     EACH(pending) if (alive.at(r, 0, 0)) pending.at(r, x, y) += scale * increment.at(r, x, y);
 }
 
+KERNEL(retain) {
+    KEEPS(0);
+    READS(fired, 1);
+    const View<const bool> alive = array<const bool>(t, 2);
+    WRITES(retained, 3);
+    EACH(retained) if (alive.at(r, 0, 0)) retained.at(r, x, y) = fired.at(r, x, y);
+}
+
 KERNEL(clear) {
     KEEPS(0);
     const View<const bool> due = array<const bool>(t, 1);
