@@ -219,7 +219,7 @@ OPTIONS = {
     "run autoencoder --set rule=rules.py:branches": r"rule branches.*: got a branch .*; expected",
     "run autoencoder --set rule=rules.py:loops": r"rule loops, line 11: got a loop; expected nothing but its argum",
     "run autoencoder --set rule=rules.py:imports": r"rule imports, line 14: got an import; expected nothing but",
-    "run autoencoder --set rule=rules.py:future": r"rule future.*: got post\.at\(-1\); expected a cycle that is a who",
+    "run autoencoder --set rule=rules.py:future": r"rule future.*: got post\.at\(-2\); expected a cycle that is a who",
     "run autoencoder --set rule=rules.py:target": r"rule target, line 18: got parameter 'target' without a value",
     "run autoencoder --set rule=rules.py:later": r"rule of projection A1: got a reading of layer1 at cycle 5, which",
     # resume

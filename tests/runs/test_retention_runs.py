@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from running import circuitsim, outcome, run, stopped_after, vary
+from sample_rules import sequence
 
 import circuitsim as cs
+from circuitsim.runs.design import Design, Stage
+from circuitsim.runs.groups import _check_handovers
 
 RULE = "def chained(pre, post, w):\n    return post.at(0) * pre.at(-1) - 0.1 * post.at(0) ** 2 * w\n"
 KEYS = {"rule": "own.py:chained", "shuffle": False, "train_limit": 44, "epochs": 3}  # 44: a short last batch of 4
@@ -44,3 +49,12 @@ def test_a_window_that_is_too_short_is_refused(capfd: pytest.CaptureFixture[str]
     assert run(Path("refused"), window=1, **KEYS) == 2
     said = "rule chained of projection A1: got pre.at(-1), 2 ticks old when it is read; expected nothing older than"
     assert said in capfd.readouterr().err and not Path("refused").exists()
+
+
+def test_stages_between_which_it_would_be_too_old_are_refused_before_training() -> None:
+    circuit, protocol = cs.circuits.circular_autoencoder([6, 4, 6], sequence)
+    slow, wide = replace(protocol, interval=9), replace(protocol, window=9)
+    _check_handovers(Design(circuit, slow, {}, stages=(Stage(1, protocol), Stage(1, slow), Stage(1, wide))))
+    message = "rule sequence of projection A1: got pre.at(-1), 8 ticks old when it is read; expected nothing older than"
+    with pytest.raises(cs.CircuitsimError, match=f"^{re.escape(message)} the window of 2 ticks .* Set the window to 8"):
+        _check_handovers(Design(circuit, slow, {}, stages=(Stage(1, slow), Stage(1, protocol))))
