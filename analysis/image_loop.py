@@ -54,11 +54,13 @@ def _gain(
     signal = np.random.default_rng(0).normal(size=(replicas, count, size))
     grown = []
     for turn in range(TURNS):
-        signal /= np.linalg.norm(signal, axis=2, keepdims=True)
+        norms = np.linalg.norm(signal, axis=2, keepdims=True)
+        signal /= np.where(norms == 0, 1, norms)  # neurons that are all saturated pass nothing: the gain is 0
         signal = _around(simulator, forward, names, slopes, signal)
         if turn >= TURNS - LATE:
             grown.append(np.linalg.norm(signal, axis=2))
-    found: np.ndarray = np.exp(np.log(grown).mean(axis=0)).mean(axis=1)
+    with np.errstate(divide="ignore"):
+        found: np.ndarray = np.exp(np.log(grown).mean(axis=0)).mean(axis=1)
     return found
 
 

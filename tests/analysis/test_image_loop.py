@@ -88,3 +88,16 @@ def _gram(simulator: Simulator, name: str, activity: np.ndarray) -> np.ndarray:
         windows[:, p, s] = activity[:, j]
     flat = windows.reshape(-1, windows.shape[-1])
     return (flat @ flat.T + 1) / len(activity)
+
+
+def test_a_loop_of_saturated_neurons_has_no_gain() -> None:
+    """Every slope is 0, so that no signal comes around: the gain is 0, without a warning."""
+    simulator, x = made(["conv 3 3", "conv 2 3"], (2, 4, 4))
+    for name in ("A1", "A2"):
+        weight = simulator.tensors()[f"{name}.weight"].copy()
+        weight[0] = 1e4  # of one replica
+        simulator.load(f"{name}.weight", weight)
+    found = image_loop_figures(simulator, x)
+    assert found["loop/gain"][0] == 0
+    assert found["loop/gain"][1] > 0
+    assert np.isfinite(found["loop/step"]).all()
