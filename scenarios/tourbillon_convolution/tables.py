@@ -41,8 +41,9 @@ def stability(runs: Sequence[Developed], config: Mapping[str, Any]) -> list[Exhi
                 loop = [mean(_last(found[m].get(name, errors * np.nan))) for m in ("loop/gain", "loop/step")]
                 rows.append((rule, e, d, mean(errors[1]), mean(errors[-1]), *loop))
     caption = (
-        "Test error after the last epoch; a dash has diverged. The gain is that of the loop from hinge to hinge. The step "
-        "is that of an update in its linear approximation, estimated from above: a linear loop is unstable beyond 2."
+        "Test error after the last epoch; a dash has diverged. The gain is that of the loop from hinge to hinge. The "
+        "step is that of an update in its linear approximation, estimated from above: a linear loop is unstable "
+        "beyond 2."
     )
     columns = ["rule", "encoder's rate", "decoder's rate", "mse, epoch 1", "mse at the end", "loop/gain", "loop/step"]
     image = draw_maps(maps, "test error per unit (mse)")
