@@ -105,7 +105,7 @@ def arrange(circuit: Circuit) -> Layout:
     best: Layout | None = None
     for blocks, frames in candidates:
         boxes = {name: box for block in blocks.values() for name, box in block.items()}
-        arrows, clear = _arrows(circuit, boxes, frames, ring)
+        arrows, clear = _arrows(circuit, boxes, frames, ring, only_clear=best is not None)
         if clear or best is None:
             shared = {site: frame for site, frame in frames.items() if len(blocks[site]) > 1}
             best = Layout(ring, boxes, shared, tuple(arrows))
@@ -191,8 +191,13 @@ def _row(circuit: Circuit, sites: Sites, width: float, height: float) -> Blocks:
     return found
 
 
-def _arrows(circuit: Circuit, boxes: dict[str, Box], frames: dict[str, Box], ring: bool) -> tuple[list[Arrow], bool]:
-    """Bend every arrow and place its label; the second value is True if no label overlaps anything."""
+def _arrows(
+    circuit: Circuit, boxes: dict[str, Box], frames: dict[str, Box], ring: bool, *, only_clear: bool
+) -> tuple[list[Arrow], bool]:
+    """Bend every arrow and place its label; the second value is True if no label overlaps anything.
+
+    `only_clear`: stop at the first label that overlaps something.
+    """
     found: list[Arrow] = []
     clear = True
     depth = depths(circuit)
@@ -206,6 +211,8 @@ def _arrows(circuit: Circuit, boxes: dict[str, Box], frames: dict[str, Box], rin
         tried = [Box(x, y, width, LABEL_HEIGHT) for x, y in _arc(source, target, bend)]
         free = [box for box in tried if not any(box.meets(o, 0.03) for o in obstacles)]
         clear = clear and bool(free)
+        if not clear and only_clear:
+            break
         if not free:  # where the label hides least of the names in boxes and of other labels
             beside = [box.moved(0, y) for y in (0.0, *BESIDE_ARROW) for box in tried]
             hidden = [*boxes.values(), *(a.label for a in found), *_exchanged(circuit, boxes)]
