@@ -1,4 +1,4 @@
-"""Filters of untied layers: how alike they are at different locations. All measures are (replica,)."""
+"""Filters: how alike those of untied layers are at different locations, and how far kernels reach."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RADII = (1, 4)
 
 
 def kernel_distances(simulator: Simulator) -> dict[str, np.ndarray]:
-    """Return `kernel_distance/W{h}/{radius}` of each untied layer that has locations so far apart.
+    """Return `kernel_distance/W{h}/{radius}`, (replica,), of each untied layer that has locations so far apart.
 
     The mean Euclidean distance between kernels of one map at two locations, over the root mean square norm of all
     kernels of the layer: 0 for equal kernels, about 1.41 for independent ones.
@@ -31,7 +31,7 @@ def kernel_distances(simulator: Simulator) -> dict[str, np.ndarray]:
 
 
 def mean_distance(weights: np.ndarray, radius: int) -> np.ndarray:
-    """Compare kernels at locations whose greater distance along an axis is `radius`.
+    """Compare kernels at locations whose greater distance along an axis is `radius`; return (replica,).
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def _offsets(radius: int) -> list[tuple[int, int]]:
 def similarity(weights: np.ndarray) -> np.ndarray:
     """Return the mean cosine between a map's kernels and their mean over locations, at locations inside the image.
 
-    Kernels that are zero have no direction and are left out.
+    The result is (replica,). Kernels that are zero have no direction and are left out.
 
     Parameters
     ----------
@@ -76,3 +76,13 @@ def similarity(weights: np.ndarray) -> np.ndarray:
         cosine = product / (np.linalg.norm(kernels, axis=-1) * np.linalg.norm(middle, axis=-1))
         known = np.isfinite(cosine)
         return np.asarray(np.where(known, cosine, 0).sum(axis=(1, 2)) / known.sum(axis=(1, 2)))
+
+
+def norms_by_offset(kernels: np.ndarray) -> np.ndarray:
+    """Return the Frobenius norm of the weights at each offset of a convolution's kernels, (replica, row, column).
+
+    Parameters
+    ----------
+    kernels : (replica, out, in, row, column); of an odd side, whose middle is the offset 0.
+    """
+    return np.asarray(np.sqrt(np.square(kernels.astype(np.float64)).sum(axis=(1, 2))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from circuitsim.analysis.reports.labels import label_of
 from circuitsim.runs.periods import Period, periods_of, shared_periods
 
 if TYPE_CHECKING:
+    from circuitsim.analysis.reports.portfolio import Exhibit
     from circuitsim.analysis.reports.report import Reconstructions
     from circuitsim.runs.study import Study
 
@@ -25,7 +26,13 @@ def finish_with_reconstructions(folder: Path, study: Study, config: Mapping[str,
     finish(folder, study, config, reconstructions(study, tuple(config["vary"])))
 
 
-def finish(folder: Path, study: Study, config: Mapping[str, Any], samples: Reconstructions | None = None) -> None:
+def finish(
+    folder: Path,
+    study: Study,
+    config: Mapping[str, Any],
+    samples: Reconstructions | None = None,
+    exhibits: Sequence[Exhibit] = (),
+) -> None:
     """Write report.html of a run, with the audit that the run has written."""
     from circuitsim.analysis.reports.report import ReportData, write_report
     from circuitsim.runs.runfolder import AUDIT
@@ -45,6 +52,7 @@ def finish(folder: Path, study: Study, config: Mapping[str, Any], samples: Recon
         reconstructions=samples,
         notes=tuple(f"replica {r} diverged and was dropped" for r in lost) + different,
         periods=periods,
+        exhibits=tuple(exhibits),
     )
     write_report(folder / "report.html", data)
 

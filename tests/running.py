@@ -56,12 +56,18 @@ def skip_report(monkeypatch: pytest.MonkeyPatch, *, experiments: bool = False) -
         write_bytes(path, b"<html></html>")
         (path.parent / "figures").mkdir(exist_ok=True)
 
+    monkeypatch.setattr("circuitsim.analysis.reports.report.write_report", write)
+    if not experiments:
+        skip_experiments(monkeypatch)
+
+
+def skip_experiments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skip the experiments of the audit: it reads declarations alone."""
+
     def declared(circuit: Circuit, protocol: Protocol, *_: object, **__: object) -> Audit:
         return audit(make_schedules(circuit, protocol))
 
-    monkeypatch.setattr("circuitsim.analysis.reports.report.write_report", write)
-    if not experiments:
-        monkeypatch.setattr("circuitsim.analysis.audits.examine.examine", declared)
+    monkeypatch.setattr("circuitsim.analysis.audits.examine.examine", declared)
 
 
 def circuitsim(*arguments: object) -> int:

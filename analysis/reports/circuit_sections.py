@@ -158,7 +158,8 @@ def _circuit(name: str, schedule: Schedule, files: FigureFiles) -> list[str]:
     if len(circuit.populations) > MOST_POPULATIONS:
         drawn = paragraph(f"The circuit is too large to draw: {plural(len(circuit.populations), 'population')}.")
     else:
-        image = files.keep(name, circuit_figure(circuit), _projections(circuit))
+        image = circuit_figure(circuit)
+        files.keep(name, image, _projections(circuit))
         drawn = figure(image, caption)
     files.keep(f"{name}-timetable", chart, _events(schedule))
     return [side_by_side(drawn, figure(chart, timing)), _table(schedule)]

@@ -23,14 +23,14 @@ class FigureFiles:
     """Figures that a report has shown, by the name of their files."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[Image, pd.DataFrame]] = {}
+        self._kept: dict[str, tuple[Image | None, pd.DataFrame]] = {}
 
-    def keep(self, name: str, image: Image, numbers: pd.DataFrame) -> Image:
-        """Keep a figure under a name that is free, and return it.
+    def keep(self, name: str, image: Image | None, numbers: pd.DataFrame) -> None:
+        """Keep a figure under a name that is free.
 
         Parameters
         ----------
-        name : in words. numbers : what the figure shows.
+        name : in words. image : None for a table alone. numbers : what the figure shows.
         """
         plain = re.sub(r"[^A-Za-z0-9.+-]+", "-", name).strip("-.")[:LONGEST] or "figure"
         free, count = plain, 1
@@ -38,7 +38,6 @@ class FigureFiles:
             count += 1
             free = f"{plain}-{count}"
         self._kept[free] = image, numbers
-        return image
 
     def write(self, folder: Path) -> None:
         """Write the files of all figures into a run folder."""

@@ -50,7 +50,7 @@ class Panel:
     logarithmic : scale of the y axis. limits : its range; None: as the values need. whole : axes that count something:
         "", "x" or "xy". ticks : places on the x axis and their labels; none: matplotlib's choice.
     wide : whether the x axis is logarithmic above the least positive x, since the numbers span several decades.
-    periods : of a development, marked on an axis of epochs.
+    periods : of a development, marked on an axis of epochs. stairs : whether a point stands for an interval around it.
     """
 
     title: str
@@ -64,6 +64,7 @@ class Panel:
     ticks: Mapping[float, str] = field(default_factory=dict)
     wide: bool = False
     periods: Sequence[Period] = ()
+    stairs: bool = False
 
 
 @dataclass(frozen=True)
@@ -168,10 +169,12 @@ def _curve(ax: Axes, panel: Panel, values: np.ndarray, index: int) -> None:
     middle, low, high = spread(values)
     if (high > low).any():
         alpha = 2 * FAINT if len(panel.curves) <= FEW else FAINT
-        ax.fill_between(panel.x, low, high, color=style(index)["color"], alpha=alpha, linewidth=0)
+        ax.fill_between(panel.x, low, high, color=style(index)["color"], alpha=alpha, linewidth=0,
+                        step="mid" if panel.stairs else None)  # fmt: skip
     step = max(1, len(panel.x) // MARKED)
     places = list(range(index * step // 8 % step, len(panel.x), step))
-    ax.plot(panel.x, middle, markevery=places, markersize=4, linewidth=1.4, **style(index))
+    ax.plot(panel.x, middle, markevery=places, markersize=4, linewidth=1.4,
+            drawstyle="steps-mid" if panel.stairs else "default", **style(index))  # fmt: skip
 
 
 def _legend(figure: Figure, grid: Grid) -> None:

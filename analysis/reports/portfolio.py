@@ -72,7 +72,7 @@ def write_portfolio(
         title,
         paragraph(lead, "lead"),
         *(paragraph(note, "note") for note in notes),
-        *(_shown(exhibit) for exhibit in exhibits),
+        *(shown(exhibit) for exhibit in exhibits),
         section("Comparison", *map(paragraph, remarks)),
         sections.settings(config),
     )
@@ -88,7 +88,8 @@ def notes_of(runs: Sequence[MemberRun]) -> list[str]:
     return [f"{', '.join(names)}: {state}: {reason}" for (state, reason), names in notes.items()]
 
 
-def _shown(exhibit: Exhibit) -> str:
+def shown(exhibit: Exhibit) -> str:
+    """Return an exhibit as a section of a page, its numbers folded below the figure."""
     numbers = exhibit.numbers
     numeric = [index for index, kind in enumerate(numbers.dtypes) if kind.kind in "fiu"]
     columns = [str(column) for column in numbers.columns]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from circuitsim.analysis.reports.portfolio import Exhibit
     from circuitsim.timetable.schedule import Schedule
 
 
@@ -46,6 +47,7 @@ class ReportData:
     circuits : a label and the schedule of each distinct circuit in the run.
     audit : as in audit.json; for several circuits one such table each, with its label, under `circuits`.
     notes : warnings, such as a replica that diverged. periods : of the development, marked on the curves.
+    exhibits : further figures and tables, shown after the final values.
     """
 
     title: str
@@ -57,6 +59,7 @@ class ReportData:
     reconstructions: Reconstructions | None = None
     notes: tuple[str, ...] = ()
     periods: tuple[Period, ...] = ()
+    exhibits: tuple[Exhibit, ...] = ()
 
 
 def write_report(path: Path, data: ReportData) -> None:
@@ -77,16 +80,20 @@ def render(data: ReportData, files: FigureFiles) -> str:
     from circuitsim.analysis.reports import circuit_sections, sections
     from circuitsim.analysis.reports.groups import group_results, telling
     from circuitsim.analysis.reports.page import page, paragraph
+    from circuitsim.analysis.reports.portfolio import shown
 
     results = group_results(data.metrics, data.varied, telling(data.config) or "this run")
     audit = data.audit or {}
     samples = data.reconstructions
+    for exhibit in data.exhibits:
+        files.keep(exhibit.name, exhibit.image, exhibit.numbers)
     return page(
         data.title,
         sections.headline(results, circuit_sections.verdict(audit)),
         *(paragraph(note, "note") for note in data.notes),
         sections.curves(results, data.periods, files),
         sections.finals(results),
+        *map(shown, data.exhibits),
         circuit_sections.circuits(data.circuits, files) if data.circuits else "",
         circuit_sections.locality(audit),
         sections.samples(samples.originals, samples.outputs, samples.image_shape, files) if samples else "",

@@ -20,13 +20,13 @@ from circuitsim.scenarios.figures import (
     SUMMARY,
     Curves,
     Measured,
-    by,
     epoch_panel,
     exhibit,
     known_labels,
     measured,
     numbers,
 )
+from circuitsim.scenarios.recurrence.networks import inside
 from circuitsim.scenarios.recurrence.raster import raster
 
 TITLE = "recurrence – recurrent cells against feedforward networks"
@@ -53,8 +53,11 @@ class Trained(Measured):
 
     def curves_by_feedback(self, metric: str, split: str = "test") -> Curves:
         """Return a metric for each kind of feedback."""
-        found = self.curves(metric, by("feedback"), split)
-        return {f"{self.label}, {name}" if self.recurs else self.label: values for name, values in found.items()}
+        return self.curves(metric, self.label_of, split)
+
+    def label_of(self, replica: Mapping[str, Any]) -> str:
+        """Return the name of a replica's curve."""
+        return f"{self.label}, {replica['feedback']}" if self.recurs else self.label
 
     def audit(self) -> dict[str, Any]:
         """Return the content of audit.json."""
@@ -71,13 +74,13 @@ class Trained(Measured):
 def finish(folder: Path, runs: Sequence[MemberRun], config: Mapping[str, Any]) -> None:
     """Write figures, tables and report."""
     ran: list[Trained] = measured(folder, runs, Trained)
-    recurrent = [one for one in ran if one.recurs]
+    recurrent, plain = [one for one in ran if one.recurs], [one for one in ran if one.name == PLAIN]
     exhibits = [
         _errors(ran),
         _costs(ran, config),
         _epochs(ran),
         *_steps(ran),
-        *([raster(recurrent)] if recurrent else []),
+        *([raster(recurrent), *inside([*plain, *recurrent])] if recurrent else []),
     ]
     write_portfolio(folder, TITLE, _lead(ran), exhibits, config, notes=notes_of(runs))
 

@@ -23,7 +23,7 @@ from circuitsim.runs.design import Design
 from circuitsim.runs.scenario import Scenario
 from circuitsim.scenarios.fields import CLASSES, Count, Flag, NonNegative, among, must
 from circuitsim.scenarios.networks import QUICK, which_are_read
-from circuitsim.scenarios.reporting import finish
+from circuitsim.scenarios.recurrent_classifier.report import finish
 from circuitsim.timetable.protocol import Clock, Protocol
 
 if TYPE_CHECKING:

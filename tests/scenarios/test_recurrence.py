@@ -212,6 +212,10 @@ def test_figures_and_tables(ran: Path) -> None:
         "steps.svg",
         "activity.csv",
         "activity.svg",
+        "filters.csv",
+        "filters.svg",
+        "recurrent-kernels.csv",
+        "recurrent-kernels.svg",
     }
     assert {path.name for path in (ran / "figures").iterdir()} == drawn
     table = pd.read_csv(ran / "figures" / "networks.csv").set_index("network")
