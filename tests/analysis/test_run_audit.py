@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from circuitsim import Circuit, Clock, LocallyConnected, Protocol, Simulator, Table, kernels
+from circuitsim.analysis.audits import intervention, ran, search
 from circuitsim.analysis.audits.audit import audit
 from circuitsim.analysis.audits.cuts import count_of, cuts, pair_cuts
 from circuitsim.analysis.audits.deciding import deciding, of_simulator
@@ -178,16 +180,25 @@ def test_fused_programs_leave_the_bits_of_their_steps(feedback: str, backend: st
 
 
 def test_the_audit_of_a_run_keeps_to_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it does at least is a part of what it may do; the time is this thread's, whatever else the machine does."""
-    study = study_of("numba", sizes=[64, 200, 64], batch=24)
-    record = RunAudit(study)
-    record.begin()
-    study.epoch = 1
-    record.after_epoch(2.0)
-    study.epoch = study.epochs
-    record.after_epoch(2.0)
-    assert study.watch.audited["expected"] == 4.0
-    assert 0 < study.watch.audited["seconds"] < 1.5  # of 0.6: each of three begins with what it does at least
+    """By a clock that goes on by a hundredth of a second whenever it is read, so that no other load counts."""
+    readings = itertools.count()
+    for module in (ran, search, intervention):
+        monkeypatch.setattr(module, "thread_time", lambda: next(readings) / 100)
+
+    def spent() -> float:
+        study = study_of("numba", sizes=[64, 200, 64], batch=24)
+        record = RunAudit(study)
+        record.begin()
+        study.epoch = 1
+        record.after_epoch(2.0)
+        study.epoch = study.epochs
+        record.after_epoch(2.0)
+        assert study.watch.audited["expected"] == 4.0
+        return float(study.watch.audited["seconds"])
+
+    hurried = spent()  # of 0.6: each of three begins with what it does at least
+    monkeypatch.setattr(ran, "LEAST", 30.0)
+    assert 0 < hurried < 1 < 3 < spent()
 
 
 def test_an_intervention_ends_in_its_time_and_says_what_is_left() -> None:
