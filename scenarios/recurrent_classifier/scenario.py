@@ -69,8 +69,8 @@ class RecurrentSettings(TrainingSettings):
     weight_decay: NonNegative = 0.0
     batch: Count = 50
 
-    FIXED: ClassVar[tuple[str, ...]] = (*TrainingSettings.FIXED, "channels", "kernel", "recurrent_kernel", "pool")
-    SHAPING: ClassVar[tuple[str, ...]] = ("channels", "kernel", "recurrent_kernel", "pool")
+    SHAPING: ClassVar[tuple[str, ...]] = ("channels", "cell", "kernel", "recurrent_kernel", "pool")
+    FIXED: ClassVar[tuple[str, ...]] = (*TrainingSettings.FIXED, *SHAPING)
 
     def model_post_init(self, context: object) -> None:
         """Check keys against each other; lr_bias equals lr unless it is given."""

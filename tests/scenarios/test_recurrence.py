@@ -175,6 +175,14 @@ def test_settings_that_do_not_fit_are_refused(keys: dict[str, object], text: str
         build(RecurrentSettings, keys)
 
 
+def test_cells_of_other_shapes_are_other_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--quick", "--vary", "cell=decay,simple", "--out", tmp_path / "run"]
+    assert circuitsim("run", "recurrent-classifier", *options) == 2
+    found = " ".join(capsys.readouterr().err.split())
+    assert "key cell: got '--vary cell'; expected a key that changes neither shapes nor the course of the run" in found
+    assert not (tmp_path / "run").exists()
+
+
 def test_circuits_that_do_not_exist_are_refused() -> None:
     with pytest.raises(CircuitError, match="cell of a recurrent classifier: got 'elman'; expected one of none, decay"):
         recurrent_classifier((1, 8, 8), [4], 10, "elman")
