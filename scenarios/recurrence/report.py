@@ -26,7 +26,6 @@ from circuitsim.scenarios.figures import (
     measured,
     numbers,
 )
-from circuitsim.scenarios.recurrence.networks import inside
 from circuitsim.scenarios.recurrence.raster import raster
 
 TITLE = "recurrence – recurrent cells against feedforward networks"
@@ -73,6 +72,8 @@ class Trained(Measured):
 
 def finish(folder: Path, runs: Sequence[MemberRun], config: Mapping[str, Any]) -> None:
     """Write figures, tables and report."""
+    from circuitsim.scenarios.recurrence.networks import inside  # here: commands start without the engine
+
     ran: list[Trained] = measured(folder, runs, Trained)
     recurrent, plain = [one for one in ran if one.recurs], [one for one in ran if one.name == PLAIN]
     exhibits = [
