@@ -116,9 +116,11 @@ class Search:
         """Test that a presentation after a different one repeats the recording."""
         self.trials += 1
         k = _unlike(recording, part)
-        if k is None or (part is not recording.part and self._has(recording.subject(k))):
-            return  # an earlier trial explains it
-        self._note(recording, k, self._some(recording, k), Leak(None))
+        if k is None:
+            return
+        explained = part is not recording.part and self._has(recording.subject(k))  # by an earlier trial
+        if not explained:
+            self._note(recording, k, self._some(recording, k), Leak(None))
 
     def counts(self) -> tuple[dict[str, int], dict[str, int]]:
         """Return the number of synapses tested, and of all, for each projection."""

@@ -68,6 +68,8 @@ class SynapseTable:
         slots, sources = np.zeros(int(np.prod(self.shape)), bool), np.zeros(self.sizes[1], bool)
         slots[self.slot] = True
         sources[self.pre] = True
+        for found in (slots, sources):
+            found.flags.writeable = False  # every caller gets the same
         return slots.reshape(self.shape), sources
 
     def among(self, posts: Array, pres: Array) -> Array:
@@ -85,7 +87,7 @@ class SynapseTable:
         if self.dense:
             return posts[:, None]
         if posts.all():
-            return self._whole[0].copy()
+            return self._whole[0]
         found = np.zeros(int(np.prod(self.shape)), bool)
         found[self.slot[self._rows_into(posts)]] = True
         return found.reshape(self.shape)
@@ -95,7 +97,7 @@ class SynapseTable:
         if self.dense:
             return np.full(self.sizes[1], bool(posts.any()))
         if posts.all():
-            return self._whole[1].copy()
+            return self._whole[1]
         found = np.zeros(self.sizes[1], bool)
         found[self.pre[self._rows_into(posts)]] = True
         return found

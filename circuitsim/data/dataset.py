@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -53,6 +54,12 @@ class Dataset:
     def answers(self, *, real: bool) -> tuple[Array | None, Array | None]:
         """Return what is known of the training and of the test examples: real-valued targets, or classes."""
         return (self.train_targets, self.test_targets) if real else (self.train_labels, self.test_labels)
+
+    def splits(self, first: int | None = None, *, real: bool) -> Iterator[tuple[str, Array, Array | None]]:
+        """Yield name, examples and answers of both splits; `first`: of so many training examples alone."""
+        for name, x, known in zip(("train", "test"), (self.train, self.test), self.answers(real=real), strict=True):
+            rows = slice(first if name == "train" else None)
+            yield name, x[rows], None if known is None else known[rows]
 
 
 @dataclass(frozen=True, eq=False)

@@ -68,6 +68,8 @@ class Simulator(Persistent):
     (1, 16, 64)
     """
 
+    _data: tuple[np.ndarray, np.ndarray | None] | None = None  # examples in use, and their answers
+
     def __init__(
         self,
         circuit: Circuit,
@@ -106,7 +108,6 @@ class Simulator(Persistent):
         )
         self._time, self._pace = Timeline(self.state, self.evidence), Pace()
         self.examples, self.last_batch = 0, self.batch
-        self._data: tuple[np.ndarray, np.ndarray | None] | None = None
         self.recordings: list[Recording] = []  # under way
         self._set_schedules(self._make_schedules(protocol))
 
@@ -118,8 +119,7 @@ class Simulator(Persistent):
         """Go on with another protocol once presentations under way have ended; weights and velocities stay."""
         if self._with_probes(protocol) != self.protocol:
             schedules = self._make_schedules(protocol)  # refused before anything changes
-            if self._shown is not None:
-                check_handover(self._shown, schedules[0])
+            check_handover(self._shown, schedules[0])
             self.acts.note("change_protocol", repr(protocol))
             self.drain()
             self._set_schedules(schedules)

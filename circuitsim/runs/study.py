@@ -53,7 +53,7 @@ class Study:
         self.presented = scenario.presented(self.common)
         self.epochs = common_epochs(self.groups, self.common)
         for group in self.groups:
-            group.simulator.use(data.train, self._answers(group)[0])
+            group.simulator.use(data.train, self._answers(group))
         self.watch = RunWatch(self.groups)
         self._prepare()
         self.epoch = 0  # the epoch in progress, counted from 0
@@ -100,7 +100,7 @@ class Study:
         group.simulator.change_protocol(stage.protocol)
         if self.common.augment_shift:
             shown = images_of_epoch(self.data, self.common, self.epoch)
-            group.simulator.use(shown, self._answers(group)[0])
+            group.simulator.use(shown, self._answers(group))
         with np.errstate(over="ignore", invalid="ignore"):  # rates out of range are found as divergence
             numbers = changing(group.design.circuit, group.settings, self.epoch - begin)
             group.simulator.set_parameters({**stage.parameters, **numbers})
@@ -135,11 +135,8 @@ class Study:
         """
         data, scenario = self.data, self.scenario
         for group, watch in zip(self.groups, self.watch.of, strict=True):
-            splits = zip(("train", "test"), (data.train, data.test), self._answers(group), strict=True)
-            for split, x, y in splits:
-                first = slice(self.common.train_measured if split == "train" else None)
-                answers = None if y is None else y[first]
-                measured = watch.look("evaluate", scenario.evaluate, group.simulator, x[first], answers)
+            for split, x, y in data.splits(self.common.train_measured, real=group.design.circuit.real_targets):
+                measured = watch.look("evaluate", scenario.evaluate, group.simulator, x, y)
                 self._check_finite(group, measured, epoch, split)
                 self._add(group, epoch, split, measured)
             seen = group.simulator, group.settings[0], data
@@ -242,9 +239,9 @@ class Study:
             group.simulator.restore(own)
         self.watch.restore(snapshot["watch"])
 
-    def _answers(self, group: ReplicaGroup) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Return the classes, or the real-valued targets, of the training and test examples."""
-        return self.data.answers(real=group.design.circuit.real_targets)
+    def _answers(self, group: ReplicaGroup) -> np.ndarray | None:
+        """Return the classes, or the real-valued targets, of the training examples."""
+        return self.data.answers(real=group.design.circuit.real_targets)[0]
 
     def _prepare(self) -> None:
         """Load the tensors that follow from a replica's settings and the data."""

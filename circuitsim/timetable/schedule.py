@@ -169,13 +169,15 @@ def make_schedule(circuit: Circuit, protocol: Protocol) -> Schedule:
     return Schedule(circuit, protocol, tuple(entries), window, tuple(rows))
 
 
-def check_handover(old: Schedule, new: Schedule) -> None:
+def check_handover(old: Schedule | None, new: Schedule) -> None:
     """Raise ScheduleError if a rule would read the last activity under another protocol later than the window allows.
 
     Parameters
     ----------
-    old, new : the timetables of the presentation before, and of those that follow.
+    old, new : the timetables of the presentation before, None if there was none, and of those that follow.
     """
+    if old is None:
+        return
     retained = {key[0]: tick for key, tick in old.retained.items()}
     rows = [row for row in new.rows if row.reading.cycle == BEFORE]
     if rows and not old.protocol.learn:

@@ -91,7 +91,7 @@ class TourbillonConvolutionSettings(CampaignSettings):
     shift: Annotated[float, Field(ge=0, lt=1, description="a number from 0 to below 1, of translations")] = 0.1
     map_encoder: Grid = Field([1e-4, 2e-4, 3e-4, 5e-4], description=_GRID)
     map_decoder: Grid = Field([1e-4, 2e-4, 3e-4], description=_GRID)
-    drop_last: Flag = Field(True, description="true or false: the mean over a short batch would count as much as one")
+    drop_last: Flag = Field(True, description="true or false: leave out an epoch's short last batch")
     error_examples: CountOrZero = Field(200, description="a whole number >= 0, training images of angles of errors")
 
     def shared(self, *keys: str) -> dict[str, Any]:
